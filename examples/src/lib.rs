@@ -1,0 +1,1 @@
+//! Examples of `setl`; see the files beside `Cargo.toml`.

@@ -1,0 +1,1 @@
+//! ETL pipelines whose wiring is proved by the compiler.

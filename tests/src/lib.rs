@@ -1,0 +1,1 @@
+//! Tests of `setl` from the outside: only what a user can reach.
