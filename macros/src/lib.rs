@@ -1,1 +1,3 @@
-//! The attribute and derive macros of `setl`.
+//! The attribute and derive macros of `setl`. Use them through the `setl` crate.
+
+mod errors;

@@ -1,0 +1,74 @@
+//! Collects every mistake of an item, so that all of them are reported at once.
+
+use std::fmt::Display;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+/// The mistakes found so far in one item.
+///
+/// A check records what it finds and goes on. Whoever created the collection must call [`Errors::finish`]:
+/// dropping it unread would lose what the user has to know, so that panics.
+pub(crate) struct Errors {
+    found: Option<Vec<syn::Error>>,
+}
+
+impl Errors {
+    pub(crate) fn new() -> Self {
+        Self { found: Some(Vec::new()) }
+    }
+
+    /// Records a mistake, underlining all of `place`.
+    pub(crate) fn at(&mut self, place: impl ToTokens, message: impl Display) {
+        self.push(syn::Error::new_spanned(place, message));
+    }
+
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        if let Some(found) = &mut self.found {
+            found.push(error);
+        }
+    }
+
+    /// Records the mistake of a failed step, if it failed, and gives its value otherwise.
+    pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    /// The `compile_error!` calls for all that was found; empty if nothing was.
+    pub(crate) fn finish(mut self) -> TokenStream {
+        let found = self.found.take().unwrap_or_default();
+        found.iter().map(syn::Error::to_compile_error).collect()
+    }
+}
+
+impl Drop for Errors {
+    fn drop(&mut self) {
+        if self.found.is_some() && !std::thread::panicking() {
+            panic!("the errors of an item were collected but never reported");
+        }
+    }
+}
+
+/// `, did you mean `barrier`?` when `word` is near to one of `allowed`, else the list of what is allowed.
+pub(crate) fn did_you_mean(word: &str, allowed: &[&str]) -> String {
+    let near = allowed
+        .iter()
+        .map(|&candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((_, candidate)) => format!(", did you mean `{candidate}`?"),
+        None if allowed.is_empty() => ": it takes none".to_owned(),
+        None => format!(": expected one of {}", listed(allowed)),
+    }
+}
+
+/// `` `a`, `b`, `c` ``
+pub(crate) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}

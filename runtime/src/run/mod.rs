@@ -1,0 +1,4 @@
+//! Running a pipeline.
+
+mod blocking;
+pub use blocking::blocking;
