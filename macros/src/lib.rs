@@ -1,3 +1,43 @@
 //! The attribute and derive macros of `setl`. Use them through the `setl` crate.
 
+mod cfg;
+mod delivery;
 mod errors;
+mod factory;
+mod names;
+mod options;
+mod pipeline;
+
+use proc_macro::TokenStream;
+
+#[doc = include_str!("docs/factory.md")]
+#[proc_macro_attribute]
+pub fn factory(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    factory::expand(arguments.into(), item.into()).into()
+}
+
+#[doc = include_str!("docs/delivery.md")]
+#[proc_macro_attribute]
+pub fn delivery(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    delivery::misplaced(item.into()).into()
+}
+
+#[doc = include_str!("docs/pipeline.md")]
+#[proc_macro_attribute]
+pub fn pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::expand(arguments.into(), item.into()).into()
+}
+
+/// `#[factory]` on a struct with `#[cfg]` on fields, after those are resolved.
+#[doc(hidden)]
+#[proc_macro_derive(ResolvedFactory, attributes(__setl_delivery, __setl_arguments))]
+pub fn resolved_factory(item: TokenStream) -> TokenStream {
+    factory::expand_resolved(item.into()).into()
+}
+
+/// `#[pipeline]` on a struct with `#[cfg]` on fields, after those are resolved.
+#[doc(hidden)]
+#[proc_macro_derive(ResolvedPipeline, attributes(__setl_delivery, __setl_arguments))]
+pub fn resolved_pipeline(item: TokenStream) -> TokenStream {
+    pipeline::expand_resolved(item.into()).into()
+}

@@ -1,10 +1,86 @@
-//! What a factory can be given.
+//! What a factory can be given, and how.
+
+use std::sync::Arc;
+
+/// What can be passed from one factory to another: anything `Send + Sync + 'static`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be delivered to a factory, which may run on another thread",
+    label = "must be `Send + Sync + 'static`",
+    note = "replace what ties it to one thread: `Arc` for `Rc`, `Mutex` for `RefCell`; own what it borrows"
+)]
+pub trait Payload: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Payload for T {}
+
+/// What a plain `#[delivery]` can take: several factories may take the same payload, so it has to be `Clone`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is delivered by value and is not `Clone`",
+    label = "every consumer of a delivery gets its own `{Self}`",
+    note = "take it without a clone: `#[delivery(shared)]` on a field of type `Arc<{Self}>`",
+    note = "or let it be cloned: `#[derive(Clone)]` on `{Self}`"
+)]
+pub trait Owned: Clone + Payload {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Payload> Owned for T {}
+
+/// The type of a `#[delivery(optional)]`: `Option<T>`.
+#[diagnostic::on_unimplemented(
+    message = "an optional delivery must have the type `Option<...>`, found `{Self}`",
+    label = "may be absent, so it must be an `Option`",
+    note = "write `Option<{Self}>`, or remove `optional` if it is always there"
+)]
+pub trait Optional {
+    /// What is delivered when it is there.
+    type Payload;
+
+    /// The field's value.
+    fn from_option(payload: Option<Self::Payload>) -> Self;
+
+    /// The payload, if it is there.
+    fn into_option(self) -> Option<Self::Payload>;
+}
+
+impl<T> Optional for Option<T> {
+    type Payload = T;
+
+    fn from_option(payload: Option<T>) -> Self {
+        payload
+    }
+
+    fn into_option(self) -> Option<T> {
+        self
+    }
+}
+
+/// The type of a `#[delivery(shared)]`: `Arc<T>`.
+#[diagnostic::on_unimplemented(
+    message = "a shared delivery must have the type `Arc<...>`, found `{Self}`",
+    label = "is shared with other factories, so it must be an `Arc`",
+    note = "write `Arc<{Self}>`, or remove `shared` to get a clone"
+)]
+pub trait Shared {
+    /// What is delivered.
+    type Payload;
+
+    /// The field's value.
+    fn from_arc(payload: Arc<Self::Payload>) -> Self;
+}
+
+impl<T> Shared for Arc<T> {
+    type Payload = T;
+
+    fn from_arc(payload: Arc<T>) -> Self {
+        payload
+    }
+}
 
 /// A payload that a delivery can load from a source which the pipeline supplies: `#[delivery(auto_load)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be loaded by `auto_load`",
-    label = "only a `Dataset<T>` can be loaded from a `Repository<T>`",
-    note = "make the field a `Dataset<T>`, or take the source itself and load it in `read`"
+    label = "only a `Dataset<T>` can be loaded, from a `Repository<T>`",
+    note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
 )]
 pub trait AutoLoad: Sized {
     /// Where it is loaded from.
@@ -19,7 +95,27 @@ pub trait AutoLoad: Sized {
     fn auto_load(source: &Self::Source, condition: Option<Self::Condition>) -> crate::Result<Self>;
 }
 
+/// The value of a field that is not a delivery.
+#[diagnostic::on_unimplemented(
+    message = "this field is not a delivery, and `{Self}` has no default to start from",
+    label = "needs `#[delivery]`, or a type that implements `Default`",
+    note = "a factory is built anew for each run: `#[delivery]` fields are injected, all others start as `Default::default()`"
+)]
+pub trait Undelivered: Sized {
+    /// What the field starts with.
+    fn initial() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> Undelivered for T {
+    fn initial() -> Self {
+        T::default()
+    }
+}
+
 /// What the runtime can tell of a payload without computing it.
+///
+/// A factory's output that implements it shows its rows in the run's report.
 pub trait Inspect {
     /// Rows, where they are known without running a query.
     fn rows(&self) -> Option<usize>;

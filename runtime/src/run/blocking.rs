@@ -1,12 +1,104 @@
 //! Work that computes or blocks, away from the threads that drive asynchronous work.
 
-/// Runs `work` on the blocking pool and waits for it; a panic goes on in the caller.
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+/// Runs at least this much blocking work at once, unless the run says otherwise.
+const FEWEST_THREADS: usize = 8;
+
+thread_local! {
+    /// The pool of the run whose factory this thread polls.
+    static POOL: RefCell<Option<Arc<BlockingPool>>> = const { RefCell::new(None) };
+    /// Whether this thread is itself one for blocking work.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Bounds how much blocking work a run does at once, and knows when all of it is done.
+#[derive(Debug)]
+pub(crate) struct BlockingPool {
+    permits: Arc<Semaphore>,
+    size: u32,
+}
+
+impl BlockingPool {
+    pub(crate) fn new(size: Option<usize>) -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let size = size.unwrap_or(cores.max(FEWEST_THREADS)).clamp(1, u32::MAX as usize >> 3);
+        Self { permits: Arc::new(Semaphore::new(size)), size: size as u32 }
+    }
+
+    /// Runs `work` on the blocking pool as soon as there is room.
+    ///
+    /// Once started, it cannot be interrupted: when the future is dropped, it ends unheard, but not unnoticed by
+    /// [`BlockingPool::idle`].
+    pub(crate) async fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> R {
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        let work = move || {
+            INSIDE.set(true);
+            let _reset = Reset;
+            let _permit = permit;
+            work()
+        };
+        match spawn_blocking(work).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime shuts down, and drops this future next.
+                Err(_) => pending().await,
+            },
+        }
+    }
+
+    /// Waits until no blocking work of this run is left.
+    pub(crate) async fn idle(&self) {
+        drop(self.permits.acquire_many(self.size).await);
+    }
+}
+
+struct Reset;
+
+impl Drop for Reset {
+    fn drop(&mut self) {
+        INSIDE.set(false);
+    }
+}
+
+/// Polls a factory of a run, so that [`blocking`] finds the run's pool.
+pub(crate) fn with_pool<R>(pool: &Arc<BlockingPool>, poll: impl FnOnce() -> R) -> R {
+    let outer = POOL.replace(Some(Arc::clone(pool)));
+    let result = poll();
+    POOL.set(outer);
+    result
+}
+
+/// Runs work that computes or blocks on the blocking pool, and waits for it.
+///
+/// In a factory, the run's bound on blocking threads holds, and the run does not end before the work has. On a thread
+/// that is there for blocking work, it runs at once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let sum = setl::blocking(|| (1..=1_000u64).sum::<u64>()).await;
+/// assert_eq!(sum, 500_500);
+/// # }
+/// ```
+///
+/// # Panics
+/// When `work` does.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => std::future::pending().await,
-        },
+    if INSIDE.get() {
+        return work();
+    }
+    match POOL.with_borrow(Clone::clone) {
+        Some(pool) => pool.run(work).await,
+        None => BlockingPool::new(Some(1)).run(work).await,
     }
 }

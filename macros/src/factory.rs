@@ -1,0 +1,97 @@
+//! `#[factory]`: from a struct or function to what the runtime needs to know of it.
+
+mod expand;
+mod function;
+mod structure;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Generics, Ident, Item, Type};
+
+use crate::cfg;
+use crate::delivery::Delivery;
+use crate::errors::Errors;
+use crate::options::{Allowed, Takes};
+
+const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
+const BLOCKING: Allowed = Allowed { name: "blocking", takes: Takes::Nothing, usage: "blocking" };
+const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "output = Type" };
+
+/// Of a struct. A function says what it delivers by its return type.
+const OF_STRUCT: &[Allowed] = &[OUTPUT, ID, BLOCKING];
+const OF_FUNCTION: &[Allowed] = &[ID, BLOCKING];
+
+/// What `#[factory]` knows of a factory, whichever way it was written.
+struct Model {
+    name: Ident,
+    generics: Generics,
+    output: Type,
+    id: Option<Type>,
+    blocking: bool,
+    deliveries: Vec<Delivery>,
+    /// Builds the factory out of `__0`, `__1`, …: one variable for each delivery.
+    assemble: TokenStream,
+}
+
+/// Expands `#[factory(arguments)] item`.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Struct(structure)) if cfg::has_conditional_field(&structure.fields) => {
+            cfg::resolve_first(cfg::Which::Factory, &arguments, structure)
+        }
+        Ok(Item::Struct(structure)) => structure::expand(arguments, structure),
+        Ok(Item::Fn(function)) => function::expand(arguments, function),
+        Ok(other) => {
+            let mut errors = Errors::new();
+            errors.at(head_of(&other), wrong_item(&other));
+            let errors = errors.finish();
+            quote!(#other #errors)
+        }
+        // What cannot be read at all is left for the compiler to explain.
+        Err(error) => {
+            let error = error.to_compile_error();
+            if syn::parse2::<syn::ImplItemFn>(item.clone()).is_ok() {
+                quote!(#item)
+            } else {
+                quote!(#item #error)
+            }
+        }
+    }
+}
+
+/// The second half of a struct with `#[cfg]` on fields, which are resolved by now.
+pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
+    match cfg::resolved(item) {
+        Ok((arguments, structure)) => structure::expand_without_item(arguments, structure),
+        Err(error) => error.to_compile_error(),
+    }
+}
+
+fn wrong_item(item: &Item) -> String {
+    let found = match item {
+        Item::Enum(_) => "an enum",
+        Item::Union(_) => "a union",
+        Item::Trait(_) => "a trait",
+        Item::Mod(_) => "a module",
+        Item::Impl(block) if block.trait_.is_some() => {
+            return "`#[factory]` belongs on the struct, not on its `impl Factory` block".to_owned();
+        }
+        Item::Impl(_) => "an impl block",
+        Item::Type(_) => "a type alias",
+        _ => "this item",
+    };
+    format!("`#[factory]` belongs on a struct with `#[delivery]` fields or on a function, not on {found}")
+}
+
+/// The part of an item that is worth underlining.
+fn head_of(item: &Item) -> TokenStream {
+    match item {
+        Item::Enum(item) => item.ident.to_token_stream(),
+        Item::Union(item) => item.ident.to_token_stream(),
+        Item::Trait(item) => item.ident.to_token_stream(),
+        Item::Mod(item) => item.ident.to_token_stream(),
+        Item::Type(item) => item.ident.to_token_stream(),
+        Item::Impl(item) => item.self_ty.to_token_stream(),
+        item => item.to_token_stream(),
+    }
+}

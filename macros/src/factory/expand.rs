@@ -1,0 +1,165 @@
+//! What `#[factory]` generates, for structs and functions alike.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{Generics, Type, parse_quote};
+
+use super::Model;
+use crate::delivery::text_of;
+use crate::names::runtime;
+
+impl Model {
+    pub(super) fn expand(&self) -> TokenStream {
+        let item = self.expand_item();
+        let wired = self.expand_wired();
+        let producers = self.expand_producers();
+        let produces = self.expand_produces();
+        quote!(#item #produces #wired #producers)
+    }
+
+    /// ```ignore
+    /// impl FactoryItem for CarrierDelays {
+    ///     const NAME: &'static str = "CarrierDelays";
+    ///     type Output = Dataset<CarrierDelay>;
+    ///     type Deliveries = (Dataset<Flight>, MinDelay);
+    ///     fn receive(inbox: &mut Inbox<'_>) -> Result<Self::Deliveries> {
+    ///         Ok((inbox.take::<Dataset<Flight>>(0)?, inbox.take::<MinDelay>(1)?))
+    ///     }
+    ///     fn assemble((__0, __1): Self::Deliveries) -> Self {
+    ///         Self { flights: __0, min_delay: __1, cache: Undelivered::initial() }
+    ///     }
+    ///     …
+    /// }
+    /// ```
+    fn expand_item(&self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        let name = &self.name;
+        let text = syn::ext::IdentExt::unraw(name).to_string();
+        let generics = self.generics_of_item();
+        let (implementing, arguments, where_clause) = generics.split_for_impl();
+        let output = &self.output;
+        let id = text_of(self.id.as_ref());
+        let blocking = self.blocking;
+        let types = self.deliveries.iter().map(|delivery| &delivery.ty);
+        let described = self.deliveries.iter().map(|delivery| delivery.describe());
+        let received = self.deliveries.iter().enumerate().map(|(index, delivery)| delivery.receive(index));
+        let requirements = self.deliveries.iter().map(|delivery| delivery.requirement());
+        let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
+        let assemble = &self.assemble;
+        quote! {
+            impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
+                const NAME: &'static str = #text;
+                type Output = #output;
+                const ID: #setl::Option<&'static str> = #id;
+                const BLOCKING: bool = #blocking;
+                const DELIVERIES: &'static [#setl::Delivery] = &[#(#described),*];
+                type Deliveries = (#(#types,)*);
+
+                #[allow(unused_variables, reason = "there may be no deliveries")]
+                fn receive(inbox: &mut #setl::Inbox<'_>) -> #setl::Result<Self::Deliveries> {
+                    #setl::Ok((#(#received,)*))
+                }
+
+                fn assemble((#(#values,)*): Self::Deliveries) -> Self {
+                    #assemble
+                }
+
+                fn requirements() -> #setl::Vec<#setl::Requirement> {
+                    #setl::Vec::from([#(#requirements),*])
+                }
+
+                #[allow(unused_imports, reason = "one of them is enough")]
+                fn inspect(output: &mut Self::Output) -> #setl::Option<usize> {
+                    use #setl::{Inspectable as _, Opaque as _};
+                    (&&#setl::Probe::<#output>::NEW).inspector()(output, #text)
+                }
+            }
+        }
+    }
+
+    /// ```ignore
+    /// impl<P> Wired<P> for CarrierDelays
+    /// where
+    ///     P: SoleProducer<Dataset<Flight>>,
+    ///     P: SoleProducer<MinDelay>,
+    /// {
+    ///     const FROM: &'static [Source] = &[<P as SoleProducer<Dataset<Flight>>>::SOURCE, …];
+    /// }
+    /// ```
+    fn expand_wired(&self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        let name = &self.name;
+        let mut generics = self.generics_of_item();
+        let (_, arguments, _) = self.generics.split_for_impl();
+        let bounds: Vec<_> = self.deliveries.iter().map(|delivery| delivery.bound()).collect();
+        let wanted: syn::WhereClause = parse_quote!(where #(#bounds),*);
+        generics.make_where_clause().predicates.extend(wanted.predicates);
+        generics.params.push(parse_quote!(__Pipeline));
+        let (implementing, _, where_clause) = generics.split_for_impl();
+        let sources = self.deliveries.iter().map(|delivery| delivery.source());
+        quote! {
+            impl #implementing #setl::Wired<__Pipeline> for #name #arguments #where_clause {
+                const FROM: &'static [#setl::Source] = &[#(#sources),*];
+            }
+        }
+    }
+
+    /// ```ignore
+    /// impl<P> Produces<P> for CarrierDelays {
+    ///     type Key = Dataset<CarrierDelay>;
+    /// }
+    /// ```
+    fn expand_produces(&self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        let (name, output) = (&self.name, &self.output);
+        let mut generics = self.generics_of_item();
+        let (_, arguments, _) = self.generics.split_for_impl();
+        generics.params.push(parse_quote!(__Pipeline));
+        let (implementing, _, where_clause) = generics.split_for_impl();
+        let is_unit = matches!(output, Type::Tuple(tuple) if tuple.elems.is_empty());
+        let key = match &self.id {
+            _ if is_unit => quote!(#setl::Sink<Self>),
+            Some(id) => quote!(#setl::WithId<#output, #id>),
+            None => quote!(#output),
+        };
+        quote! {
+            impl #implementing #setl::Produces<__Pipeline> for #name #arguments #where_clause {
+                type Key = #key;
+            }
+        }
+    }
+
+    /// Checks each `producer = …`, apart from the rest, so that one mistake is one error.
+    fn expand_producers(&self) -> Option<TokenStream> {
+        let checks: Vec<_> = self.deliveries.iter().filter_map(|delivery| delivery.check()).collect();
+        if checks.is_empty() {
+            return None;
+        }
+        let generics = self.generics_of_item();
+        let (implementing, _, where_clause) = generics.split_for_impl();
+        Some(quote! {
+            const _: () = {
+                #[allow(dead_code, reason = "only checked")]
+                fn producers #implementing () #where_clause {
+                    #(#checks)*
+                }
+            };
+        })
+    }
+
+    /// A factory moves between threads and stays as long as it likes, and so does all it is made of.
+    fn generics_of_item(&self) -> Generics {
+        owned(&self.generics)
+    }
+}
+
+/// These generics, with the bound that every payload has on each type.
+pub(super) fn owned(generics: &Generics) -> Generics {
+    let setl = runtime(Span::call_site());
+    let mut generics = generics.clone();
+    let parameters: Vec<_> = generics.type_params().map(|parameter| parameter.ident.clone()).collect();
+    for parameter in parameters {
+        generics.make_where_clause().predicates.push(parse_quote!(#parameter: #setl::Payload));
+    }
+    generics
+}

@@ -1,0 +1,223 @@
+//! `#[factory] fn`: every parameter is a delivery, the return type is the output.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{FnArg, GenericParam, ItemFn, Pat, ReturnType, Type, parse_quote};
+
+use super::expand::owned;
+use super::{Model, OF_FUNCTION};
+use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
+use crate::errors::Errors;
+use crate::names::runtime;
+use crate::options::Options;
+
+/// Leaves the function as it is, and puts a struct of the same name beside it.
+///
+/// ```ignore
+/// fn read_flights(source: Repository<Flight>) -> Result<Dataset<Flight>> { … }
+///
+/// struct read_flights { deliveries: Option<(Repository<Flight>,)>, … }
+/// impl Factory for read_flights { … }
+/// ```
+pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
+    let mut errors = Errors::new();
+    let options = Options::parse(arguments, "factory", OF_FUNCTION, &mut errors);
+    check_signature(&item, &mut errors);
+
+    let mut deliveries = Vec::new();
+    for parameter in &mut item.sig.inputs {
+        match parameter {
+            FnArg::Receiver(receiver) => {
+                errors.at(
+                    receiver,
+                    "a method cannot be a factory: write a free function, or `#[factory]` on the struct",
+                );
+            }
+            FnArg::Typed(parameter) => {
+                for attribute in parameter.attrs.iter().filter(|attribute| crate::names::is(attribute, "cfg"))
+                {
+                    errors.at(
+                        attribute,
+                        "`#[cfg]` on a parameter of a factory: put it on two versions of the function",
+                    );
+                }
+                let options =
+                    take_options(&mut parameter.attrs, AllowedOf::Factory, &mut errors).unwrap_or_default();
+                let name = parameter_name(&parameter.pat, deliveries.len());
+                deliveries.push(Delivery::new(name, (*parameter.ty).clone(), &options, &mut errors));
+            }
+        }
+    }
+    if !errors.is_empty() {
+        // Types that cannot be delivered would be complained of again in the generated code.
+        let stub = stub(&item);
+        let errors = errors.finish();
+        return quote!(#item #stub #errors);
+    }
+    let types = deliveries.iter().map(|delivery| &delivery.ty);
+    let deliveries_type = quote!((#(#types,)*));
+    let values = (0..deliveries.len()).map(|index| format_ident!("__{index}"));
+    let model = Model {
+        name: item.sig.ident.clone(),
+        generics: item.sig.generics.clone(),
+        output: output_of(&item),
+        id: options.type_of("id").cloned(),
+        blocking: options.flag("blocking").is_some() || item.sig.asyncness.is_none(),
+        assemble: {
+            let setl = runtime(Span::call_site());
+            quote!(Self { deliveries: #setl::Some((#(#values,)*)), marker: #setl::PhantomData })
+        },
+        deliveries,
+    };
+    let declaration = declare(&item, &deliveries_type);
+    let body = implement(&item, model.deliveries.len());
+    let expansion = model.expand();
+    let errors = errors.finish();
+    quote!(#item #declaration #expansion #body #errors)
+}
+
+/// The struct that stands for the function in a pipeline.
+fn declare(item: &ItemFn, deliveries: &TokenStream) -> TokenStream {
+    let setl = runtime(Span::call_site());
+    let (name, visibility) = (&item.sig.ident, &item.vis);
+    let (generics, where_clause) = (&item.sig.generics, &item.sig.generics.where_clause);
+    let docs = item
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc") || attribute.path().is_ident("cfg"));
+    let types = item.sig.generics.type_params().map(|parameter| &parameter.ident);
+    quote! {
+        #(#docs)*
+        #[allow(non_camel_case_types, reason = "stands for the function of the same name")]
+        #visibility struct #name #generics #where_clause {
+            deliveries: #setl::Option<#deliveries>,
+            marker: #setl::PhantomData<fn() -> (#(#types,)*)>,
+        }
+    }
+}
+
+/// Calls the function in `process`.
+fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
+    let setl = runtime(Span::call_site());
+    let name = &item.sig.ident;
+    let generics = owned(&item.sig.generics);
+    let (implementing, arguments, where_clause) = generics.split_for_impl();
+    let values: Vec<_> = (0..deliveries).map(|index| format_ident!("__{index}")).collect();
+    let turbofish = item.sig.generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+        GenericParam::Lifetime(_) => None,
+    });
+    let mut call = quote!(#name::<#(#turbofish),*>(#(#values),*));
+    if item.sig.asyncness.is_some() {
+        call = quote!(#call.await);
+    }
+    let value = match &item.sig.output {
+        ReturnType::Type(_, ty) if is_result(ty) => {
+            quote_spanned!(ty.span()=> <#ty as #setl::Fallible>::into_result(#call))
+        }
+        _ => quote!(#setl::Ok(#call)),
+    };
+    quote! {
+        impl #implementing #setl::Factory for #name #arguments #where_clause {
+            #[allow(clippy::unit_arg, clippy::let_unit_value, reason = "the function may return nothing")]
+            async fn process(&mut self) -> #setl::Result<Self::Output> {
+                let #setl::Some((#(#values,)*)) = self.deliveries.take() else {
+                    return #setl::Err(#setl::processed_twice());
+                };
+                #value
+            }
+        }
+    }
+}
+
+/// Keeps the name alive where a pipeline lists it, when the function itself is wrong.
+fn stub(item: &ItemFn) -> TokenStream {
+    let setl = runtime(Span::call_site());
+    let mut item = item.clone();
+    item.sig.inputs.clear();
+    if item.sig.generics.lifetimes().next().is_some() {
+        return TokenStream::new();
+    }
+    let declaration = declare(&item, &quote!(()));
+    let model = Model {
+        name: item.sig.ident.clone(),
+        generics: item.sig.generics.clone(),
+        output: output_of(&item),
+        id: None,
+        blocking: false,
+        deliveries: Vec::new(),
+        assemble: quote!(Self { deliveries: #setl::None, marker: #setl::PhantomData }),
+    };
+    let (expansion, body) = (model.expand(), implement_nothing(&item));
+    quote!(#declaration #expansion #body)
+}
+
+/// A factory that delivers what the function promises, if only by never returning.
+fn implement_nothing(item: &ItemFn) -> TokenStream {
+    let setl = runtime(Span::call_site());
+    let name = &item.sig.ident;
+    let generics = owned(&item.sig.generics);
+    let (implementing, arguments, where_clause) = generics.split_for_impl();
+    quote! {
+        impl #implementing #setl::Factory for #name #arguments #where_clause {
+            async fn process(&mut self) -> #setl::Result<Self::Output> {
+                #setl::Err(#setl::processed_twice())
+            }
+        }
+    }
+}
+
+/// What a function delivers: its return type, or the value in it if that is a result.
+///
+/// This is read off the tokens, since in the head of an implementation the compiler accepts no projection from a
+/// foreign type. That the value has this type is checked where the function is called.
+fn output_of(item: &ItemFn) -> Type {
+    let ReturnType::Type(_, ty) = &item.sig.output else { return parse_quote!(()) };
+    match &**ty {
+        Type::Path(path) if is_result(ty) => {
+            let argument = path.path.segments.last().and_then(first_type_argument);
+            argument.cloned().unwrap_or_else(|| parse_quote!(()))
+        }
+        _ => (**ty).clone(),
+    }
+}
+
+/// Whether a return type reads as a result: its name is `Result`, or ends so and has arguments, as `PolarsResult<T>`.
+///
+/// The runtime's `Fallible` then checks that it is one.
+fn is_result(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|last| {
+        last.ident == "Result" || (last.ident.to_string().ends_with("Result") && !last.arguments.is_none())
+    })
+}
+
+fn parameter_name(pattern: &Pat, index: usize) -> String {
+    match pattern {
+        Pat::Ident(pattern) => syn::ext::IdentExt::unraw(&pattern.ident).to_string(),
+        _ => index.to_string(),
+    }
+}
+
+/// A factory is a plain function of what it is given.
+fn check_signature(item: &ItemFn, errors: &mut Errors) {
+    for lifetime in item.sig.generics.lifetimes() {
+        errors.at(lifetime, "a factory owns what it works on: it cannot have lifetime parameters");
+    }
+    if let syn::Safety::Unsafe(unsafety) = &item.sig.safety {
+        errors.at(
+            unsafety,
+            "a factory is called by the runtime, which cannot vouch for the terms of an `unsafe` function",
+        );
+    }
+    if let Some(variadic) = &item.sig.variadic {
+        errors.at(variadic, "a factory takes a fixed number of deliveries");
+    }
+    if let ReturnType::Type(_, ty) = &item.sig.output
+        && let Type::ImplTrait(_) = **ty
+    {
+        errors.at(ty, "an output has one named type, by which others ask for it: `impl Trait` has none");
+    }
+}

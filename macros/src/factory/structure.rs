@@ -1,0 +1,88 @@
+//! `#[factory] struct`: fields with `#[delivery]` are injected, all others start as `Default`.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{ItemStruct, Member, parse_quote};
+
+use super::{Model, OF_STRUCT};
+use crate::delivery::{AllowedOf, Delivery, take_options};
+use crate::errors::Errors;
+use crate::names::runtime;
+use crate::options::Options;
+
+pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
+    let generated = generate(arguments, &mut item);
+    quote!(#item #generated)
+}
+
+pub(super) fn expand_without_item(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
+    generate(arguments, &mut item)
+}
+
+/// What goes beside the struct, which loses its `#[delivery]` attributes.
+fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
+    let mut errors = Errors::new();
+    let options = Options::parse(arguments, "factory", OF_STRUCT, &mut errors);
+    check_output(item, &options, &mut errors);
+    check_lifetimes(item, &mut errors);
+    let model = Model::of_struct(item, &options, &mut errors);
+    let expansion = model.expand();
+    let errors = errors.finish();
+    quote!(#expansion #errors)
+}
+
+impl Model {
+    fn of_struct(item: &mut ItemStruct, options: &Options, errors: &mut Errors) -> Self {
+        let mut deliveries = Vec::new();
+        let mut fields = Vec::new();
+        let members: Vec<_> = item.fields.members().collect();
+        for (member, field) in members.into_iter().zip(&mut item.fields) {
+            let ty = &field.ty;
+            let value = match take_options(&mut field.attrs, AllowedOf::Factory, errors) {
+                Some(options) => {
+                    let value = format_ident!("__{}", deliveries.len());
+                    let name = match &member {
+                        Member::Named(name) => syn::ext::IdentExt::unraw(name).to_string(),
+                        Member::Unnamed(index) => index.index.to_string(),
+                    };
+                    deliveries.push(Delivery::new(name, ty.clone(), &options, errors));
+                    quote!(#value)
+                }
+                None => {
+                    let setl = runtime(ty.span());
+                    quote_spanned!(ty.span()=> <#ty as #setl::Undelivered>::initial())
+                }
+            };
+            fields.push(quote!(#member: #value));
+        }
+        Self {
+            name: item.ident.clone(),
+            generics: item.generics.clone(),
+            output: options.type_of("output").cloned().unwrap_or_else(|| parse_quote!(())),
+            id: options.type_of("id").cloned(),
+            blocking: options.flag("blocking").is_some(),
+            deliveries,
+            assemble: quote!(Self { #(#fields,)* }),
+        }
+    }
+}
+
+/// What goes in and what comes out stands at one place.
+fn check_output(item: &ItemStruct, options: &Options, errors: &mut Errors) {
+    if options.type_of("output").is_none() && errors.is_empty() {
+        let message = format!(
+            "factory `{}` does not say what it delivers: write `#[factory(output = Type)]`, or `output = ()` if nobody \
+             takes anything from it",
+            item.ident
+        );
+        errors.at(&item.ident, message);
+    }
+}
+
+/// A factory moves to the thread that runs it, and may outlive whatever it would borrow from.
+fn check_lifetimes(item: &ItemStruct, errors: &mut Errors) {
+    for lifetime in item.generics.lifetimes() {
+        errors.at(lifetime, "a factory owns what it works on: it cannot have lifetime parameters");
+    }
+}

@@ -1,0 +1,171 @@
+//! One grammar for the options of all attributes: `flag`, `name = value`, separated by commas.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::{Expr, Ident, Token, Type};
+
+use crate::errors::{Errors, did_you_mean};
+
+/// What an option looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// `name`
+    Nothing,
+    /// `name = Type`
+    Type,
+    /// `name = expression`
+    Expression,
+}
+
+/// An option that an attribute allows.
+pub(crate) struct Allowed {
+    pub(crate) name: &'static str,
+    pub(crate) takes: Takes,
+    /// How to write it, for errors.
+    pub(crate) usage: &'static str,
+}
+
+/// An option that was written.
+struct Written {
+    name: Ident,
+    value: Value,
+}
+
+enum Value {
+    Nothing,
+    Type(Box<Type>),
+    Expression(Box<Expr>),
+}
+
+/// The options of one attribute, after all its mistakes have been recorded.
+#[derive(Default)]
+pub(crate) struct Options {
+    written: Vec<Written>,
+}
+
+impl Options {
+    /// Reads what stands in the parentheses of an attribute. `attribute` is how the user knows it: `#[delivery]`.
+    pub(crate) fn parse(
+        tokens: TokenStream,
+        attribute: &str,
+        allowed: &[Allowed],
+        errors: &mut Errors,
+    ) -> Self {
+        let mut options = Self::default();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                match parse_option(input, attribute, allowed) {
+                    Ok(option) => options.add(option, attribute, errors),
+                    Err(error) => {
+                        errors.push(error);
+                        skip_to_comma(input)?;
+                    }
+                }
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            errors.push(error);
+        }
+        options
+    }
+
+    fn add(&mut self, option: Written, attribute: &str, errors: &mut Errors) {
+        if self.get(&option.name.to_string()).is_some() {
+            errors.at(&option.name, format!("`{}` is given twice in `#[{attribute}]`", option.name));
+        } else {
+            self.written.push(option);
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Written> {
+        self.written.iter().find(|option| option.name == name)
+    }
+
+    /// Where a flag was written, if it was.
+    pub(crate) fn flag(&self, name: &str) -> Option<Span> {
+        self.get(name).map(|option| option.name.span())
+    }
+
+    pub(crate) fn type_of(&self, name: &str) -> Option<&Type> {
+        match &self.get(name)?.value {
+            Value::Type(value) => Some(value),
+            Value::Nothing | Value::Expression(_) => None,
+        }
+    }
+
+    pub(crate) fn expression(&self, name: &str) -> Option<&Expr> {
+        match &self.get(name)?.value {
+            Value::Expression(value) => Some(value),
+            Value::Nothing | Value::Type(_) => None,
+        }
+    }
+}
+
+fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) -> syn::Result<Written> {
+    let Ok(name) = input.call(<Ident as syn::ext::IdentExt>::parse_any) else {
+        return Err(input.error(format!("expected an option of `#[{attribute}]`, {}", usages(allowed))));
+    };
+    let Some(option) = allowed.iter().find(|option| name == option.name) else {
+        let names: Vec<_> = allowed.iter().map(|option| option.name).collect();
+        let near = did_you_mean(&name.to_string(), &names);
+        return Err(syn::Error::new(
+            name.span(),
+            format!("unknown option `{name}` of `#[{attribute}]`{near}"),
+        ));
+    };
+    let wrong = |span| syn::Error::new(span, format!("write `{}` in `#[{attribute}]`", option.usage));
+    if option.takes == Takes::Nothing {
+        if !input.is_empty() && !input.peek(Token![,]) {
+            return Err(wrong(name.span()));
+        }
+        return Ok(Written { name, value: Value::Nothing });
+    }
+    if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
+        return Err(wrong(name.span()));
+    }
+    let value = if option.takes == Takes::Type {
+        if let Ok(text) = input.fork().parse::<syn::LitStr>() {
+            let _: syn::LitStr = input.parse()?;
+            let marker = text.value();
+            let message = format!(
+                "`{name}` takes a type, not a string, so that the compiler finds a typing error: \
+                 declare `struct {marker};` and write `{}`",
+                option.usage
+            );
+            return Err(syn::Error::new(text.span(), message));
+        }
+        Value::Type(input.parse()?)
+    } else {
+        Value::Expression(input.parse()?)
+    };
+    Ok(Written { name, value })
+}
+
+fn usages(allowed: &[Allowed]) -> String {
+    let usages: Vec<_> = allowed.iter().map(|option| format!("`{}`", option.usage)).collect();
+    format!("one of {}", usages.join(", "))
+}
+
+/// Goes on with the next option after one that could not be read.
+fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        let _: TokenTree = input.parse()?;
+    }
+    Ok(())
+}
+
+/// The tokens in the parentheses of `#[name(…)]`; none for `#[name]`.
+pub(crate) fn arguments(attribute: &syn::Attribute) -> syn::Result<TokenStream> {
+    match &attribute.meta {
+        syn::Meta::Path(_) => Ok(TokenStream::new()),
+        syn::Meta::List(list) => Ok(list.tokens.clone()),
+        syn::Meta::NameValue(pair) => {
+            Err(syn::Error::new_spanned(pair, format!("write `#[{}(...)]`", pair.path.to_token_stream())))
+        }
+    }
+}

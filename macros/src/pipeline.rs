@@ -1,0 +1,204 @@
+//! `#[pipeline]`: the stages of a pipeline, and what its struct gives to them.
+
+mod expand;
+mod stages;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Fields, Ident, Item, ItemStruct, Type};
+
+use crate::cfg;
+use crate::delivery::{AllowedOf, Input, inner_of_option, take_options};
+use crate::errors::Errors;
+use crate::options::Options;
+use stages::Stage;
+
+/// What `#[pipeline]` knows of a pipeline.
+struct Model {
+    name: Ident,
+    visibility: syn::Visibility,
+    stages: Vec<Stage>,
+    keep: Vec<Type>,
+    inputs: Vec<Input>,
+}
+
+/// Expands `#[pipeline(arguments)] item`.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Struct(structure)) if cfg::has_conditional_field(&structure.fields) => {
+            cfg::resolve_first(cfg::Which::Pipeline, &arguments, structure)
+        }
+        Ok(Item::Struct(mut structure)) => {
+            let generated = generate(arguments, &mut structure);
+            quote!(#structure #generated)
+        }
+        Ok(other) => {
+            let mut errors = Errors::new();
+            let place = match &other {
+                Item::Enum(item) => item.ident.to_token_stream(),
+                Item::Fn(item) => item.sig.ident.to_token_stream(),
+                other => other.to_token_stream(),
+            };
+            errors
+                .at(place, "`#[pipeline]` belongs on a struct, whose fields are the inputs of the pipeline");
+            let errors = errors.finish();
+            quote!(#other #errors)
+        }
+        Err(error) => {
+            let error = error.to_compile_error();
+            quote!(#item #error)
+        }
+    }
+}
+
+/// The second half of a struct with `#[cfg]` on fields, which are resolved by now.
+pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
+    match cfg::resolved(item) {
+        Ok((arguments, mut structure)) => generate(arguments, &mut structure),
+        Err(error) => error.to_compile_error(),
+    }
+}
+
+fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
+    let mut errors = Errors::new();
+    let (stages, keep) = stages::parse(arguments, &mut errors);
+    check_generics(item, &mut errors);
+    check_stages(item, &stages, &mut errors);
+    check_listed_twice(&stages, &mut errors);
+    check_keep(&stages, &keep, &mut errors);
+    let inputs = take_inputs(item, &mut errors);
+    check_inputs(&inputs, &mut errors);
+    let model = Model { name: item.ident.clone(), visibility: item.vis.clone(), stages, keep, inputs };
+    let expansion = if errors.is_empty() { model.expand() } else { model.expand_stub() };
+    let errors = errors.finish();
+    quote!(#expansion #errors)
+}
+
+fn take_inputs(item: &mut ItemStruct, errors: &mut Errors) -> Vec<Input> {
+    if let Fields::Unnamed(fields) = &item.fields {
+        errors.at(fields, "the inputs of a pipeline have names: write `{ name: Type, ... }`");
+        return Vec::new();
+    }
+    let mut inputs = Vec::new();
+    for field in &mut item.fields {
+        let options = take_options(&mut field.attrs, AllowedOf::Pipeline, errors).unwrap_or_default();
+        let Some(name) = field.ident.clone() else { continue };
+        check_optional_input(&field.ty, &options, errors);
+        inputs.push(Input {
+            name,
+            ty: field.ty.clone(),
+            id: options.type_of("id").cloned(),
+            optional: options.flag("optional").is_some(),
+        });
+    }
+    inputs
+}
+
+/// What may be absent is an `Option`.
+fn check_optional_input(ty: &Type, options: &Options, errors: &mut Errors) {
+    if options.flag("optional").is_some() && inner_of_option(ty).is_none() {
+        let ty_text = crate::names::readable(ty);
+        errors.at(
+            ty,
+            format!(
+                "an optional input must have the type `Option<...>`, found `{ty_text}`: \
+                 write `Option<{ty_text}>`, or remove `optional` if it is always there"
+            ),
+        );
+    }
+}
+
+/// The plan of a pipeline is one constant, so there is one pipeline.
+fn check_generics(item: &ItemStruct, errors: &mut Errors) {
+    if !item.generics.params.is_empty() {
+        errors.at(
+            &item.generics,
+            "a pipeline cannot be generic: its plan is a constant. List generic factories with their types, as `Load<Flight>`",
+        );
+    }
+}
+
+/// A pipeline does something.
+fn check_stages(item: &ItemStruct, stages: &[Stage], errors: &mut Errors) {
+    if stages.is_empty() && errors.is_empty() {
+        errors.at(
+            &item.ident,
+            format!("pipeline `{}` has no stages: list its factories, as `#[pipeline(extract(ReadOrders), load(WriteReport))]`", item.ident),
+        );
+    }
+    for (index, stage) in stages.iter().enumerate() {
+        if stage.factories.is_empty() {
+            errors.at(
+                &stage.name,
+                format!(
+                    "stage `{}` has no factories: list them in its parentheses, or remove the stage",
+                    stage.name
+                ),
+            );
+        }
+        if stages[..index].iter().any(|other| other.name == stage.name) {
+            errors.at(
+                &stage.name,
+                format!("stage `{}` is there twice: put all its factories into one", stage.name),
+            );
+        }
+    }
+}
+
+/// A factory runs once in a run. What is written differently is compared by the traits.
+fn check_listed_twice(stages: &[Stage], errors: &mut Errors) {
+    let mut seen: Vec<(String, &Ident)> = Vec::new();
+    for stage in stages {
+        for factory in &stage.factories {
+            let text = factory.to_token_stream().to_string();
+            match seen.iter().find(|(other, _)| *other == text) {
+                Some((_, first)) => {
+                    let name = crate::names::readable(factory);
+                    errors.at(factory, format!("factory `{name}` is listed twice, first in stage `{first}`: each factory runs once in a run"));
+                }
+                None => seen.push((text, &stage.name)),
+            }
+        }
+    }
+}
+
+/// What is to be kept is an output of this pipeline.
+fn check_keep(stages: &[Stage], keep: &[Type], errors: &mut Errors) {
+    for kept in keep {
+        let text = kept.to_token_stream().to_string();
+        let listed = stages.iter().flat_map(|stage| &stage.factories);
+        if !listed.into_iter().any(|factory| factory.to_token_stream().to_string() == text) {
+            let name = crate::names::readable(kept);
+            errors.at(
+                kept,
+                format!(
+                    "`keep({name})` names a factory that is in no stage: list it, written in the same way"
+                ),
+            );
+        }
+    }
+}
+
+/// Two inputs of one type would leave it open which of them is delivered.
+fn check_inputs(inputs: &[Input], errors: &mut Errors) {
+    for (index, input) in inputs.iter().enumerate() {
+        let same = |other: &&Input| {
+            let key = |input: &Input| {
+                let id = input.id.as_ref().map(|id| id.to_token_stream().to_string());
+                (input.ty.to_token_stream().to_string(), id)
+            };
+            key(other) == key(input)
+        };
+        if let Some(other) = inputs[..index].iter().find(same) {
+            let ty = crate::names::readable(&input.ty);
+            errors.at(
+                &input.ty,
+                format!(
+                    "inputs `{}` and `{}` both deliver `{ty}`: tell them apart by an id, as `#[delivery(id = Backup)]` \
+                     with a type `struct Backup;`, here and where it is taken",
+                    other.name, input.name
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The arguments of `#[pipeline]`: `#[option] stage(Factory, …), …, keep(Factory, …)`.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Ident, Token, Type, parenthesized};
+
+use crate::errors::{Errors, did_you_mean};
+
+/// What may stand above a stage.
+const OPTIONS: &[&str] = &["barrier", "sequential", "no_write"];
+
+/// One `stage(Factory, …)`.
+pub(super) struct Stage {
+    pub(super) name: Ident,
+    pub(super) factories: Vec<Type>,
+    /// Of [`OPTIONS`].
+    pub(super) options: Vec<Ident>,
+}
+
+/// The stages, and what stands in `keep(…)`.
+pub(super) fn parse(arguments: TokenStream, errors: &mut Errors) -> (Vec<Stage>, Vec<Type>) {
+    let (mut stages, mut keep) = (Vec::new(), Vec::<Type>::new());
+    let parser = |input: ParseStream<'_>| {
+        while !input.is_empty() {
+            match parse_stage(input, errors) {
+                Ok(stage) if stage.name == "keep" => keep.extend(stage.factories),
+                Ok(stage) => stages.push(stage),
+                Err(error) => {
+                    errors.push(error);
+                    skip_to_comma(input)?;
+                }
+            }
+            if !input.is_empty() {
+                expect_comma(input)?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = parser.parse2(arguments) {
+        errors.push(error);
+    }
+    (stages, keep)
+}
+
+fn parse_stage(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Stage> {
+    let options = check_options(input.call(Attribute::parse_outer)?, errors);
+    let Ok(name) = input.call(Ident::parse_any) else {
+        return Err(input
+            .error("expected a stage: a name, and its factories in parentheses, as `extract(ReadOrders)`"));
+    };
+    if !input.peek(syn::token::Paren) {
+        let message = format!(
+            "`{name}` stands where a stage should be: write `stage_name({name})` if it is a factory, \
+             or `{name}(Factory, ...)` if it is a stage"
+        );
+        return Err(syn::Error::new(name.span(), message));
+    }
+    let content;
+    parenthesized!(content in input);
+    let factories = Punctuated::<Type, Token![,]>::parse_terminated(&content).map_err(|error| {
+        let message = format!("stage `{name}` lists factories by name, separated by commas ({error})");
+        syn::Error::new(error.span(), message)
+    })?;
+    Ok(Stage { name, factories: factories.into_iter().collect(), options })
+}
+
+/// Options are `#[barrier]`, `#[sequential]`, `#[no_write]`, each once; documentation is welcome.
+fn check_options(attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<Ident> {
+    let mut options: Vec<Ident> = Vec::new();
+    for attribute in attributes.iter().filter(|attribute| !attribute.path().is_ident("doc")) {
+        match attribute.path().get_ident() {
+            Some(option) if OPTIONS.iter().any(|known| option == known) => {
+                if attribute.meta.require_path_only().is_err() {
+                    errors.at(
+                        attribute,
+                        format!("stage option `{option}` takes no value: write `#[{option}]`"),
+                    );
+                } else if options.contains(option) {
+                    errors.at(attribute, format!("stage option `{option}` is given twice"));
+                } else {
+                    options.push(option.clone());
+                }
+            }
+            _ => {
+                let name = crate::names::readable(attribute.path());
+                let near = did_you_mean(&name, OPTIONS);
+                errors.at(attribute, format!("unknown stage option `{name}`{near}"));
+            }
+        }
+    }
+    options
+}
+
+fn expect_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    if input.peek(Token![,]) {
+        let _: Token![,] = input.parse()?;
+        return Ok(());
+    }
+    Err(input.error("expected a comma between stages"))
+}
+
+/// Goes on with the next stage after one that could not be read.
+fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        let _: TokenTree = input.parse()?;
+    }
+    Ok(())
+}

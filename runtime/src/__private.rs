@@ -1,0 +1,111 @@
+//! What generated code uses. Not for others: it changes without notice.
+
+pub use std::any::TypeId;
+pub use std::borrow::Cow;
+pub use std::convert::Into;
+pub use std::marker::PhantomData;
+pub use std::option::Option::{self, None, Some};
+pub use std::result::Result::{Err, Ok};
+pub use std::string::String;
+pub use std::vec::Vec;
+
+use std::sync::Arc;
+
+pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
+
+pub use crate::Result;
+pub use crate::context::Context;
+pub use crate::delivery::{AutoLoad, Inspect, Optional, Payload, Shared, Undelivered};
+pub use crate::factory::{Delivers, Factory, FactoryItem, Fallible, Produces, Sink, Wired};
+pub use crate::inspect::{Diagram, describe};
+pub use crate::pipeline::{
+    AnyPayload, Input as PipelineInput, Keeps, Lists, PipelineItem, SoleProducer, TakenInput, WithId,
+};
+pub use crate::plan::dynamic::Requirement;
+pub use crate::plan::{
+    Delivery, Input, Links, Ordering, Plan, Source, Stage, Taking, check_presence, count_links,
+    input_is_taken, is_kept, order,
+};
+pub use crate::run::{Inbox, Runner, Step};
+
+use crate::plan::Node;
+
+/// A delivered value, for the executor.
+pub fn payload<T: Payload>(value: T) -> Option<AnyPayload> {
+    Some(Arc::new(value))
+}
+
+/// A delivered value that may be absent, for the executor.
+pub fn payload_if_any<T: Payload>(value: Option<T>) -> Option<AnyPayload> {
+    value.map(|value| Arc::new(value) as AnyPayload)
+}
+
+/// A factory in a plan that is a constant.
+pub const fn node<F: Factory>(
+    name: &'static str,
+    stage: usize,
+    sources: &'static [Source],
+    kept: bool,
+) -> Node {
+    Node {
+        name: Cow::Borrowed(name),
+        stage,
+        deliveries: F::DELIVERIES,
+        sources: Cow::Borrowed(sources),
+        id: F::ID,
+        kept,
+        blocking: F::BLOCKING,
+        output: std::any::type_name::<F::Output>,
+    }
+}
+
+/// Compiles if `F` delivers `T`.
+pub const fn producer_delivers<F: Delivers<T>, T>() {}
+
+/// Gives a value that must be used, if the input is not taken. Never called.
+pub fn check_input<I: TakenInput>() -> I::Lint {
+    unreachable!("only its type counts")
+}
+
+/// The error of a function factory whose deliveries are gone.
+pub fn processed_twice() -> crate::Error {
+    anyhow::anyhow!("`process` was called twice on one instance: a function gives its deliveries away")
+}
+
+/// How a typed output is inspected.
+pub type Inspector<T> = fn(&mut T, &'static str) -> Option<usize>;
+
+/// Finds out whether `T` implements [`Inspect`]: a method of the type is preferred to one of a reference to it.
+pub struct Probe<T>(PhantomData<fn() -> T>);
+
+impl<T> Probe<T> {
+    /// The probe of this type.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// Of types that implement [`Inspect`].
+pub trait Inspectable<T> {
+    /// Gives its rows, and tells it its origin.
+    fn inspector(&self) -> Inspector<T>;
+}
+
+impl<T: Inspect> Inspectable<T> for &Probe<T> {
+    fn inspector(&self) -> Inspector<T> {
+        |output, factory| {
+            output.set_origin(factory);
+            output.rows()
+        }
+    }
+}
+
+/// Of all other types.
+pub trait Opaque<T> {
+    /// Nothing is known of it.
+    fn inspector(&self) -> Inspector<T>;
+}
+
+impl<T> Opaque<T> for Probe<T> {
+    fn inspector(&self) -> Inspector<T> {
+        |_, _| None
+    }
+}

@@ -1,0 +1,171 @@
+//! A factory: the unit of work of a pipeline.
+
+use std::future::Future;
+use std::marker::PhantomData;
+
+use crate::Result;
+use crate::delivery::Payload;
+use crate::plan::dynamic::Requirement;
+use crate::plan::{Delivery, Source};
+use crate::run::Inbox;
+
+/// A unit of work: it reads, processes and writes, and delivers its output to whoever needs it.
+///
+/// A factory is a struct under [`#[factory(output = …)]`](macro@crate::factory), which says what goes in and what comes
+/// out. Its `#[delivery]` fields are injected,
+/// every other field starts as `Default`. The three steps run in the order [`read`](Factory::read),
+/// [`process`](Factory::process), [`write`](Factory::write); only `process` is required.
+///
+/// ```
+/// use setl::prelude::*;
+///
+/// #[derive(Clone)]
+/// struct Celsius(Vec<f64>);
+///
+/// #[derive(Clone)]
+/// struct Fahrenheit(Vec<f64>);
+///
+/// #[factory(output = Fahrenheit)]
+/// struct Convert {
+///     #[delivery]
+///     readings: Celsius,
+/// }
+///
+/// impl Factory for Convert {
+///     async fn process(&mut self) -> Result<Fahrenheit> {
+///         Ok(Fahrenheit(self.readings.0.iter().map(|c| c * 1.8 + 32.0).collect()))
+///     }
+/// }
+///
+/// #[pipeline(convert(Convert))]
+/// struct Weather {
+///     readings: Celsius,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let run = Weather { readings: Celsius(vec![0.0, 100.0]) }.run().await?;
+/// assert_eq!(run.get::<Convert>().0, [32.0, 212.0]);
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is listed as a factory, but does not say what it does: `impl Factory for {Self}` is missing",
+    label = "not a factory yet",
+    note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
+)]
+pub trait Factory: FactoryItem {
+    /// Gets what is needed from outside. Does nothing unless overridden.
+    fn read(&mut self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Computes the output.
+    fn process(&mut self) -> impl Future<Output = Result<Self::Output>> + Send;
+
+    /// Puts the output where it belongs. Does nothing unless overridden, and is left out where writes are off.
+    fn write(&mut self, output: &Self::Output) -> impl Future<Output = Result<()>> + Send {
+        let _ = output;
+        std::future::ready(Ok(()))
+    }
+}
+
+/// What `#[factory]` says of a struct or function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
+    label = "needs `#[factory]`",
+    note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
+)]
+pub trait FactoryItem: Sized + Send + 'static {
+    /// Its name.
+    const NAME: &'static str;
+    /// What it delivers. `()` is delivered to nobody, so that any number of factories may have it.
+    type Output: Payload;
+    /// The id as written.
+    const ID: Option<&'static str>;
+    /// Whether it occupies a thread while it runs: a synchronous function, or `#[factory(blocking)]`.
+    const BLOCKING: bool;
+    /// What it takes.
+    const DELIVERIES: &'static [Delivery];
+    /// The values it takes, as a tuple in the order of declaration.
+    type Deliveries: Send;
+
+    /// Takes the deliveries out of a run.
+    ///
+    /// # Errors
+    /// When a delivery with `auto_load` cannot be loaded.
+    fn receive(inbox: &mut Inbox<'_>) -> Result<Self::Deliveries>;
+
+    /// Builds the factory.
+    fn assemble(deliveries: Self::Deliveries) -> Self;
+
+    /// What it takes, by type: for pipelines that are wired at run time.
+    fn requirements() -> Vec<Requirement>;
+
+    /// Tells the output where it comes from, and asks it for its rows.
+    fn inspect(output: &mut Self::Output) -> Option<usize>;
+}
+
+/// What a factory's output goes by in the pipeline `P`.
+///
+/// The compiler must know that no other crate can ever change the answer. It does for a factory of another crate because
+/// `P` is a type of this one; that is all `P` is for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
+    label = "needs `#[factory]`",
+    note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
+)]
+pub trait Produces<P> {
+    /// The output's type, [`WithId`](crate::pipeline::WithId) an id if it has one, or [`Sink`] for `()`.
+    type Key: 'static;
+}
+
+/// What an output of type `()` goes by: nobody can ask for it.
+pub struct Sink<F>(PhantomData<fn() -> F>);
+
+/// That a factory can be wired in the pipeline `P`: all its deliveries have a producer there.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
+    label = "needs `#[factory]`",
+    note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
+)]
+pub trait Wired<P>: FactoryItem {
+    /// Where each delivery comes from.
+    const FROM: &'static [Source];
+}
+
+/// That a factory delivers `T`: what `#[delivery(producer = …)]` asks of the producer.
+#[diagnostic::on_unimplemented(
+    message = "factory `{Self}` does not deliver `{T}`",
+    label = "asks `{Self}` for a `{T}`",
+    note = "give the delivery the type of that factory's output, or name the producer of `{T}`"
+)]
+pub trait Delivers<T> {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Factory> Delivers<F::Output> for F {}
+
+/// The value type of a `Result`, which is what a fallible function delivers.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`, although it is named like one",
+    label = "expected `Result<Output>` or the output itself",
+    note = "return `setl::Result<Output>`, whose error takes any other with `?`"
+)]
+pub trait Fallible {
+    /// What is delivered.
+    type Output;
+
+    /// The result with the error of every factory.
+    ///
+    /// # Errors
+    /// When `self` is one.
+    fn into_result(self) -> Result<Self::Output>;
+}
+
+impl<T, E: Into<crate::Error>> Fallible for std::result::Result<T, E> {
+    type Output = T;
+
+    fn into_result(self) -> Result<T> {
+        self.map_err(Into::into)
+    }
+}

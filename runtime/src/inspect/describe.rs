@@ -1,0 +1,95 @@
+//! A pipeline as text, in the manner of SETL's `describe`.
+
+use std::fmt::Write;
+
+use crate::plan::{Delivery, Plan, Source, Taking};
+
+/// The pipeline as text: its inputs, its stages, and what each factory takes from whom.
+pub fn describe(plan: &Plan) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(plan, &mut text);
+    text
+}
+
+fn write(plan: &Plan, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "pipeline {}", plan.pipeline)?;
+    if !plan.inputs.is_empty() {
+        writeln!(text, "\ninputs")?;
+        for input in plan.inputs.iter() {
+            writeln!(text, "  {}: {}{}", input.name, input.type_name, with_id(input.id))?;
+        }
+    }
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let options =
+            [(stage.barrier, "barrier"), (stage.sequential, "sequential"), (stage.no_write, "no_write")];
+        let options: Vec<_> = options.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+        let options = if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
+        writeln!(text, "\nstage {}{options}", stage.name)?;
+        for (_, factory) in plan.factories_of(index) {
+            let output = short_type((factory.output)());
+            writeln!(text, "  {} -> {output}{}", factory.name, with_id(factory.id))?;
+            for (delivery, source) in factory.deliveries.iter().zip(factory.sources.iter()) {
+                writeln!(
+                    text,
+                    "    {}: {}{}",
+                    delivery.name,
+                    delivery.type_name,
+                    origin(plan, delivery, *source)
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn origin(plan: &Plan, delivery: &Delivery, source: Source) -> String {
+    let mut text = with_id(delivery.id);
+    match source {
+        Source::Context => text.push_str(" from the run"),
+        Source::Input(_) => text.push_str(&format!(" from input {}", plan.source_name(source))),
+        Source::Factory(_) => text.push_str(&format!(" from {}", plan.source_name(source))),
+    }
+    match delivery.taking {
+        Taking::Owned => {}
+        Taking::Shared => text.push_str(", shared"),
+        Taking::Loaded => text.push_str(", loaded"),
+    }
+    if delivery.optional {
+        text.push_str(", optional");
+    }
+    text
+}
+
+fn with_id(id: Option<&str>) -> String {
+    id.map(|id| format!(" [{id}]")).unwrap_or_default()
+}
+
+/// A type's name without the modules of its parts: `Dataset<Flight>`.
+pub(crate) fn short_type(full: &str) -> String {
+    let mut short = String::with_capacity(full.len());
+    let mut rest = full;
+    while let Some(end) = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
+        let (path, tail) = rest.split_at(end);
+        short.push_str(path.rsplit("::").next().unwrap_or(path));
+        let separator = tail.chars().next().map_or(0, char::len_utf8);
+        short.push_str(&tail[..separator]);
+        rest = &tail[separator..];
+    }
+    short.push_str(rest.rsplit("::").next().unwrap_or(rest));
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_type;
+
+    #[test]
+    fn types_lose_their_modules() {
+        let check = |full, short: &str| assert_eq!(short_type(full), short);
+        check("setl::dataset::Dataset<app::rows::Flight>", "Dataset<Flight>");
+        check("(a::B, [c::D; 3], &e::F)", "(B, [D; 3], &F)");
+        check("alloc::vec::Vec<core::option::Option<i64>>", "Vec<Option<i64>>");
+        check("()", "()");
+    }
+}

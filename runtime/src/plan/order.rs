@@ -1,0 +1,358 @@
+//! Who waits for whom, and in which order that can be run: computed by the compiler for `#[pipeline]`.
+//!
+//! Everything here is linear in factories and deliveries, since the compiler interprets it.
+
+use super::text::Text;
+use super::{Delivery, Source, Stage};
+
+/// Which node waits for which, as lists of successors one after another.
+///
+/// `NODES` counts factories and gates, `OFFSETS` is one more, `LINKS` comes from [`count_links`].
+pub struct Links<const NODES: usize, const OFFSETS: usize, const LINKS: usize> {
+    /// See [`Plan::offsets`](super::Plan#structfield.offsets).
+    pub offsets: [u32; OFFSETS],
+    /// See [`Plan::successors`](super::Plan#structfield.successors).
+    pub successors: [u32; LINKS],
+    /// See [`Plan::waits`](super::Plan#structfield.waits).
+    pub waits: [u32; NODES],
+}
+
+/// An order of all nodes, and the level of each.
+pub struct Ordering<const NODES: usize> {
+    /// See [`Plan::order`](super::Plan#structfield.order).
+    pub order: [u32; NODES],
+    /// See [`Plan::levels`](super::Plan#structfield.levels).
+    pub levels: [u32; NODES],
+}
+
+/// Walks over every pair (node, one that waits for it): deliveries, then sequential stages, then barriers.
+///
+/// A gate waits for all factories since the gate before it, and for that gate; what follows waits for the gate.
+macro_rules! for_each_link {
+    ($from:expr, $stages:expr, |$before:ident, $after:ident| $body:block) => {{
+        let from: &[&[Source]] = $from;
+        let stages: &[Stage] = $stages;
+        let mut node = 0;
+        while node < from.len() {
+            let mut at = 0;
+            while at < from[node].len() {
+                if let Source::Factory($before) = from[node][at] {
+                    let $after = node;
+                    $body
+                }
+                at += 1;
+            }
+            node += 1;
+        }
+        let mut stage = 0;
+        let mut first = 0;
+        let mut gate = from.len();
+        let mut has_gate = false;
+        while stage < stages.len() {
+            let end = first + stages[stage].factories;
+            let mut node = first;
+            while node < end {
+                if stages[stage].sequential && node > first {
+                    let ($before, $after) = (node - 1, node);
+                    $body
+                }
+                if has_gate {
+                    let ($before, $after) = (gate - 1, node);
+                    $body
+                }
+                node += 1;
+            }
+            if stages[stage].barrier {
+                // The factories since the last barrier.
+                let mut open = stage;
+                let mut start = first;
+                while open > 0 && !stages[open - 1].barrier {
+                    open -= 1;
+                    start -= stages[open].factories;
+                }
+                while start < end {
+                    let ($before, $after) = (start, gate);
+                    $body
+                    start += 1;
+                }
+                if has_gate {
+                    let ($before, $after) = (gate - 1, gate);
+                    $body
+                }
+                gate += 1;
+                has_gate = true;
+            }
+            first = end;
+            stage += 1;
+        }
+    }};
+}
+pub(super) use for_each_link;
+
+/// How many pairs of nodes there are of which one waits for the other.
+pub const fn count_links(from: &[&[Source]], stages: &[Stage]) -> usize {
+    let mut links = 0;
+    for_each_link!(from, stages, |_before, _after| {
+        links += 1;
+    });
+    links
+}
+
+impl<const NODES: usize, const OFFSETS: usize, const LINKS: usize> Links<NODES, OFFSETS, LINKS> {
+    /// The links between the factories, whose sources are `from`, and the gates after `stages`.
+    pub const fn new(from: &[&[Source]], stages: &[Stage]) -> Self {
+        let mut links = Self { offsets: [0; OFFSETS], successors: [0; LINKS], waits: [0; NODES] };
+        for_each_link!(from, stages, |before, after| {
+            links.waits[after] += 1;
+            links.offsets[before + 1] += 1;
+        });
+        let mut node = 0;
+        while node < NODES {
+            links.offsets[node + 1] += links.offsets[node];
+            node += 1;
+        }
+        let mut filled = [0u32; NODES];
+        for_each_link!(from, stages, |before, after| {
+            links.successors[(links.offsets[before] + filled[before]) as usize] = after as u32;
+            filled[before] += 1;
+        });
+        links
+    }
+}
+
+/// Orders the nodes so that each comes after those it waits for (Kahn's algorithm).
+///
+/// # Panics
+/// When factories wait for each other in a cycle, which then stops the compiler with the cycle spelled out.
+#[track_caller]
+pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
+    pipeline: &str,
+    names: &[&str],
+    links: &Links<NODES, OFFSETS, LINKS>,
+    from: &[&[Source]],
+    stages: &[Stage],
+) -> Ordering<NODES> {
+    let mut ordering = Ordering { order: [0; NODES], levels: [0; NODES] };
+    let mut waits = links.waits;
+    let mut ordered = 0;
+    let mut node = 0;
+    while node < NODES {
+        if waits[node] == 0 {
+            ordering.order[ordered] = node as u32;
+            ordered += 1;
+        }
+        node += 1;
+    }
+    let mut next = 0;
+    while next < ordered {
+        let node = ordering.order[next] as usize;
+        let mut at = links.offsets[node] as usize;
+        while at < links.offsets[node + 1] as usize {
+            let successor = links.successors[at] as usize;
+            if ordering.levels[successor] <= ordering.levels[node] {
+                ordering.levels[successor] = ordering.levels[node] + 1;
+            }
+            waits[successor] -= 1;
+            if waits[successor] == 0 {
+                ordering.order[ordered] = successor as u32;
+                ordered += 1;
+            }
+            at += 1;
+        }
+        next += 1;
+    }
+    if ordered < NODES {
+        let text = describe_cycle(pipeline, names, &waits, from, stages);
+        panic!("{}", text.as_str());
+    }
+    ordering
+}
+
+/// Spells out one cycle among the nodes whose count in `waits` never came down to zero.
+///
+/// Each of them waits for another of them, so going from one to what it waits for must come back.
+const fn describe_cycle<const NODES: usize>(
+    pipeline: &str,
+    names: &[&str],
+    waits: &[u32; NODES],
+    from: &[&[Source]],
+    stages: &[Stage],
+) -> Text {
+    // What each stuck node waits for: the first stuck one that is found.
+    let mut waits_for = [usize::MAX; NODES];
+    for_each_link!(from, stages, |before, after| {
+        if waits[before] > 0 && waits_for[after] == usize::MAX {
+            waits_for[after] = before;
+        }
+    });
+    let mut node = 0;
+    while waits[node] == 0 {
+        node += 1;
+    }
+    let mut step = 0;
+    while step < NODES {
+        node = waits_for[node];
+        step += 1;
+    }
+    let start = node;
+    let mut only_deliveries = true;
+    let mut at = start;
+    loop {
+        if !delivers(from, waits_for[at], at) {
+            only_deliveries = false;
+        }
+        at = waits_for[at];
+        if at == start {
+            break;
+        }
+    }
+    let mut text = Text::new();
+    text.push("pipeline `");
+    text.push(pipeline);
+    if waits_for[start] == start {
+        text.push("`: a factory takes its own output: ");
+    } else if only_deliveries {
+        text.push("`: factories deliver to each other in a cycle: ");
+    } else {
+        text.push("`: factories wait for each other in a cycle: ");
+    }
+    let mut at = start;
+    loop {
+        push_name(&mut text, names, stages, at);
+        text.push(if delivers(from, waits_for[at], at) || at >= names.len() {
+            " <- "
+        } else {
+            " (in its stage's order) <- "
+        });
+        at = waits_for[at];
+        if at == start {
+            break;
+        }
+    }
+    push_name(&mut text, names, stages, start);
+    if only_deliveries {
+        text.push("; let one of them take something from outside of the cycle");
+    } else {
+        text.push("; move the factory that is needed earlier to an earlier place, or drop the barrier or `sequential`");
+    }
+    text
+}
+
+const fn delivers(from: &[&[Source]], producer: usize, consumer: usize) -> bool {
+    if consumer >= from.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < from[consumer].len() {
+        if let Source::Factory(factory) = from[consumer][at]
+            && factory == producer
+        {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// The name of a factory, or of the stage after which a gate stands.
+const fn push_name(text: &mut Text, names: &[&str], stages: &[Stage], node: usize) {
+    if node < names.len() {
+        text.push(names[node]);
+        return;
+    }
+    let mut gates = names.len();
+    let mut stage = 0;
+    while stage < stages.len() {
+        if stages[stage].barrier {
+            if gates == node {
+                text.push("the barrier of stage `");
+                match &stages[stage].name {
+                    std::borrow::Cow::Borrowed(name) => text.push(name),
+                    // Only run-time plans own names, and they do not come here.
+                    std::borrow::Cow::Owned(_) => {}
+                }
+                text.push("`");
+                return;
+            }
+            gates += 1;
+        }
+        stage += 1;
+    }
+}
+
+/// Whether a factory takes the input with this index.
+pub const fn input_is_taken(from: &[&[Source]], input: usize) -> bool {
+    let mut node = 0;
+    while node < from.len() {
+        let mut at = 0;
+        while at < from[node].len() {
+            if let Source::Input(index) = from[node][at]
+                && index == input
+            {
+                return true;
+            }
+            at += 1;
+        }
+        node += 1;
+    }
+    false
+}
+
+/// Whether the output of this factory is there after the run: nobody took it, or it was asked for with `keep`.
+pub const fn is_kept<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
+    links: &Links<NODES, OFFSETS, LINKS>,
+    from: &[&[Source]],
+    factory: usize,
+) -> bool {
+    // Successors for the sake of order take nothing.
+    let mut at = links.offsets[factory] as usize;
+    while at < links.offsets[factory + 1] as usize {
+        if delivers(from, factory, links.successors[at] as usize) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// Checks that what may be absent is only taken as optional; `inputs` says of each whether it may be absent.
+///
+/// # Panics
+/// When it is not, which then stops the compiler with a text that names both ends.
+#[track_caller]
+pub const fn check_presence(
+    pipeline: &str,
+    inputs: &[(&str, bool)],
+    names: &[&str],
+    deliveries: &[&[Delivery]],
+    from: &[&[Source]],
+) {
+    let mut node = 0;
+    while node < from.len() {
+        let mut at = 0;
+        while at < from[node].len() {
+            if let Source::Input(input) = from[node][at]
+                && inputs[input].1
+                && !deliveries[node][at].optional
+            {
+                let mut text = Text::new();
+                text.push("pipeline `");
+                text.push(pipeline);
+                text.push("`: factory `");
+                text.push(names[node]);
+                text.push("` needs `");
+                text.push(deliveries[node][at].name);
+                text.push("` in every run, but input `");
+                text.push(inputs[input].0);
+                text.push("` may be absent; take it as `#[delivery(optional)] ");
+                text.push(deliveries[node][at].name);
+                text.push(": Option<");
+                text.push(deliveries[node][at].type_name);
+                text.push(">`, or make the input one that is always there");
+                panic!("{}", text.as_str());
+            }
+            at += 1;
+        }
+        node += 1;
+    }
+}

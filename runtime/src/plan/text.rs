@@ -1,0 +1,37 @@
+//! Text that is put together while a constant is evaluated.
+
+/// Longest message that fits; what goes beyond is cut.
+const CAPACITY: usize = 2048;
+
+pub(super) struct Text {
+    bytes: [u8; CAPACITY],
+    len: usize,
+}
+
+impl Text {
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; CAPACITY], len: 0 }
+    }
+
+    pub(super) const fn push(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        if self.len + bytes.len() > CAPACITY {
+            return;
+        }
+        let mut at = 0;
+        while at < bytes.len() {
+            self.bytes[self.len] = bytes[at];
+            self.len += 1;
+            at += 1;
+        }
+    }
+
+    pub(super) const fn as_str(&self) -> &str {
+        let (text, _) = self.bytes.split_at(self.len);
+        match std::str::from_utf8(text) {
+            Ok(text) => text,
+            // Only whole strings are pushed.
+            Err(_) => unreachable!(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! How a run is asked for, and what it gives back.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Failures, RunError};
+use super::event::Event;
+use super::executor::{Launch, Options, Shared, Steps};
+use super::report::Report;
+use crate::factory::Factory;
+use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
+use crate::plan::PlanRef;
+use crate::plan::dynamic::Pipeline;
+
+/// A run that is about to start: set how it should go, then `.await` it.
+///
+/// ```
+/// use setl::prelude::*;
+///
+/// #[factory]
+/// fn answer() -> u32 {
+///     42
+/// }
+///
+/// #[pipeline(only(answer))]
+/// struct Deep;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let run = Deep.run().concurrency(4).observe(|event| println!("{event:?}")).await?;
+/// assert_eq!(*run.get::<answer>(), 42);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a run starts when it is awaited: add `.await`"]
+pub struct Runner<P> {
+    launch: Launch,
+    pub(crate) options: Options,
+    pipeline: PhantomData<fn() -> P>,
+}
+
+impl<P> Runner<P> {
+    /// Runs at most so many factories at once; at least one. Without it, each starts as soon as its deliveries are there.
+    pub fn concurrency(mut self, factories: usize) -> Self {
+        self.options.concurrency = Some(factories);
+        self
+    }
+
+    /// Does at most so much blocking work at once: synchronous factories, and what goes through [`setl::blocking`].
+    /// Without it, as much as there are cores, and at least 8.
+    ///
+    /// [`setl::blocking`]: crate::blocking()
+    pub fn blocking_threads(mut self, threads: usize) -> Self {
+        self.options.blocking_threads = Some(threads);
+        self
+    }
+
+    /// Leaves out [`write`](crate::Factory::write) of every factory.
+    pub fn no_write(mut self) -> Self {
+        self.options.no_write = true;
+        self
+    }
+
+    /// Ends the run when the token is cancelled: no factory starts any more, those that wait at an `.await` are dropped,
+    /// blocking work is waited for, and the run gives [`RunError::Cancelled`].
+    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
+        self.options.cancel = Some(token);
+        self
+    }
+
+    /// Ends the run at Ctrl-C (SIGINT), as [`Runner::cancel_on`] does.
+    pub fn cancel_on_ctrl_c(mut self) -> Self {
+        self.options.cancel_on_ctrl_c = true;
+        self
+    }
+
+    /// Calls `observer` with every event of the run, on the thread where it happens: keep it short.
+    pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.options.observers.push(Box::new(observer));
+        self
+    }
+}
+
+impl<P: PipelineItem> Runner<P> {
+    /// A run of this pipeline with its inputs.
+    pub fn new(pipeline: P) -> Self {
+        let launch = Launch {
+            plan: PlanRef::Static(P::PLAN),
+            steps: Steps::Static(P::STEPS),
+            inputs: pipeline.into_inputs(),
+        };
+        Self::of(launch)
+    }
+}
+
+impl<P> Runner<P> {
+    pub(crate) fn of(launch: Launch) -> Self {
+        Self { launch, options: Options::default(), pipeline: PhantomData }
+    }
+
+    async fn go(self) -> Result<Run<P>, RunError> {
+        let Self { launch, mut options, .. } = self;
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(RunError::NoRuntime { pipeline: launch.plan.pipeline.to_string() });
+        }
+        let cancel = options.cancel.take();
+        let shared = Arc::new(Shared::new(launch, &mut options));
+        if options.cancel_on_ctrl_c {
+            let cancel = cancel.unwrap_or_default();
+            tokio::select! {
+                () = shared.run(Some(cancel.clone())) => {}
+                () = cancel_at_ctrl_c(cancel) => {}
+            }
+        } else {
+            shared.run(cancel).await;
+        }
+        let report = Report::of(&shared);
+        let failures = shared.take_failures();
+        if !failures.is_empty() {
+            return Err(RunError::Failed { failures: Failures(failures), report: Box::new(report) });
+        }
+        if shared.is_stopped() && report.succeeded() < report.entries().len() {
+            return Err(RunError::Cancelled { report: Box::new(report) });
+        }
+        let outputs = (0..shared.plan.factories.len()).map(|node| shared.kept_output(node)).collect();
+        Ok(Run { plan: shared.plan.clone(), outputs, report, pipeline: PhantomData })
+    }
+}
+
+/// Cancels the token at Ctrl-C, and never comes back: the run does.
+async fn cancel_at_ctrl_c(cancel: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        cancel.cancel();
+    }
+    std::future::pending().await
+}
+
+impl<P: 'static> IntoFuture for Runner<P> {
+    type Output = Result<Run<P>, RunError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.go())
+    }
+}
+
+/// A run that succeeded: the outputs that were kept, and the [`Report`], which it prints.
+pub struct Run<P> {
+    plan: PlanRef,
+    outputs: Vec<Option<AnyPayload>>,
+    report: Report,
+    pipeline: PhantomData<fn() -> P>,
+}
+
+impl<P> Run<P> {
+    /// What ran and how long it took.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    fn output<T: 'static>(&self, node: usize) -> Option<&T> {
+        self.outputs.get(node)?.as_ref()?.downcast_ref()
+    }
+}
+
+impl<P: PipelineItem> Run<P> {
+    /// The output of a factory: one that no other factory takes, or one under `keep(…)`. Any other does not compile.
+    pub fn get<F: Factory>(&self) -> &F::Output
+    where
+        P: Lists<F> + Keeps<F, true>,
+    {
+        match self.output(position::<P, F>()) {
+            Some(output) => output,
+            // The run succeeded, so every factory has delivered, and `Keeps` says that this output stayed.
+            None => unreachable!("a kept output is there after a successful run"),
+        }
+    }
+}
+
+impl Run<Pipeline> {
+    /// The output of the factory of this type, if there is one and its output was kept.
+    pub fn find<F: Factory>(&self) -> Option<&F::Output> {
+        self.find_named(F::NAME)
+    }
+
+    /// The output of the factory with this name, if there is one, its output was kept and is a `T`.
+    pub fn find_named<T: 'static>(&self, factory: &str) -> Option<&T> {
+        self.output(self.plan.factories.iter().position(|node| node.name == factory)?)
+    }
+}
+
+impl<P> Deref for Run<P> {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.report
+    }
+}
+
+impl<P> fmt::Display for Run<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(f)
+    }
+}
+
+impl<P> fmt::Debug for Run<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("report", &self.report).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! Where a payload waits for its consumers.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::sync::{AtomicU32, Ordering, RwLock, held};
+use crate::pipeline::AnyPayload;
+
+/// Holds one payload until its last consumer has it.
+///
+/// Each consumer takes or releases exactly once. Every consumer but the last gets a clone; the last gets the payload.
+pub(crate) struct Slot {
+    /// Consumers that have neither taken nor released.
+    left: AtomicU32,
+    payload: RwLock<Option<AnyPayload>>,
+}
+
+impl Slot {
+    pub(crate) fn new(consumers: u32) -> Self {
+        Self { left: AtomicU32::new(consumers), payload: RwLock::new(None) }
+    }
+
+    /// Stores the payload, or drops it at once if nobody wants it.
+    pub(crate) fn put(&self, payload: AnyPayload) {
+        // Consumers only come after the producer has finished, so the count cannot change here.
+        if self.left.load(Ordering::Acquire) > 0 {
+            *held(self.payload.write()) = Some(payload);
+        }
+    }
+
+    /// The payload by value.
+    pub(crate) fn take<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
+        let waiting = held(self.payload.read());
+        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return waiting.as_ref()?.downcast_ref::<T>().cloned();
+        }
+        drop(waiting);
+        let payload = self.last()?.downcast::<T>().ok()?;
+        // Consumers with `shared` may still hold it.
+        Some(Arc::try_unwrap(payload).unwrap_or_else(|shared| T::clone(&shared)))
+    }
+
+    /// The payload itself, together with others.
+    pub(crate) fn share(&self) -> Option<AnyPayload> {
+        let waiting = held(self.payload.read());
+        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return waiting.clone();
+        }
+        drop(waiting);
+        self.last()
+    }
+
+    /// Gives up the claim to the payload.
+    pub(crate) fn release(&self) {
+        drop(self.share());
+    }
+
+    /// Empties the slot for the last consumer. All others have counted themselves out while holding the read lock, so
+    /// the write lock waits for those that still clone, and nobody comes after.
+    fn last(&self) -> Option<AnyPayload> {
+        held(self.payload.write()).take()
+    }
+}

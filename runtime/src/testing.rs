@@ -1,0 +1,183 @@
+//! Testing a factory alone, and a pipeline with some of its factories replaced.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use crate::factory::Factory;
+use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
+use crate::run::{Launch, Replacement, Runner, Steps};
+use crate::{Context, Error, Result};
+
+/// Runs one factory, with the deliveries given as a tuple in the order of their declaration.
+///
+/// Leaving one out, or giving one of another type, does not compile. The factory reads, processes and writes.
+///
+/// ```
+/// use setl::prelude::*;
+/// use setl::testing;
+///
+/// #[derive(Clone)]
+/// struct Celsius(f64);
+///
+/// #[derive(Clone)]
+/// struct Offset(f64);
+///
+/// #[factory(output = f64)]
+/// struct Kelvin {
+///     #[delivery]
+///     reading: Celsius,
+///     #[delivery]
+///     offset: Offset,
+/// }
+///
+/// impl Factory for Kelvin {
+///     async fn process(&mut self) -> Result<f64> {
+///         Ok(self.reading.0 + self.offset.0)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// assert_eq!(testing::factory::<Kelvin>((Celsius(20.0), Offset(273.15))).await?, 293.15);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use setl::prelude::*;
+/// # #[derive(Clone)]
+/// # struct Celsius(f64);
+/// # #[derive(Clone)]
+/// # struct Offset(f64);
+/// # #[factory]
+/// # fn kelvin(reading: Celsius, offset: Offset) -> f64 { reading.0 + offset.0 }
+/// let left_one_out = setl::testing::factory::<kelvin>((Celsius(20.0),));
+/// ```
+///
+/// # Errors
+/// What the factory returns.
+pub async fn factory<F: Factory>(deliveries: F::Deliveries) -> Result<F::Output> {
+    let live = async move {
+        let mut factory = F::assemble(deliveries);
+        factory.read().await?;
+        let output = factory.process().await?;
+        factory.write(&output).await?;
+        Ok(output)
+    };
+    if F::BLOCKING {
+        let runtime = tokio::runtime::Handle::current();
+        return crate::blocking(move || runtime.block_on(live)).await;
+    }
+    live.await
+}
+
+/// A context for a factory that takes one, outside of any run.
+pub fn context() -> Context {
+    Context::alone()
+}
+
+/// A pipeline, some of whose factories are to be replaced. Everything else runs as it is.
+///
+/// ```
+/// use setl::prelude::*;
+/// use setl::testing;
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// struct Orders(Vec<u32>);
+///
+/// #[factory]
+/// async fn fetch_orders() -> Result<Orders> {
+///     // A service that is not there in a test.
+///     # Err(std::io::Error::other("no network"))?
+/// }
+///
+/// #[factory]
+/// fn count(orders: Orders) -> usize {
+///     orders.0.len()
+/// }
+///
+/// #[pipeline(extract(fetch_orders), transform(count))]
+/// struct Daily;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let run = testing::pipeline(Daily).replace::<fetch_orders>(Orders(vec![7, 8])).run().await?;
+/// assert_eq!(*run.get::<count>(), 2);
+///
+/// let error = testing::pipeline(Daily).fail::<fetch_orders>("service is down").run().await.unwrap_err();
+/// assert_eq!(error.failures()[0].factory, "fetch_orders");
+/// # Ok(())
+/// # }
+/// ```
+pub fn pipeline<P: PipelineItem>(pipeline: P) -> Replacing<P> {
+    Replacing { runner: Runner::new(pipeline) }
+}
+
+/// See [`pipeline`].
+#[must_use = "call `run` to get the run"]
+pub struct Replacing<P> {
+    runner: Runner<P>,
+}
+
+impl<P: PipelineItem> Replacing<P> {
+    /// Delivers this value in place of the factory's output.
+    pub fn replace<F: Factory>(self, output: F::Output) -> Self
+    where
+        P: Lists<F>,
+    {
+        self.replace_with::<F, _>(move || ready(Ok(output)))
+    }
+
+    /// Delivers what the closure gives in place of the factory's output.
+    pub fn replace_with<F, R>(mut self, stand_in: impl FnOnce() -> R + Send + 'static) -> Self
+    where
+        F: Factory,
+        P: Lists<F>,
+        R: Future<Output = Result<F::Output>> + Send + 'static,
+    {
+        let replacement: Replacement = Box::new(move || {
+            let output = stand_in();
+            Box::pin(async move { Ok(Arc::new(output.await?) as AnyPayload) })
+        });
+        self.runner.options.replacements.push((position::<P, F>(), replacement));
+        self
+    }
+
+    /// Lets the factory fail with this message.
+    pub fn fail<F: Factory>(self, message: impl Into<String>) -> Self
+    where
+        P: Lists<F>,
+    {
+        let error = Error::msg(message.into());
+        self.replace_with::<F, _>(move || ready(Err(error)))
+    }
+
+    /// The run, with all that can be set on it.
+    pub fn run(self) -> Runner<P> {
+        self.runner
+    }
+}
+
+/// A run of nothing, for a context that stands alone.
+pub(crate) fn no_launch() -> Launch {
+    use crate::plan::{Node, Plan, PlanRef, Stage};
+    use std::borrow::Cow;
+
+    let node = Node {
+        name: Cow::Borrowed("test"),
+        stage: 0,
+        deliveries: &[],
+        sources: Cow::Borrowed(&[]),
+        id: None,
+        kept: false,
+        blocking: false,
+        output: std::any::type_name::<()>,
+    };
+    let plan = Plan {
+        pipeline: Cow::Borrowed("test"),
+        stages: Cow::Borrowed(const { &[Stage::new("test", 1)] }),
+        factories: Cow::Owned(vec![node]),
+        ..Plan::EMPTY
+    };
+    Launch { plan: PlanRef::Shared(Arc::new(plan)), steps: Steps::Static(&[]), inputs: Vec::new() }
+}
