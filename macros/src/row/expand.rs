@@ -1,0 +1,161 @@
+//! Writes what `#[derive(Row)]` expands to.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{GenericArgument, GenericParam, Generics, Lifetime, parse_quote};
+
+use super::model::Row;
+
+/// ```ignore
+/// impl ::setl::dataset::Row for Flight {
+///     const NAME: &'static str = "Flight";
+///     …
+/// }
+/// ```
+pub(crate) fn implementation(row: &Row<'_>, methods: TokenStream) -> TokenStream {
+    let Row { ident, .. } = row;
+    let name = syn::ext::IdentExt::unraw(*ident).to_string();
+    let (generics, arguments) = owned(row.generics);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::setl::dataset::Row for #ident #arguments #where_clause {
+            const NAME: &'static str = #name;
+            #methods
+        }
+    }
+}
+
+/// ```ignore
+/// fn columns() -> Vec<ColumnDef> { vec![ColumnDef::of::<String>("carrier")] }
+/// fn to_frame(rows: &[Self]) -> Result<DataFrame, DataError> {
+///     let mut writer = FrameWriter::new(rows);
+///     writer.column::<String>("carrier", |row| &row.carrier)?;
+///     writer.finish()
+/// }
+/// fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, DataError> {
+///     let reader = FrameReader::new::<Self>(frame)?;
+///     let mut column_0 = reader.column::<Self, String>("carrier")?;
+///     reader.rows(|| Ok(Self { carrier: column_0()? }))
+/// }
+/// ```
+pub(crate) fn methods(row: &Row<'_>) -> TokenStream {
+    let fields: Vec<_> = row.columns.iter().map(|column| column.field).collect();
+    let types: Vec<_> = row.columns.iter().map(|column| column.ty).collect();
+    let names: Vec<_> = row.columns.iter().map(|column| &column.name).collect();
+    let cells: Vec<_> = (0..fields.len())
+        .map(|index| format_ident!("column_{index}", span = Span::mixed_site()))
+        .collect();
+    quote! {
+        fn columns() -> ::std::vec::Vec<::setl::dataset::ColumnDef> {
+            ::std::vec![#(::setl::dataset::ColumnDef::of::<#types>(#names)),*]
+        }
+
+        fn to_frame(
+            rows: &[Self],
+        ) -> ::core::result::Result<::setl::dataset::__private::DataFrame, ::setl::dataset::DataError> {
+            let mut writer = ::setl::dataset::__private::FrameWriter::new(rows);
+            #(writer.column::<#types>(#names, |row| &row.#fields)?;)*
+            writer.finish()
+        }
+
+        fn from_frame(
+            frame: &::setl::dataset::__private::DataFrame,
+        ) -> ::core::result::Result<::std::vec::Vec<Self>, ::setl::dataset::DataError> {
+            let reader = ::setl::dataset::__private::FrameReader::new::<Self>(frame)?;
+            #(let mut #cells = reader.column::<Self, #types>(#names)?;)*
+            reader.rows(|| ::core::result::Result::Ok(Self { #(#fields: #cells()?),* }))
+        }
+    }
+}
+
+/// Methods that compile whatever the item is, so that its mistakes are the only errors.
+pub(crate) fn stub_methods() -> TokenStream {
+    quote! {
+        fn columns() -> ::std::vec::Vec<::setl::dataset::ColumnDef> {
+            ::core::unreachable!()
+        }
+
+        fn to_frame(
+            _: &[Self],
+        ) -> ::core::result::Result<::setl::dataset::__private::DataFrame, ::setl::dataset::DataError> {
+            ::core::unreachable!()
+        }
+
+        fn from_frame(
+            _: &::setl::dataset::__private::DataFrame,
+        ) -> ::core::result::Result<::std::vec::Vec<Self>, ::setl::dataset::DataError> {
+            ::core::unreachable!()
+        }
+    }
+}
+
+/// ```ignore
+/// impl Flight {
+///     /// The column `carrier`.
+///     pub const CARRIER: ::setl::dataset::Column<Self, String> = ::setl::dataset::Column::new("carrier");
+/// }
+/// ```
+pub(crate) fn accessors(row: &Row<'_>) -> TokenStream {
+    let Row {
+        ident, generics, ..
+    } = row;
+    let (impl_generics, arguments, where_clause) = generics.split_for_impl();
+    let mut taken = Vec::new();
+    // Of two fields with one accessor, which is a mistake, the first keeps it.
+    let columns = row.columns.iter().filter(|column| {
+        let fresh = !taken.contains(&&column.accessor);
+        taken.push(&column.accessor);
+        fresh
+    });
+    let constants = columns.map(|column| {
+        let (visibility, accessor, ty, name) = (column.visibility, &column.accessor, column.ty, &column.name);
+        let doc = format!("The column `{name}`.");
+        quote! {
+            #[doc = #doc]
+            #visibility const #accessor: ::setl::dataset::Column<Self, #ty> = ::setl::dataset::Column::new(#name);
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code, reason = "not every column is used in a condition")]
+        impl #impl_generics #ident #arguments #where_clause {
+            #(#constants)*
+        }
+    }
+}
+
+/// The generics of the implementation, and the arguments of the type. A row owns its values, so a lifetime, which has
+/// been reported by now, becomes `'static`: the implementation then adds no error of its own.
+fn owned(generics: &Generics) -> (Generics, TokenStream) {
+    let mut kept = generics.clone();
+    kept.params = generics
+        .params
+        .iter()
+        .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+        .cloned()
+        .collect();
+    let arguments: Vec<GenericArgument> = generics
+        .params
+        .iter()
+        .map(|parameter| match parameter {
+            GenericParam::Lifetime(_) => {
+                GenericArgument::Lifetime(Lifetime::new("'static", Span::call_site()))
+            }
+            GenericParam::Type(parameter) => {
+                let ident = &parameter.ident;
+                parse_quote!(#ident)
+            }
+            GenericParam::Const(parameter) => {
+                let ident = &parameter.ident;
+                parse_quote!(#ident)
+            }
+        })
+        .collect();
+    let arguments = if arguments.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(<#(#arguments),*>)
+    };
+    (kept, arguments)
+}
