@@ -15,9 +15,9 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let row = model::Row::from_syn(&input, &mut errors);
     check::check(&row, &mut errors);
     let body = if errors.is_empty() {
-        expand::methods(&row)
+        expand::walk(&row)
     } else {
-        expand::stub_methods()
+        expand::stub_walk()
     };
     let accessors = expand::accessors(&row);
     let implementation = expand::implementation(&row, body);

@@ -27,19 +27,12 @@ pub(crate) fn implementation(row: &Row<'_>, methods: TokenStream) -> TokenStream
 }
 
 /// ```ignore
-/// fn columns() -> Vec<ColumnDef> { vec![ColumnDef::of::<String>("carrier")] }
-/// fn to_frame(rows: &[Self]) -> Result<DataFrame, DataError> {
-///     let mut writer = FrameWriter::new(rows);
-///     writer.column::<String>("carrier", |row| &row.carrier)?;
-///     writer.finish()
-/// }
-/// fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, DataError> {
-///     let reader = FrameReader::new::<Self>(frame)?;
-///     let mut column_0 = reader.column::<Self, String>("carrier")?;
-///     reader.rows(|| Ok(Self { carrier: column_0()? }))
+/// fn walk<L: Layout<Self>>(mut layout: L) -> Result<L::Output, DataError> {
+///     let mut column_0 = layout.column::<String>("carrier", |row: &Self| &row.carrier)?;
+///     layout.finish(move || Some(Self { carrier: column_0.next()? }))
 /// }
 /// ```
-pub(crate) fn methods(row: &Row<'_>) -> TokenStream {
+pub(crate) fn walk(row: &Row<'_>) -> TokenStream {
     let fields: Vec<_> = row.columns.iter().map(|column| column.field).collect();
     let types: Vec<_> = row.columns.iter().map(|column| column.ty).collect();
     let names: Vec<_> = row.columns.iter().map(|column| &column.name).collect();
@@ -47,44 +40,21 @@ pub(crate) fn methods(row: &Row<'_>) -> TokenStream {
         .map(|index| format_ident!("column_{index}", span = Span::mixed_site()))
         .collect();
     quote! {
-        fn columns() -> ::std::vec::Vec<::setl::dataset::ColumnDef> {
-            ::std::vec![#(::setl::dataset::ColumnDef::of::<#types>(#names)),*]
-        }
-
-        fn to_frame(
-            rows: &[Self],
-        ) -> ::core::result::Result<::setl::dataset::__private::DataFrame, ::setl::dataset::DataError> {
-            let mut writer = ::setl::dataset::__private::FrameWriter::new(rows);
-            #(writer.column::<#types>(#names, |row| &row.#fields)?;)*
-            writer.finish()
-        }
-
-        fn from_frame(
-            frame: &::setl::dataset::__private::DataFrame,
-        ) -> ::core::result::Result<::std::vec::Vec<Self>, ::setl::dataset::DataError> {
-            let reader = ::setl::dataset::__private::FrameReader::new::<Self>(frame)?;
-            #(let mut #cells = reader.column::<Self, #types>(#names)?;)*
-            reader.rows(|| ::core::result::Result::Ok(Self { #(#fields: #cells()?),* }))
+        fn walk<__Layout: ::setl::dataset::Layout<Self>>(
+            mut layout: __Layout,
+        ) -> ::core::result::Result<__Layout::Output, ::setl::dataset::DataError> {
+            #(let mut #cells = layout.column::<#types>(#names, |row: &Self| &row.#fields)?;)*
+            layout.finish(move || ::core::option::Option::Some(Self { #(#fields: #cells.next()?),* }))
         }
     }
 }
 
-/// Methods that compile whatever the item is, so that its mistakes are the only errors.
-pub(crate) fn stub_methods() -> TokenStream {
+/// A walk that compiles whatever the item is, so that its mistakes are the only errors.
+pub(crate) fn stub_walk() -> TokenStream {
     quote! {
-        fn columns() -> ::std::vec::Vec<::setl::dataset::ColumnDef> {
-            ::core::unreachable!()
-        }
-
-        fn to_frame(
-            _: &[Self],
-        ) -> ::core::result::Result<::setl::dataset::__private::DataFrame, ::setl::dataset::DataError> {
-            ::core::unreachable!()
-        }
-
-        fn from_frame(
-            _: &::setl::dataset::__private::DataFrame,
-        ) -> ::core::result::Result<::std::vec::Vec<Self>, ::setl::dataset::DataError> {
+        fn walk<__Layout: ::setl::dataset::Layout<Self>>(
+            _: __Layout,
+        ) -> ::core::result::Result<__Layout::Output, ::setl::dataset::DataError> {
             ::core::unreachable!()
         }
     }

@@ -3,12 +3,11 @@
 //! A [`Row`] is a struct whose fields are columns. A [`Dataset<T>`] is a Polars query that is known to give the columns
 //! of `T`; it stays lazy until it is collected, so that a query which several factories build is optimised as one.
 
-#[doc(hidden)]
-pub mod __private;
 mod column;
 mod condition;
 mod contract;
 mod error;
+mod layout;
 mod row;
 mod temporal;
 mod typed;
@@ -18,10 +17,11 @@ pub use column::{Column, Operand};
 pub use condition::Condition;
 pub use contract::{ColumnDef, Mismatch};
 pub use error::{DataError, Provenance};
+pub use layout::Layout;
 pub use row::Row;
 pub use setl_macros::Row;
 pub use typed::Dataset;
 pub use value::{Unrepresentable, Value};
 
 pub(crate) use contract::{check, nearest};
-pub(crate) use typed::{check_nulls, required};
+pub(crate) use typed::required;

@@ -2,6 +2,7 @@
 
 use polars::prelude::{DataFrame, Schema, SchemaRef};
 
+use super::layout::{Definitions, Layout, Reader, Writer};
 use super::{ColumnDef, DataError};
 
 /// A struct whose fields are the columns of a dataset.
@@ -39,8 +40,38 @@ pub trait Row: Sized + Send + Sync + 'static {
     /// The name of the struct, for messages.
     const NAME: &'static str;
 
+    /// Visits every column in order, then ends the walk with a function that builds the next row.
+    ///
+    /// This is what the derive writes; call it only to define a [`Layout`] of your own.
+    ///
+    /// ```
+    /// use setl::dataset::{DataError, Layout, Row};
+    ///
+    /// struct Flight {
+    ///     carrier: String,
+    /// }
+    ///
+    /// impl Row for Flight {
+    ///     const NAME: &'static str = "Flight";
+    ///
+    ///     fn walk<L: Layout<Self>>(mut layout: L) -> Result<L::Output, DataError> {
+    ///         let mut carrier = layout.column("carrier", |row: &Self| &row.carrier)?;
+    ///         layout.finish(move || Some(Self { carrier: carrier.next()? }))
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Flight::columns()[0].name, "carrier");
+    /// ```
+    ///
+    /// # Errors
+    /// What the layout reports.
+    fn walk<L: Layout<Self>>(layout: L) -> Result<L::Output, DataError>;
+
     /// The columns in the order of the fields.
-    fn columns() -> Vec<ColumnDef>;
+    fn columns() -> Vec<ColumnDef> {
+        // Listing the columns reads no value, so it cannot fail.
+        Self::walk(Definitions::default()).unwrap_or_default()
+    }
 
     /// The columns as a Polars schema.
     ///
@@ -65,12 +96,16 @@ pub trait Row: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`DataError::OutOfRange`] when a value does not fit into the dtype of its column.
-    fn to_frame(rows: &[Self]) -> Result<DataFrame, DataError>;
+    fn to_frame(rows: &[Self]) -> Result<DataFrame, DataError> {
+        Self::walk(Writer::new(rows))
+    }
 
     /// Reads every row of a frame. Columns are found by name: their order, and further columns, do not matter.
     ///
     /// # Errors
     /// [`DataError::Schema`] when a column is missing or has another dtype, [`DataError::Nulls`] when a column holds
     /// nulls and its field is not an `Option`, [`DataError::OutOfRange`] when a value does not fit into its field.
-    fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, DataError>;
+    fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, DataError> {
+        Self::walk(Reader::new::<Self>(frame)?)
+    }
 }
