@@ -4,6 +4,8 @@
 pub mod dataset;
 pub mod delivery;
 pub mod run;
+#[cfg(feature = "polars")]
+pub mod storage;
 
 pub use anyhow::Error;
 #[cfg(feature = "polars")]

@@ -6,7 +6,7 @@ use syn::{GenericArgument, GenericParam, Generics, Lifetime, parse_quote};
 
 use super::model::Row;
 
-/// ```ignore
+/// ```text
 /// impl ::setl::dataset::Row for Flight {
 ///     const NAME: &'static str = "Flight";
 ///     …
@@ -26,7 +26,7 @@ pub(crate) fn implementation(row: &Row<'_>, methods: TokenStream) -> TokenStream
     }
 }
 
-/// ```ignore
+/// ```text
 /// fn walk<L: Layout<Self>>(mut layout: L) -> Result<L::Output, DataError> {
 ///     let mut column_0 = layout.column::<String>("carrier", |row: &Self| &row.carrier)?;
 ///     layout.finish(move || Some(Self { carrier: column_0.next()? }))
@@ -60,7 +60,7 @@ pub(crate) fn stub_walk() -> TokenStream {
     }
 }
 
-/// ```ignore
+/// ```text
 /// impl Flight {
 ///     /// The column `carrier`.
 ///     pub const CARRIER: ::setl::dataset::Column<Self, String> = ::setl::dataset::Column::new("carrier");

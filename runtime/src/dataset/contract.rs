@@ -43,6 +43,112 @@ impl ColumnDef {
     }
 }
 
+/// What a row declares, without its type: what a [`Connector`](crate::storage::Connector) needs to know of it.
+///
+/// ```
+/// use setl::dataset::Shape;
+/// use setl::Row;
+///
+/// #[derive(Row)]
+/// struct Flight {
+///     delay: Option<f64>,
+/// }
+///
+/// let shape = Shape::of::<Flight>();
+/// assert_eq!((shape.row, shape.columns[0].name), ("Flight", "delay"));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Shape {
+    /// The name of the row type.
+    pub row: &'static str,
+    /// The columns, in order.
+    pub columns: Vec<ColumnDef>,
+}
+
+impl Shape {
+    /// The shape of `T`.
+    pub fn of<T: Row>() -> Self {
+        Self {
+            row: T::NAME,
+            columns: T::columns(),
+        }
+    }
+
+    /// The columns as a Polars schema.
+    pub fn schema(&self) -> Schema {
+        Schema::from_iter(
+            self.columns
+                .iter()
+                .map(|column| (column.name.into(), column.dtype.clone())),
+        )
+    }
+
+    /// Compares a schema with these columns; the order and further columns do not matter.
+    ///
+    /// # Errors
+    /// [`DataError::Schema`] about `subject`, with every column that is missing or has another dtype.
+    pub fn check(
+        &self,
+        found: &Schema,
+        subject: impl FnOnce() -> Provenance,
+    ) -> Result<(), DataError> {
+        let mismatches: Vec<_> = self
+            .columns
+            .iter()
+            .filter_map(|column| self.mismatch(column, found))
+            .collect();
+        if mismatches.is_empty() {
+            return Ok(());
+        }
+        Err(DataError::Schema {
+            subject: subject(),
+            mismatches,
+        })
+    }
+
+    fn mismatch(&self, column: &ColumnDef, found: &Schema) -> Option<Mismatch> {
+        let Some(dtype) = found.get(column.name) else {
+            return Some(self.missing(column, found));
+        };
+        (*dtype != column.dtype).then(|| Mismatch {
+            column: column.name.to_owned(),
+            expected: column.dtype.clone(),
+            found: Some(dtype.clone()),
+            fix: format!(
+                "convert it with `col({:?}).strict_cast(DataType::{})`, or all columns with `Dataset::cast`",
+                column.name,
+                cast_target(&column.dtype)
+            ),
+        })
+    }
+
+    fn missing(&self, column: &ColumnDef, found: &Schema) -> Mismatch {
+        // A column that another field already claims is no candidate for this one.
+        let free = found
+            .iter_names()
+            .map(|name| name.as_str())
+            .filter(|name| self.columns.iter().all(|other| other.name != *name));
+        let fix = match nearest(column.name, free) {
+            Some(near) => {
+                format!(
+                    ", did you mean `{near}`? rename it, or write `#[column({near:?})]` on the field"
+                )
+            }
+            None => format!(
+                "; there is {}",
+                names(found.iter_names().map(|name| name.as_str()))
+            ),
+        };
+        Mismatch {
+            column: column.name.to_owned(),
+            expected: column.dtype.clone(),
+            found: None,
+            fix,
+        }
+    }
+}
+
 /// One difference between the columns of a frame and those that a row declares.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -80,68 +186,11 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Compares `found` with the columns of `T`; the order and further columns do not matter.
-pub(crate) fn check<T: Row>(
-    found: &Schema,
-    subject: impl FnOnce() -> Provenance,
-) -> Result<(), DataError> {
-    let declared = T::columns();
-    let mismatches: Vec<_> = declared
-        .iter()
-        .filter_map(|column| match found.get(column.name) {
-            Some(dtype) if *dtype == column.dtype => None,
-            Some(dtype) => Some(Mismatch {
-                column: column.name.to_owned(),
-                expected: column.dtype.clone(),
-                found: Some(dtype.clone()),
-                fix: format!(
-                    "convert it with `col({:?}).strict_cast(DataType::{})`, or all columns with `Dataset::cast`",
-                    column.name,
-                    cast_target(&column.dtype)
-                ),
-            }),
-            None => Some(missing(column, &declared, found)),
-        })
-        .collect();
-    if mismatches.is_empty() {
-        return Ok(());
-    }
-    Err(DataError::Schema {
-        subject: subject(),
-        mismatches,
-    })
-}
-
 fn cast_target(dtype: &DataType) -> String {
     match dtype {
         DataType::Datetime(unit, None) => format!("Datetime(TimeUnit::{unit:?}, None)"),
         DataType::Duration(unit) => format!("Duration(TimeUnit::{unit:?})"),
         other => dtype_name(other),
-    }
-}
-
-fn missing(column: &ColumnDef, declared: &[ColumnDef], found: &Schema) -> Mismatch {
-    // A column that another field already claims is no candidate for this one.
-    let free = found
-        .iter_names()
-        .map(|name| name.as_str())
-        .filter(|name| declared.iter().all(|other| other.name != *name));
-    let fix = match nearest(column.name, free) {
-        Some(near) => {
-            format!(
-                ", did you mean `{near}`? rename it, or write `#[column({near:?})]` on the field"
-            )
-        }
-        None => format!(
-            "; there is {}",
-            names(found.iter_names().map(|name| name.as_str()))
-        ),
-    };
-    Mismatch {
-        column: column.name.to_owned(),
-        expected: column.dtype.clone(),
-        found: None,
-        fix,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use polars::prelude::{Column, DataFrame, PolarsError};
 
-use super::contract::{self, ColumnDef};
+use super::contract::{ColumnDef, Shape};
 use super::typed::check_nulls;
 use super::{DataError, Provenance, Row, Unrepresentable, Value};
 
@@ -92,7 +92,7 @@ pub(super) struct Reader<'a>(&'a DataFrame);
 impl<'a> Reader<'a> {
     /// Checks the frame first, so that all its mistakes come at once.
     pub(super) fn new<R: Row>(frame: &'a DataFrame) -> Result<Self, DataError> {
-        contract::check::<R>(frame.schema(), || Provenance::of(R::NAME))?;
+        Shape::of::<R>().check(frame.schema(), || Provenance::of(R::NAME))?;
         check_nulls::<R>(frame, || Provenance::of(R::NAME))?;
         Ok(Self(frame))
     }

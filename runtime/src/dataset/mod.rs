@@ -15,7 +15,7 @@ mod value;
 
 pub use column::{Column, Operand};
 pub use condition::Condition;
-pub use contract::{ColumnDef, Mismatch};
+pub use contract::{ColumnDef, Mismatch, Shape};
 pub use error::{DataError, Provenance};
 pub use layout::Layout;
 pub use row::Row;
@@ -23,5 +23,5 @@ pub use setl_macros::Row;
 pub use typed::Dataset;
 pub use value::{Unrepresentable, Value};
 
-pub(crate) use contract::{check, nearest};
-pub(crate) use typed::required;
+pub(crate) use contract::nearest;
+pub(crate) use temporal::{days_of, micros_of, nanos_of};

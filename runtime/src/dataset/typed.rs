@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
 
-use super::{Condition, DataError, Provenance, Row, check};
+use super::{Condition, DataError, Provenance, Row, Shape};
 use crate::delivery::Inspect;
 
 /// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
@@ -109,8 +108,9 @@ impl<T: Row> Dataset<T> {
             subject: provenance.clone(),
             source,
         })?;
-        check::<T>(&schema, || provenance.clone())?;
-        let declared = T::columns();
+        let shape = Shape::of::<T>();
+        shape.check(&schema, || provenance.clone())?;
+        let declared = shape.columns;
         let in_order = schema.len() == declared.len()
             && schema
                 .iter_names()
@@ -252,23 +252,20 @@ fn declared_columns<T: Row>() -> Vec<Expr> {
     T::columns().iter().map(|column| col(column.name)).collect()
 }
 
-/// The columns that must not hold nulls.
-pub(crate) fn required<T: Row>() -> Arc<[&'static str]> {
-    let columns = T::columns().into_iter();
-    columns
-        .filter(|column| !column.nullable)
-        .map(|column| column.name)
-        .collect()
-}
-
 /// Reports every column that holds nulls although its field is not an `Option`.
 pub(crate) fn check_nulls<T: Row>(
     frame: &DataFrame,
     subject: impl FnOnce() -> Provenance,
 ) -> Result<(), DataError> {
-    let columns: Vec<_> = required::<T>()
-        .iter()
-        .filter_map(|&name| Some((name.to_owned(), frame.column(name).ok()?.null_count())))
+    let columns: Vec<_> = T::columns()
+        .into_iter()
+        .filter(|column| !column.nullable)
+        .filter_map(|column| {
+            Some((
+                column.name.to_owned(),
+                frame.column(column.name).ok()?.null_count(),
+            ))
+        })
         .filter(|(_, nulls)| *nulls > 0)
         .collect();
     if columns.is_empty() {
