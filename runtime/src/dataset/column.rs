@@ -72,7 +72,6 @@ impl<R, V> Column<R, V> {
 
 impl<R, V: Value> Column<R, V> {
     /// Holds where the column equals `value`. NaN equals NaN, as everywhere in Polars.
-    #[expect(clippy::should_implement_trait, reason = "a comparison that gives a condition, as in Polars")]
     pub fn eq(self, value: impl Operand<V::Plain>) -> Condition<R> {
         self.compared("=", value, Expr::eq)
     }

@@ -83,7 +83,7 @@ impl Shape {
         if mismatches.is_empty() {
             return Ok(());
         }
-        Err(DataError::Schema { subject: subject(), mismatches })
+        Err(DataError::Schema { subject: subject().into(), mismatches })
     }
 
     fn mismatch(&self, column: &ColumnDef, found: &Schema) -> Option<Mismatch> {

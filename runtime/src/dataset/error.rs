@@ -36,7 +36,7 @@ pub enum DataError {
     #[error("{subject}: {}", listed(mismatches))]
     Schema {
         /// What was checked.
-        subject: Provenance,
+        subject: Box<Provenance>,
         /// Every column that differs.
         mismatches: Vec<Mismatch>,
     },
@@ -45,7 +45,7 @@ pub enum DataError {
     #[error("{subject}: {}; drop or fill them, or declare the field as `Option`", counted(columns, "null"))]
     Nulls {
         /// Where the nulls are.
-        subject: Provenance,
+        subject: Box<Provenance>,
         /// The columns and how many nulls each holds.
         columns: Vec<(String, usize)>,
     },
@@ -54,7 +54,7 @@ pub enum DataError {
     #[error("{subject}: column `{column}`, row {index}: {reason}")]
     OutOfRange {
         /// What holds the value.
-        subject: Provenance,
+        subject: Box<Provenance>,
         /// The column of the value.
         column: String,
         /// The row of the value, counted from 0.
@@ -67,7 +67,7 @@ pub enum DataError {
     #[error("{subject} cannot be computed")]
     Query {
         /// What was to be computed.
-        subject: Provenance,
+        subject: Box<Provenance>,
         /// What Polars says.
         source: PolarsError,
     },
@@ -76,7 +76,7 @@ pub enum DataError {
     #[error("{subject} cannot be written to {place}: {}; {fix}", counted(columns, what))]
     NotRepresentable {
         /// What was to be written.
-        subject: Provenance,
+        subject: Box<Provenance>,
         /// Where it was to be written.
         place: String,
         /// The kind of value, in the singular.

@@ -108,7 +108,7 @@ impl<R: Row> Layout<R> for Reader<'_> {
         let values = (0..series.len()).map(|index| match value(index) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(DataError::Nulls {
-                subject: Provenance::of(R::NAME),
+                subject: Provenance::of(R::NAME).into(),
                 columns: vec![(name.to_owned(), 1)],
             }),
             Err(reason) => Err(out_of_range::<R>(name, index, reason)),
@@ -123,7 +123,7 @@ impl<R: Row> Layout<R> for Reader<'_> {
 
 fn out_of_range<R: Row>(column: &str, index: usize, reason: Unrepresentable) -> DataError {
     DataError::OutOfRange {
-        subject: Provenance::of(R::NAME),
+        subject: Provenance::of(R::NAME).into(),
         column: column.to_owned(),
         index,
         reason: reason.reason(),
@@ -131,5 +131,5 @@ fn out_of_range<R: Row>(column: &str, index: usize, reason: Unrepresentable) -> 
 }
 
 fn query<R: Row>(source: PolarsError) -> DataError {
-    DataError::Query { subject: Provenance::of(R::NAME), source }
+    DataError::Query { subject: Provenance::of(R::NAME).into(), source }
 }

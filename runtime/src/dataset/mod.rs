@@ -3,6 +3,7 @@
 //! A [`Row`] is a struct whose fields are columns. A [`Dataset<T>`] is a Polars query that is known to give the columns
 //! of `T`; it stays lazy until it is collected, so that a query which several factories build is optimised as one.
 
+mod blocking;
 mod column;
 mod condition;
 mod contract;
@@ -23,5 +24,6 @@ pub use setl_macros::Row;
 pub use typed::Dataset;
 pub use value::{Unrepresentable, Value};
 
+pub(crate) use blocking::waiting;
 pub(crate) use contract::nearest;
 pub(crate) use temporal::{days_of, micros_of, nanos_of};

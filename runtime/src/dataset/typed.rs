@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
 
-use super::{Condition, DataError, Provenance, Row, Shape};
+use super::{Condition, DataError, Provenance, Row, Shape, waiting};
 use crate::delivery::Inspect;
 
 /// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
@@ -69,9 +69,8 @@ impl<T: Row> Dataset<T> {
     /// As [`new`](Self::new); a dtype is wrong only where no cast exists.
     pub fn cast(mut frame: LazyFrame) -> Result<Self, DataError> {
         let provenance = Provenance::of(T::NAME);
-        let schema = frame
-            .collect_schema()
-            .map_err(|source| DataError::Query { subject: provenance.clone(), source })?;
+        let schema = waiting(|| frame.collect_schema())
+            .map_err(|source| DataError::Query { subject: provenance.clone().into(), source })?;
         let casts: Vec<Expr> = T::columns()
             .into_iter()
             .filter(|column| schema.get(column.name).is_some_and(|found| *found != column.dtype))
@@ -95,9 +94,8 @@ impl<T: Row> Dataset<T> {
     }
 
     pub(crate) fn checked(mut frame: LazyFrame, provenance: Provenance) -> Result<Self, DataError> {
-        let schema = frame
-            .collect_schema()
-            .map_err(|source| DataError::Query { subject: provenance.clone(), source })?;
+        let schema = waiting(|| frame.collect_schema())
+            .map_err(|source| DataError::Query { subject: provenance.clone().into(), source })?;
         let shape = Shape::of::<T>();
         shape.check(&schema, || provenance.clone())?;
         let declared = shape.columns;
@@ -135,7 +133,7 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// As [`collect`](Self::collect).
     pub fn collect_blocking(&self) -> crate::Result<DataFrame> {
-        let frame = self.frame.clone().collect().map_err(|source| self.failed(source))?;
+        let frame = waiting(|| self.frame.clone().collect()).map_err(|source| self.failed(source))?;
         check_nulls::<T>(&frame, || self.provenance.clone())?;
         Ok(frame)
     }
@@ -193,7 +191,7 @@ impl<T: Row> Dataset<T> {
     }
 
     fn failed(&self, source: PolarsError) -> DataError {
-        DataError::Query { subject: self.provenance.clone(), source }
+        DataError::Query { subject: self.provenance.clone().into(), source }
     }
 }
 
@@ -237,7 +235,7 @@ pub(crate) fn check_nulls<T: Row>(
     if columns.is_empty() {
         return Ok(());
     }
-    Err(DataError::Nulls { subject: subject(), columns })
+    Err(DataError::Nulls { subject: subject().into(), columns })
 }
 
 impl<T> Clone for Dataset<T> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::file::Place;
+use super::tally::Tally;
 use super::text::{self, Patterns};
 use super::{Connector, Repository, ScanRequest, StagedWrite};
 use crate::dataset::{DataError, Provenance, Row, Shape};
@@ -92,7 +93,7 @@ impl CsvFile {
     }
 
     /// The byte around a field that holds separators or line ends; `"`, if nothing is said. `None` takes quotes as
-    /// plain text, and a text that would need quotes cannot be written.
+    /// plain text; saving a text that would need quotes is then refused with [`DataError::NotRepresentable`].
     #[must_use]
     pub fn quote(mut self, quote: impl Into<Option<u8>>) -> Self {
         self.quote = quote.into();
@@ -107,8 +108,8 @@ impl CsvFile {
         self
     }
 
-    /// Texts that mean null, in every column; the first is what a null is written as. A text that is equal to one of
-    /// them is then read back as null.
+    /// Texts that mean null, in every column; the first is what a null is written as. Saving a text that is equal
+    /// to one of them is refused with [`DataError::NotRepresentable`].
     #[must_use]
     pub fn null_values<S: Into<PlSmallStr>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
         self.null_values = values.into_iter().map(Into::into).collect();
@@ -178,6 +179,8 @@ impl CsvFile {
             .with_has_header(self.header)
             .with_comment_prefix(self.comment.clone())
             .with_missing_is_null(self.empty_as_null)
+            // Without a header, an empty file is a file without rows.
+            .with_raise_if_empty(self.header)
             .with_null_values(nulls))
     }
 
@@ -206,13 +209,34 @@ impl CsvFile {
 
     fn positional_schema(&self, shape: &Shape, found: usize) -> Result<Schema, DataError> {
         let expected = shape.columns.len();
-        if found != expected {
+        if found != expected && found != 0 {
             return Err(self.place.bad(format!(
                 "it has {found} columns and `{}` has {expected}; without a header, columns are told by their position",
                 shape.row
             )));
         }
         Ok(shape.columns.iter().map(|column| (column.name.into(), raw(&column.dtype))).collect())
+    }
+
+    /// Texts that would be read back as something else.
+    fn ambiguous(&self, shape: &Shape) -> impl Fn(&Series) -> usize + Send + Sync + 'static {
+        let nulls = self.null_values.clone();
+        let comment = self.comment.clone();
+        // Only what begins a line can be taken for a comment.
+        let first = shape.columns.first().map(|column| column.name);
+        let separator = char::from(self.separator);
+        let (quoted, empty_as_null) = (self.quote.is_some(), self.empty_as_null);
+        move |series| {
+            let Ok(texts) = series.str() else { return 0 };
+            let comment = comment.as_deref().filter(|_| first == Some(series.name().as_str()));
+            let ambiguous = |text: &str| {
+                nulls.iter().any(|null| null.as_str() == text)
+                    || comment.is_some_and(|prefix| text.starts_with(prefix))
+                    || (!quoted
+                        && (text.contains([separator, '\n', '\r']) || (text.is_empty() && empty_as_null)))
+            };
+            texts.iter().flatten().filter(|text| ambiguous(text)).count()
+        }
     }
 
     fn writer(&self) -> CsvWriterOptions {
@@ -270,6 +294,23 @@ impl Connector for CsvFile {
     }
 
     fn stage(&self, query: LazyFrame, shape: &Shape) -> crate::Result<Box<dyn StagedWrite>> {
-        self.place.stage(text::with_durations_as_numbers(query, shape), FileWriteFormat::Csv(self.writer()))
+        let texts =
+            shape.columns.iter().filter(|column| column.dtype == DataType::String).map(|column| column.name);
+        let (query, unwritable) = Tally::on(query, texts, self.ambiguous(shape));
+        let query = text::with_durations_as_numbers(query, shape);
+        let staged = self.place.stage(query, FileWriteFormat::Csv(self.writer()))?;
+        let columns = unwritable.found();
+        if columns.is_empty() {
+            return Ok(staged);
+        }
+        staged.rollback()?;
+        Err(DataError::NotRepresentable {
+            subject: Provenance::of(shape.row).into(),
+            place: self.to_string(),
+            what: "ambiguous text",
+            columns,
+            fix: "it would be read back as a null, a comment or several fields: change the quote, null values or comment prefix of the file",
+        }
+        .into())
     }
 }

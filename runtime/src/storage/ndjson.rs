@@ -191,7 +191,7 @@ impl Connector for NdjsonFile {
         }
         staged.rollback()?;
         Err(DataError::NotRepresentable {
-            subject: Provenance::of(shape.row),
+            subject: Provenance::of(shape.row).into(),
             place: self.to_string(),
             what: "NaN or infinite value",
             columns,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::connector::{Connector, ScanRequest, StagedWrite};
 use super::tally::Tally;
-use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape};
+use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
 use crate::delivery::AutoLoad;
 
 /// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
@@ -62,7 +62,8 @@ impl<T: Row> Repository<T> {
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
-        let frame = self.connector.scan(&ScanRequest { shape: &shape, condition: wanted.as_ref() })?;
+        let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
+        let frame = waiting(|| self.connector.scan(&request))?;
         let dataset = Dataset::checked(frame, Provenance::at(T::NAME, self.connector.to_string()))?;
         Ok(match condition {
             Some(condition) => dataset.filter(condition),
@@ -107,9 +108,7 @@ impl<T: Row> Repository<T> {
         let shape = Shape::of::<T>();
         let required = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
         let (query, nulls) = Tally::on(dataset.lazy(), required, |series| series.null_count());
-        let write = self
-            .connector
-            .stage(query, &shape)
+        let write = waiting(|| self.connector.stage(query, &shape))
             .map_err(|error| error.context(format!("cannot save {} to {self}", dataset.provenance())))?;
         let staged = Staged { write, rows: nulls.rows(), place: self.connector.to_string() };
         let columns = nulls.found();
@@ -117,7 +116,7 @@ impl<T: Row> Repository<T> {
             return Ok(staged);
         }
         staged.rollback()?;
-        Err(DataError::Nulls { subject: dataset.provenance().clone(), columns }.into())
+        Err(DataError::Nulls { subject: dataset.provenance().clone().into(), columns }.into())
     }
 }
 

@@ -17,7 +17,7 @@ impl Tally {
     pub(super) fn on(
         query: LazyFrame,
         columns: impl IntoIterator<Item = &'static str>,
-        count: fn(&Series) -> usize,
+        count: impl Fn(&Series) -> usize + Send + Sync + 'static,
     ) -> (LazyFrame, Arc<Self>) {
         let columns = columns.into_iter().map(|name| (name, AtomicUsize::new(0)));
         let tally = Arc::new(Self { rows: AtomicUsize::new(0), columns: columns.collect() });
