@@ -205,13 +205,9 @@ impl Shared {
         Some(replacements.swap_remove(at).1)
     }
 
-    fn completed(&self, node: usize, completed: Completed, started: Instant) {
+    fn completed(&self, node: usize, completed: Completed) {
         let Completed { output, timing, rows } = completed;
-        // An output that nobody wants is dropped here.
-        let slot = &self.slots[self.plan.inputs.len() + node];
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| slot.put(output))) {
-            return self.failed(node, Cause::Panic(panic_message(panic)), started);
-        }
+        self.slots[self.plan.inputs.len() + node].put(output);
         self.emit(|| Event::Finished {
             factory: &self.plan.factories[node].name,
             total: timing.total(),
@@ -331,7 +327,7 @@ impl Driver {
         let poll = || running.future.as_mut().poll(cx);
         let polled = with_pool(&shared.pool, || catch_unwind(AssertUnwindSafe(poll)));
         match polled {
-            Ok(Poll::Ready(Ok(completed))) => shared.completed(node, completed, running.started),
+            Ok(Poll::Ready(Ok(completed))) => shared.completed(node, completed),
             Ok(Poll::Ready(Err(Unfinished::Error(error)))) => {
                 shared.failed(node, Cause::Error(error), running.started);
             }
