@@ -6,15 +6,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use petgraph::algo::{kosaraju_scc, toposort};
-use petgraph::graph::DiGraph;
+use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
-use super::order::for_each_link;
+use super::order::{describe_cycle, for_each_link};
 use super::{Delivery, Input, Node, Plan, PlanRef, Source, Stage};
 use crate::context::Context;
 use crate::delivery::Payload;
 use crate::factory::{Factory, Produces};
-use crate::inspect::{Diagram, describe};
+use crate::inspect::{Diagram, describe, short_type};
 use crate::pipeline::{AnyPayload, WithId};
 use crate::run::{Launch, Runner, Step, Steps};
 
@@ -143,6 +143,7 @@ struct InputDraft {
 /// What something delivers.
 struct Supply {
     payload: TypeId,
+    type_name: &'static str,
     /// What it goes by; nothing if it is only delivered by name.
     key: Option<TypeId>,
     /// Whether it may be absent.
@@ -194,8 +195,9 @@ impl Builder {
         value: Option<T>,
         optional: bool,
     ) -> Self {
-        let supply = Supply { payload: TypeId::of::<T>(), key, optional };
-        self.inputs.push(InputDraft { name, type_name: short_name(type_name::<T>()), id, supply });
+        let supply = Supply { payload: TypeId::of::<T>(), type_name: type_name::<T>(), key, optional };
+        let type_name = if optional { type_name::<Option<T>>() } else { supply.type_name };
+        self.inputs.push(InputDraft { name, type_name, id, supply });
         self.payloads.push(value.map(|value| Arc::new(value) as AnyPayload));
         self
     }
@@ -269,7 +271,12 @@ impl Builder {
             stage,
             deliveries: F::DELIVERIES,
             requirements: F::requirements(),
-            supply: Supply { payload: TypeId::of::<F::Output>(), key, optional: false },
+            supply: Supply {
+                payload: TypeId::of::<F::Output>(),
+                type_name: type_name::<F::Output>(),
+                key,
+                optional: false,
+            },
             id: F::ID,
             blocking: F::BLOCKING,
             output: type_name::<F::Output>,
@@ -340,23 +347,23 @@ impl Builder {
     /// Exactly one factory or input delivers each type.
     fn check_producers(&self, mistakes: &mut Vec<String>) {
         let mut producers: Vec<(TypeId, &str)> = Vec::new();
-        for (name, supply, what) in self.supplies() {
+        for (name, supply) in self.supplies() {
             let Some(key) = supply.key else { continue };
             match producers.iter().find(|(other, _)| *other == key) {
+                // A factory that is listed twice has been told of.
+                Some((_, first)) if *first == name => {}
                 Some((_, first)) => mistakes.push(format!(
-                    "both `{first}` and `{name}` deliver `{what}`: give one of them an id, or a name of its own",
+                    "both `{first}` and `{name}` deliver `{}`: give one of them an id, or a name of its own",
+                    short_type(supply.type_name)
                 )),
                 None => producers.push((key, name)),
             }
         }
     }
 
-    fn supplies(&self) -> impl Iterator<Item = (&str, &Supply, &'static str)> {
-        let inputs = self.inputs.iter().map(|input| (input.name.as_str(), &input.supply, input.type_name));
-        let factories = self
-            .factories
-            .iter()
-            .map(|factory| (factory.name.as_str(), &factory.supply, short_name((factory.output)())));
+    fn supplies(&self) -> impl Iterator<Item = (&str, &Supply)> {
+        let inputs = self.inputs.iter().map(|input| (input.name.as_str(), &input.supply));
+        let factories = self.factories.iter().map(|factory| (factory.name.as_str(), &factory.supply));
         inputs.chain(factories)
     }
 
@@ -364,17 +371,7 @@ impl Builder {
     fn resolve(&self, mistakes: &mut Vec<String>) -> Vec<Vec<Source>> {
         let mut sources = Vec::with_capacity(self.factories.len());
         for factory in &self.factories {
-            for (delivery, _) in &factory.takes {
-                if !factory.deliveries.iter().any(|known| known.name == delivery) {
-                    let known: Vec<_> =
-                        factory.deliveries.iter().map(|known| format!("`{}`", known.name)).collect();
-                    mistakes.push(format!(
-                        "factory `{}` has no delivery `{delivery}`: it takes {}",
-                        factory.name,
-                        known.join(", ")
-                    ));
-                }
-            }
+            self.check_takes(factory, mistakes);
             let of_factory =
                 factory.requirements.iter().zip(factory.deliveries).map(|(requirement, delivery)| {
                     self.resolve_one(factory, requirement, delivery).unwrap_or_else(|mistake| {
@@ -385,6 +382,22 @@ impl Builder {
             sources.push(of_factory.collect());
         }
         sources
+    }
+
+    /// What is wired by name is a delivery of the factory, and comes from one place.
+    fn check_takes(&self, factory: &FactoryDraft, mistakes: &mut Vec<String>) {
+        let FactoryDraft { name, deliveries, takes, .. } = factory;
+        for (index, (delivery, producer)) in takes.iter().enumerate() {
+            if !deliveries.iter().any(|known| known.name == delivery) {
+                let known: Vec<_> = deliveries.iter().map(|known| format!("`{}`", known.name)).collect();
+                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                mistakes.push(format!("factory `{name}` has no delivery `{delivery}`: it takes {known}"));
+            } else if let Some((_, first)) = takes[..index].iter().find(|(other, _)| other == delivery) {
+                mistakes.push(format!(
+                    "factory `{name}` takes `{delivery}` twice, from `{first}` and from `{producer}`: drop one of them"
+                ));
+            }
+        }
     }
 
     fn resolve_one(
@@ -406,18 +419,27 @@ impl Builder {
             if supply.payload != requirement.payload {
                 return Err(format!("`{producer}` does not deliver `{}`; {consumer}", delivery.type_name));
             }
+            if supply.optional && !requirement.optional {
+                return Err(format!("`{producer}` may be absent; {}", must_be_optional(&consumer, delivery)));
+            }
             return Ok(source);
         }
         if let Some(producer) = requirement.producer {
-            return match self.factories.iter().position(|other| other.item == producer) {
-                Some(index) if self.factories[index].supply.payload == requirement.payload => {
-                    Ok(Source::Factory(index))
-                }
-                Some(index) => Err(format!(
+            let listed = self.factories.iter().enumerate().filter(|(_, other)| other.item == producer);
+            return match *listed.collect::<Vec<_>>() {
+                [(index, other)] if other.supply.payload == requirement.payload => Ok(Source::Factory(index)),
+                [(_, other)] => Err(format!(
                     "factory `{}` does not deliver `{}`; {consumer}",
-                    self.factories[index].name, delivery.type_name
+                    other.name, delivery.type_name
                 )),
-                None => Err(format!(
+                [(_, first), (_, second), ..] => Err(format!(
+                    "`{}` and `{}` are both the factory `{}`; {consumer}: say which with `.take(\"{}\", …)`",
+                    first.name,
+                    second.name,
+                    delivery.producer.unwrap_or_default(),
+                    delivery.name
+                )),
+                [] => Err(format!(
                     "pipeline `{pipeline}` does not list the factory `{}`; {consumer}",
                     delivery.producer.unwrap_or_default()
                 )),
@@ -435,8 +457,9 @@ impl Builder {
             .map(|(index, factory)| (Source::Factory(index), &factory.supply));
         match inputs.chain(factories).find(|(_, supply)| supply.key == Some(requirement.key)) {
             Some((_, supply)) if supply.optional && !requirement.optional => Err(format!(
-                "`{}`{id} may be absent; {consumer}, which must be optional: `#[delivery(optional)]` with the type `Option<{}>`",
-                delivery.type_name, delivery.type_name
+                "`{}`{id} may be absent; {}",
+                delivery.type_name,
+                must_be_optional(&consumer, delivery)
             )),
             Some((source, _)) => Ok(source),
             None => Err(format!(
@@ -456,7 +479,7 @@ impl Builder {
 
     /// The names that exist, to choose from.
     fn near(&self, name: &str) -> String {
-        let names = self.supplies().map(|(other, ..)| other);
+        let names = self.supplies().map(|(other, _)| other);
         let near = names
             .map(|other| (strsim::jaro_winkler(name, other), other))
             .filter(|(likeness, _)| *likeness > 0.75);
@@ -476,7 +499,7 @@ impl Builder {
             graph.add_edge(nodes[before], nodes[after], ());
         });
         let Ok(order) = toposort(&graph, None) else {
-            mistakes.push(self.describe_cycle(&graph));
+            mistakes.push(self.describe_cycle(&graph, &from));
             return None;
         };
         let order: Vec<u32> = order.into_iter().map(|node| graph[node] as u32).collect();
@@ -524,50 +547,27 @@ impl Builder {
         })
     }
 
-    fn describe_cycle(&self, graph: &DiGraph<usize, ()>) -> String {
-        let component = kosaraju_scc(graph)
-            .into_iter()
-            .find(|component| {
-                component.len() > 1 || component.iter().any(|&node| graph.contains_edge(node, node))
-            })
-            .unwrap_or_default();
-        // Going back from any node of the component stays in it, and so comes round.
-        let Some(&start) = component.first() else { return String::new() };
-        let mut path = vec![start];
-        loop {
-            let last = path[path.len() - 1];
-            let before = graph
-                .neighbors_directed(last, petgraph::Direction::Incoming)
-                .find(|before| component.contains(before));
-            let Some(before) = before else { break };
-            if let Some(at) = path.iter().position(|node| *node == before) {
-                path.drain(..at);
-                path.push(before);
-                break;
-            }
-            path.push(before);
-        }
-        let names: Vec<_> = path.iter().map(|&node| self.node_name(graph[node])).collect();
-        let what = if path.iter().any(|&node| graph[node] >= self.factories.len()) {
-            "factories wait for each other in a cycle"
-        } else if path.len() == 2 {
-            "a factory takes its own output"
-        } else {
-            "factories deliver to each other in a cycle"
+    /// In the words of the compiler's check.
+    fn describe_cycle(&self, graph: &DiGraph<usize, ()>, from: &[&[Source]]) -> String {
+        let is_cycle = |component: &Vec<NodeIndex>| {
+            component.len() > 1 || component.iter().any(|&node| graph.contains_edge(node, node))
         };
-        format!("pipeline `{}`: {what}: {}", self.name, names.join(" <- "))
-    }
-
-    fn node_name(&self, node: usize) -> String {
-        match self.factories.get(node) {
-            Some(factory) => factory.name.clone(),
-            None => {
-                let barriers = self.stages.iter().filter(|stage| stage.barrier);
-                let stage = barriers.clone().nth(node - self.factories.len());
-                format!("the barrier of stage `{}`", stage.map_or("", |stage| &stage.name))
-            }
+        let mut waits = vec![0; graph.node_count()];
+        for node in kosaraju_scc(graph).into_iter().find(is_cycle).unwrap_or_default() {
+            waits[graph[node]] = 1;
         }
+        let names: Vec<_> = self.factories.iter().map(|factory| factory.name.as_str()).collect();
+        let mut waits_for = vec![usize::MAX; waits.len()];
+        let text = describe_cycle(&self.name, &names, &waits, &mut waits_for, from, &self.stages);
+        text.as_str().to_owned()
     }
+}
+
+fn must_be_optional(consumer: &str, delivery: &Delivery) -> String {
+    format!(
+        "{consumer}, which must be optional: `#[delivery(optional)]` with the type `Option<{}>`",
+        delivery.type_name
+    )
 }
 
 /// Which deliveries of a named factory come from where.
@@ -595,8 +595,7 @@ pub struct WiringError {
     pub mistakes: Vec<String>,
 }
 
-/// The name of a type without the paths of its parts: `Dataset<Flight>`.
-pub(crate) fn short_name(full: &'static str) -> &'static str {
-    // Names without generic parts are cut in place; the others stay whole, as they are borrowed from the program.
+/// The name of a type without its path. With generic parts it stays whole, as it is borrowed from the program.
+fn short_name(full: &'static str) -> &'static str {
     if full.contains('<') { full } else { full.rsplit("::").next().unwrap_or(full) }
 }

@@ -162,7 +162,7 @@ pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>
         next += 1;
     }
     if ordered < NODES {
-        let text = describe_cycle(pipeline, names, &waits, from, stages);
+        let text = describe_cycle(pipeline, names, &waits, &mut [usize::MAX; NODES], from, stages);
         panic!("{}", text.as_str());
     }
     ordering
@@ -170,16 +170,17 @@ pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>
 
 /// Spells out one cycle among the nodes whose count in `waits` never came down to zero.
 ///
-/// Each of them waits for another of them, so going from one to what it waits for must come back.
-const fn describe_cycle<const NODES: usize>(
+/// Each of them waits for another of them, so going from one to what it waits for must come back. `waits_for` is there to
+/// be written on: as long as `waits`, and `usize::MAX` all over.
+pub(super) const fn describe_cycle(
     pipeline: &str,
     names: &[&str],
-    waits: &[u32; NODES],
+    waits: &[u32],
+    waits_for: &mut [usize],
     from: &[&[Source]],
     stages: &[Stage],
 ) -> Text {
     // What each stuck node waits for: the first stuck one that is found.
-    let mut waits_for = [usize::MAX; NODES];
     for_each_link!(from, stages, |before, after| {
         if waits[before] > 0 && waits_for[after] == usize::MAX {
             waits_for[after] = before;
@@ -190,7 +191,7 @@ const fn describe_cycle<const NODES: usize>(
         node += 1;
     }
     let mut step = 0;
-    while step < NODES {
+    while step < waits.len() {
         node = waits_for[node];
         step += 1;
     }
@@ -266,9 +267,9 @@ const fn push_name(text: &mut Text, names: &[&str], stages: &[Stage], node: usiz
         if stages[stage].barrier {
             if gates == node {
                 text.push("the barrier of stage `");
-                // Only plans made at run time own their names, and they do not come here.
-                if let std::borrow::Cow::Borrowed(name) = &stages[stage].name {
-                    text.push(name);
+                match &stages[stage].name {
+                    std::borrow::Cow::Borrowed(name) => text.push(name),
+                    std::borrow::Cow::Owned(name) => text.push(name.as_str()),
                 }
                 text.push("`");
                 return;

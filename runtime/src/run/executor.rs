@@ -69,7 +69,10 @@ pub struct Shared {
     pub(crate) steps: Steps,
     pub(crate) run_id: Uuid,
     pub(crate) started: Instant,
+    /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
     pub(crate) cancel: CancellationToken,
+    /// The token of who started the run, whose child `cancel` is.
+    asked: Option<CancellationToken>,
     pub(crate) pool: Arc<BlockingPool>,
     schedule: Schedule,
     /// Inputs, then factories.
@@ -114,7 +117,11 @@ impl Shared {
             steps,
             run_id: Uuid::now_v7(),
             started: Instant::now(),
-            cancel: CancellationToken::new(),
+            cancel: options
+                .cancel
+                .as_ref()
+                .map_or_else(CancellationToken::new, CancellationToken::child_token),
+            asked: options.cancel.take(),
             pool: Arc::new(BlockingPool::new(options.blocking_threads)),
             slots,
             failures: Mutex::default(),
@@ -126,7 +133,7 @@ impl Shared {
     }
 
     /// Starts the run, and comes back when nothing of it is left.
-    pub(crate) async fn run(self: &Arc<Self>, cancel: Option<CancellationToken>) {
+    pub(crate) async fn run(self: &Arc<Self>) {
         if self.plan.factories.is_empty() {
             return;
         }
@@ -134,18 +141,7 @@ impl Shared {
         for node in self.schedule.start(&self.plan) {
             spawn(self, node);
         }
-        match cancel {
-            None => self.over.notified().await,
-            Some(cancel) => {
-                tokio::select! {
-                    () = self.over.notified() => {}
-                    () = cancel.cancelled() => {
-                        self.stop();
-                        self.over.notified().await;
-                    }
-                }
-            }
-        }
+        self.over.notified().await;
         self.pool.idle().await;
         std::mem::forget(stop);
     }
@@ -157,7 +153,7 @@ impl Shared {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.schedule.is_stopped()
+        self.schedule.is_stopped() || self.asked.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Where a delivery is taken from; the context is in no slot.
@@ -177,8 +173,8 @@ impl Shared {
         if !self.observers.is_empty() {
             let event = event();
             for observer in &self.observers {
-                // The hook has told of the panic; the run does not depend on who looks at it.
-                let _ = catch_unwind(AssertUnwindSafe(|| observer(&event)));
+                // The run does not depend on who looks at it.
+                contained(|| observer(&event));
             }
         }
     }
@@ -194,6 +190,13 @@ impl Shared {
 
     pub(crate) fn kept_output(&self, node: usize) -> Option<AnyPayload> {
         self.plan.factories[node].kept.then(|| self.slot(Source::Factory(node))?.share()).flatten()
+    }
+
+    /// Drops what was meant for factories that did not run; whoever holds a [`Context`](crate::Context) does not keep it.
+    pub(crate) fn drop_undelivered(&self) {
+        for slot in &self.slots {
+            contained(|| slot.clear());
+        }
     }
 
     fn replacement(&self, node: usize) -> Option<Replacement> {
@@ -228,8 +231,8 @@ impl Shared {
         };
         held(self.failures.lock()).push(error);
         self.ended_early(node, Status::Failed, started);
-        self.emit(|| Event::Failed { factory: &factory.name });
         self.stop();
+        self.emit(|| Event::Failed { factory: &factory.name });
     }
 
     fn ended_early(&self, node: usize, status: Status, started: Instant) {
@@ -253,7 +256,7 @@ impl Drop for StopOnDrop<'_> {
 }
 
 fn spawn(shared: &Arc<Shared>, node: u32) {
-    tokio::spawn(Driver { shared: Arc::clone(shared), node, running: None });
+    tokio::spawn(Driver { shared: Arc::clone(shared), node, running: None, ended: false });
 }
 
 /// Runs one factory after another: whenever one has finished, the first that became ready because of it.
@@ -261,6 +264,8 @@ struct Driver {
     shared: Arc<Shared>,
     node: u32,
     running: Option<Running>,
+    /// Whether nothing is left to do.
+    ended: bool,
 }
 
 struct Running {
@@ -298,7 +303,7 @@ impl Driver {
     fn begin(&mut self) -> bool {
         let node = self.node as usize;
         let shared = &self.shared;
-        if node >= shared.plan.factories.len() || shared.schedule.is_stopped() {
+        if node >= shared.plan.factories.len() || shared.is_stopped() {
             return false;
         }
         shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
@@ -326,7 +331,7 @@ impl Driver {
             Ok(Poll::Ready(Err(Unfinished::Error(error)))) => {
                 shared.failed(node, Cause::Error(error), running.started);
             }
-            Err(panic) => shared.failed(node, Cause::Panic(panic_message(&*panic)), running.started),
+            Err(panic) => shared.failed(node, Cause::Panic(panic_message(panic)), running.started),
             Ok(Poll::Ready(Err(Unfinished::Cancelled))) => shared.cancelled(node, running.started),
             Ok(Poll::Pending) if running.cancellable => {
                 let cancelled = running
@@ -343,7 +348,7 @@ impl Driver {
     /// Drops the factory that has ended; a panic of its destructor must not end the driver.
     fn clear(&mut self) {
         let running = self.running.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(running)));
+        contained(|| drop(running));
     }
 
     /// Counts this node as done. False if this driver has nothing left to do.
@@ -354,10 +359,38 @@ impl Driver {
                 self.node = node;
                 true
             }
-            Next::End => false,
+            Next::End => {
+                self.ended = true;
+                false
+            }
             Next::Over => {
+                self.ended = true;
                 shared.over.notify_one();
                 false
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// A driver that is dropped before its end is one whose runtime shuts down. The run may be awaited elsewhere, so all
+    /// that this driver would have done is counted as done.
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let shared = &self.shared;
+        shared.stop();
+        if let Some(running) = self.running.take() {
+            shared.cancelled(self.node as usize, running.started);
+            contained(|| drop(running));
+        }
+        let mut nodes = vec![self.node];
+        while let Some(node) = nodes.pop() {
+            match shared.schedule.finish(&shared.plan, node, |other| nodes.push(other)) {
+                Next::Run(next) => nodes.push(next),
+                Next::End => {}
+                Next::Over => shared.over.notify_one(),
             }
         }
     }
@@ -378,13 +411,23 @@ fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacement) -> BoxFu
     })
 }
 
-/// The text of a panic, if it has one.
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic without a message".to_owned()
+/// Calls what others wrote, where a panic is to end nothing else. The hook has told of it.
+fn contained(call: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+        panic_message(panic);
+    }
+}
+
+/// The text of a panic, if it has one. Anything else that it carries is left alone, since dropping it may panic again.
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => match panic.downcast::<&str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(other) => {
+                std::mem::forget(other);
+                "a panic without a message".to_owned()
+            }
+        },
     }
 }

@@ -109,23 +109,25 @@ impl<P> Runner<P> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(RunError::NoRuntime { pipeline: launch.plan.pipeline.to_string() });
         }
-        let cancel = options.cancel.take();
         let shared = Arc::new(Shared::new(launch, &mut options));
         if options.cancel_on_ctrl_c {
-            let cancel = cancel.unwrap_or_default();
             tokio::select! {
-                () = shared.run(Some(cancel.clone())) => {}
-                () = cancel_at_ctrl_c(cancel) => {}
+                () = shared.run() => {}
+                () = stop_at_ctrl_c(&shared) => {}
             }
         } else {
-            shared.run(cancel).await;
+            shared.run().await;
         }
         let report = Report::of(&shared);
         let failures = shared.take_failures();
+        let cancelled = shared.is_stopped() && report.succeeded() < report.entries().len();
+        if cancelled || !failures.is_empty() {
+            shared.drop_undelivered();
+        }
         if !failures.is_empty() {
             return Err(RunError::Failed { failures: Failures(failures), report: Box::new(report) });
         }
-        if shared.is_stopped() && report.succeeded() < report.entries().len() {
+        if cancelled {
             return Err(RunError::Cancelled { report: Box::new(report) });
         }
         let outputs = (0..shared.plan.factories.len()).map(|node| shared.kept_output(node)).collect();
@@ -133,10 +135,10 @@ impl<P> Runner<P> {
     }
 }
 
-/// Cancels the token at Ctrl-C, and never comes back: the run does.
-async fn cancel_at_ctrl_c(cancel: CancellationToken) {
+/// Stops the run at Ctrl-C, and never comes back: the run does.
+async fn stop_at_ctrl_c(shared: &Shared) {
     if tokio::signal::ctrl_c().await.is_ok() {
-        cancel.cancel();
+        shared.stop();
     }
     std::future::pending().await
 }

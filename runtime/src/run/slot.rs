@@ -55,6 +55,11 @@ impl Slot {
         drop(self.share());
     }
 
+    /// Drops a payload whose consumers will not come.
+    pub(crate) fn clear(&self) {
+        drop(self.last());
+    }
+
     /// Empties the slot for the last consumer. All others have counted themselves out while holding the read lock, so
     /// the write lock waits for those that still clone, and nobody comes after.
     fn last(&self) -> Option<AnyPayload> {

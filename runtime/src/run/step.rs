@@ -65,7 +65,18 @@ fn run_blocking<F: Factory>(job: Job) -> BoxFuture<Outcome> {
     let runtime = tokio::runtime::Handle::current();
     let live = move || {
         // It may have waited long for a thread.
-        if job.shared.is_stopped() { Err(Unfinished::Cancelled) } else { runtime.block_on(live::<F>(job)) }
+        if job.shared.is_stopped() {
+            return Err(Unfinished::Cancelled);
+        }
+        let cancel = job.shared.cancel.clone();
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                outcome = live::<F>(job) => outcome,
+                // Only where it waits.
+                () = cancel.cancelled() => Err(Unfinished::Cancelled),
+            }
+        })
     };
     Box::pin(async move { pool.run(live).await })
 }
@@ -188,14 +199,13 @@ impl Inbox<'_> {
     }
 
     /// A payload of the planned type is there before a factory starts: anything else is a mistake of this crate.
-    fn absent(&self, delivery: usize) -> Error {
-        let factory = &self.shared.plan.factories[self.node];
-        let delivery = &factory.deliveries[delivery];
+    fn absent(&self, at: usize) -> Error {
+        let delivery = &self.shared.plan.factories[self.node].deliveries[at];
         anyhow::anyhow!(
             "delivery `{}` of type `{}` did not arrive from `{}`; this is a mistake in setl, please report it",
             delivery.name,
             delivery.type_name,
-            self.shared.plan.source_name(factory.sources[0]),
+            self.shared.plan.source_name(self.source(at)),
         )
     }
 }
