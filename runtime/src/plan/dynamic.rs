@@ -22,6 +22,7 @@ use crate::run::{Launch, Runner, Step, Steps};
 #[derive(Clone, Copy, Debug)]
 pub struct Requirement {
     payload: TypeId,
+    type_name: &'static str,
     key: TypeId,
     optional: bool,
     producer: Option<TypeId>,
@@ -30,7 +31,13 @@ pub struct Requirement {
 impl Requirement {
     /// A delivery of `Payload`, which goes by `Key`.
     pub fn new<Payload: 'static, Key: 'static>(optional: bool, producer: Option<TypeId>) -> Self {
-        Self { payload: TypeId::of::<Payload>(), key: TypeId::of::<Key>(), optional, producer }
+        Self {
+            payload: TypeId::of::<Payload>(),
+            type_name: type_name::<Payload>(),
+            key: TypeId::of::<Key>(),
+            optional,
+            producer,
+        }
     }
 }
 
@@ -407,6 +414,7 @@ impl Builder {
         delivery: &Delivery,
     ) -> Result<Source, String> {
         let Self { name: pipeline, .. } = self;
+        let payload = short_type(requirement.type_name);
         let consumer = format!("factory `{}` takes it as `{}`", factory.name, delivery.name);
         let id = delivery.id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
         if let Some((_, producer)) = factory.takes.iter().find(|(name, _)| name == delivery.name) {
@@ -417,7 +425,7 @@ impl Builder {
                 ));
             };
             if supply.payload != requirement.payload {
-                return Err(format!("`{producer}` does not deliver `{}`; {consumer}", delivery.type_name));
+                return Err(format!("`{producer}` does not deliver `{payload}`; {consumer}"));
             }
             if supply.optional && !requirement.optional {
                 return Err(format!("`{producer}` may be absent; {}", must_be_optional(&consumer, delivery)));
@@ -428,10 +436,9 @@ impl Builder {
             let listed = self.factories.iter().enumerate().filter(|(_, other)| other.item == producer);
             return match *listed.collect::<Vec<_>>() {
                 [(index, other)] if other.supply.payload == requirement.payload => Ok(Source::Factory(index)),
-                [(_, other)] => Err(format!(
-                    "factory `{}` does not deliver `{}`; {consumer}",
-                    other.name, delivery.type_name
-                )),
+                [(_, other)] => {
+                    Err(format!("factory `{}` does not deliver `{payload}`; {consumer}", other.name))
+                }
                 [(_, first), (_, second), ..] => Err(format!(
                     "`{}` and `{}` are both the factory `{}`; {consumer}: say which with `.take(\"{}\", …)`",
                     first.name,
@@ -456,15 +463,12 @@ impl Builder {
             .enumerate()
             .map(|(index, factory)| (Source::Factory(index), &factory.supply));
         match inputs.chain(factories).find(|(_, supply)| supply.key == Some(requirement.key)) {
-            Some((_, supply)) if supply.optional && !requirement.optional => Err(format!(
-                "`{}`{id} may be absent; {}",
-                delivery.type_name,
-                must_be_optional(&consumer, delivery)
-            )),
+            Some((_, supply)) if supply.optional && !requirement.optional => {
+                Err(format!("`{payload}`{id} may be absent; {}", must_be_optional(&consumer, delivery)))
+            }
             Some((source, _)) => Ok(source),
             None => Err(format!(
-                "nothing in pipeline `{pipeline}` delivers `{}`{id}; {consumer}: add a factory whose output it is, or an input of this type",
-                delivery.type_name
+                "nothing in pipeline `{pipeline}` delivers `{payload}`{id}; {consumer}: add a factory whose output it is, or an input of this type"
             )),
         }
     }

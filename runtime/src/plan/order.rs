@@ -220,7 +220,8 @@ pub(super) const fn describe_cycle(
     let mut at = start;
     loop {
         push_name(&mut text, names, stages, at);
-        text.push(if delivers(from, waits_for[at], at) || at >= names.len() {
+        let at_gate = at >= names.len() || waits_for[at] >= names.len();
+        text.push(if at_gate || delivers(from, waits_for[at], at) {
             " <- "
         } else {
             " (in its stage's order) <- "
