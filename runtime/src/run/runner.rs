@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Failures, RunError};
@@ -109,17 +111,14 @@ impl<P> Runner<P> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(RunError::NoRuntime { pipeline: launch.plan.pipeline.to_string() });
         }
-        let cancel = options.cancel.take();
-        let shared = Arc::new(Shared::new(launch, &mut options));
-        if options.cancel_on_ctrl_c {
-            let cancel = cancel.unwrap_or_default();
-            tokio::select! {
-                () = shared.run(Some(cancel.clone())) => {}
-                () = cancel_at_ctrl_c(cancel) => {}
-            }
+        let ctrl_c = if options.cancel_on_ctrl_c {
+            Some(cancel_at_ctrl_c(options.cancel.get_or_insert_default().clone()).await)
         } else {
-            shared.run(cancel).await;
-        }
+            None
+        };
+        let shared = Arc::new(Shared::new(launch, &mut options));
+        shared.run().await;
+        drop(ctrl_c);
         let report = Report::of(&shared);
         let failures = shared.take_failures();
         if !failures.is_empty() {
@@ -133,12 +132,29 @@ impl<P> Runner<P> {
     }
 }
 
-/// Cancels the token at Ctrl-C, and never comes back: the run does.
-async fn cancel_at_ctrl_c(cancel: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        cancel.cancel();
+/// Cancels the token at Ctrl-C, in a task of its own: the run may not get to it while a factory computes.
+async fn cancel_at_ctrl_c(cancel: CancellationToken) -> AbortOnDrop {
+    let mut ctrl_c = Box::pin(tokio::signal::ctrl_c());
+    // The first poll registers the handler, before any factory starts.
+    let first = std::future::poll_fn(|cx| Poll::Ready(ctrl_c.as_mut().poll(cx))).await;
+    let task = tokio::spawn(async move {
+        let signalled = match first {
+            Poll::Ready(signalled) => signalled,
+            Poll::Pending => ctrl_c.await,
+        };
+        if signalled.is_ok() {
+            cancel.cancel();
+        }
+    });
+    AbortOnDrop(task)
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
-    std::future::pending().await
 }
 
 impl<P: 'static> IntoFuture for Runner<P> {
