@@ -56,10 +56,7 @@
 //! | pipelines put together at run time | [`Pipeline::builder`] |
 //! | tests | [`testing`] |
 //! | looking at a pipeline | [`inspect`] |
-#![cfg_attr(
-    feature = "polars",
-    doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |"
-)]
+#![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
 //!
 //! # Features
 //!

@@ -12,7 +12,8 @@ fn rows() {
 
 #[test]
 fn readme_tells_the_truth() {
-    let read = |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect(path);
+    let read =
+        |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect(path);
     let readme = read("../README.md");
     let quickstart = read("../examples/quickstart.rs");
     let (_, quickstart) = quickstart.split_once("\n\n").expect("a comment, then the code");
