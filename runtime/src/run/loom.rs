@@ -17,6 +17,9 @@ use crate::plan::Plan;
 /// Switches of threads where none is needed, per run of the model. More find nothing that three do not, and take long.
 const PREEMPTIONS: usize = 3;
 
+/// Drivers that are called at once, at most.
+const THREADS: usize = 2;
+
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
@@ -45,8 +48,6 @@ struct Model {
     done: Vec<AtomicBool>,
     running: AtomicUsize,
     at_once: usize,
-    /// The drivers that exist, as the model knows it.
-    drivers: AtomicUsize,
     overs: AtomicUsize,
     /// Stops the run, when it is this node's turn.
     stops: Option<u32>,
@@ -54,22 +55,19 @@ struct Model {
 }
 
 impl Model {
-    fn drive(self: &Arc<Self>, mut node: u32) {
+    /// What a driver does, from the first that it is told.
+    fn drive(self: &Arc<Self>, mut next: Next) {
         loop {
-            self.run(node);
-            let next = self.schedule.finish(&self.plan, node, |other| self.spawn(other));
-            match next {
-                Next::Run(next) => node = next,
-                Next::End => {
-                    self.drivers.fetch_sub(1, Ordering::Relaxed);
-                    return;
-                }
-                Next::Over => {
-                    self.overs.fetch_add(1, Ordering::Relaxed);
-                    assert!(self.runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1), "over too early");
-                    return;
-                }
+            for _ in 0..next.call {
+                self.call();
             }
+            if next.over {
+                self.overs.fetch_add(1, Ordering::Relaxed);
+                assert!(self.runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1), "over too early");
+            }
+            let Some(node) = next.node else { return };
+            self.run(node);
+            next = self.schedule.finish(&self.plan, node);
         }
     }
 
@@ -91,10 +89,10 @@ impl Model {
         self.running.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn spawn(self: &Arc<Self>, node: u32) {
-        self.drivers.fetch_add(1, Ordering::Relaxed);
+    /// A driver that comes when it has a thread.
+    fn call(self: &Arc<Self>) {
         let model = Arc::clone(self);
-        let handle = thread::spawn(move || model.drive(node));
+        let handle = thread::spawn(move || model.drive(model.schedule.arrive()));
         super::sync::held(self.handles.lock()).push(handle);
     }
 }
@@ -104,27 +102,23 @@ fn check(nodes: usize, links: &'static [(u32, u32)], at_once: Option<usize>, sto
     explore(move || {
         let plan = plan_of(nodes, links);
         let model = Arc::new(Model {
-            schedule: Schedule::new(&plan, at_once),
+            schedule: Schedule::new(&plan, at_once, THREADS),
             plan,
             runs: (0..nodes).map(|_| AtomicUsize::new(0)).collect(),
             done: (0..nodes).map(|_| AtomicBool::new(false)).collect(),
             running: AtomicUsize::new(0),
             at_once: at_once.unwrap_or(nodes),
-            drivers: AtomicUsize::new(0),
             overs: AtomicUsize::new(0),
             stops,
             handles: std::sync::Mutex::default(),
         });
-        for node in model.schedule.start(&model.plan) {
-            model.spawn(node);
-        }
+        model.drive(model.schedule.start());
         loop {
             let handle = super::sync::held(model.handles.lock()).pop();
             let Some(handle) = handle else { break };
             handle.join().expect("no driver panics");
         }
         assert_eq!(model.overs.load(Ordering::Relaxed), 1, "exactly one driver is the last");
-        assert_eq!(model.drivers.load(Ordering::Relaxed), 1, "all others have ended");
     });
 }
 
@@ -224,24 +218,24 @@ fn loom_stop_two_at_once() {
 fn loom_stop_is_seen_downstream() {
     explore(|| {
         let plan = plan_of(3, &[(0, 2), (1, 2)]);
-        let schedule = Arc::new((Schedule::new(&plan, None), plan));
-        let roots = schedule.0.start(&schedule.1);
-        let drivers: Vec<_> = roots
-            .into_iter()
-            .map(|root| {
-                let schedule = Arc::clone(&schedule);
-                thread::spawn(move || {
-                    if root == 0 {
-                        schedule.0.stop();
+        let schedule = Arc::new((Schedule::new(&plan, None, THREADS), plan));
+        let first = schedule.0.start();
+        assert_eq!((first.node, first.call), (Some(0), 1));
+        let drivers = [Some(first), None].map(|first| {
+            let schedule = Arc::clone(&schedule);
+            thread::spawn(move || {
+                let (schedule, plan) = &*schedule;
+                let mut next = first.unwrap_or_else(|| schedule.arrive());
+                while let Some(node) = next.node {
+                    match node {
+                        0 => schedule.stop(),
+                        1 => {}
+                        _ => assert!(schedule.is_stopped(), "the stop came before"),
                     }
-                    if schedule.0.finish(&schedule.1, root, |_| unreachable!("one is ready")) == Next::Run(2)
-                    {
-                        assert!(schedule.0.is_stopped(), "the stop came before");
-                        schedule.0.finish(&schedule.1, 2, |_| unreachable!("nothing follows"));
-                    }
-                })
+                    next = schedule.finish(plan, node);
+                }
             })
-            .collect();
+        });
         drivers.into_iter().for_each(|driver| driver.join().expect("no driver panics"));
     });
 }
