@@ -7,6 +7,7 @@ mod factory;
 mod names;
 mod options;
 mod pipeline;
+mod row;
 
 use proc_macro::TokenStream;
 
@@ -40,4 +41,21 @@ pub fn resolved_factory(item: TokenStream) -> TokenStream {
 #[proc_macro_derive(ResolvedPipeline, attributes(__setl_delivery, __setl_arguments))]
 pub fn resolved_pipeline(item: TokenStream) -> TokenStream {
     pipeline::expand_resolved(item.into()).into()
+}
+
+/// Makes a struct with named fields a row of a dataset: its fields are the columns.
+///
+/// It implements `setl::Row` and adds a typed column per field, as an associated constant named like the field in
+/// capitals. Every field needs a column type; an `Option` may be null.
+///
+/// | option | on | means |
+/// |---|---|---|
+/// | `#[column("name")]`, `#[column(name = "name")]` | a field | the name of the column |
+/// | `#[row(rename_all = "camelCase")]` | the struct | the case of all names that are not given; the cases of serde |
+#[proc_macro_derive(Row, attributes(column, row))]
+pub fn derive_row(input: TokenStream) -> TokenStream {
+    match syn::parse(input) {
+        Ok(input) => row::derive(input).into(),
+        Err(error) => error.into_compile_error().into(),
+    }
 }

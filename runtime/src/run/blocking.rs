@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
@@ -11,6 +11,9 @@ use tokio::task::spawn_blocking;
 
 /// Runs at least this much blocking work at once, unless the run says otherwise.
 const FEWEST_THREADS: usize = 8;
+
+/// Asked for once: the system reads files to answer.
+static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
 
 thread_local! {
     /// The pool of the run whose factory this thread polls.
@@ -28,8 +31,7 @@ pub(crate) struct BlockingPool {
 
 impl BlockingPool {
     pub(crate) fn new(size: Option<usize>) -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        let size = size.unwrap_or(cores.max(FEWEST_THREADS)).clamp(1, u32::MAX as usize >> 3);
+        let size = size.unwrap_or_else(|| FEWEST_THREADS.max(*CORES)).clamp(1, u32::MAX as usize >> 3);
         Self { permits: Arc::new(Semaphore::new(size)), size: size as u32 }
     }
 
@@ -70,9 +72,9 @@ impl Drop for Reset {
     }
 }
 
-/// Polls a factory of a run, so that [`blocking`] finds the run's pool.
-pub(crate) fn with_pool<R>(pool: &Arc<BlockingPool>, poll: impl FnOnce() -> R) -> R {
-    let outer = POOL.replace(Some(Arc::clone(pool)));
+/// Polls factories of a run, so that [`blocking`] finds the run's pool.
+pub(crate) fn with_pool<R>(pool: Arc<BlockingPool>, poll: impl FnOnce() -> R) -> R {
+    let outer = POOL.replace(Some(pool));
     let result = poll();
     POOL.set(outer);
     result

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
 use super::executor::Shared;
@@ -186,10 +185,13 @@ impl Report {
     }
 }
 
+/// One rule under the header.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.load_style(STYLE);
         table
             .set_header(["stage", "factory", "status", "start", "read", "process", "write", "total", "rows"]);
         let mut stage = "";
@@ -214,13 +216,9 @@ impl fmt::Display for Report {
         writeln!(f, "pipeline {} (run {})", self.pipeline, self.run_id)?;
         writeln!(f, "{table}")?;
         let (makespan, sum) = (self.makespan, self.sum());
-        let ratio = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
-        write!(
-            f,
-            "took {}; one by one the factories take {} ({ratio:.1} times as long)",
-            duration(makespan),
-            duration(sum)
-        )
+        let at_once = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
+        let (makespan, sum) = (duration(makespan), duration(sum));
+        write!(f, "makespan {makespan}, sum of the factories {sum}: {at_once:.1} at once on average")
     }
 }
 

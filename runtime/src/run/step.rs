@@ -54,13 +54,14 @@ impl Step {
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) node: usize,
+    pub(crate) started: Instant,
 }
 
 fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
     Box::pin(live::<F>(job))
 }
 
-fn run_blocking<F: Factory>(job: Job) -> BoxFuture<Outcome> {
+fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     let pool = Arc::clone(&job.shared.pool);
     let runtime = tokio::runtime::Handle::current();
     let live = move || {
@@ -68,6 +69,7 @@ fn run_blocking<F: Factory>(job: Job) -> BoxFuture<Outcome> {
         if job.shared.is_stopped() {
             return Err(Unfinished::Cancelled);
         }
+        job.started = Instant::now();
         let cancel = job.shared.cancel.clone();
         runtime.block_on(async {
             tokio::select! {
@@ -84,7 +86,7 @@ fn run_blocking<F: Factory>(job: Job) -> BoxFuture<Outcome> {
 /// The life of a factory, from its deliveries to its output.
 async fn live<F: Factory>(job: Job) -> Outcome {
     let phase = &job.shared.phases[job.node];
-    let started = Instant::now();
+    let started = job.started;
     let mut inbox = Inbox { shared: &job.shared, node: job.node };
     let mut factory = F::assemble(F::receive(&mut inbox)?);
     factory.read().await?;

@@ -1,0 +1,124 @@
+//! Writes what `#[derive(Row)]` expands to.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{GenericArgument, GenericParam, Generics, Lifetime, parse_quote};
+
+use super::model::Row;
+
+/// ```text
+/// impl ::setl::dataset::Row for Flight {
+///     const NAME: &'static str = "Flight";
+///     …
+/// }
+/// ```
+pub(crate) fn implementation(row: &Row<'_>, methods: TokenStream) -> TokenStream {
+    let Row { ident, .. } = row;
+    let name = syn::ext::IdentExt::unraw(*ident).to_string();
+    let (generics, arguments) = owned(row.generics);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::setl::dataset::Row for #ident #arguments #where_clause {
+            const NAME: &'static str = #name;
+            #methods
+        }
+    }
+}
+
+/// ```text
+/// fn walk<L: Layout<Self>>(mut layout: L) -> Result<L::Output, DataError> {
+///     let mut column_0 = layout.column::<String>("carrier", |row: &Self| &row.carrier)?;
+///     layout.finish(move || Some(Self { carrier: column_0.next()? }))
+/// }
+/// ```
+pub(crate) fn walk(row: &Row<'_>) -> TokenStream {
+    let fields: Vec<_> = row.columns.iter().map(|column| column.field).collect();
+    let types: Vec<_> = row.columns.iter().map(|column| column.ty).collect();
+    let names: Vec<_> = row.columns.iter().map(|column| &column.name).collect();
+    let cells: Vec<_> =
+        (0..fields.len()).map(|index| format_ident!("column_{index}", span = Span::mixed_site())).collect();
+    quote! {
+        fn walk<__Layout: ::setl::dataset::Layout<Self>>(
+            mut layout: __Layout,
+        ) -> ::core::result::Result<__Layout::Output, ::setl::dataset::DataError> {
+            #(let mut #cells = layout.column::<#types>(#names, |row: &Self| &row.#fields)?;)*
+            layout.finish(move || ::core::option::Option::Some(Self { #(#fields: #cells.next()?),* }))
+        }
+    }
+}
+
+/// A walk that compiles whatever the item is, so that its mistakes are the only errors.
+pub(crate) fn stub_walk() -> TokenStream {
+    quote! {
+        fn walk<__Layout: ::setl::dataset::Layout<Self>>(
+            _: __Layout,
+        ) -> ::core::result::Result<__Layout::Output, ::setl::dataset::DataError> {
+            ::core::unreachable!()
+        }
+    }
+}
+
+/// ```text
+/// impl Flight {
+///     /// The column `carrier`.
+///     pub const CARRIER: ::setl::dataset::Column<Self, String> = ::setl::dataset::Column::new("carrier");
+/// }
+/// ```
+pub(crate) fn accessors(row: &Row<'_>) -> TokenStream {
+    let Row { ident, generics, .. } = row;
+    let (impl_generics, arguments, where_clause) = generics.split_for_impl();
+    let mut taken = Vec::new();
+    // Of two fields with one accessor, which is a mistake, the first keeps it.
+    let columns = row.columns.iter().filter(|column| {
+        let fresh = !taken.contains(&&column.accessor);
+        taken.push(&column.accessor);
+        fresh
+    });
+    let constants = columns.map(|column| {
+        let (visibility, accessor, ty, name) = (column.visibility, &column.accessor, column.ty, &column.name);
+        let doc = format!("The column `{name}`.");
+        quote! {
+            #[doc = #doc]
+            #visibility const #accessor: ::setl::dataset::Column<Self, #ty> = ::setl::dataset::Column::new(#name);
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code, reason = "not every column is used in a condition")]
+        impl #impl_generics #ident #arguments #where_clause {
+            #(#constants)*
+        }
+    }
+}
+
+/// The generics of the implementation, and the arguments of the type. A row owns its values, so a lifetime, which has
+/// been reported by now, becomes `'static`: the implementation then adds no error of its own.
+fn owned(generics: &Generics) -> (Generics, TokenStream) {
+    let mut kept = generics.clone();
+    kept.params = generics
+        .params
+        .iter()
+        .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+        .cloned()
+        .collect();
+    let arguments: Vec<GenericArgument> = generics
+        .params
+        .iter()
+        .map(|parameter| match parameter {
+            GenericParam::Lifetime(_) => {
+                GenericArgument::Lifetime(Lifetime::new("'static", Span::call_site()))
+            }
+            GenericParam::Type(parameter) => {
+                let ident = &parameter.ident;
+                parse_quote!(#ident)
+            }
+            GenericParam::Const(parameter) => {
+                let ident = &parameter.ident;
+                parse_quote!(#ident)
+            }
+        })
+        .collect();
+    let arguments = if arguments.is_empty() { TokenStream::new() } else { quote!(<#(#arguments),*>) };
+    (kept, arguments)
+}

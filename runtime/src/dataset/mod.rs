@@ -1,0 +1,29 @@
+//! Typed data: rows, their columns, and datasets of them.
+//!
+//! A [`Row`] is a struct whose fields are columns. A [`Dataset<T>`] is a Polars query that is known to give the columns
+//! of `T`; it stays lazy until it is collected, so that a query which several factories build is optimised as one.
+
+mod blocking;
+mod column;
+mod condition;
+mod contract;
+mod error;
+mod layout;
+mod row;
+mod temporal;
+mod typed;
+mod value;
+
+pub use column::{Column, Operand};
+pub use condition::Condition;
+pub use contract::{ColumnDef, Mismatch, Shape};
+pub use error::{DataError, Provenance};
+pub use layout::Layout;
+pub use row::Row;
+pub use setl_macros::Row;
+pub use typed::Dataset;
+pub use value::{Unrepresentable, Value};
+
+pub(crate) use blocking::waiting;
+pub(crate) use contract::nearest;
+pub(crate) use temporal::{days_of, micros_of, nanos_of};

@@ -1,0 +1,320 @@
+//! A lazy query with the columns of a row.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
+
+use super::{Condition, DataError, Provenance, Row, Shape, waiting};
+use crate::delivery::Inspect;
+
+/// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
+///
+/// Nothing is computed before it is collected. A clone shares the query.
+///
+/// ```
+/// use polars::prelude::*;
+/// use setl::dataset::Dataset;
+/// use setl::Row;
+///
+/// #[derive(Row, Debug, PartialEq)]
+/// struct Flight {
+///     carrier: String,
+///     delay: Option<f64>,
+/// }
+///
+/// let frame = df!("delay" => [Some(3.0), None], "carrier" => ["UA", "DL"], "gate" => [1, 2])?;
+/// let flights = Dataset::<Flight>::try_from(frame)?;
+/// let delayed = flights.filter(Flight::DELAY.is_not_null());
+/// assert_eq!(delayed.to_rows_blocking()?, [Flight { carrier: "UA".into(), delay: Some(3.0) }]);
+/// # Ok::<(), setl::Error>(())
+/// ```
+pub struct Dataset<T> {
+    frame: LazyFrame,
+    rows: Option<usize>,
+    provenance: Provenance,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: Row> Dataset<T> {
+    /// Takes a query whose columns are those of `T`; further columns are left out.
+    ///
+    /// The names and dtypes are checked now, from the schema, without running the query. Nulls are found when it runs.
+    ///
+    /// # Errors
+    /// [`DataError::Schema`], with every column that is missing or has another dtype; [`DataError::Query`] when the
+    /// query has no valid schema.
+    pub fn new(frame: LazyFrame) -> Result<Self, DataError> {
+        Self::checked(frame, Provenance::of(T::NAME))
+    }
+
+    /// As [`new`](Self::new), after casting each declared column to its declared dtype.
+    ///
+    /// A value that does not survive its cast makes the query fail when it runs; it never becomes null.
+    ///
+    /// ```
+    /// # use polars::prelude::*;
+    /// # use setl::{dataset::Dataset, Row};
+    /// #[derive(Row)]
+    /// struct Count {
+    ///     flights: u32,
+    /// }
+    ///
+    /// let counts = Dataset::<Count>::cast(df!("flights" => ["12", "7"])?.lazy())?;
+    /// assert_eq!(counts.to_rows_blocking()?[0].flights, 12);
+    /// # Ok::<(), setl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); a dtype is wrong only where no cast exists.
+    pub fn cast(mut frame: LazyFrame) -> Result<Self, DataError> {
+        let provenance = Provenance::of(T::NAME);
+        let schema = waiting(|| frame.collect_schema())
+            .map_err(|source| DataError::Query { subject: provenance.clone().into(), source })?;
+        let casts: Vec<Expr> = T::columns()
+            .into_iter()
+            .filter(|column| schema.get(column.name).is_some_and(|found| *found != column.dtype))
+            .map(|column| col(column.name).strict_cast(column.dtype))
+            .collect();
+        let frame = if casts.is_empty() { frame } else { frame.with_columns(casts) };
+        Self::checked(frame, provenance)
+    }
+
+    /// A dataset of the given rows.
+    ///
+    /// # Errors
+    /// [`DataError::OutOfRange`] when a value does not fit into the dtype of its column.
+    pub fn from_rows(rows: &[T]) -> Result<Self, DataError> {
+        Ok(Self {
+            frame: T::to_frame(rows)?.lazy(),
+            rows: Some(rows.len()),
+            provenance: Provenance::of(T::NAME),
+            row: PhantomData,
+        })
+    }
+
+    pub(crate) fn checked(mut frame: LazyFrame, provenance: Provenance) -> Result<Self, DataError> {
+        let schema = waiting(|| frame.collect_schema())
+            .map_err(|source| DataError::Query { subject: provenance.clone().into(), source })?;
+        let shape = Shape::of::<T>();
+        shape.check(&schema, || provenance.clone())?;
+        let declared = shape.columns;
+        let in_order = schema.len() == declared.len()
+            && schema.iter_names().zip(&declared).all(|(found, column)| found.as_str() == column.name);
+        // Selecting what is there already would only lengthen the plan.
+        let frame = if in_order { frame } else { frame.select(declared_columns::<T>()) };
+        Ok(Self::trusted(frame, provenance))
+    }
+
+    /// Takes a query whose schema the caller has checked.
+    pub(crate) fn trusted(frame: LazyFrame, provenance: Provenance) -> Self {
+        Self { frame, rows: None, provenance, row: PhantomData }
+    }
+
+    /// The rows for which `condition` holds.
+    pub fn filter(mut self, condition: Condition<T>) -> Self {
+        self.frame = self.frame.filter(condition.into_expr());
+        self.rows = None;
+        self
+    }
+
+    /// Runs the query, on the threads for blocking work.
+    ///
+    /// # Errors
+    /// [`DataError::Query`] when the query fails, [`DataError::Nulls`] when a column holds nulls and its field is not
+    /// an `Option`.
+    pub async fn collect(&self) -> crate::Result<DataFrame> {
+        let this = self.clone();
+        crate::run::blocking(move || this.collect_blocking()).await
+    }
+
+    /// Runs the query on this thread. In asynchronous code, use [`collect`](Self::collect).
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect).
+    pub fn collect_blocking(&self) -> crate::Result<DataFrame> {
+        let frame = waiting(|| self.frame.clone().collect()).map_err(|source| self.failed(source))?;
+        check_nulls::<T>(&frame, || self.provenance.clone())?;
+        Ok(frame)
+    }
+
+    /// Runs the query and reads its rows, on the threads for blocking work.
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect), and [`DataError::OutOfRange`] when a value does not fit into its field.
+    pub async fn to_rows(&self) -> crate::Result<Vec<T>> {
+        let this = self.clone();
+        crate::run::blocking(move || this.to_rows_blocking()).await
+    }
+
+    /// Runs the query and reads its rows, on this thread. In asynchronous code, use [`to_rows`](Self::to_rows).
+    ///
+    /// # Errors
+    /// As [`to_rows`](Self::to_rows).
+    pub fn to_rows_blocking(&self) -> crate::Result<Vec<T>> {
+        Ok(T::from_frame(&self.collect_blocking()?)?)
+    }
+
+    /// Runs the query once and keeps the result in memory, on the threads for blocking work.
+    ///
+    /// Worth it where several consumers share an expensive query. The number of rows is known from then on.
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect).
+    pub async fn materialize(self) -> crate::Result<Self> {
+        crate::run::blocking(move || self.materialize_blocking()).await
+    }
+
+    /// As [`materialize`](Self::materialize), on this thread.
+    ///
+    /// ```
+    /// # use setl::{dataset::Dataset, Row};
+    /// # #[derive(Row)]
+    /// # struct Flight { delay: Option<f64> }
+    /// # let rows = [Flight { delay: None }, Flight { delay: Some(1.0) }];
+    /// let known = Dataset::from_rows(&rows)?.filter(Flight::DELAY.is_null());
+    /// assert_eq!(known.row_count(), None);
+    /// assert_eq!(known.materialize_blocking()?.row_count(), Some(1));
+    /// # Ok::<(), setl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect).
+    pub fn materialize_blocking(self) -> crate::Result<Self> {
+        let frame = self.collect_blocking()?;
+        Ok(Self {
+            rows: Some(frame.height()),
+            frame: frame.lazy(),
+            provenance: self.provenance,
+            row: PhantomData,
+        })
+    }
+
+    fn failed(&self, source: PolarsError) -> DataError {
+        DataError::Query { subject: self.provenance.clone().into(), source }
+    }
+}
+
+impl<T> Dataset<T> {
+    /// The query, to go on with. It has the columns of `T`; what is made of it may have others.
+    pub fn lazy(&self) -> LazyFrame {
+        self.frame.clone()
+    }
+
+    /// The query, without the contract.
+    pub fn into_lazy(self) -> LazyFrame {
+        self.frame
+    }
+
+    /// The number of rows, if it is known without running the query.
+    pub fn row_count(&self) -> Option<usize> {
+        self.rows
+    }
+
+    /// What this dataset is, as errors name it.
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+}
+
+fn declared_columns<T: Row>() -> Vec<Expr> {
+    T::columns().iter().map(|column| col(column.name)).collect()
+}
+
+/// Reports every column that holds nulls although its field is not an `Option`.
+pub(crate) fn check_nulls<T: Row>(
+    frame: &DataFrame,
+    subject: impl FnOnce() -> Provenance,
+) -> Result<(), DataError> {
+    let columns: Vec<_> = T::columns()
+        .into_iter()
+        .filter(|column| !column.nullable)
+        .filter_map(|column| Some((column.name.to_owned(), frame.column(column.name).ok()?.null_count())))
+        .filter(|(_, nulls)| *nulls > 0)
+        .collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    Err(DataError::Nulls { subject: subject().into(), columns })
+}
+
+impl<T> Clone for Dataset<T> {
+    fn clone(&self) -> Self {
+        Self {
+            frame: self.frame.clone(),
+            rows: self.rows,
+            provenance: self.provenance.clone(),
+            row: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Display for Dataset<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.provenance)?;
+        match self.rows {
+            Some(1) => f.write_str(", 1 row"),
+            Some(rows) => write!(f, ", {rows} rows"),
+            None => f.write_str(", not computed yet"),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Dataset<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataset")
+            .field("row", &self.provenance.row)
+            .field("place", &self.provenance.place)
+            .field("factory", &self.provenance.factory)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Row> TryFrom<LazyFrame> for Dataset<T> {
+    type Error = DataError;
+
+    fn try_from(frame: LazyFrame) -> Result<Self, DataError> {
+        Self::new(frame)
+    }
+}
+
+impl<T: Row> TryFrom<DataFrame> for Dataset<T> {
+    type Error = DataError;
+
+    /// As [`Dataset::new`]; the number of rows is known.
+    fn try_from(frame: DataFrame) -> Result<Self, DataError> {
+        let rows = frame.height();
+        let mut this = Self::new(frame.lazy())?;
+        this.rows = Some(rows);
+        Ok(this)
+    }
+}
+
+impl<T> From<Dataset<T>> for LazyFrame {
+    fn from(dataset: Dataset<T>) -> Self {
+        dataset.frame
+    }
+}
+
+impl<T> Inspect for Dataset<T> {
+    fn rows(&self) -> Option<usize> {
+        self.rows
+    }
+
+    fn set_origin(&mut self, factory: &'static str) {
+        self.provenance.factory = Some(factory);
+    }
+}
+
+impl Inspect for DataFrame {
+    fn rows(&self) -> Option<usize> {
+        Some(self.height())
+    }
+}
+
+impl Inspect for LazyFrame {
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+}

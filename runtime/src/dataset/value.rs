@@ -1,0 +1,178 @@
+//! The types that a column can have.
+
+use polars::prelude::*;
+
+/// A Rust type that a column can hold.
+///
+/// | Rust | Polars |
+/// |---|---|
+/// | `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64` | `Int8` … `UInt64` |
+/// | `f32`, `f64` | `Float32`, `Float64` |
+/// | `bool`, `String` | `Boolean`, `String` |
+/// | `chrono::NaiveDate` | `Date` |
+/// | `chrono::NaiveDateTime` | `Datetime(Microseconds, None)`: what is finer than a microsecond is cut off |
+/// | `chrono::TimeDelta` | `Duration(Microseconds)`: what is finer than a microsecond is cut off |
+/// | `chrono::NaiveTime` | `Time`, in nanoseconds |
+/// | `Option` of any of these | the same, with nulls |
+///
+/// A type of your own is a column when it is written as one of these:
+///
+/// ```
+/// use polars::prelude::{DataType, PlSmallStr, PolarsResult, Series};
+/// use setl::dataset::{Unrepresentable, Value};
+/// use setl::Row;
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// struct Carrier(String);
+///
+/// impl Value for Carrier {
+///     type Plain = Self;
+///     fn dtype() -> DataType {
+///         DataType::String
+///     }
+///     fn encode<'a>(name: PlSmallStr, values: impl Iterator<Item = Option<&'a Self>>) -> Result<Series, (usize, Unrepresentable)> {
+///         String::encode(name, values.map(|value| value.map(|carrier| &carrier.0)))
+///     }
+///     fn decode(series: &Series) -> PolarsResult<impl Fn(usize) -> Result<Option<Self>, Unrepresentable>> {
+///         let text = String::decode(series)?;
+///         Ok(move |index| Ok(text(index)?.map(Carrier)))
+///     }
+/// }
+///
+/// #[derive(Row)]
+/// struct Flight {
+///     carrier: Carrier,
+/// }
+///
+/// let frame = Flight::to_frame(&[Flight { carrier: Carrier("UA".into()) }])?;
+/// assert_eq!(Flight::from_frame(&frame)?[0].carrier, Carrier("UA".into()));
+/// # Ok::<(), setl::dataset::DataError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a column cannot hold values of type `{Self}`",
+    label = "not a column type",
+    note = "a column holds `i8` to `i64`, `u8` to `u64`, `f32`, `f64`, `bool`, `String`, `NaiveDate`, `NaiveDateTime`, `NaiveTime` or `TimeDelta` of chrono, or an `Option` of one of these",
+    note = "`usize` and `isize` differ between machines: use `u64` and `i64`; borrowed text: use `String`; for a type of your own, implement `setl::dataset::Value`"
+)]
+pub trait Value: Sized + Send + Sync + 'static {
+    /// The type itself, or what the `Option` holds: what the column is compared with.
+    type Plain: Value;
+
+    /// Whether the column may hold nulls.
+    const NULLABLE: bool = false;
+
+    /// The dtype of the column.
+    fn dtype() -> DataType;
+
+    /// Makes a series of the values; `None` becomes null.
+    ///
+    /// # Errors
+    /// When the dtype cannot hold a value; gives the index of the value too.
+    fn encode<'a>(
+        name: PlSmallStr,
+        values: impl Iterator<Item = Option<&'a Self>>,
+    ) -> Result<Series, (usize, Unrepresentable)>;
+
+    /// Reads the values of a series of the right dtype, one by its index; null becomes `None`.
+    ///
+    /// # Errors
+    /// When the series has another dtype. The function fails when the type cannot hold the value.
+    fn decode(series: &Series) -> PolarsResult<impl Fn(usize) -> Result<Option<Self>, Unrepresentable>>;
+}
+
+/// Why a value does not fit into a column, or the content of a column not into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrepresentable(String);
+
+impl Unrepresentable {
+    /// Says what does not fit where, as in `1970-01-01 does not fit into a leap year`.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
+    pub(crate) fn reason(self) -> String {
+        self.0
+    }
+}
+
+impl<V: Value<Plain = V>> Value for Option<V> {
+    type Plain = V;
+    const NULLABLE: bool = true;
+
+    fn dtype() -> DataType {
+        V::dtype()
+    }
+
+    fn encode<'a>(
+        name: PlSmallStr,
+        values: impl Iterator<Item = Option<&'a Self>>,
+    ) -> Result<Series, (usize, Unrepresentable)> {
+        V::encode(name, values.map(|value| value.and_then(Option::as_ref)))
+    }
+
+    fn decode(series: &Series) -> PolarsResult<impl Fn(usize) -> Result<Option<Self>, Unrepresentable>> {
+        let plain = V::decode(series)?;
+        Ok(move |index| plain(index).map(Some))
+    }
+}
+
+/// A type that Polars stores as it is.
+macro_rules! stored_as_is {
+    ($($rust:ty => $dtype:ident, $array:ident, $accessor:ident;)*) => {$(
+        impl Value for $rust {
+            type Plain = Self;
+
+            fn dtype() -> DataType {
+                DataType::$dtype
+            }
+
+            fn encode<'a>(
+                name: PlSmallStr,
+                values: impl Iterator<Item = Option<&'a Self>>,
+            ) -> Result<Series, (usize, Unrepresentable)> {
+                Ok($array::from_iter_options(name, values.map(|value| value.copied())).into_series())
+            }
+
+            fn decode(series: &Series) -> PolarsResult<impl Fn(usize) -> Result<Option<Self>, Unrepresentable>> {
+                // In one chunk, access by index is a plain array access.
+                let values = series.rechunk().$accessor()?.clone();
+                Ok(move |index| Ok(values.get(index)))
+            }
+        }
+    )*};
+}
+
+stored_as_is! {
+    i8 => Int8, Int8Chunked, i8;
+    i16 => Int16, Int16Chunked, i16;
+    i32 => Int32, Int32Chunked, i32;
+    i64 => Int64, Int64Chunked, i64;
+    u8 => UInt8, UInt8Chunked, u8;
+    u16 => UInt16, UInt16Chunked, u16;
+    u32 => UInt32, UInt32Chunked, u32;
+    u64 => UInt64, UInt64Chunked, u64;
+    f32 => Float32, Float32Chunked, f32;
+    f64 => Float64, Float64Chunked, f64;
+    bool => Boolean, BooleanChunked, bool;
+}
+
+impl Value for String {
+    type Plain = Self;
+
+    fn dtype() -> DataType {
+        DataType::String
+    }
+
+    fn encode<'a>(
+        name: PlSmallStr,
+        values: impl Iterator<Item = Option<&'a Self>>,
+    ) -> Result<Series, (usize, Unrepresentable)> {
+        Ok(StringChunked::from_iter_options(name, values.map(|value| value.map(String::as_str)))
+            .into_series())
+    }
+
+    fn decode(series: &Series) -> PolarsResult<impl Fn(usize) -> Result<Option<Self>, Unrepresentable>> {
+        let values = series.rechunk().str()?.clone();
+        Ok(move |index| Ok(values.get(index).map(str::to_owned)))
+    }
+}

@@ -1,0 +1,24 @@
+//! Where data is kept: connectors to formats and places, and typed repositories over them.
+//!
+//! A [`Connector`] knows a format and a place. A [`Repository<T>`] is a connector seen as rows of `T`: what it loads has
+//! the columns of `T`, what it saves is a [`Dataset<T>`](crate::dataset::Dataset).
+//!
+//! Nothing is written in place. A write is staged beside its target and then put in its place in one step, so that at
+//! any moment the target holds the old data or the new data.
+
+mod connector;
+mod csv;
+mod file;
+mod memory;
+mod ndjson;
+mod parquet;
+mod repository;
+mod tally;
+mod text;
+
+pub use connector::{Connector, ScanRequest, StagedWrite};
+pub use csv::{Csv, CsvFile};
+pub use memory::Memory;
+pub use ndjson::{Ndjson, NdjsonFile};
+pub use parquet::{Parquet, ParquetFile};
+pub use repository::{Repository, Staged};

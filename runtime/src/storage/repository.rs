@@ -1,0 +1,213 @@
+//! Typed access to what a connector reaches.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::connector::{Connector, ScanRequest, StagedWrite};
+use super::tally::Tally;
+use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
+use crate::delivery::AutoLoad;
+
+/// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
+///
+/// ```
+/// use setl::storage::{Parquet, Repository};
+/// use setl::{dataset::Dataset, Row};
+///
+/// #[derive(Row, Debug, PartialEq)]
+/// struct Flight {
+///     carrier: String,
+///     delay: Option<f64>,
+/// }
+///
+/// # let directory = std::env::temp_dir().join(format!("setl-repository-{}", std::process::id()));
+/// let flights: Repository<Flight> = Parquet::create(directory.join("flights.parquet"))?;
+/// let rows = [Flight { carrier: "UA".into(), delay: Some(20.0) }, Flight { carrier: "DL".into(), delay: None }];
+/// assert_eq!(flights.save_blocking(&Dataset::from_rows(&rows)?)?, 2);
+///
+/// let late = flights.find_by(Flight::DELAY.gt(15.0))?;
+/// assert_eq!(late.to_rows_blocking()?, rows[..1]);
+/// # std::fs::remove_dir_all(directory)?;
+/// # Ok::<(), setl::Error>(())
+/// ```
+pub struct Repository<T> {
+    connector: Arc<dyn Connector>,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: Row> Repository<T> {
+    /// The rows of `T` that `connector` reaches.
+    pub fn new(connector: impl Connector) -> Self {
+        Self { connector: Arc::new(connector), row: PhantomData }
+    }
+
+    /// All rows, lazily. What the connector can check without reading all data is checked now.
+    ///
+    /// # Errors
+    /// When the data is not there, or is known not to have the columns of `T`.
+    pub fn load(&self) -> crate::Result<Dataset<T>> {
+        self.read(None)
+    }
+
+    /// The rows for which `condition` holds, lazily. The condition becomes part of the scan, so that a format which can
+    /// skip rows does.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn find_by(&self, condition: Condition<T>) -> crate::Result<Dataset<T>> {
+        self.read(Some(condition))
+    }
+
+    fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
+        let shape = Shape::of::<T>();
+        let wanted = condition.clone().map(Condition::into_expr);
+        let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
+        let frame = waiting(|| self.connector.scan(&request))?;
+        let dataset = Dataset::checked(frame, Provenance::at(T::NAME, self.connector.to_string()))?;
+        Ok(match condition {
+            Some(condition) => dataset.filter(condition),
+            None => dataset,
+        })
+    }
+
+    /// Replaces what is there by the rows of `dataset`, and gives their number.
+    ///
+    /// The dataset may be a query on this very repository. If anything fails, or the future is dropped before the
+    /// rows are complete, the old data stays as it was.
+    ///
+    /// # Errors
+    /// When the query fails, a column holds nulls and its field is not an `Option`, or the rows cannot be written.
+    pub async fn save(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
+        let staged = self.stage(dataset).await?;
+        crate::run::blocking(move || staged.commit()).await
+    }
+
+    /// As [`save`](Self::save), on this thread.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_blocking(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
+        self.stage_blocking(dataset)?.commit()
+    }
+
+    /// Writes the rows of `dataset` aside, to be committed together with other writes.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub async fn stage(&self, dataset: &Dataset<T>) -> crate::Result<Staged> {
+        let (this, dataset) = (self.clone(), dataset.clone());
+        crate::run::blocking(move || this.stage_blocking(&dataset)).await
+    }
+
+    /// As [`stage`](Self::stage), on this thread.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn stage_blocking(&self, dataset: &Dataset<T>) -> crate::Result<Staged> {
+        let shape = Shape::of::<T>();
+        let required = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
+        let (query, nulls) = Tally::on(dataset.lazy(), required, |series| series.null_count());
+        let write = waiting(|| self.connector.stage(query, &shape))
+            .map_err(|error| error.context(format!("cannot save {} to {self}", dataset.provenance())))?;
+        let staged = Staged { write, rows: nulls.rows(), place: self.connector.to_string() };
+        let columns = nulls.found();
+        if columns.is_empty() {
+            return Ok(staged);
+        }
+        staged.rollback()?;
+        Err(DataError::Nulls { subject: dataset.provenance().clone().into(), columns }.into())
+    }
+}
+
+impl<T> Repository<T> {
+    /// The connector behind it.
+    pub fn connector(&self) -> &Arc<dyn Connector> {
+        &self.connector
+    }
+}
+
+/// Rows that are written aside, and what they replace when they are committed.
+///
+/// Dropping it without a commit leaves the old data in place and removes the new.
+///
+/// ```
+/// use setl::storage::Memory;
+/// use setl::{dataset::Dataset, Row};
+///
+/// #[derive(Row)]
+/// struct Count {
+///     flights: u32,
+/// }
+///
+/// let counts = Memory::new(&[Count { flights: 1 }])?;
+/// let staged = counts.stage_blocking(&Dataset::from_rows(&[])?)?;
+/// assert_eq!(counts.load()?.row_count(), None);
+/// assert_eq!(counts.load()?.to_rows_blocking()?.len(), 1);
+/// staged.commit()?;
+/// assert_eq!(counts.load()?.to_rows_blocking()?.len(), 0);
+/// # Ok::<(), setl::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a staged write that is not committed is rolled back"]
+pub struct Staged {
+    write: Box<dyn StagedWrite>,
+    rows: usize,
+    place: String,
+}
+
+impl Staged {
+    /// How many rows are staged.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Where they will be, as in `Parquet file delays.parquet`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Puts the rows in place of the old data, and gives their number. It blocks.
+    ///
+    /// # Errors
+    /// When the target refuses; it is unchanged then.
+    pub fn commit(self) -> crate::Result<usize> {
+        self.write.commit()?;
+        Ok(self.rows)
+    }
+
+    /// Discards the rows. It blocks.
+    ///
+    /// # Errors
+    /// When what was staged cannot be removed; the target is unchanged in any case.
+    pub fn rollback(self) -> crate::Result<()> {
+        self.write.rollback()
+    }
+}
+
+impl<T> Clone for Repository<T> {
+    fn clone(&self) -> Self {
+        Self { connector: Arc::clone(&self.connector), row: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Repository<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Repository").field(&self.connector).finish()
+    }
+}
+
+impl<T> fmt::Display for Repository<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.connector.fmt(f)
+    }
+}
+
+impl<T: Row> AutoLoad for Dataset<T> {
+    type Source = Repository<T>;
+    type Condition = Condition<T>;
+
+    fn auto_load(source: &Repository<T>, condition: Option<Condition<T>>) -> crate::Result<Self> {
+        source.read(condition)
+    }
+}

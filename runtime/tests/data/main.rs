@@ -1,0 +1,8 @@
+//! Rows, datasets, files: one binary, because linking Polars takes longer than the tests.
+#![cfg(feature = "polars")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod files;
+mod round_trips;
+mod rows;
+mod scratch;

@@ -1,0 +1,17 @@
+use setl::dataset::Value;
+use setl::prelude::*;
+
+#[derive(Row)]
+struct Pair<T>
+where
+    T: Value + Send + Sync + 'static,
+{
+    left: T,
+    right: Option<T::Plain>,
+    #[cfg(any())]
+    absent: usize,
+}
+
+fn main() {
+    assert_eq!(Pair::<i64>::LEFT.name(), "left");
+}
