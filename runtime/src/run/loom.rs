@@ -6,19 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Counter, Ordering::SeqCst};
 
 use ::loom::model::Builder;
-use ::loom::sync::atomic::{AtomicBool, AtomicUsize};
+use ::loom::sync::Condvar;
+use ::loom::sync::atomic::AtomicUsize;
 use ::loom::thread;
 
 use super::schedule::{Next, Schedule};
 use super::slot::Slot;
-use super::sync::Ordering;
+use super::sync::{Mutex, Ordering, held};
 use crate::plan::Plan;
 
-/// Switches of threads where none is needed, per run of the model. More find nothing that three do not, and take long.
-const PREEMPTIONS: usize = 3;
-
-/// Drivers that are called at once, at most.
-const THREADS: usize = 2;
+/// Threads are switched so often where they need not be, which bounds the time; `LOOM_MAX_PREEMPTIONS` sets another.
+const PREEMPTIONS: usize = 2;
 
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
@@ -38,32 +36,96 @@ fn plan_of(nodes: usize, links: &[(u32, u32)]) -> Plan {
     plan
 }
 
+/// What a model runs.
+#[derive(Clone, Copy)]
+struct Case {
+    nodes: usize,
+    /// Each is (node, one that waits for it).
+    links: &'static [(u32, u32)],
+    at_once: Option<usize>,
+    /// How many drivers are called at once.
+    threads: usize,
+    /// Stops the run, when it is this node's turn.
+    stops: Option<u32>,
+    /// So many of the first nodes go on only when all of them have begun.
+    meet: usize,
+}
+
+impl Case {
+    const fn new(nodes: usize, links: &'static [(u32, u32)]) -> Self {
+        Self { nodes, links, at_once: None, threads: 2, stops: None, meet: 0 }
+    }
+
+    const fn at_once(self, at_once: usize) -> Self {
+        Self { at_once: Some(at_once), ..self }
+    }
+
+    const fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    const fn stopped_by(self, node: u32) -> Self {
+        Self { stops: Some(node), ..self }
+    }
+
+    const fn meeting(self, meet: usize) -> Self {
+        Self { meet, ..self }
+    }
+
+    /// Each node runs once, after all that it waits for, and exactly one driver sees the end, when nothing is left.
+    fn check(self) {
+        explore(move || {
+            let plan = plan_of(self.nodes, self.links);
+            let run = Arc::new(Run {
+                case: self,
+                schedule: Schedule::new(&plan, self.at_once, self.threads),
+                plan,
+                runs: (0..self.nodes).map(|_| AtomicUsize::new(0)).collect(),
+                running: AtomicUsize::new(0),
+                overs: AtomicUsize::new(0),
+                met: (Mutex::new(0), Condvar::new()),
+                drivers: std::sync::Mutex::default(),
+            });
+            run.drive(run.schedule.start());
+            loop {
+                let driver = held(run.drivers.lock()).pop();
+                let Some(driver) = driver else { break };
+                driver.join().expect("no driver panics");
+            }
+            assert_eq!(run.overs.load(Ordering::Relaxed), 1, "exactly one driver sees the end");
+        });
+    }
+}
+
 /// A run whose drivers are threads of the model.
-struct Model {
+///
+/// What it counts is not synchronised by itself: whatever must be seen is ordered by the schedule.
+struct Run {
+    case: Case,
     plan: Plan,
     schedule: Schedule,
     /// How often each node ran.
     runs: Vec<AtomicUsize>,
-    /// Set by a node without synchronisation of its own: the schedule must order it before what waits for it.
-    done: Vec<AtomicBool>,
     running: AtomicUsize,
-    at_once: usize,
     overs: AtomicUsize,
-    /// Stops the run, when it is this node's turn.
-    stops: Option<u32>,
-    handles: std::sync::Mutex<Vec<thread::JoinHandle<()>>>,
+    met: (Mutex<usize>, Condvar),
+    drivers: std::sync::Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
-impl Model {
-    /// What a driver does, from the first that it is told.
+impl Run {
     fn drive(self: &Arc<Self>, mut next: Next) {
         loop {
             for _ in 0..next.call {
-                self.call();
+                let run = Arc::clone(self);
+                let driver = thread::spawn(move || run.drive(run.schedule.arrive()));
+                held(self.drivers.lock()).push(driver);
             }
             if next.over {
                 self.overs.fetch_add(1, Ordering::Relaxed);
-                assert!(self.runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1), "over too early");
+                assert_eq!(next.node, None);
+                for runs in &self.runs {
+                    assert_eq!(runs.load(Ordering::Relaxed), 1, "over too early");
+                }
             }
             let Some(node) = next.node else { return };
             self.run(node);
@@ -72,145 +134,190 @@ impl Model {
     }
 
     fn run(&self, node: u32) {
-        let node_index = node as usize;
-        for before in 0..self.done.len() {
+        for (before, runs) in self.runs.iter().enumerate() {
             if self.plan.successors(before).contains(&node) {
-                assert!(self.done[before].load(Ordering::Relaxed), "{node} runs before {before} is done");
+                assert_eq!(runs.load(Ordering::Relaxed), 1, "{node} runs before {before} has finished");
             }
         }
         let others = self.running.fetch_add(1, Ordering::Relaxed);
-        assert!(others < self.at_once, "more than {} at once", self.at_once);
-        assert_eq!(self.runs[node_index].fetch_add(1, Ordering::Relaxed), 0, "{node} runs twice");
-        if self.stops == Some(node) {
+        assert!(others < self.case.at_once.unwrap_or(self.case.nodes), "{others} others run");
+        if self.case.stops == Some(node) {
             self.schedule.stop();
             assert!(self.schedule.is_stopped());
         }
-        self.done[node_index].store(true, Ordering::Relaxed);
+        if (node as usize) < self.case.meet {
+            let (met, all) = &self.met;
+            let mut met = held(met.lock());
+            *met += 1;
+            all.notify_all();
+            while *met < self.case.meet {
+                met = held(all.wait(met));
+            }
+        }
+        assert_eq!(self.runs[node as usize].fetch_add(1, Ordering::Relaxed), 0, "{node} runs twice");
         self.running.fetch_sub(1, Ordering::Relaxed);
     }
-
-    /// A driver that comes when it has a thread.
-    fn call(self: &Arc<Self>) {
-        let model = Arc::clone(self);
-        let handle = thread::spawn(move || model.drive(model.schedule.arrive()));
-        super::sync::held(self.handles.lock()).push(handle);
-    }
 }
 
-/// Runs each node once, after all that it waits for, and exactly one driver sees the end, when nothing is left.
-fn check(nodes: usize, links: &'static [(u32, u32)], at_once: Option<usize>, stops: Option<u32>) {
-    explore(move || {
-        let plan = plan_of(nodes, links);
-        let model = Arc::new(Model {
-            schedule: Schedule::new(&plan, at_once, THREADS),
-            plan,
-            runs: (0..nodes).map(|_| AtomicUsize::new(0)).collect(),
-            done: (0..nodes).map(|_| AtomicBool::new(false)).collect(),
-            running: AtomicUsize::new(0),
-            at_once: at_once.unwrap_or(nodes),
-            overs: AtomicUsize::new(0),
-            stops,
-            handles: std::sync::Mutex::default(),
-        });
-        model.drive(model.schedule.start());
-        loop {
-            let handle = super::sync::held(model.handles.lock()).pop();
-            let Some(handle) = handle else { break };
-            handle.join().expect("no driver panics");
-        }
-        assert_eq!(model.overs.load(Ordering::Relaxed), 1, "exactly one driver is the last");
-    });
-}
-
-const DIAMOND: &[(u32, u32)] = &[(0, 1), (0, 2), (1, 3), (2, 3)];
-const FAN_IN: &[(u32, u32)] = &[(0, 3), (1, 3), (2, 3)];
-const FAN_OUT: &[(u32, u32)] = &[(0, 1), (0, 2), (0, 3)];
+const DIAMOND: Case = Case::new(4, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
+const FAN_IN: Case = Case::new(4, &[(0, 3), (1, 3), (2, 3)]);
+const FAN_OUT: Case = Case::new(4, &[(0, 1), (0, 2), (0, 3)]);
+const INDEPENDENT: Case = Case::new(2, &[]);
+const CHAINS: Case = Case::new(4, &[(0, 2), (1, 3)]);
+/// A gate between two and two, as a barrier makes it: node 4.
+const BARRIER: Case = Case::new(5, &[(0, 4), (1, 4), (4, 2), (4, 3)]);
 
 #[test]
 fn loom_diamond() {
-    check(4, DIAMOND, None, None);
+    DIAMOND.check();
+}
+
+#[test]
+fn loom_diamond_one_thread() {
+    DIAMOND.threads(1).check();
 }
 
 #[test]
 fn loom_diamond_one_at_once() {
-    check(4, DIAMOND, Some(1), None);
+    DIAMOND.at_once(1).check();
 }
 
 #[test]
 fn loom_diamond_two_at_once() {
-    check(4, DIAMOND, Some(2), None);
+    DIAMOND.at_once(2).check();
 }
 
 #[test]
 fn loom_fan_in() {
-    check(4, FAN_IN, None, None);
+    FAN_IN.check();
+}
+
+#[test]
+fn loom_fan_in_one_thread() {
+    FAN_IN.threads(1).check();
 }
 
 #[test]
 fn loom_fan_in_one_at_once() {
-    check(4, FAN_IN, Some(1), None);
+    FAN_IN.at_once(1).check();
 }
 
 #[test]
 fn loom_fan_in_two_at_once() {
-    check(4, FAN_IN, Some(2), None);
+    FAN_IN.at_once(2).check();
 }
 
 #[test]
 fn loom_fan_out() {
-    check(4, FAN_OUT, None, None);
+    FAN_OUT.check();
+}
+
+#[test]
+fn loom_fan_out_one_thread() {
+    FAN_OUT.threads(1).check();
 }
 
 #[test]
 fn loom_fan_out_one_at_once() {
-    check(4, FAN_OUT, Some(1), None);
+    FAN_OUT.at_once(1).check();
 }
 
 #[test]
 fn loom_fan_out_two_at_once() {
-    check(4, FAN_OUT, Some(2), None);
+    FAN_OUT.at_once(2).check();
 }
 
 #[test]
-fn loom_two_independent() {
-    check(2, &[], None, None);
+fn loom_independent() {
+    INDEPENDENT.check();
 }
 
 #[test]
-fn loom_two_independent_one_at_once() {
-    check(2, &[], Some(1), None);
+fn loom_independent_one_thread() {
+    INDEPENDENT.threads(1).check();
 }
 
 #[test]
-fn loom_two_chains() {
-    check(4, &[(0, 2), (1, 3)], None, None);
+fn loom_independent_one_at_once() {
+    INDEPENDENT.at_once(1).check();
 }
 
 #[test]
-fn loom_two_chains_two_at_once() {
-    check(4, &[(0, 2), (1, 3)], Some(2), None);
+fn loom_independent_two_at_once() {
+    INDEPENDENT.at_once(2).check();
 }
 
-/// A gate between two and two, as a barrier makes it: node 4.
+#[test]
+fn loom_chains() {
+    CHAINS.check();
+}
+
+#[test]
+fn loom_chains_one_thread() {
+    CHAINS.threads(1).check();
+}
+
+#[test]
+fn loom_chains_one_at_once() {
+    CHAINS.at_once(1).check();
+}
+
+#[test]
+fn loom_chains_two_at_once() {
+    CHAINS.at_once(2).check();
+}
+
 #[test]
 fn loom_barrier() {
-    check(5, &[(0, 4), (1, 4), (4, 2), (4, 3)], None, None);
+    BARRIER.check();
+}
+
+#[test]
+fn loom_barrier_one_thread() {
+    BARRIER.threads(1).check();
+}
+
+#[test]
+fn loom_barrier_one_at_once() {
+    BARRIER.at_once(1).check();
 }
 
 #[test]
 fn loom_barrier_two_at_once() {
-    check(5, &[(0, 4), (1, 4), (4, 2), (4, 3)], Some(2), None);
+    BARRIER.at_once(2).check();
 }
 
 /// Nodes still count down after a stop, each once, so that the end is seen.
 #[test]
 fn loom_stop() {
-    check(4, DIAMOND, None, Some(1));
+    DIAMOND.stopped_by(1).check();
 }
 
 #[test]
 fn loom_stop_two_at_once() {
-    check(4, DIAMOND, Some(2), Some(1));
+    DIAMOND.at_once(2).stopped_by(1).check();
+}
+
+/// No driver keeps what is ready from another: else the model ends in a deadlock.
+#[test]
+fn loom_two_ready_run_at_once() {
+    INDEPENDENT.meeting(2).check();
+    INDEPENDENT.threads(1).meeting(2).check();
+    INDEPENDENT.at_once(2).meeting(2).check();
+}
+
+#[test]
+fn loom_three_ready_run_at_once() {
+    FAN_IN.meeting(3).check();
+    FAN_IN.threads(1).meeting(3).check();
+    FAN_IN.threads(3).meeting(3).check();
+}
+
+#[test]
+fn loom_three_that_became_ready_run_at_once() {
+    Case::new(4, &[(3, 0), (3, 1), (3, 2)]).meeting(3).check();
+    Case::new(4, &[(3, 0), (3, 1), (3, 2)]).threads(1).meeting(3).check();
+    Case::new(4, &[(3, 0), (3, 1), (3, 2)]).at_once(3).meeting(3).check();
 }
 
 /// What a node sees of the stop: it happened before whatever counts down after it.
@@ -218,21 +325,18 @@ fn loom_stop_two_at_once() {
 fn loom_stop_is_seen_downstream() {
     explore(|| {
         let plan = plan_of(3, &[(0, 2), (1, 2)]);
-        let schedule = Arc::new((Schedule::new(&plan, None, THREADS), plan));
-        let first = schedule.0.start();
-        assert_eq!((first.node, first.call), (Some(0), 1));
-        let drivers = [Some(first), None].map(|first| {
+        let schedule = Arc::new((Schedule::new(&plan, None, 2), plan));
+        assert_eq!(schedule.0.start(), Next { node: Some(0), call: 1, over: false });
+        assert_eq!(schedule.0.arrive(), Next { node: Some(1), call: 0, over: false });
+        let drivers = [0, 1].map(|root| {
             let schedule = Arc::clone(&schedule);
             thread::spawn(move || {
-                let (schedule, plan) = &*schedule;
-                let mut next = first.unwrap_or_else(|| schedule.arrive());
-                while let Some(node) = next.node {
-                    match node {
-                        0 => schedule.stop(),
-                        1 => {}
-                        _ => assert!(schedule.is_stopped(), "the stop came before"),
-                    }
-                    next = schedule.finish(plan, node);
+                if root == 0 {
+                    schedule.0.stop();
+                }
+                if schedule.0.finish(&schedule.1, root).node == Some(2) {
+                    assert!(schedule.0.is_stopped(), "the stop came before");
+                    assert!(schedule.0.finish(&schedule.1, 2).node.is_none());
                 }
             })
         });
