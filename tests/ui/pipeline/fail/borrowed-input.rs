@@ -1,0 +1,13 @@
+use setl::prelude::*;
+
+#[factory]
+fn count(names: String) -> usize {
+    names.len()
+}
+
+#[pipeline(transform(count))]
+struct Daily {
+    names: &str,
+}
+
+fn main() {}
