@@ -1,6 +1,7 @@
 //! `#[factory]`: from a struct or function to what the runtime needs to know of it.
 
 mod expand;
+mod fallback;
 mod function;
 mod structure;
 
@@ -11,6 +12,7 @@ use syn::{Generics, Ident, Item, Type};
 use crate::cfg;
 use crate::delivery::Delivery;
 use crate::errors::Errors;
+use crate::names::{readable, ungrouped};
 use crate::options::{Allowed, Takes};
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
@@ -50,11 +52,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         // What cannot be read at all is left for the compiler to explain.
         Err(error) => {
             let error = error.to_compile_error();
-            if syn::parse2::<syn::ImplItemFn>(item.clone()).is_ok() {
-                quote!(#item)
-            } else {
-                quote!(#item #error)
-            }
+            quote!(#item #error)
         }
     }
 }
@@ -93,5 +91,21 @@ fn head_of(item: &Item) -> TokenStream {
         Item::Type(item) => item.ident.to_token_stream(),
         Item::Impl(item) => item.self_ty.to_token_stream(),
         item => item.to_token_stream(),
+    }
+}
+
+/// An output outlives the factory that makes it.
+fn check_borrowed_output(output: &Type, errors: &mut Errors) {
+    if let Type::Reference(reference) = ungrouped(output)
+        && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
+    {
+        let owned = match readable(&reference.elem).as_str() {
+            "str" => "String".to_owned(),
+            target => target.to_owned(),
+        };
+        errors.at(
+            output,
+            format!("an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"),
+        );
     }
 }

@@ -1,3 +1,5 @@
+//! One pipeline with a bit of everything.
+
 use setl::prelude::*;
 
 #[derive(Clone, Debug)]

@@ -1,15 +1,15 @@
 //! `#[factory] fn`: every parameter is a delivery, the return type is the output.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{format_ident, quote};
+use syn::visit::Visit;
 use syn::{FnArg, GenericParam, ItemFn, Pat, ReturnType, Type, parse_quote};
 
 use super::expand::owned;
-use super::{Model, OF_FUNCTION};
+use super::{Model, OF_FUNCTION, check_borrowed_output, fallback};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
 use crate::errors::Errors;
-use crate::names::runtime;
+use crate::names::{Place, runtime, ungrouped};
 use crate::options::Options;
 
 /// Leaves the function as it is, and puts a struct of the same name beside it.
@@ -50,10 +50,10 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
         }
     }
     if !errors.is_empty() {
-        // Types that cannot be delivered would be complained of again in the generated code.
-        let stub = stub(&item);
-        let errors = errors.finish();
-        return quote!(#item #stub #errors);
+        // A method stands in a block where there can be no struct.
+        let is_method = item.sig.receiver().is_some();
+        let stub = if is_method { errors.finish() } else { stub(&item, errors) };
+        return quote!(#item #stub);
     }
     let types = deliveries.iter().map(|delivery| &delivery.ty);
     let deliveries_type = quote!((#(#types,)*));
@@ -115,7 +115,11 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
     }
     let value = match &item.sig.output {
         ReturnType::Type(_, ty) if is_result(ty) => {
-            quote_spanned!(ty.span()=> <#ty as #setl::Fallible>::into_result(#call))
+            let place = Place::of(ty);
+            let setl = runtime(place.start);
+            let fallible = place.angled(&quote!(#ty as #setl::Fallible));
+            let into_result = place.last("into_result");
+            quote!(#fallible::#into_result(#call))
         }
         _ => quote!(#setl::Ok(#call)),
     };
@@ -133,40 +137,44 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
 }
 
 /// Keeps the name alive where a pipeline lists it, when the function itself is wrong.
-fn stub(item: &ItemFn) -> TokenStream {
-    let setl = runtime(Span::call_site());
+fn stub(item: &ItemFn, errors: Errors) -> TokenStream {
     let mut item = item.clone();
-    item.sig.inputs.clear();
-    if item.sig.generics.lifetimes().next().is_some() {
-        return TokenStream::new();
-    }
+    item.sig.generics.params =
+        item.sig.generics.params.into_iter().filter(|parameter| !is_lifetime(parameter)).collect();
     let declaration = declare(&item, &quote!(()));
-    let model = Model {
-        name: item.sig.ident.clone(),
-        generics: item.sig.generics.clone(),
-        output: output_of(&item),
-        id: None,
-        blocking: false,
-        deliveries: Vec::new(),
-        assemble: quote!(Self { deliveries: #setl::None, marker: #setl::PhantomData }),
-    };
-    let (expansion, body) = (model.expand(), implement_nothing(&item));
+    let output = output_of(&item);
+    let output = (!contains_borrow_or_impl(&output)).then_some(&output);
+    let expansion = fallback::expand(&item.sig.ident, &item.sig.generics, output, errors);
+    let body = fallback::process(&item.sig.ident, &item.sig.generics);
     quote!(#declaration #expansion #body)
 }
 
-/// A factory that delivers what the function promises, if only by never returning.
-fn implement_nothing(item: &ItemFn) -> TokenStream {
-    let setl = runtime(Span::call_site());
-    let name = &item.sig.ident;
-    let generics = owned(&item.sig.generics);
-    let (implementing, arguments, where_clause) = generics.split_for_impl();
-    quote! {
-        impl #implementing #setl::Factory for #name #arguments #where_clause {
-            async fn process(&mut self) -> #setl::Result<Self::Output> {
-                #setl::Err(#setl::processed_twice())
-            }
+fn is_lifetime(parameter: &GenericParam) -> bool {
+    matches!(parameter, GenericParam::Lifetime(_))
+}
+
+/// Whether a type has parts that cannot stand outside of a signature.
+fn contains_borrow_or_impl(ty: &Type) -> bool {
+    struct Find(bool);
+
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+        }
+
+        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            syn::visit::visit_type_reference(self, reference);
         }
     }
+
+    let mut find = Find(false);
+    find.visit_type(ty);
+    find.0
 }
 
 /// What a function delivers: its return type, or the value in it if that is a result.
@@ -175,7 +183,7 @@ fn implement_nothing(item: &ItemFn) -> TokenStream {
 /// foreign type. That the value has this type is checked where the function is called.
 fn output_of(item: &ItemFn) -> Type {
     let ReturnType::Type(_, ty) = &item.sig.output else { return parse_quote!(()) };
-    match &**ty {
+    match ungrouped(ty) {
         Type::Path(path) if is_result(ty) => {
             let argument = path.path.segments.last().and_then(first_type_argument);
             argument.cloned().unwrap_or_else(|| parse_quote!(()))
@@ -188,7 +196,7 @@ fn output_of(item: &ItemFn) -> Type {
 ///
 /// The runtime's `Fallible` then checks that it is one.
 fn is_result(ty: &Type) -> bool {
-    let Type::Path(path) = ty else { return false };
+    let Type::Path(path) = ungrouped(ty) else { return false };
     path.path.segments.last().is_some_and(|last| {
         last.ident == "Result" || (last.ident.to_string().ends_with("Result") && !last.arguments.is_none())
     })
@@ -215,9 +223,9 @@ fn check_signature(item: &ItemFn, errors: &mut Errors) {
     if let Some(variadic) = &item.sig.variadic {
         errors.at(variadic, "a factory takes a fixed number of deliveries");
     }
-    if let ReturnType::Type(_, ty) = &item.sig.output
-        && let Type::ImplTrait(_) = **ty
-    {
-        errors.at(ty, "an output has one named type, by which others ask for it: `impl Trait` has none");
+    let output = output_of(item);
+    check_borrowed_output(&output, errors);
+    if let Type::ImplTrait(_) = ungrouped(&output) {
+        errors.at(output, "an output has one named type, by which others ask for it: `impl Trait` has none");
     }
 }

@@ -1,14 +1,13 @@
 //! `#[factory] struct`: fields with `#[delivery]` are injected, all others start as `Default`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{format_ident, quote};
 use syn::{ItemStruct, Member, parse_quote};
 
-use super::{Model, OF_STRUCT};
+use super::{Model, OF_STRUCT, check_borrowed_output, fallback};
 use crate::delivery::{AllowedOf, Delivery, take_options};
 use crate::errors::Errors;
-use crate::names::runtime;
+use crate::names::{Place, runtime};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -27,6 +26,9 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     check_output(item, &options, &mut errors);
     check_lifetimes(item, &mut errors);
     let model = Model::of_struct(item, &options, &mut errors);
+    if !errors.is_empty() {
+        return fallback::expand(&item.ident, &item.generics, options.type_of("output"), errors);
+    }
     let expansion = model.expand();
     let errors = errors.finish();
     quote!(#expansion #errors)
@@ -50,8 +52,11 @@ impl Model {
                     quote!(#value)
                 }
                 None => {
-                    let setl = runtime(ty.span());
-                    quote_spanned!(ty.span()=> <#ty as #setl::Undelivered>::initial())
+                    let place = Place::of(ty);
+                    let setl = runtime(place.start);
+                    let undelivered = place.angled(&quote!(#ty as #setl::Undelivered));
+                    let initial = place.last("initial");
+                    quote!(#undelivered::#initial())
                 }
             };
             fields.push(quote!(#member: #value));
@@ -70,7 +75,9 @@ impl Model {
 
 /// What goes in and what comes out stands at one place.
 fn check_output(item: &ItemStruct, options: &Options, errors: &mut Errors) {
-    if options.type_of("output").is_none() && errors.is_empty() {
+    if let Some(output) = options.type_of("output") {
+        check_borrowed_output(output, errors);
+    } else if errors.is_empty() {
         let message = format!(
             "factory `{}` does not say what it delivers: write `#[factory(output = Type)]`, or `output = ()` if nobody \
              takes anything from it",

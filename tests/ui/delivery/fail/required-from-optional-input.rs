@@ -1,14 +1,14 @@
 use setl::prelude::*;
 
-#[factory(output = f64)]
+#[factory(output = String)]
 struct Convert {
     #[delivery]
     rate: f64,
 }
 
 impl Factory for Convert {
-    async fn process(&mut self) -> Result<f64> {
-        Ok(self.rate)
+    async fn process(&mut self) -> Result<String> {
+        Ok(self.rate.to_string())
     }
 }
 

@@ -26,6 +26,6 @@ fn main() {
     let _ = async {
         let run = Daily.run().await?;
         let _: u32 = *run.get::<Total>();
-        Result::Ok(())
+        Result::<()>::Ok(())
     };
 }

@@ -8,6 +8,7 @@ fn count(names: String) -> usize {
 #[pipeline(transform(count))]
 struct Daily {
     names: &str,
+    more: String,
 }
 
 fn main() {}

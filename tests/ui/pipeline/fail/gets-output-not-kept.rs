@@ -17,6 +17,6 @@ fn main() {
     let _ = async {
         let run = Daily.run().await?;
         println!("{:?} {}", run.get::<read_names>(), run.get::<count>());
-        Result::Ok(())
+        Result::<()>::Ok(())
     };
 }

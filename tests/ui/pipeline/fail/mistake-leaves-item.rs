@@ -21,7 +21,7 @@ fn main() {
     let _ = async {
         let run = Daily { day: 1 }.run().await?;
         println!("{} {:?}", run.get::<count>(), run.report().entries());
-        Result::Ok(())
+        Result::<()>::Ok(())
     };
     let _ = setl::testing::pipeline(Daily { day: 1 }).replace::<read_names>(Vec::new());
 }
