@@ -116,16 +116,16 @@ impl Delivery {
         quote!(#setl::#of #arguments)
     }
 
-    /// `__Pipeline: HasExactlyOneProducerOf<Dataset<Flight>>`
+    /// `ThePipeline: HasExactlyOneProducerOf<Dataset<Flight>>`
     pub(crate) fn bound(&self) -> TokenStream {
         let wanted = self.wanted();
-        quote!(__Pipeline: #wanted)
+        quote!(ThePipeline: #wanted)
     }
 
-    /// `<__Pipeline as HasExactlyOneProducerOf<Dataset<Flight>>>::SOURCE`
+    /// `<ThePipeline as HasExactlyOneProducerOf<Dataset<Flight>>>::SOURCE`
     pub(crate) fn source(&self) -> TokenStream {
         let wanted = self.wanted();
-        quote!(<__Pipeline as #wanted>::SOURCE)
+        quote!(<ThePipeline as #wanted>::SOURCE)
     }
 
     /// What must hold whatever the pipeline: a named producer delivers this type.
@@ -156,16 +156,18 @@ impl Delivery {
             (false, false, true) => "take_optional",
         };
         let method = Ident::new(method, place.end);
+        let inbox = Ident::new("inbox", Span::call_site());
         if self.auto_load {
             let loadable = place.angled(&quote!(#payload as #setl::Loadable));
-            return quote!(#loadable::#method(inbox, #index, #some)?);
+            let call = quote_spanned!(place.end=> (#inbox, #index, #some)?);
+            return quote!(#loadable::#method #call);
         }
         if self.shared {
-            return quote!(#setl::#method::<#payload>(inbox, #index)?);
+            return quote!(#setl::#method::<#payload>(#inbox, #index)?);
         }
         let by_value = place.last("ByValue");
         let by_value = place.angled(&quote!(#setl::#by_value as #setl::HandsOver<#payload>));
-        quote!(#by_value::#method(inbox, #index)?)
+        quote!(#by_value::#method(#inbox, #index)?)
     }
 
     /// For diagrams and reports.
@@ -203,7 +205,8 @@ impl Delivery {
             let id = self.id.as_ref().map(|id| quote!(::<#id>));
             let setl = runtime(place.start);
             let loadable = place.angled(&quote!(#payload as #setl::Loadable));
-            return quote!(#loadable::#method #id(#optional, #producer));
+            let call = quote_spanned!(place.end=> (#optional, #producer));
+            return quote!(#loadable::#method #id #call);
         }
         let key = match &self.id {
             Some(id) => quote!(#setl::WithId<#payload, #id>),
@@ -214,11 +217,15 @@ impl Delivery {
 }
 
 impl Input {
+    /// What is delivered when it is there.
+    pub(crate) fn payload(&self) -> &Type {
+        if self.optional { inner_of_option(&self.ty).unwrap_or(&self.ty) } else { &self.ty }
+    }
+
     /// What factories ask for. It stands in the head of an implementation, where the compiler accepts no projection
     /// from a foreign type, so that `Option` is taken off here.
-    pub(crate) fn key(&self) -> TokenStream {
+    pub(crate) fn key(&self, payload: &TokenStream) -> TokenStream {
         let setl = runtime(self.ty.span());
-        let payload = if self.optional { inner_of_option(&self.ty).unwrap_or(&self.ty) } else { &self.ty };
         match &self.id {
             Some(id) => quote!(#setl::WithId<#payload, #id>),
             None => quote!(#payload),
@@ -257,7 +264,9 @@ pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
 
 /// A delivery is owned: the factory may outlive whatever it would borrow from.
 fn check_borrow(ty: &Type, errors: &mut Errors) {
-    if let Type::Reference(reference) = ungrouped(ty) {
+    if let Type::Reference(reference) = ungrouped(ty)
+        && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
+    {
         let target = readable(&reference.elem);
         errors.at(
             ty,

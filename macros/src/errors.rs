@@ -38,15 +38,6 @@ impl Errors {
         self.found.as_ref().is_none_or(Vec::is_empty)
     }
 
-    /// Like [`Errors::finish`], but for a place where a type is wanted that is not known because of the mistakes: the first
-    /// of them stands there, which keeps the compiler from complaining of the type. The rest comes second.
-    pub(crate) fn finish_as_type(mut self) -> (TokenStream, TokenStream) {
-        let found = self.found.take().unwrap_or_default();
-        let mut messages = found.into_iter().flatten();
-        let first = messages.next().map(|error| error.to_compile_error()).unwrap_or_default();
-        (first, messages.map(|error| error.to_compile_error()).collect())
-    }
-
     /// The `compile_error!` calls for all that was found; empty if nothing was.
     pub(crate) fn finish(mut self) -> TokenStream {
         let found = self.found.take().unwrap_or_default();

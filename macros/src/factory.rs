@@ -7,12 +7,12 @@ mod structure;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::visit::Visit;
 use syn::{Generics, Ident, Item, Type};
 
 use crate::cfg;
 use crate::delivery::Delivery;
 use crate::errors::Errors;
-use crate::names::{readable, ungrouped};
 use crate::options::{Allowed, Takes};
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
@@ -22,6 +22,9 @@ const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "ou
 /// Of a struct. A function says what it delivers by its return type.
 const OF_STRUCT: &[Allowed] = &[OUTPUT, ID, BLOCKING];
 const OF_FUNCTION: &[Allowed] = &[ID, BLOCKING];
+
+const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
+                            `#[delivery(shared)]` ones as `Arc`";
 
 /// What `#[factory]` knows of a factory, whichever way it was written.
 struct Model {
@@ -94,18 +97,26 @@ fn head_of(item: &Item) -> TokenStream {
     }
 }
 
-/// An output outlives the factory that makes it.
-fn check_borrowed_output(output: &Type, errors: &mut Errors) {
-    if let Type::Reference(reference) = ungrouped(output)
-        && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
-    {
-        let owned = match readable(&reference.elem).as_str() {
-            "str" => "String".to_owned(),
-            target => target.to_owned(),
-        };
-        errors.at(
-            output,
-            format!("an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"),
-        );
+/// Whether a type has parts that cannot stand outside of a signature.
+fn contains_borrow_or_impl(ty: &Type) -> bool {
+    struct Find(bool);
+
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+        }
+
+        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            syn::visit::visit_type_reference(self, reference);
+        }
     }
+
+    let mut find = Find(false);
+    find.visit_type(ty);
+    find.0
 }

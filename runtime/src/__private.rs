@@ -22,7 +22,7 @@ pub use crate::factory::{Delivers, Factory, FactoryItem, Fallible, Produces, Sin
 pub use crate::inspect::{Diagram, describe};
 pub use crate::pipeline::{
     AnyFactory, AnyPayload, HasExactlyOneProducerOf, HasProducerWithId, HasSourceOf, HasSourceWithId, IsTaken,
-    KeepsOutputOf, Lint, Lists, NoFactory, Nth, PipelineItem, WithId,
+    KeepsAt, Lint, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{
@@ -32,6 +32,11 @@ pub use crate::plan::{
 pub use crate::run::{Inbox, Runner, Step};
 
 use crate::plan::Node;
+
+/// A vector, where `From` is not in scope.
+pub fn vec<T, const LEN: usize>(items: [T; LEN]) -> Vec<T> {
+    Vec::from(items)
+}
 
 /// A delivered value, for the executor.
 pub fn payload<T: Payload>(value: T) -> Option<AnyPayload> {
@@ -100,7 +105,10 @@ impl Entry {
 
 /// What generated code asks of a delivery with `auto_load`. All of it is in one trait, so that a type that cannot be
 /// loaded is one error.
-pub trait Loadable: AutoLoad {
+pub trait Loadable: Sized {
+    /// See [`AutoLoad::Condition`].
+    type Condition;
+
     /// Loads the delivery.
     ///
     /// # Errors
@@ -128,14 +136,20 @@ impl<T: AutoLoad> Loadable for T
 where
     T::Source: Payload,
 {
-    fn load(inbox: &mut Inbox<'_>, delivery: usize, condition: Option<T::Condition>) -> Result<T> {
+    type Condition = <T as AutoLoad>::Condition;
+
+    fn load(
+        inbox: &mut Inbox<'_>,
+        delivery: usize,
+        condition: Option<<T as AutoLoad>::Condition>,
+    ) -> Result<T> {
         inbox.load(delivery, condition)
     }
 
     fn load_optional(
         inbox: &mut Inbox<'_>,
         delivery: usize,
-        condition: Option<T::Condition>,
+        condition: Option<<T as AutoLoad>::Condition>,
     ) -> Result<Option<T>> {
         inbox.load_optional(delivery, condition)
     }

@@ -54,7 +54,7 @@ use crate::run::Inbox;
     label = "declared by `#[factory]`, but does nothing yet",
     note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
 )]
-pub trait Factory: FactoryItem + Send {
+pub trait Factory: FactoryItem + Send + 'static {
     /// Gets what is needed from outside. Does nothing unless overridden.
     fn read(&mut self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
@@ -76,7 +76,7 @@ pub trait Factory: FactoryItem + Send {
     label = "needs `#[factory]`",
     note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
 )]
-pub trait FactoryItem: Sized + 'static {
+pub trait FactoryItem: Sized {
     /// Its name.
     const NAME: &'static str;
     /// What it delivers. `()` is delivered to nobody, so that any number of factories may have it.
@@ -170,7 +170,18 @@ pub trait Fallible {
     fn into_result(self) -> Result<Self::Output>;
 }
 
-impl<T, E: Into<crate::Error>> Fallible for std::result::Result<T, E> {
+/// What the error of a fallible function must be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a factory: it is no `std::error::Error`",
+    label = "must be `std::error::Error + Send + Sync + 'static`",
+    note = "return `setl::Result<Output>`, and make an error of a text with `setl::Error::msg`"
+)]
+pub trait FactoryError: Into<crate::Error> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<crate::Error>> FactoryError for E {}
+
+impl<T, E: FactoryError> Fallible for std::result::Result<T, E> {
     type Output = T;
 
     fn into_result(self) -> Result<T> {

@@ -30,9 +30,6 @@ pub trait HasExactlyOneProducerOf<T> {
     const SOURCE: Source;
 }
 
-/// The factory `F`, which is the one with this index in its pipeline.
-pub struct Nth<F, const INDEX: usize>(PhantomData<fn() -> F>);
-
 /// That a `T` with this id is delivered: `#[delivery(id = …)]`.
 #[diagnostic::on_unimplemented(
     message = "nothing in pipeline `{Self}` delivers `{T}` with id `{Id}`",
@@ -82,26 +79,25 @@ where
     const SOURCE: Source = <P as HasProducerWithId<<T as AutoLoad>::Source, Id>>::SOURCE;
 }
 
+/// The factory with this index in its pipeline.
+pub struct Nth<const INDEX: usize>;
+
 /// What delivers the inputs and the context.
 pub struct NoFactory;
 
 /// Any factory at all, in a pipeline whose attribute could not be understood.
 pub struct AnyFactory;
 
-/// That this is the factory `F`.
-pub trait IsFactory<F> {}
+/// That in this pipeline the factory `F` has this place: [`Nth`].
+pub trait ListsAt<F, Place> {}
 
-impl<F, const INDEX: usize> IsFactory<F> for Nth<F, INDEX> {}
-
-impl<F> IsFactory<F> for AnyFactory {}
-
-/// That this pipeline lists the factory `F`: it is who delivers the output of `F`.
+/// That this factory is in a stage of the pipeline `P`: it is who delivers its output there.
 #[diagnostic::on_unimplemented(
-    message = "pipeline `{Self}` does not list the factory `{F}`",
-    label = "`{F}` is not in a stage of `{Self}`",
-    note = "list `{F}` in a stage of `{Self}`"
+    message = "pipeline `{P}` does not list the factory `{Self}`",
+    label = "`{Self}` is in no stage of `{P}`",
+    note = "list `{Self}` in a stage of `{P}`"
 )]
-pub trait Lists<F> {
+pub trait ListedIn<P> {
     /// Its place: [`Nth`].
     type Place;
     /// Its position.
@@ -109,31 +105,48 @@ pub trait Lists<F> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<P, F> Lists<F> for P
+impl<F, P> ListedIn<P> for F
 where
     F: Produces<P>,
-    P: HasExactlyOneProducerOf<<F as Produces<P>>::Key, Producer: IsFactory<F>>,
+    P: HasExactlyOneProducerOf<<F as Produces<P>>::Key>,
+    P: ListsAt<F, <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::Producer>,
 {
     type Place = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::Producer;
     const SOURCE: Source = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::SOURCE;
 }
 
-/// That the output of `F` is there after a run of this pipeline (`KEPT`), or not.
-pub trait Keeps<F, const KEPT: bool> {}
+/// That this pipeline lists the factory `F`.
+pub trait Lists<F> {
+    /// Its position.
+    const SOURCE: Source;
+}
+
+impl<P, F: ListedIn<P>> Lists<F> for P {
+    const SOURCE: Source = <F as ListedIn<P>>::SOURCE;
+}
+
+/// That this pipeline lists the factory `F`, and that its output is there after a run (`KEPT`), or not.
+pub trait Keeps<F, const KEPT: bool>: Lists<F> {}
 
 impl<P, F, const KEPT: bool> Keeps<F, KEPT> for P where
-    P: Lists<F> + KeepsOutputOf<F, <P as Lists<F>>::Place, KEPT>
+    F: ListedIn<P> + KeptBy<P, <F as ListedIn<P>>::Place, KEPT>
 {
 }
 
-/// What a pipeline says to [`Keeps`] of a factory that it lists.
+/// That the output of this factory, which has this place in the pipeline `P`, is there after a run (`KEPT`), or not.
 #[diagnostic::on_unimplemented(
-    message = "the output of `{F}` is not there after a run of `{Self}`: it moves on to the factories that take it",
+    message = "the output of `{Self}` is not there after a run of `{P}`: it moves on to the factories that take it",
     label = "its output is delivered to another factory",
-    note = "keep it: `#[pipeline(..., keep({F}))]`",
+    note = "keep it: `#[pipeline(..., keep({Self}))]`",
     note = "outputs that no factory takes are always kept"
 )]
-pub trait KeepsOutputOf<F, Place, const KEPT: bool> {}
+pub trait KeptBy<P, Place, const KEPT: bool> {}
+
+#[diagnostic::do_not_recommend]
+impl<F, P, Place, const KEPT: bool> KeptBy<P, Place, KEPT> for F where P: KeepsAt<Place, KEPT> {}
+
+/// What a pipeline says to [`KeptBy`] of the factory in a place.
+pub trait KeepsAt<Place, const KEPT: bool> {}
 
 /// What `#[pipeline]` says of a struct.
 #[diagnostic::on_unimplemented(

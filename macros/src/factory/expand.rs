@@ -65,7 +65,7 @@ impl Model {
                 }
 
                 fn requirements() -> #setl::Vec<#setl::Requirement> {
-                    #setl::Vec::from([#(#requirements),*])
+                    #setl::vec([#(#requirements),*])
                 }
 
                 #[allow(unused_imports, reason = "one of them is enough")]
@@ -94,11 +94,11 @@ impl Model {
         let bounds: Vec<_> = self.deliveries.iter().map(|delivery| delivery.bound()).collect();
         let wanted: syn::WhereClause = parse_quote!(where #(#bounds),*);
         generics.make_where_clause().predicates.extend(wanted.predicates);
-        generics.params.push(parse_quote!(__Pipeline));
+        generics.params.push(parse_quote!(ThePipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
         let sources = self.deliveries.iter().map(|delivery| delivery.source());
         quote! {
-            impl #implementing #setl::Wired<__Pipeline> for #name #arguments #where_clause {
+            impl #implementing #setl::Wired<ThePipeline> for #name #arguments #where_clause {
                 const FROM: &'static [#setl::Source] = &[#(#sources),*];
             }
         }
@@ -115,7 +115,7 @@ impl Model {
         let (name, output) = (&self.name, &self.output);
         let mut generics = self.generics_of_item();
         let (_, arguments, _) = self.generics.split_for_impl();
-        generics.params.push(parse_quote!(__Pipeline));
+        generics.params.push(parse_quote!(ThePipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
         let is_unit = matches!(ungrouped(output), Type::Tuple(tuple) if tuple.elems.is_empty());
         let key = match &self.id {
@@ -124,7 +124,7 @@ impl Model {
             None => quote!(#output),
         };
         quote! {
-            impl #implementing #setl::Produces<__Pipeline> for #name #arguments #where_clause {
+            impl #implementing #setl::Produces<ThePipeline> for #name #arguments #where_clause {
                 type Key = #key;
                 type Itself = Self;
             }

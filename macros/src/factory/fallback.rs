@@ -1,28 +1,23 @@
 //! What `#[factory]` generates for an item with mistakes: enough that its uses stay as they are.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{Generics, Ident, Type, parse_quote};
 
 use super::expand::owned;
 use crate::errors::Errors;
 use crate::names::runtime;
 
-/// A factory that takes nothing, and the errors. Where it is not known what it delivers, an error stands for the type.
+/// A factory that takes nothing, and the errors.
 pub(super) fn expand(name: &Ident, generics: &Generics, output: Option<&Type>, errors: Errors) -> TokenStream {
     let setl = runtime(Span::call_site());
     let text = name.to_string();
-    let (output, key, errors) = match output {
-        Some(output) => (quote!(#output), quote!(#output), errors.finish()),
-        None => {
-            let (output, errors) = errors.finish_as_type();
-            (output, quote!(#setl::Sink<Self>), errors)
-        }
-    };
+    let output = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
+    let errors = errors.finish();
     let generics = owned(generics);
     let (implementing, arguments, where_clause) = generics.split_for_impl();
     let mut in_pipeline = generics.clone();
-    in_pipeline.params.push(parse_quote!(__Pipeline));
+    in_pipeline.params.push(parse_quote!(ThePipeline));
     let (implementing_in_pipeline, ..) = in_pipeline.split_for_impl();
     quote! {
         impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
@@ -50,12 +45,12 @@ pub(super) fn expand(name: &Ident, generics: &Generics, output: Option<&Type>, e
             }
         }
 
-        impl #implementing_in_pipeline #setl::Produces<__Pipeline> for #name #arguments #where_clause {
-            type Key = #key;
+        impl #implementing_in_pipeline #setl::Produces<ThePipeline> for #name #arguments #where_clause {
+            type Key = #output;
             type Itself = Self;
         }
 
-        impl #implementing_in_pipeline #setl::Wired<__Pipeline> for #name #arguments #where_clause {
+        impl #implementing_in_pipeline #setl::Wired<ThePipeline> for #name #arguments #where_clause {
             const FROM: &'static [#setl::Source] = &[];
         }
 

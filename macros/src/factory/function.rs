@@ -1,12 +1,11 @@
 //! `#[factory] fn`: every parameter is a delivery, the return type is the output.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
-use syn::visit::Visit;
+use quote::{format_ident, quote, quote_spanned};
 use syn::{FnArg, GenericParam, ItemFn, Pat, ReturnType, Type, parse_quote};
 
 use super::expand::owned;
-use super::{Model, OF_FUNCTION, check_borrowed_output, fallback};
+use super::{Model, NO_LIFETIMES, OF_FUNCTION, contains_borrow_or_impl, fallback};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
 use crate::errors::Errors;
 use crate::names::{Place, runtime, ungrouped};
@@ -31,7 +30,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
             FnArg::Receiver(receiver) => {
                 errors.at(
                     receiver,
-                    "a method cannot be a factory: write a free function, or `#[factory]` on the struct",
+                    "a method cannot be a factory: write a free function, or `#[factory(output = Type)]` on the struct",
                 );
             }
             FnArg::Typed(parameter) => {
@@ -49,7 +48,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
             }
         }
     }
-    if !errors.is_empty() {
+    if !errors.is_empty() || contains_borrow_or_impl(&output_of(&item)) {
         // A method stands in a block where there can be no struct.
         let is_method = item.sig.receiver().is_some();
         let stub = if is_method { errors.finish() } else { stub(&item, errors) };
@@ -119,7 +118,8 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
             let setl = runtime(place.start);
             let fallible = place.angled(&quote!(#ty as #setl::Fallible));
             let into_result = place.last("into_result");
-            quote!(#fallible::#into_result(#call))
+            let call = quote_spanned!(place.end=> (#call));
+            quote!(#fallible::#into_result #call)
         }
         _ => quote!(#setl::Ok(#call)),
     };
@@ -151,30 +151,6 @@ fn stub(item: &ItemFn, errors: Errors) -> TokenStream {
 
 fn is_lifetime(parameter: &GenericParam) -> bool {
     matches!(parameter, GenericParam::Lifetime(_))
-}
-
-/// Whether a type has parts that cannot stand outside of a signature.
-fn contains_borrow_or_impl(ty: &Type) -> bool {
-    struct Find(bool);
-
-    impl<'ast> Visit<'ast> for Find {
-        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
-            self.0 = true;
-        }
-
-        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
-            self.0 |= lifetime.ident != "static";
-        }
-
-        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
-            self.0 |= reference.lifetime.is_none();
-            syn::visit::visit_type_reference(self, reference);
-        }
-    }
-
-    let mut find = Find(false);
-    find.visit_type(ty);
-    find.0
 }
 
 /// What a function delivers: its return type, or the value in it if that is a result.
@@ -212,19 +188,19 @@ fn parameter_name(pattern: &Pat, index: usize) -> String {
 /// A factory is a plain function of what it is given.
 fn check_signature(item: &ItemFn, errors: &mut Errors) {
     for lifetime in item.sig.generics.lifetimes() {
-        errors.at(lifetime, "a factory owns what it works on: it cannot have lifetime parameters");
+        errors.at(lifetime, NO_LIFETIMES);
     }
     if let syn::Safety::Unsafe(unsafety) = &item.sig.safety {
         errors.at(
             unsafety,
-            "a factory is called by the runtime, which cannot vouch for the terms of an `unsafe` function",
+            "an `unsafe` function cannot be a factory: the runtime, which calls it, cannot vouch for its terms. Call it in \
+             a safe one",
         );
     }
     if let Some(variadic) = &item.sig.variadic {
         errors.at(variadic, "a factory takes a fixed number of deliveries");
     }
     let output = output_of(item);
-    check_borrowed_output(&output, errors);
     if let Type::ImplTrait(_) = ungrouped(&output) {
         errors.at(output, "an output has one named type, by which others ask for it: `impl Trait` has none");
     }

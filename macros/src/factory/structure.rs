@@ -2,12 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{ItemStruct, Member, parse_quote};
+use syn::{ItemStruct, Member, Type, parse_quote};
 
-use super::{Model, OF_STRUCT, check_borrowed_output, fallback};
+use super::{Model, OF_STRUCT, contains_borrow_or_impl, fallback};
 use crate::delivery::{AllowedOf, Delivery, take_options};
 use crate::errors::Errors;
-use crate::names::{Place, runtime};
+use crate::names::{Place, readable, runtime, ungrouped};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -27,7 +27,8 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     check_lifetimes(item, &mut errors);
     let model = Model::of_struct(item, &options, &mut errors);
     if !errors.is_empty() {
-        return fallback::expand(&item.ident, &item.generics, options.type_of("output"), errors);
+        let output = options.type_of("output").filter(|output| !contains_borrow_or_impl(output));
+        return fallback::expand(&item.ident, &item.generics, output, errors);
     }
     let expansion = model.expand();
     let errors = errors.finish();
@@ -87,9 +88,25 @@ fn check_output(item: &ItemStruct, options: &Options, errors: &mut Errors) {
     }
 }
 
+/// An output outlives the factory that makes it. Of a function, the compiler says so itself.
+fn check_borrowed_output(output: &Type, errors: &mut Errors) {
+    if let Type::Reference(reference) = ungrouped(output)
+        && contains_borrow_or_impl(output)
+    {
+        let owned = match readable(&reference.elem).as_str() {
+            "str" => "String".to_owned(),
+            target => target.to_owned(),
+        };
+        errors.at(
+            output,
+            format!("an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"),
+        );
+    }
+}
+
 /// A factory moves to the thread that runs it, and may outlive whatever it would borrow from.
 fn check_lifetimes(item: &ItemStruct, errors: &mut Errors) {
     for lifetime in item.generics.lifetimes() {
-        errors.at(lifetime, "a factory owns what it works on: it cannot have lifetime parameters");
+        errors.at(lifetime, super::NO_LIFETIMES);
     }
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, Type};
+use syn::{Ident, Type, parse_quote};
 
 use super::Model;
 use crate::delivery::{Input, text_of};
@@ -20,10 +20,15 @@ struct Listed<'model> {
 impl<'model> Listed<'model> {
     fn new(index: usize, written: &'model Type) -> Self {
         let place = Place::of(written);
-        let name = format_ident!("__Factory{index}", span = place.start);
-        let arguments = place.angled(&TokenStream::new());
-        Self { index, written, alias: quote!(#name #arguments), place }
+        Self { index, written, alias: alias(place, "__Factory", index), place }
     }
+}
+
+/// `__Factory0<>`: the brackets are there for their place.
+fn alias(place: Place, prefix: &str, index: usize) -> TokenStream {
+    let name = format_ident!("{prefix}{index}", span = place.start);
+    let arguments = place.angled(&TokenStream::new());
+    quote!(#name #arguments)
 }
 
 impl Model {
@@ -40,6 +45,10 @@ impl Model {
             let alias = format_ident!("__Factory{index}");
             quote!(type #alias = #factory;)
         });
+        let input_aliases = self.inputs.iter().enumerate().map(|(index, input)| {
+            let (alias, payload) = (format_ident!("__Input{index}"), input.payload());
+            quote!(type #alias = #payload;)
+        });
         let inputs = self.inputs.iter().enumerate().map(|(index, input)| self.expand_input(index, input));
         let factories = self.listed().map(|factory| self.expand_factory(&factory));
         let context = self.expand_context();
@@ -48,6 +57,7 @@ impl Model {
         quote! {
             const _: () = {
                 #(#aliases)*
+                #(#input_aliases)*
                 #(#inputs)*
                 #(#factories)*
                 #context
@@ -67,7 +77,9 @@ impl Model {
 
     /// The pipeline, with a span at the end of what is underlined.
     fn name_at(&self, place: Place) -> Ident {
-        Ident::new(&self.name.to_string(), self.name.span().located_at(place.end))
+        let mut name = self.name.clone();
+        name.set_span(name.span().located_at(place.end));
+        name
     }
 
     /// ```ignore
@@ -78,32 +90,35 @@ impl Model {
     /// ```
     fn expand_input(&self, index: usize, input: &Input) -> TokenStream {
         let place = Place::of(&input.ty);
-        let (name, key) = (self.name_at(place), input.key());
+        let (name, key) = (self.name_at(place), input.key(&alias(place, "__Input", index)));
         let setl = runtime(place.start);
-        quote_spanned! {place.start=>
-            impl #setl::HasExactlyOneProducerOf<#key> for #name {
-                type Producer = #setl::NoFactory;
-                const SOURCE: #setl::Source = #setl::Source::Input(#index);
-            }
-        }
+        let body = quote_spanned! {place.end=> {
+            type Producer = #setl::NoFactory;
+            const SOURCE: #setl::Source = #setl::Source::Input(#index);
+        }};
+        quote_spanned!(place.start=> impl #setl::HasExactlyOneProducerOf<#key> for #name #body)
     }
 
     /// ```ignore
     /// impl HasExactlyOneProducerOf<<CarrierDelays as Produces<Delays>>::Key> for Delays {
-    ///     type Producer = Nth<CarrierDelays, 1>;
+    ///     type Producer = Nth<1>;
     ///     const SOURCE: Source = Source::Factory(1);
     /// }
+    /// impl ListsAt<CarrierDelays, Nth<1>> for Delays {}
     /// ```
     fn expand_factory(&self, factory: &Listed<'_>) -> TokenStream {
         let Listed { index, alias, place, .. } = factory;
         let (name, setl) = (self.name_at(*place), runtime(place.start));
         let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
         let key = place.last("Key");
+        let body = quote_spanned! {place.end=> {
+            type Producer = #setl::Nth<#index>;
+            const SOURCE: #setl::Source = #setl::Source::Factory(#index);
+        }};
         quote_spanned! {place.start=>
-            impl #setl::HasExactlyOneProducerOf<#produces::#key> for #name {
-                type Producer = #setl::Nth<#alias, #index>;
-                const SOURCE: #setl::Source = #setl::Source::Factory(#index);
-            }
+            impl #setl::HasExactlyOneProducerOf<#produces::#key> for #name #body
+
+            impl #setl::ListsAt<#alias, #setl::Nth<#index>> for #name {}
         }
     }
 
@@ -145,25 +160,21 @@ impl Model {
         let entries = factories.iter().map(|factory| self.expand_of_factory(factory, "Listed", "ENTRY"));
         let kept: Vec<_> = factories.iter().map(|factory| self.expand_kept(factory)).collect();
         let keeps = factories.iter().zip(&kept).map(|(factory, kept)| {
-            let Listed { index, alias, place, .. } = factory;
-            let (name, setl) = (self.name_at(*place), runtime(place.start));
-            quote_spanned! {place.start=>
-                impl #setl::KeepsOutputOf<#alias, #setl::Nth<#alias, #index>, { #kept }> for #name {}
-            }
+            let index = factory.index;
+            quote!(impl #setl::KeepsAt<#setl::Nth<#index>, { #kept }> for #name {})
         });
         let inputs = self.inputs.iter().map(|input| {
             let (name, ty, id) = (readable(&input.name), readable(&input.ty), text_of(input.id.as_ref()));
             quote!(#setl::Input { name: #setl::Cow::Borrowed(#name), type_name: #ty, id: #id })
         });
-        let fields = self.inputs.iter().map(|input| {
-            let (field, ty, place) = (&input.name, &input.ty, Place::of(&input.ty));
-            let setl = runtime(place.start);
-            if input.optional {
-                quote!(#setl::payload_if_any(<#ty as #setl::Optional>::into_option(self.#field)))
-            } else {
-                let payload = place.last("payload");
-                quote!(#setl::#payload::<#ty>(self.#field))
-            }
+        // What is written `self` in one place and in another must be the same, whatever macro the pipeline comes from.
+        let this = Ident::new("self", Span::call_site());
+        let fields = self.inputs.iter().enumerate().map(|(index, input)| {
+            let (field, place) = (&input.name, Place::of(&input.ty));
+            let (setl, alias) = (runtime(place.start), alias(place, "__Input", index));
+            let payload = if input.optional { "payload_if_any" } else { "payload" };
+            let payload = Ident::new(payload, place.start);
+            quote!(#setl::#payload::<#alias>(#this.#field))
         });
         let lints = self.inputs.iter().enumerate().map(|(index, input)| {
             let setl = runtime(input.name.span());
@@ -205,8 +216,8 @@ impl Model {
                 };
                 const STEPS: &'static [#setl::Step] = &[#(ENTRIES[#indices].step),*];
 
-                fn into_inputs(self) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
-                    #setl::Vec::from([#(#fields),*])
+                fn into_inputs(#this) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
+                    #setl::vec([#(#fields),*])
                 }
             }
         }
@@ -264,9 +275,10 @@ impl Model {
     fn expand_methods(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let (name, visibility) = (&self.name, &self.visibility);
+        let (implementing, arguments, where_clause) = self.generics.split_for_impl();
         quote! {
             #[allow(dead_code, reason = "not every pipeline is inspected")]
-            impl #name {
+            impl #implementing #name #arguments #where_clause {
                 /// A run of this pipeline with its inputs: `.await` it.
                 #visibility fn run(self) -> #setl::Runner<Self> {
                     #setl::Runner::new(self)
@@ -295,22 +307,28 @@ impl Model {
         let setl = runtime(Span::call_site());
         let name = &self.name;
         let methods = self.expand_methods();
+        let (implementing, arguments, where_clause) = self.generics.split_for_impl();
+        let mut of_all = self.generics.clone();
+        of_all.params.push(parse_quote!(__T));
+        let (implementing_of_all, ..) = of_all.split_for_impl();
         quote! {
-            impl #setl::PipelineItem for #name {
+            impl #implementing #setl::PipelineItem for #name #arguments #where_clause {
                 const PLAN: &'static #setl::Plan = &#setl::Plan::EMPTY;
                 const STEPS: &'static [#setl::Step] = &[];
 
                 fn into_inputs(self) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
-                    #setl::Vec::new()
+                    #setl::never()
                 }
             }
 
-            impl<__T> #setl::HasExactlyOneProducerOf<__T> for #name {
+            impl #implementing_of_all #setl::HasExactlyOneProducerOf<__T> for #name #arguments #where_clause {
                 type Producer = #setl::AnyFactory;
                 const SOURCE: #setl::Source = #setl::Source::Context;
             }
 
-            impl<__Factory> #setl::KeepsOutputOf<__Factory, #setl::AnyFactory, true> for #name {}
+            impl #implementing_of_all #setl::ListsAt<__T, #setl::AnyFactory> for #name #arguments #where_clause {}
+
+            impl #implementing #setl::KeepsAt<#setl::AnyFactory, true> for #name #arguments #where_clause {}
 
             #methods
         }

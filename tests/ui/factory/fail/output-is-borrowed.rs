@@ -4,8 +4,8 @@ use setl::prelude::*;
 struct ReadName;
 
 impl Factory for ReadName {
-    async fn process(&mut self) -> Result<&'static str> {
-        Ok("name")
+    async fn process(&mut self) -> Result<Self::Output> {
+        todo!()
     }
 }
 

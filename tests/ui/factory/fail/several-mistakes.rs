@@ -1,11 +1,11 @@
 use setl::prelude::*;
 
 #[factory(otput = u32, blocking, blocking, id = "Raw")]
-struct Count<'a> {
+struct Count {
     #[delivery(sharde)]
     names: Vec<String>,
     #[delivery]
-    prefix: &'a str,
+    prefix: &str,
     #[delivery(optional, optional)]
     limit: Option<u32>,
 }

@@ -11,14 +11,14 @@ struct Count {
     #[delivery]
     never: Undeclared,
     #[cfg_attr(all(), delivery(optional))]
-    limit: Option<usize>,
+    limit: Option<u16>,
     #[cfg(any())]
     nor_this: Undeclared,
 }
 
 impl Factory for Count {
     async fn process(&mut self) -> Result<usize> {
-        Ok(self.names.len().min(self.limit.unwrap_or(usize::MAX)))
+        Ok(self.names.len().min(self.limit.unwrap_or(u16::MAX).into()))
     }
 }
 
@@ -37,7 +37,7 @@ struct Daily {
     never: Undeclared,
     #[cfg(all())]
     #[delivery(optional)]
-    limit: Option<usize>,
+    limit: Option<u16>,
 }
 
 #[tokio::main(flavor = "current_thread")]

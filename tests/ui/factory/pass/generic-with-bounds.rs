@@ -24,7 +24,7 @@ impl<T: Display + Clone + Send + Sync + 'static, U: Debug + Send + Sync + 'stati
 #[factory]
 fn parse<T>(lines: Vec<String>) -> Result<Vec<(T, usize)>>
 where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync>,
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
     lines.iter().map(|line| Ok((line.parse()?, line.len()))).collect()
 }

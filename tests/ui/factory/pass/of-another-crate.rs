@@ -36,6 +36,6 @@ struct Daily {
 async fn main() -> Result<()> {
     let run = Daily { byte: 1, short: 2 }.run().await?;
     assert_eq!(run.get::<shout>(), "ADA was [\" ada \"]");
-    assert_eq!(*run.get::<Length>(), 17);
+    assert_eq!(*run.get::<Length>(), 18);
     Ok(())
 }

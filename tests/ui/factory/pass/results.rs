@@ -4,6 +4,17 @@ type AppResult<T> = std::result::Result<T, std::fmt::Error>;
 
 struct NoResult(u8);
 
+#[derive(Debug)]
+struct OwnError;
+
+impl std::fmt::Display for OwnError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("own")
+    }
+}
+
+impl std::error::Error for OwnError {}
+
 type Just = std::result::Result<NoResult, std::io::Error>;
 
 #[derive(Clone)]
@@ -30,8 +41,8 @@ fn std_result() -> std::result::Result<u64, std::num::ParseIntError> {
 }
 
 #[factory]
-fn boxed() -> Result<i8, Box<dyn std::error::Error + Send + Sync>> {
-    Ok("5".parse()?)
+fn own_error() -> Result<i8, OwnError> {
+    Err(OwnError).or(Ok(5))
 }
 
 #[factory]
@@ -64,7 +75,7 @@ fn take(_a: u8, _b: u16, _c: u32, _d: u64, _e: i8, _f: i16, _g: TestResult) -> b
 }
 
 #[pipeline(
-    all(alias, io, own, std_result, boxed, plain, named, nothing, nothing_at_worst, unit, take),
+    all(alias, io, own, std_result, own_error, plain, named, nothing, nothing_at_worst, unit, take),
 )]
 struct Daily;
 

@@ -1,5 +1,5 @@
 #![deny(warnings, missing_docs, unreachable_pub, non_camel_case_types, unused_qualifications)]
-#![deny(let_underscore_drop, single_use_lifetimes, trivial_casts, unused_results, unused_lifetimes)]
+#![deny( single_use_lifetimes, trivial_casts, unused_results, unused_lifetimes)]
 //! Expansions do not warn in the crate of the user.
 
 use setl::prelude::*;
