@@ -77,6 +77,8 @@ impl Model {
     }
 
     /// The plan: from whom each factory takes what, and an order, all computed by the compiler.
+    ///
+    /// What is used once for each factory is a reference: the compiler copies a constant wherever its name stands.
     fn expand_plan(&self) -> TokenStream {
         let span = self.name.span();
         let setl = runtime(span);
@@ -103,9 +105,9 @@ impl Model {
             let setl = runtime(factory.span());
             quote_spanned!(factory.span()=> <#factory as #setl::Wired<#name>>::FROM)
         });
-        let kept: Vec<_> = indices.iter().map(|&index| self.expand_kept(index, factories[index])).collect();
-        let keeps = factories.iter().zip(&kept).map(|(factory, kept)| {
-            quote_spanned!(factory.span()=> impl #setl::Keeps<#factory, { #kept }> for #name {})
+        let asked = factories.iter().map(|factory| self.is_asked_for(factory));
+        let keeps = factories.iter().enumerate().map(|(index, factory)| {
+            quote_spanned!(factory.span()=> impl #setl::Keeps<#factory, { KEPT[#index] }> for #name {})
         });
         let inputs = self.inputs.iter().map(|input| {
             let (name, ty, id) = (readable(&input.name), readable(&input.ty), text_of(input.id.as_ref()));
@@ -122,18 +124,19 @@ impl Model {
         let lints = self.inputs.iter().enumerate().map(|(index, input)| {
             let setl = runtime(input.name.span());
             quote_spanned! {input.name.span()=>
-                #setl::check_input::<#setl::PipelineInput<{ #setl::input_is_taken(&FROM, #index) }>>();
+                #setl::check_input::<#setl::PipelineInput<{ #setl::input_is_taken(FROM, #index) }>>();
             }
         });
         let presence = self.expand_presence();
         quote_spanned! {span=>
             const _: () = {
-                const NAMES: [&str; #count] = [#(#names),*];
+                const NAMES: &[&str; #count] = &[#(#names),*];
                 const STAGES: &[#setl::Stage] = &[#(#stages),*];
-                const FROM: [&[#setl::Source]; #count] = [#(#from),*];
-                const LINKS: usize = #setl::count_links(&FROM, STAGES);
-                const GRAPH: #setl::Links<#nodes, #offsets, LINKS> = #setl::Links::new(&FROM, STAGES);
-                const ORDER: #setl::Ordering<#nodes> = #setl::order(#text, &NAMES, &GRAPH, &FROM, STAGES);
+                const FROM: &[&[#setl::Source]; #count] = &[#(#from),*];
+                const LINKS: usize = #setl::count_links(FROM, STAGES);
+                const GRAPH: &#setl::Links<#nodes, #offsets, LINKS> = &#setl::Links::new(FROM, STAGES);
+                const ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, NAMES, GRAPH, FROM, STAGES);
+                const KEPT: &[bool; #count] = &#setl::kept(GRAPH, FROM, [#(#asked),*]);
                 #presence
 
                 #(#keeps)*
@@ -149,7 +152,7 @@ impl Model {
                         inputs: #setl::Cow::Borrowed(&[#(#inputs),*]),
                         stages: #setl::Cow::Borrowed(STAGES),
                         factories: #setl::Cow::Borrowed(&[#(
-                            #setl::node::<#factories>(NAMES[#indices], #stage_of, FROM[#indices], #kept)
+                            #setl::node::<#factories>(NAMES[#indices], #stage_of, FROM[#indices], KEPT[#indices])
                         ),*]),
                         offsets: #setl::Cow::Borrowed(&GRAPH.offsets),
                         successors: #setl::Cow::Borrowed(&GRAPH.successors),
@@ -183,19 +186,15 @@ impl Model {
         let factories = self.factories();
         Some(quote_spanned! {self.name.span()=>
             const _: () = #setl::check_presence(
-                #name, &[#(#inputs),*], &NAMES, &[#(<#factories as #setl::FactoryItem>::DELIVERIES),*], &FROM,
+                #name, &[#(#inputs),*], NAMES, &[#(<#factories as #setl::FactoryItem>::DELIVERIES),*], FROM,
             );
         })
     }
 
-    /// Whether an output stays after the run: it was asked for, or nobody takes it.
-    fn expand_kept(&self, index: usize, factory: &Type) -> TokenStream {
+    /// Whether the output of a factory is in `keep(…)`.
+    fn is_asked_for(&self, factory: &Type) -> bool {
         let text = factory.to_token_stream().to_string();
-        if self.keep.iter().any(|kept| kept.to_token_stream().to_string() == text) {
-            return quote!(true);
-        }
-        let setl = runtime(Span::call_site());
-        quote!(#setl::is_kept(&GRAPH, &FROM, #index))
+        self.keep.iter().any(|kept| kept.to_token_stream().to_string() == text)
     }
 
     /// What a user calls on the pipeline.

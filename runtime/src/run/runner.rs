@@ -124,7 +124,7 @@ impl<P> Runner<P> {
         if !failures.is_empty() {
             return Err(RunError::Failed { failures: Failures(failures), report: Box::new(report) });
         }
-        if shared.is_stopped() && report.succeeded() < report.entries().len() {
+        if shared.is_stopped() && report.succeeded() < report.factories() {
             return Err(RunError::Cancelled { report: Box::new(report) });
         }
         let outputs = (0..shared.plan.factories.len()).map(|node| shared.kept_output(node)).collect();
