@@ -25,7 +25,7 @@ pub use crate::pipeline::{
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{
     Delivery, Input, Links, Ordering, Plan, Source, Stage, Taking, check_presence, count_links,
-    input_is_taken, is_kept, order,
+    input_is_taken, kept, order,
 };
 pub use crate::run::{Inbox, Runner, Step};
 

@@ -134,6 +134,8 @@ impl Model {
     }
 
     /// The plan: from whom each factory takes what, and an order, all computed by the compiler.
+    ///
+    /// What is used once for each factory is a reference: the compiler copies a constant wherever its name stands.
     fn expand_plan(&self) -> TokenStream {
         let span = self.name.span();
         let setl = runtime(span);
@@ -158,10 +160,10 @@ impl Model {
             .flat_map(|(index, stage)| stage.factories.iter().map(move |_| index));
         let from = factories.iter().map(|factory| self.expand_of_factory(factory, "Wired", "FROM"));
         let entries = factories.iter().map(|factory| self.expand_of_factory(factory, "Listed", "ENTRY"));
-        let kept: Vec<_> = factories.iter().map(|factory| self.expand_kept(factory)).collect();
-        let keeps = factories.iter().zip(&kept).map(|(factory, kept)| {
+        let asked = factories.iter().map(|factory| self.is_asked_for(factory));
+        let keeps = factories.iter().map(|factory| {
             let index = factory.index;
-            quote!(impl #setl::KeepsAt<#setl::Nth<#index>, { #kept }> for #name {})
+            quote!(impl #setl::KeepsAt<#setl::Nth<#index>, { KEPT[#index] }> for #name {})
         });
         let inputs = self.inputs.iter().map(|input| {
             let (name, ty, id) = (readable(&input.name), readable(&input.ty), text_of(input.id.as_ref()));
@@ -179,18 +181,19 @@ impl Model {
         let lints = self.inputs.iter().enumerate().map(|(index, input)| {
             let setl = runtime(input.name.span());
             quote_spanned! {input.name.span()=>
-                #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(&FROM, #index) }>>();
+                #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(FROM, #index) }>>();
             }
         });
         let presence = self.expand_presence(&indices);
         quote_spanned! {span=>
-            const NAMES: [&str; #count] = [#(#names),*];
+            const NAMES: &[&str; #count] = &[#(#names),*];
             const STAGES: &[#setl::Stage] = &[#(#stages),*];
-            const ENTRIES: [#setl::Entry; #count] = [#(#entries),*];
-            const FROM: [&[#setl::Source]; #count] = [#(#from),*];
-            const LINKS: usize = #setl::count_links(&FROM, STAGES);
-            const GRAPH: #setl::Links<#nodes, #offsets, LINKS> = #setl::Links::new(&FROM, STAGES);
-            const ORDER: #setl::Ordering<#nodes> = #setl::order(#text, &NAMES, &GRAPH, &FROM, STAGES);
+            const ENTRIES: &[#setl::Entry; #count] = &[#(#entries),*];
+            const FROM: &[&[#setl::Source]; #count] = &[#(#from),*];
+            const LINKS: usize = #setl::count_links(FROM, STAGES);
+            const GRAPH: &#setl::Links<#nodes, #offsets, LINKS> = &#setl::Links::new(FROM, STAGES);
+            const ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, NAMES, GRAPH, FROM, STAGES);
+            const KEPT: &[bool; #count] = &#setl::kept(GRAPH, FROM, [#(#asked),*]);
             #presence
 
             #(#keeps)*
@@ -206,7 +209,7 @@ impl Model {
                     inputs: #setl::Cow::Borrowed(&[#(#inputs),*]),
                     stages: #setl::Cow::Borrowed(STAGES),
                     factories: #setl::Cow::Borrowed(&[#(
-                        ENTRIES[#indices].node(NAMES[#indices], #stage_of, FROM[#indices], #kept)
+                        ENTRIES[#indices].node(NAMES[#indices], #stage_of, FROM[#indices], KEPT[#indices])
                     ),*]),
                     offsets: #setl::Cow::Borrowed(&GRAPH.offsets),
                     successors: #setl::Cow::Borrowed(&GRAPH.successors),
@@ -256,19 +259,15 @@ impl Model {
         });
         Some(quote_spanned! {self.name.span()=>
             const _: () = #setl::check_presence(
-                #name, &[#(#inputs),*], &NAMES, &[#(ENTRIES[#indices].deliveries),*], &FROM,
+                #name, &[#(#inputs),*], NAMES, &[#(ENTRIES[#indices].deliveries),*], FROM,
             );
         })
     }
 
-    /// Whether an output stays after the run: it was asked for, or nobody takes it.
-    fn expand_kept(&self, factory: &Listed<'_>) -> TokenStream {
+    /// Whether the output of a factory is in `keep(…)`.
+    fn is_asked_for(&self, factory: &Listed<'_>) -> bool {
         let text = factory.written.to_token_stream().to_string();
-        if self.keep.iter().any(|kept| kept.to_token_stream().to_string() == text) {
-            return quote!(true);
-        }
-        let (setl, index) = (runtime(Span::call_site()), factory.index);
-        quote!(#setl::is_kept(&GRAPH, &FROM, #index))
+        self.keep.iter().any(|kept| kept.to_token_stream().to_string() == text)
     }
 
     /// What a user calls on the pipeline.

@@ -121,7 +121,7 @@ impl<P> Runner<P> {
         drop(ctrl_c);
         let report = Report::of(&shared);
         let failures = shared.take_failures();
-        let cancelled = shared.is_stopped() && report.succeeded() < report.entries().len();
+        let cancelled = shared.is_stopped() && report.succeeded() < report.factories();
         if cancelled || !failures.is_empty() {
             shared.drop_undelivered();
         }
