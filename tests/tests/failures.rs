@@ -969,6 +969,47 @@ mod runtimes {
         }
     }
 
+    #[factory]
+    fn blocks() -> Orders {
+        Orders
+    }
+
+    #[pipeline(first(blocks), then(consume))]
+    struct Blocking;
+
+    /// Its thread is busy with something else, and the runtime drops what waits for it.
+    #[test]
+    fn blocking_work_whose_runtime_shuts_down_is_cancelled() {
+        watched(|| {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().max_blocking_threads(1).build().unwrap();
+            let (busy, free, begun) = (Latch::default(), Latch::default(), Latch::default());
+            let (is_busy, waits) = (busy.clone(), free.clone());
+            runtime.spawn_blocking(move || {
+                is_busy.open();
+                waits.block();
+            });
+            busy.block();
+            let (handle, begins) = (runtime.handle().clone(), begun.clone());
+            let awaits = std::thread::spawn(move || {
+                let _entered = handle.enter();
+                let run = Blocking.run().observe(move |_| begins.open()).into_future();
+                wait_for(run)
+            });
+            begun.block();
+            runtime.shutdown_background();
+            free.open();
+            match awaits.join().unwrap() {
+                // The runtime was gone before the first of them got its thread, or the second; or after both.
+                Err(error) => {
+                    assert!(error.is_cancelled());
+                    assert_ne!(statuses(&error)[1], ("consume", Status::Succeeded));
+                }
+                Ok(run) => assert_eq!(run.entries().len(), 2),
+            }
+        });
+    }
+
     /// Both the run and what awaits it are gone then; nothing must be left that waits.
     #[test]
     fn a_runtime_shuts_down_with_a_run_in_it() {

@@ -1,7 +1,6 @@
 //! Work that computes or blocks, away from the threads that drive asynchronous work.
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
@@ -38,8 +37,11 @@ impl BlockingPool {
     /// Runs `work` on the blocking pool as soon as there is room.
     ///
     /// Once started, it cannot be interrupted: when the future is dropped, it ends unheard, but not unnoticed by
-    /// [`BlockingPool::idle`].
-    pub(crate) async fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> R {
+    /// [`BlockingPool::idle`]. It gives nothing where the runtime shut down before the start.
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         let work = move || {
@@ -49,12 +51,8 @@ impl BlockingPool {
             work()
         };
         match spawn_blocking(work).await {
-            Ok(value) => value,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime shuts down, and drops this future next.
-                Err(_) => pending().await,
-            },
+            Ok(value) => Some(value),
+            Err(error) => error.try_into_panic().map_or(None, |panic| resume_unwind(panic)),
         }
     }
 
@@ -94,13 +92,14 @@ pub(crate) fn with_pool<R>(pool: Arc<BlockingPool>, poll: impl FnOnce() -> R) ->
 /// ```
 ///
 /// # Panics
-/// When `work` does.
+/// When `work` does, or the runtime is shut down.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     if INSIDE.get() {
         return work();
     }
-    match POOL.with_borrow(Clone::clone) {
+    let done = match POOL.with_borrow(Clone::clone) {
         Some(pool) => pool.run(work).await,
         None => BlockingPool::new(Some(1)).run(work).await,
-    }
+    };
+    done.unwrap_or_else(|| panic!("the tokio runtime is shut down"))
 }

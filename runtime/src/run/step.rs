@@ -62,7 +62,7 @@ fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
 }
 
 fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
-    let pool = Arc::clone(&job.shared.pool);
+    let shared = Arc::clone(&job.shared);
     let runtime = tokio::runtime::Handle::current();
     let live = move || {
         // It may have waited long for a thread.
@@ -80,7 +80,13 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
             }
         })
     };
-    Box::pin(async move { pool.run(live).await })
+    Box::pin(async move {
+        shared.pool.run(live).await.unwrap_or_else(|| {
+            // The runtime shuts down, but not with this future in it.
+            shared.stop();
+            Err(Unfinished::Cancelled)
+        })
+    })
 }
 
 /// The life of a factory, from its deliveries to its output.
