@@ -1,11 +1,13 @@
 //! `#[factory]`: from a struct or function to what the runtime needs to know of it.
 
 mod expand;
+mod fallback;
 mod function;
 mod structure;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::visit::Visit;
 use syn::{Generics, Ident, Item, Type};
 
 use crate::cfg;
@@ -20,6 +22,9 @@ const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "ou
 /// Of a struct. A function says what it delivers by its return type.
 const OF_STRUCT: &[Allowed] = &[OUTPUT, ID, BLOCKING];
 const OF_FUNCTION: &[Allowed] = &[ID, BLOCKING];
+
+const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
+                            `#[delivery(shared)]` ones as `Arc`";
 
 /// What `#[factory]` knows of a factory, whichever way it was written.
 struct Model {
@@ -50,11 +55,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         // What cannot be read at all is left for the compiler to explain.
         Err(error) => {
             let error = error.to_compile_error();
-            if syn::parse2::<syn::ImplItemFn>(item.clone()).is_ok() {
-                quote!(#item)
-            } else {
-                quote!(#item #error)
-            }
+            quote!(#item #error)
         }
     }
 }
@@ -94,4 +95,28 @@ fn head_of(item: &Item) -> TokenStream {
         Item::Impl(item) => item.self_ty.to_token_stream(),
         item => item.to_token_stream(),
     }
+}
+
+/// Whether a type has parts that cannot stand outside of a signature.
+fn contains_borrow_or_impl(ty: &Type) -> bool {
+    struct Find(bool);
+
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+        }
+
+        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            syn::visit::visit_type_reference(self, reference);
+        }
+    }
+
+    let mut find = Find(false);
+    find.visit_type(ty);
+    find.0
 }

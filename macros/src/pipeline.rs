@@ -17,6 +17,8 @@ use stages::Stage;
 struct Model {
     name: Ident,
     visibility: syn::Visibility,
+    /// None, unless that is the mistake.
+    generics: syn::Generics,
     stages: Vec<Stage>,
     keep: Vec<Type>,
     inputs: Vec<Input>,
@@ -68,7 +70,14 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     check_keep(&stages, &keep, &mut errors);
     let inputs = take_inputs(item, &mut errors);
     check_inputs(&inputs, &mut errors);
-    let model = Model { name: item.ident.clone(), visibility: item.vis.clone(), stages, keep, inputs };
+    let model = Model {
+        name: item.ident.clone(),
+        visibility: item.vis.clone(),
+        generics: item.generics.clone(),
+        stages,
+        keep,
+        inputs,
+    };
     let expansion = if errors.is_empty() { model.expand() } else { model.expand_stub() };
     let errors = errors.finish();
     quote!(#expansion #errors)

@@ -522,14 +522,19 @@ impl Builder {
             successors.extend(graph.neighbors(node).map(|after| graph[after] as u32));
             offsets.push(successors.len() as u32);
         }
-        let taken = |index| sources.iter().flatten().any(|source| *source == Source::Factory(index));
+        let mut taken = vec![false; self.factories.len()];
+        for source in sources.iter().flatten() {
+            if let Source::Factory(producer) = *source {
+                taken[producer] = true;
+            }
+        }
         let factories = self.factories.iter().enumerate().map(|(index, factory)| Node {
             name: Cow::Owned(factory.name.clone()),
             stage: factory.stage,
             deliveries: factory.deliveries,
             sources: Cow::Owned(sources[index].clone()),
             id: factory.id,
-            kept: self.keep.contains(&factory.name) || !taken(index),
+            kept: self.keep.contains(&factory.name) || !taken[index],
             blocking: factory.blocking,
             output: factory.output,
         });

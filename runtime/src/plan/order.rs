@@ -299,13 +299,27 @@ pub const fn input_is_taken(from: &[&[Source]], input: usize) -> bool {
     false
 }
 
-/// Whether the output of this factory is there after the run: nobody took it, or it was asked for with `keep`.
-pub const fn is_kept<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
+/// Whether the output of each factory is there after the run: nobody took it, or it was `asked` for with `keep`.
+pub const fn kept<const FACTORIES: usize, const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
+    links: &Links<NODES, OFFSETS, LINKS>,
+    from: &[&[Source]],
+    asked: [bool; FACTORIES],
+) -> [bool; FACTORIES] {
+    let mut kept = asked;
+    let mut factory = 0;
+    while factory < FACTORIES {
+        kept[factory] = asked[factory] || is_sink(links, from, factory);
+        factory += 1;
+    }
+    kept
+}
+
+/// Whether nobody takes the output of this factory. Successors for the sake of order take nothing.
+const fn is_sink<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     links: &Links<NODES, OFFSETS, LINKS>,
     from: &[&[Source]],
     factory: usize,
 ) -> bool {
-    // Successors for the sake of order take nothing.
     let mut at = links.offsets[factory] as usize;
     while at < links.offsets[factory + 1] as usize {
         if delivers(from, factory, links.successors[at] as usize) {

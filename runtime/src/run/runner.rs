@@ -16,7 +16,7 @@ use super::event::Event;
 use super::executor::{Launch, Options, Shared, Steps};
 use super::report::Report;
 use crate::factory::Factory;
-use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
+use crate::pipeline::{AnyPayload, Keeps, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
 
@@ -121,7 +121,7 @@ impl<P> Runner<P> {
         drop(ctrl_c);
         let report = Report::of(&shared);
         let failures = shared.take_failures();
-        let cancelled = shared.is_stopped() && report.succeeded() < report.entries().len();
+        let cancelled = shared.is_stopped() && report.succeeded() < report.factories();
         if cancelled || !failures.is_empty() {
             shared.drop_undelivered();
         }
@@ -200,7 +200,7 @@ impl<P: PipelineItem> Run<P> {
     /// The output of a factory: one that no other factory takes, or one under `keep(…)`. Any other does not compile.
     pub fn get<F: Factory>(&self) -> &F::Output
     where
-        P: Lists<F> + Keeps<F, true>,
+        P: Keeps<F, true>,
     {
         match self.output(position::<P, F>()) {
             Some(output) => output,

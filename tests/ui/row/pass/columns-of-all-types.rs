@@ -24,6 +24,6 @@ struct Everything {
     s: Option<NaiveDate>,
 }
 
-fn main() {
+pub fn main() {
     assert_eq!(Everything::columns().len(), 19);
 }

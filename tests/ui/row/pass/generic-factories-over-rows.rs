@@ -26,6 +26,6 @@ struct Delays {
     planes: Repository<Plane>,
 }
 
-fn main() {
+pub fn main() {
     assert_eq!(Delays::plan().factories.len(), 2);
 }

@@ -12,6 +12,6 @@ where
     absent: usize,
 }
 
-fn main() {
+pub fn main() {
     assert_eq!(Pair::<i64>::LEFT.name(), "left");
 }
