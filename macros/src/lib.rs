@@ -7,6 +7,8 @@ mod factory;
 mod names;
 mod options;
 mod pipeline;
+#[cfg(test)]
+mod snapshots;
 
 use proc_macro::TokenStream;
 
