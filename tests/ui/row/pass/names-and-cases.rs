@@ -1,4 +1,5 @@
 #![deny(warnings, missing_docs)]
+#![allow(unreachable_pub, reason = "a test includes this file")]
 //! Column names by field, by option and by case.
 use setl::prelude::*;
 
