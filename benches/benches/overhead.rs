@@ -41,11 +41,17 @@ fn main() {
         ["shape", "by hand", "setl", "dagx", "dagrs", "setl / by hand", "setl / dagx", "setl / dagrs"];
     println!("Building the graph and running it, in ns for each node:\n\n{}", table(&header, &with_build));
     println!("Running it, once it is built, in ns for each node:\n\n{}", table(&header, &run_only));
+    println!("¹ A `Pipeline` that is put together at run time; all others of setl are a `#[pipeline]`.");
 }
 
 /// In the order of the columns.
 fn contenders(shape: &Shape) -> Vec<Contender> {
-    vec![by_hand::contender(shape), by_setl::contender(shape), by_dagx::contender(shape), by_dagrs::contender(shape)]
+    vec![
+        by_hand::contender(shape),
+        by_setl::contender(shape),
+        by_dagx::contender(shape),
+        by_dagrs::contender(shape),
+    ]
 }
 
 fn row(

@@ -7,7 +7,6 @@ mod structure;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::visit::Visit;
 use syn::{Generics, Ident, Item, Type};
 
 use crate::cfg;
@@ -95,28 +94,4 @@ fn head_of(item: &Item) -> TokenStream {
         Item::Impl(item) => item.self_ty.to_token_stream(),
         item => item.to_token_stream(),
     }
-}
-
-/// Whether a type has parts that cannot stand outside of a signature.
-fn contains_borrow_or_impl(ty: &Type) -> bool {
-    struct Find(bool);
-
-    impl<'ast> Visit<'ast> for Find {
-        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
-            self.0 = true;
-        }
-
-        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
-            self.0 |= lifetime.ident != "static";
-        }
-
-        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
-            self.0 |= reference.lifetime.is_none();
-            syn::visit::visit_type_reference(self, reference);
-        }
-    }
-
-    let mut find = Find(false);
-    find.visit_type(ty);
-    find.0
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
+use syn::visit::Visit;
 use syn::{Attribute, Type};
 
 pub(crate) const DELIVERY: &str = "delivery";
@@ -79,4 +80,28 @@ pub(crate) fn readable(tokens: impl quote::ToTokens) -> String {
         text = text.replace(spaced, tight);
     }
     text
+}
+
+/// Whether a type has parts that cannot stand outside of a signature.
+pub(crate) fn contains_borrow_or_impl(ty: &Type) -> bool {
+    struct Find(bool);
+
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+        }
+
+        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            syn::visit::visit_type_reference(self, reference);
+        }
+    }
+
+    let mut find = Find(false);
+    find.visit_type(ty);
+    find.0
 }

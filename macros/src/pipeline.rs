@@ -10,6 +10,7 @@ use syn::{Fields, Ident, Item, ItemStruct, Type};
 use crate::cfg;
 use crate::delivery::{AllowedOf, Input, inner_of_option, take_options};
 use crate::errors::Errors;
+use crate::names::contains_borrow_or_impl;
 use crate::options::Options;
 use stages::Stage;
 
@@ -78,7 +79,9 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
         keep,
         inputs,
     };
-    let expansion = if errors.is_empty() { model.expand() } else { model.expand_stub() };
+    // Of an input that borrows, the compiler says so itself, at the field.
+    let borrows = model.inputs.iter().any(|input| contains_borrow_or_impl(&input.ty));
+    let expansion = if errors.is_empty() && !borrows { model.expand() } else { model.expand_stub() };
     let errors = errors.finish();
     quote!(#expansion #errors)
 }

@@ -103,6 +103,11 @@ impl Entry {
 
 /// What generated code asks of a delivery with `auto_load`. All of it is in one trait, so that a type that cannot be
 /// loaded is one error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be loaded by `auto_load`",
+    label = "only a `Dataset<T>` can be loaded, from a `Repository<T>`",
+    note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
+)]
 pub trait Loadable: Sized {
     /// See [`AutoLoad::Condition`].
     type Condition;
@@ -130,6 +135,7 @@ pub trait Loadable: Sized {
     fn requirement_with_id<Id: 'static>(optional: bool, producer: Option<TypeId>) -> Requirement;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: AutoLoad> Loadable for T
 where
     T::Source: Payload,

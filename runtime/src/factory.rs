@@ -72,7 +72,7 @@ pub trait Factory: FactoryItem + Send + 'static {
 
 /// What `#[factory]` says of a struct or function.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "needs `#[factory]`",
     note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
 )]
@@ -111,7 +111,7 @@ pub trait FactoryItem: Sized {
 /// The compiler must know that no other crate can ever change the answer. It does for a factory of another crate because
 /// `P` is a type of this one; that is all `P` is for.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "needs `#[factory]`",
     note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
 )]

@@ -10,8 +10,10 @@ pub struct Contender {
     /// Stands behind its figures.
     pub remark: &'static str,
     /// Builds and runs the graph so many times, and checks each result.
-    repeat: Box<dyn Fn(&Runtime, usize) -> Sample>,
+    repeat: Box<Repeat>,
 }
+
+type Repeat = dyn Fn(&Runtime, usize) -> Sample;
 
 /// What some repetitions took.
 #[derive(Default)]

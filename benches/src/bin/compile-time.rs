@@ -168,7 +168,8 @@ impl Factory for Node{node} {{
             format!("    stage_{stage}({})", nodes.join(", "))
         })
         .collect();
-    let _ = write!(text, "\n#[pipeline(\n{},\n)]\nstruct Graph;\n", stages.join(",\n"));
+    let _ = write!(text, "\n#[pipeline(\n{},\n)]\npub struct Graph;\n", stages.join(",\n"));
+    text += "\npub fn build() -> setl::Runner<Graph> {\n    Graph.run()\n}\n";
     text
 }
 
@@ -202,6 +203,6 @@ impl Node{node} {{
         };
         let _ = writeln!(build, "    {depends}");
     }
-    let _ = write!(text, "\nfn build(dag: &DagRunner) {{\n{build}}}\n");
+    let _ = write!(text, "\npub fn build(dag: &DagRunner) {{\n{build}}}\n");
     text
 }

@@ -5,10 +5,10 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{FnArg, GenericParam, ItemFn, Pat, ReturnType, Type, parse_quote};
 
 use super::expand::owned;
-use super::{Model, NO_LIFETIMES, OF_FUNCTION, contains_borrow_or_impl, fallback};
+use super::{Model, NO_LIFETIMES, OF_FUNCTION, fallback};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
 use crate::errors::Errors;
-use crate::names::{Place, runtime, ungrouped};
+use crate::names::{Place, contains_borrow_or_impl, runtime, ungrouped};
 use crate::options::Options;
 
 /// Leaves the function as it is, and puts a struct of the same name beside it.

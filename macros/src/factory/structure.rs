@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{ItemStruct, Member, Type, parse_quote};
 
-use super::{Model, OF_STRUCT, contains_borrow_or_impl, fallback};
+use super::{Model, OF_STRUCT, fallback};
 use crate::delivery::{AllowedOf, Delivery, take_options};
 use crate::errors::Errors;
-use crate::names::{Place, readable, runtime, ungrouped};
+use crate::names::{Place, contains_borrow_or_impl, readable, runtime, ungrouped};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -27,6 +27,10 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     check_lifetimes(item, &mut errors);
     let model = Model::of_struct(item, &options, &mut errors);
     if !errors.is_empty() {
+        // An implementation of it could only be complained of.
+        if item.generics.lifetimes().next().is_some() {
+            return errors.finish();
+        }
         let output = options.type_of("output").filter(|output| !contains_borrow_or_impl(output));
         return fallback::expand(&item.ident, &item.generics, output, errors);
     }

@@ -3,7 +3,7 @@ use setl::prelude::*;
 #[factory(output = u32)]
 struct Count<'a> {
     #[delivery]
-    names: &'a [String],
+    names: std::borrow::Cow<'a, [String]>,
 }
 
 impl Factory for Count<'_> {

@@ -25,7 +25,6 @@ impl Factory for Counter {
 #[factory]
 #[allow(clippy::many_single_char_names)]
 #[cfg_attr(all(), doc = "more")]
-#[deprecated = "old"]
 fn answer() -> u32 {
     42
 }

@@ -28,9 +28,15 @@ fn read_names() -> Undeclared {}
 
 #[cfg(all())]
 #[factory]
-fn show(_count: usize) {}
+fn show(_unused: i64) {}
 
-#[pipeline(transform(Count), load(show))]
+#[cfg(all())]
+#[factory]
+fn more() -> i64 {
+    1
+}
+
+#[pipeline(transform(Count, more), load(show))]
 struct Daily {
     names: Vec<String>,
     #[cfg(any())]
@@ -43,7 +49,7 @@ struct Daily {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let run = Daily { names: vec!["ada".into()], limit: Some(5) }.run().await?;
-    println!("{run}");
+    assert_eq!(*run.get::<Count>(), 1);
     assert_eq!(Daily::plan().inputs.len(), 2);
     assert_eq!(Daily::plan().factories[0].deliveries.len(), 2);
     Ok(())

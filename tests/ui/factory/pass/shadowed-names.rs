@@ -27,10 +27,6 @@ trait Factory {}
 trait FactoryItem {}
 trait Payload {}
 
-macro_rules! vec {
-    () => {};
-}
-
 #[setl::factory]
 fn read() -> u8 {
     1
@@ -61,8 +57,6 @@ impl setl::Factory for Sum {
 #[setl::pipeline(extract(read, read_more), #[barrier] transform(Sum))]
 struct Daily {
     third: u64,
-    #[delivery(optional)]
-    fourth: ::std::option::Option<i8>,
 }
 
 #[setl::factory]
@@ -75,6 +69,6 @@ struct Other {
 }
 
 fn main() {
-    drop(Daily { third: 1, fourth: ::std::option::Option::None }.run());
+    drop(Daily { third: 1 }.run());
     drop(Other { fourth: ::std::option::Option::None }.run());
 }

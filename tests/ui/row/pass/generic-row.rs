@@ -4,10 +4,10 @@ use setl::prelude::*;
 #[derive(Row)]
 struct Pair<T>
 where
-    T: Value + Send + Sync + 'static,
+    T: Value<Plain = T> + Send + Sync + 'static,
 {
     left: T,
-    right: Option<T::Plain>,
+    right: Option<T>,
     #[cfg(any())]
     absent: usize,
 }
