@@ -81,7 +81,10 @@ fn deliveries() {
     check_delivery("delivery_by_producer", &quote!(#[delivery(producer = clean)] flights: Dataset<Flight>));
     check_delivery("delivery_optional", &quote!(#[delivery(optional)] rates: Option<Rates>));
     check_delivery("delivery_shared", &quote!(#[delivery(shared)] model: Arc<Model>));
-    check_delivery("delivery_optional_shared", &quote!(#[delivery(optional, shared)] model: Option<Arc<Model>>));
+    check_delivery(
+        "delivery_optional_shared",
+        &quote!(#[delivery(optional, shared)] model: Option<Arc<Model>>),
+    );
     check_delivery(
         "delivery_auto_load",
         &quote!(#[delivery(auto_load, condition = late())] flights: Dataset<Flight>),
@@ -89,8 +92,13 @@ fn deliveries() {
 }
 
 #[test]
-fn pipeline() {
-    let stages = quote!(extract(read_flights), #[barrier] transform(CarrierDelays), keep(read_flights));
+fn pipeline_without_mistake() {
+    let stages = quote!(
+        extract(read_flights),
+        #[barrier]
+        transform(CarrierDelays),
+        keep(read_flights)
+    );
     let item = quote! {
         pub struct Delays {
             flights: Repository<Flight>,
@@ -103,5 +111,13 @@ fn pipeline() {
 
 #[test]
 fn pipeline_with_mistake() {
-    check("pipeline_with_mistake", &pipeline::expand(quote!(extract()), quote!(struct Daily;)));
+    check(
+        "pipeline_with_mistake",
+        &pipeline::expand(
+            quote!(extract()),
+            quote!(
+                struct Daily;
+            ),
+        ),
+    );
 }

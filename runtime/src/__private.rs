@@ -15,14 +15,12 @@ pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
 
 pub use crate::Result;
 pub use crate::context::Context;
-pub use crate::delivery::{
-    AutoLoad, ByValue, HandsOver, Inspect, Optional, Payload, Shared, Undelivered,
-};
+pub use crate::delivery::{AutoLoad, ByValue, HandsOver, Inspect, Optional, Payload, Shared, Undelivered};
 pub use crate::factory::{Delivers, Factory, FactoryItem, Fallible, Produces, Sink, Wired};
 pub use crate::inspect::{Diagram, describe};
 pub use crate::pipeline::{
-    AnyFactory, AnyPayload, HasExactlyOneProducerOf, HasProducerWithId, HasSourceOf, HasSourceWithId, IsTaken,
-    KeepsAt, Lint, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
+    AnyFactory, AnyPayload, HasExactlyOneProducerOf, HasProducerWithId, HasSourceOf, HasSourceWithId,
+    IsTaken, KeepsAt, Lint, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{

@@ -9,9 +9,14 @@ use crate::errors::Errors;
 use crate::names::runtime;
 
 /// A factory that takes nothing, and the errors.
-pub(super) fn expand(name: &Ident, generics: &Generics, output: Option<&Type>, errors: Errors) -> TokenStream {
+pub(super) fn expand(
+    name: &Ident,
+    generics: &Generics,
+    output: Option<&Type>,
+    errors: Errors,
+) -> TokenStream {
     let setl = runtime(Span::call_site());
-    let text = name.to_string();
+    let text = syn::ext::IdentExt::unraw(name).to_string();
     let output = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
     let errors = errors.finish();
     let generics = owned(generics);

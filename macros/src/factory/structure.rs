@@ -103,7 +103,9 @@ fn check_borrowed_output(output: &Type, errors: &mut Errors) {
         };
         errors.at(
             output,
-            format!("an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"),
+            format!(
+                "an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"
+            ),
         );
     }
 }

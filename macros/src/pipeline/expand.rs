@@ -179,18 +179,18 @@ impl Model {
         let lints = self.inputs.iter().enumerate().map(|(index, input)| {
             let setl = runtime(input.name.span());
             quote_spanned! {input.name.span()=>
-                #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(&FROM, #index) }>>();
+                #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(FROM, #index) }>>();
             }
         });
         let presence = self.expand_presence(&indices);
         quote_spanned! {span=>
-            const NAMES: [&str; #count] = [#(#names),*];
+            const NAMES: &[&str; #count] = &[#(#names),*];
             const STAGES: &[#setl::Stage] = &[#(#stages),*];
-            const ENTRIES: [#setl::Entry; #count] = [#(#entries),*];
-            const FROM: [&[#setl::Source]; #count] = [#(#from),*];
-            const LINKS: usize = #setl::count_links(&FROM, STAGES);
-            const GRAPH: #setl::Links<#nodes, #offsets, LINKS> = #setl::Links::new(&FROM, STAGES);
-            const ORDER: #setl::Ordering<#nodes> = #setl::order(#text, &NAMES, &GRAPH, &FROM, STAGES);
+            const ENTRIES: &[#setl::Entry; #count] = &[#(#entries),*];
+            const FROM: &[&[#setl::Source]; #count] = &[#(#from),*];
+            const LINKS: usize = #setl::count_links(FROM, STAGES);
+            const GRAPH: &#setl::Links<#nodes, #offsets, LINKS> = &#setl::Links::new(FROM, STAGES);
+            const ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, NAMES, GRAPH, FROM, STAGES);
             #presence
 
             #(#keeps)*
@@ -256,7 +256,7 @@ impl Model {
         });
         Some(quote_spanned! {self.name.span()=>
             const _: () = #setl::check_presence(
-                #name, &[#(#inputs),*], &NAMES, &[#(ENTRIES[#indices].deliveries),*], &FROM,
+                #name, &[#(#inputs),*], NAMES, &[#(ENTRIES[#indices].deliveries),*], FROM,
             );
         })
     }
@@ -268,7 +268,7 @@ impl Model {
             return quote!(true);
         }
         let (setl, index) = (runtime(Span::call_site()), factory.index);
-        quote!(#setl::is_kept(&GRAPH, &FROM, #index))
+        quote!(#setl::is_kept(GRAPH, FROM, #index))
     }
 
     /// What a user calls on the pipeline.

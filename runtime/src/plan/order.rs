@@ -266,10 +266,9 @@ const fn push_name(text: &mut Text, names: &[&str], stages: &[Stage], node: usiz
         if stages[stage].barrier {
             if gates == node {
                 text.push("the barrier of stage `");
-                match &stages[stage].name {
-                    std::borrow::Cow::Borrowed(name) => text.push(name),
-                    // Only run-time plans own names, and they do not come here.
-                    std::borrow::Cow::Owned(_) => {}
+                // Only run-time plans own names, and they do not come here.
+                if let std::borrow::Cow::Borrowed(name) = &stages[stage].name {
+                    text.push(name);
                 }
                 text.push("`");
                 return;
