@@ -92,7 +92,7 @@ fn deliveries() {
 }
 
 #[test]
-fn pipeline() {
+fn pipeline_without_mistake() {
     let stages = quote!(
         extract(read_flights),
         #[barrier]

@@ -16,7 +16,7 @@ pub(super) fn expand(
     errors: Errors,
 ) -> TokenStream {
     let setl = runtime(Span::call_site());
-    let text = name.to_string();
+    let text = syn::ext::IdentExt::unraw(name).to_string();
     let output = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
     let errors = errors.finish();
     let generics = owned(generics);
