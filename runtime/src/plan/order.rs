@@ -232,7 +232,9 @@ pub(super) const fn describe_cycle(
         }
     }
     push_name(&mut text, names, stages, start);
-    if only_deliveries {
+    if waits_for[start] == start {
+        text.push("; let it take that from another factory or an input, told apart by an id");
+    } else if only_deliveries {
         text.push("; let one of them take something from outside of the cycle");
     } else {
         text.push("; move the factory that is needed earlier to an earlier place, or drop the barrier or `sequential`");
