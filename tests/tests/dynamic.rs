@@ -127,7 +127,7 @@ mod mistakes {
         check(
             daily().factory::<itself>(),
             &["pipeline `daily`: a factory takes its own output: itself <- itself; \
-               let one of them take something from outside of the cycle"],
+               let it take that from another factory or an input, told apart by an id"],
         );
         check(
             daily().factory_named::<itself>("again", |wiring| wiring.take("orders", "again")),
