@@ -262,22 +262,32 @@ pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
     }
 }
 
+/// The type that owns what this one borrows.
+pub(crate) fn owned_text(borrowed: &Type) -> String {
+    match borrowed {
+        Type::Slice(slice) => format!("Vec<{}>", readable(&slice.elem)),
+        other if readable(other) == "str" => "String".to_owned(),
+        other => readable(other),
+    }
+}
+
 /// A delivery is owned: the factory may outlive whatever it would borrow from.
 fn check_borrow(ty: &Type, errors: &mut Errors) {
     if let Type::Reference(reference) = ungrouped(ty)
         && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
     {
         let target = readable(&reference.elem);
+        let owned = owned_text(&reference.elem);
         errors.at(
             ty,
             format!(
-                "a delivery cannot be borrowed: take `{target}` by value, or share it: \
+                "a delivery cannot be borrowed: take `{owned}` by value, or share it: \
                  `#[delivery(shared)]` with the type `std::sync::Arc<{target}>`"
             ),
         );
     }
     if let Type::ImplTrait(_) = ungrouped(ty) {
-        errors.at(ty, "a delivery has one named type, by which its producer is found: `impl Trait` has none");
+        errors.at(ty, "a delivery has one named type, by which its producer is found, and `impl Trait` has none: name the type");
     }
 }
 

@@ -104,8 +104,8 @@ impl Entry {
 /// What generated code asks of a delivery with `auto_load`. All of it is in one trait, so that a type that cannot be
 /// loaded is one error.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be loaded by `auto_load`",
-    label = "only a `Dataset<T>` can be loaded, from a `Repository<T>`",
+    message = "`{Self}` cannot be loaded by `auto_load`: only a `Dataset<T>` can, from a `Repository<T>`",
+    label = "cannot be loaded",
     note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
 )]
 pub trait Loadable: Sized {

@@ -7,9 +7,9 @@ use crate::run::Inbox;
 
 /// What can be passed from one factory to another: anything `Send + Sync + 'static`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be delivered to a factory, which may run on another thread",
+    message = "`{Self}` cannot be delivered to a factory, which may run on another thread: use `Arc` for `Rc`, `Mutex` for `RefCell`",
     label = "must be `Send + Sync + 'static`",
-    note = "replace what ties it to one thread: `Arc` for `Rc`, `Mutex` for `RefCell`; own what it borrows"
+    note = "a payload owns what it consists of, and is not tied to one thread"
 )]
 pub trait Payload: Send + Sync + 'static {}
 
@@ -121,8 +121,8 @@ impl<T> Shared for Arc<T> {
 
 /// A payload that a delivery can load from a source which the pipeline supplies: `#[delivery(auto_load)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be loaded by `auto_load`",
-    label = "only a `Dataset<T>` can be loaded, from a `Repository<T>`",
+    message = "`{Self}` cannot be loaded by `auto_load`: only a `Dataset<T>` can, from a `Repository<T>`",
+    label = "cannot be loaded",
     note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
 )]
 pub trait AutoLoad: Sized {
@@ -140,7 +140,7 @@ pub trait AutoLoad: Sized {
 
 /// The value of a field that is not a delivery.
 #[diagnostic::on_unimplemented(
-    message = "this field is not a delivery, and `{Self}` has no default to start from",
+    message = "this field is not a delivery, and `{Self}` has no default to start from: add `#[delivery]`, or implement `Default`",
     label = "needs `#[delivery]`, or a type that implements `Default`",
     note = "a factory is built anew for each run: `#[delivery]` fields are injected, all others start as `Default::default()`"
 )]

@@ -19,9 +19,9 @@ pub struct WithId<T, Id>(PhantomData<fn() -> (T, Id)>);
 ///
 /// Where two deliver it, the compiler sees two implementations and names this trait: hence the name.
 #[diagnostic::on_unimplemented(
-    message = "nothing in pipeline `{Self}` delivers `{T}`",
+    message = "nothing in pipeline `{Self}` delivers `{T}`: list a factory whose output it is, or add an input of this type",
     label = "takes `{T}`",
-    note = "list a factory whose output is `{T}` in a stage of `{Self}`, or give `{Self}` an input field of this type"
+    note = "`HasExactlyOneProducerOf<T>` says what a pipeline delivers: the outputs of its factories, and its inputs"
 )]
 pub trait HasExactlyOneProducerOf<T> {
     /// What delivers it: [`Nth`] factory, or [`NoFactory`].
@@ -32,9 +32,9 @@ pub trait HasExactlyOneProducerOf<T> {
 
 /// That a `T` with this id is delivered: `#[delivery(id = …)]`.
 #[diagnostic::on_unimplemented(
-    message = "nothing in pipeline `{Self}` delivers `{T}` with id `{Id}`",
+    message = "nothing in pipeline `{Self}` delivers `{T}` with id `{Id}`: give its producer `id = {Id}`, or add an input with it",
     label = "takes `{T}` with id `{Id}`",
-    note = "give the id to who delivers it: `#[factory(id = {Id})]` on a factory of `{Self}`, or `#[delivery(id = {Id})]` on an input"
+    note = "a producer has its id from `#[factory(id = {Id})]`, an input from `#[delivery(id = {Id})]`"
 )]
 pub trait HasProducerWithId<T, Id> {
     /// Who delivers it.
@@ -93,9 +93,8 @@ pub trait ListsAt<F, Place> {}
 
 /// That this factory is in a stage of the pipeline `P`: it is who delivers its output there.
 #[diagnostic::on_unimplemented(
-    message = "pipeline `{P}` does not list the factory `{Self}`",
-    label = "`{Self}` is in no stage of `{P}`",
-    note = "list `{Self}` in a stage of `{P}`"
+    message = "pipeline `{P}` does not list the factory `{Self}`: add it to a stage",
+    label = "`{Self}` is in no stage of `{P}`"
 )]
 pub trait ListedIn<P> {
     /// Its place: [`Nth`].
@@ -135,9 +134,8 @@ impl<P, F, const KEPT: bool> Keeps<F, KEPT> for P where
 
 /// That the output of this factory, which has this place in the pipeline `P`, is there after a run (`KEPT`), or not.
 #[diagnostic::on_unimplemented(
-    message = "the output of `{Self}` is not there after a run of `{P}`: it moves on to the factories that take it",
-    label = "its output is delivered to another factory",
-    note = "keep it: `#[pipeline(..., keep({Self}))]`",
+    message = "the output of `{Self}` is not there after a run of `{P}`, since another factory takes it: add `keep({Self})` to `#[pipeline(...)]`",
+    label = "its output moved on",
     note = "outputs that no factory takes are always kept"
 )]
 pub trait KeptBy<P, Place, const KEPT: bool> {}

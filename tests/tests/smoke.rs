@@ -58,8 +58,9 @@ struct Daily {
 }
 
 #[tokio::test]
-async fn runs() {
-    let run = Daily { factor: Factor(2), bonus: None }.run().await.unwrap();
+async fn runs() -> Result<()> {
+    let run = Daily { factor: Factor(2), bonus: None }.run().await?;
     assert_eq!(*run.get::<Total>(), 24);
     println!("{run}\n{}\n{}\n{}", Daily::describe(), Daily::diagram(), Daily::diagram().dot());
+    Ok(())
 }

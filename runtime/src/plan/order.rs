@@ -221,6 +221,8 @@ const fn describe_cycle<const NODES: usize>(
         push_name(&mut text, names, stages, at);
         text.push(if delivers(from, waits_for[at], at) || at >= names.len() {
             " <- "
+        } else if waits_for[at] >= names.len() {
+            " (in a later stage) <- "
         } else {
             " (in its stage's order) <- "
         });
@@ -230,7 +232,9 @@ const fn describe_cycle<const NODES: usize>(
         }
     }
     push_name(&mut text, names, stages, start);
-    if only_deliveries {
+    if waits_for[start] == start {
+        text.push("; let it take what another factory or an input delivers, or give its output an id");
+    } else if only_deliveries {
         text.push("; let one of them take something from outside of the cycle");
     } else {
         text.push("; move the factory that is needed earlier to an earlier place, or drop the barrier or `sequential`");
