@@ -131,8 +131,11 @@ impl Delivery {
     /// What must hold whatever the pipeline: a named producer delivers this type.
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let (producer, payload) = (self.producer.as_ref()?, &self.payload);
-        let setl = runtime(producer.span());
-        Some(quote_spanned!(producer.span()=> #setl::producer_delivers::<#producer, #payload>();))
+        let place = Place::of(producer);
+        let setl = runtime(place.start);
+        let delivers = place.angled(&quote!(#producer as #setl::Delivers<#payload>));
+        let what = place.last("DELIVERS");
+        Some(quote!(let () = #delivers::#what;))
     }
 
     /// `<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?`

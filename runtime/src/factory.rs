@@ -137,7 +137,10 @@ pub trait Wired<P> {
     message = "`{Self}` does not deliver `{T}`: take the type of its output, or name the factory whose output is `{T}`",
     label = "asked for a `{T}`"
 )]
-pub trait Delivers<T> {}
+pub trait Delivers<T> {
+    /// What is asked for to check that it holds.
+    const DELIVERS: () = ();
+}
 
 #[diagnostic::do_not_recommend]
 impl<F, T> Delivers<T> for F

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::delivery::AutoLoad;
 use crate::factory::{Factory, Produces};
-use crate::plan::{Plan, Source};
+use crate::plan::{Delivery, Node, Plan, Source};
 use crate::run::Step;
 
 /// A payload whose type the executor does not know.
@@ -159,6 +159,61 @@ pub trait PipelineItem: Sized {
 
     /// The inputs, in the order of the plan; an optional input may be absent.
     fn into_inputs(self) -> Vec<Option<AnyPayload>>;
+}
+
+/// What a pipeline that lists a factory needs of it, whatever the pipeline.
+#[diagnostic::on_unimplemented(
+    message = "factory `{Self}` does not say what it does: `impl Factory for {Self}` is missing",
+    label = "declared by `#[factory]`, but does nothing yet",
+    note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
+)]
+pub trait Listed {
+    /// All of it.
+    const ENTRY: Entry;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Factory> Listed for F {
+    const ENTRY: Entry = Entry {
+        step: Step::of::<F>(),
+        deliveries: F::DELIVERIES,
+        id: F::ID,
+        blocking: F::BLOCKING,
+        output: std::any::type_name::<F::Output>,
+    };
+}
+
+/// A factory, before it has its place in a plan.
+pub struct Entry {
+    /// How to run it.
+    pub step: Step,
+    /// What it takes.
+    pub deliveries: &'static [Delivery],
+    id: Option<&'static str>,
+    blocking: bool,
+    output: fn() -> &'static str,
+}
+
+impl Entry {
+    /// The factory in a plan that is a constant.
+    pub const fn node(
+        &self,
+        name: &'static str,
+        stage: usize,
+        sources: &'static [Source],
+        kept: bool,
+    ) -> Node {
+        Node {
+            name: std::borrow::Cow::Borrowed(name),
+            stage,
+            deliveries: self.deliveries,
+            sources: std::borrow::Cow::Borrowed(sources),
+            id: self.id,
+            kept,
+            blocking: self.blocking,
+            output: self.output,
+        }
+    }
 }
 
 /// A factory by position: used where a pipeline is given a factory's type.
