@@ -57,6 +57,18 @@ impl Directory {
     }
 }
 
+/// The text block of a page with this number, without line ends around it: what the page says that the code prints.
+///
+/// # Panics
+/// When the page or the block is not there.
+pub fn shown(page: &str, block: usize) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(page);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut blocks = text.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let block = blocks.nth(block).unwrap_or_else(|| panic!("{} has no text block {block}", path.display()));
+    block.trim().to_owned()
+}
+
 impl Drop for Directory {
     fn drop(&mut self) {
         // A directory that stays behind does no harm.
