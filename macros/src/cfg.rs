@@ -1,8 +1,10 @@
 //! `#[cfg]` on fields: an attribute macro sees fields that may not be there, a derive macro only those that are.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::{Fields, ItemStruct};
+use quote::{ToTokens, quote};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{Fields, ItemStruct, Token};
 
 use crate::names::{DELIVERY, is, runtime};
 use crate::options::arguments;
@@ -28,8 +30,12 @@ pub(crate) fn has_conditional_field(fields: &Fields) -> bool {
 pub(crate) fn resolve_first(which: Which, arguments: &TokenStream, mut item: ItemStruct) -> TokenStream {
     let setl = runtime(Span::call_site());
     for field in &mut item.fields {
-        for attribute in field.attrs.iter_mut().filter(|attribute| is(attribute, DELIVERY)) {
-            rename(attribute, RESOLVED_DELIVERY);
+        for attribute in &mut field.attrs {
+            if is(attribute, DELIVERY) {
+                rename(attribute, RESOLVED_DELIVERY);
+            } else if is(attribute, "cfg_attr") {
+                rename_conditional(attribute);
+            }
         }
     }
     let derive = match which {
@@ -56,12 +62,26 @@ pub(crate) fn resolved(item: TokenStream) -> syn::Result<(TokenStream, ItemStruc
     Ok((tokens, item))
 }
 
+/// `#[cfg_attr(condition, delivery(…))]`
+fn rename_conditional(attribute: &mut syn::Attribute) {
+    let syn::Meta::List(list) = &mut attribute.meta else { return };
+    let metas = Punctuated::<syn::Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone());
+    // What cannot be read is left for the compiler to explain.
+    let Ok(mut metas) = metas else { return };
+    for meta in metas.iter_mut().skip(1).filter(|meta| meta.path().is_ident(DELIVERY)) {
+        rename_path(meta, RESOLVED_DELIVERY);
+    }
+    list.tokens = metas.to_token_stream();
+}
+
 fn rename(attribute: &mut syn::Attribute, name: &str) {
-    let old = attribute.path().to_token_stream();
-    let span = syn::spanned::Spanned::span(&old);
-    let mut ident = format_ident!("{name}");
-    ident.set_span(span);
-    match &mut attribute.meta {
+    rename_path(&mut attribute.meta, name);
+}
+
+fn rename_path(meta: &mut syn::Meta, name: &str) {
+    let span = syn::spanned::Spanned::span(meta.path());
+    let ident = syn::Ident::new(name, span);
+    match meta {
         syn::Meta::Path(path) => *path = ident.into(),
         syn::Meta::List(list) => list.path = ident.into(),
         syn::Meta::NameValue(pair) => pair.path = ident.into(),

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, GenericArgument, Ident, PathArguments, Type};
 
 use crate::errors::Errors;
-use crate::names::{DELIVERY, is, readable, runtime};
+use crate::names::{DELIVERY, Place, is, readable, runtime, ungrouped};
 use crate::options::{Allowed, Options, Takes, arguments};
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
@@ -29,6 +29,8 @@ const OF_PIPELINE: &[Allowed] = &[ID, OPTIONAL];
 pub(crate) struct Delivery {
     pub(crate) name: String,
     pub(crate) ty: Type,
+    /// What is asked for: `ty` without the `Option` and the `Arc` that say how.
+    payload: Type,
     id: Option<Type>,
     producer: Option<Type>,
     optional: bool,
@@ -79,8 +81,10 @@ impl Delivery {
         check_shared_auto_load(options, errors);
         check_condition(options, errors);
         check_id_and_producer(options, errors);
+        let payload = check_payload(&ty, options, errors);
         Self {
             name,
+            payload,
             ty,
             id: options.type_of("id").cloned(),
             producer: options.type_of("producer").cloned(),
@@ -91,99 +95,79 @@ impl Delivery {
         }
     }
 
-    fn span(&self) -> Span {
-        self.ty.span()
-    }
-
-    /// The type that is asked for: without `Option`, `Arc` or what is loaded, each of which the traits unpack.
-    fn payload(&self) -> TokenStream {
-        let (setl, ty) = (runtime(self.span()), &self.ty);
-        let mut payload = quote!(#ty);
-        if self.optional {
-            payload = quote_spanned!(self.span()=> <#payload as #setl::Optional>::Payload);
-        }
-        if self.auto_load {
-            payload = quote_spanned!(self.span()=> <#payload as #setl::AutoLoad>::Source);
-        } else if self.shared {
-            payload = quote_spanned!(self.span()=> <#payload as #setl::Shared>::Payload);
-        }
-        payload
-    }
-
-    /// [`Delivery::payload`] with its id.
-    fn key(&self) -> TokenStream {
-        let (setl, payload) = (runtime(self.span()), self.payload());
-        match &self.id {
-            Some(id) => quote_spanned!(self.span()=> #setl::WithId<#payload, #id>),
-            None => payload,
-        }
-    }
-
-    /// What the pipeline must have, spanned on the field.
+    /// What the pipeline must have, spanned on the type.
     ///
     /// ```ignore
-    /// __Pipeline: SoleProducer<Dataset<Flight>>
+    /// HasExactlyOneProducerOf<Dataset<Flight>>
     /// ```
-    pub(crate) fn bound(&self) -> TokenStream {
-        let setl = runtime(self.span());
-        let wanted = match &self.producer {
-            Some(producer) => quote_spanned!(self.span()=> #setl::Lists<#producer>),
-            None => {
-                let key = self.key();
-                quote_spanned!(self.span()=> #setl::SoleProducer<#key>)
-            }
+    fn wanted(&self) -> TokenStream {
+        let place = Place::of(&self.ty);
+        let setl = runtime(place.start);
+        let payload = &self.payload;
+        let (of, arguments) = match (&self.producer, self.auto_load, &self.id) {
+            (Some(producer), ..) => ("Lists", quote!(#producer)),
+            (None, true, None) => ("HasSourceOf", quote!(#payload)),
+            (None, true, Some(id)) => ("HasSourceWithId", quote!(#payload, #id)),
+            (None, false, None) => ("HasExactlyOneProducerOf", quote!(#payload)),
+            (None, false, Some(id)) => ("HasProducerWithId", quote!(#payload, #id)),
         };
-        quote_spanned!(self.span()=> __Pipeline: #wanted)
+        let of = Ident::new(of, place.start);
+        let arguments = place.angled(&arguments);
+        quote!(#setl::#of #arguments)
     }
 
-    /// `<__Pipeline as SoleProducer<Dataset<Flight>>>::SOURCE`
+    /// `ThePipeline: HasExactlyOneProducerOf<Dataset<Flight>>`
+    pub(crate) fn bound(&self) -> TokenStream {
+        let wanted = self.wanted();
+        quote!(ThePipeline: #wanted)
+    }
+
+    /// `<ThePipeline as HasExactlyOneProducerOf<Dataset<Flight>>>::SOURCE`
     pub(crate) fn source(&self) -> TokenStream {
-        let setl = runtime(self.span());
-        match &self.producer {
-            Some(producer) => quote!(<__Pipeline as #setl::Lists<#producer>>::SOURCE),
-            None => {
-                let key = self.key();
-                quote!(<__Pipeline as #setl::SoleProducer<#key>>::SOURCE)
-            }
-        }
+        let wanted = self.wanted();
+        quote!(<ThePipeline as #wanted>::SOURCE)
     }
 
     /// What must hold whatever the pipeline: a named producer delivers this type.
     pub(crate) fn check(&self) -> Option<TokenStream> {
-        let producer = self.producer.as_ref()?;
-        let (setl, payload) = (runtime(producer.span()), self.payload());
+        let (producer, payload) = (self.producer.as_ref()?, &self.payload);
+        let setl = runtime(producer.span());
         Some(quote_spanned!(producer.span()=> #setl::producer_delivers::<#producer, #payload>();))
     }
 
-    /// `inbox.take::<Dataset<Flight>>(0)?`
+    /// `<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?`
     pub(crate) fn receive(&self, index: usize) -> TokenStream {
-        let (setl, ty) = (runtime(self.span()), &self.ty);
-        let span = self.span();
-        let condition = match &self.condition {
+        let Self { ty, payload, .. } = self;
+        let place = Place::of(ty);
+        let setl = runtime(place.start);
+        let some = match &self.condition {
             Some(condition) => {
+                let setl = runtime(condition.span());
                 quote_spanned!(condition.span()=> #setl::Some(#setl::Into::into(#condition)))
             }
             None => quote!(#setl::None),
         };
-        let inner = quote_spanned!(span=> <#ty as #setl::Optional>::Payload);
-        match (self.auto_load, self.shared, self.optional) {
-            (true, _, false) => quote_spanned!(span=> inbox.load::<#ty>(#index, #condition)?),
-            (true, _, true) => quote_spanned!(span=>
-                <#ty as #setl::Optional>::from_option(inbox.load_optional::<#inner>(#index, #condition)?)
-            ),
-            (false, true, false) => {
-                quote_spanned!(span=> <#ty as #setl::Shared>::from_arc(inbox.share(#index)?))
-            }
-            (false, true, true) => quote_spanned!(span=>
-                <#ty as #setl::Optional>::from_option(
-                    #setl::Option::map(inbox.share_optional(#index)?, <#inner as #setl::Shared>::from_arc)
-                )
-            ),
-            (false, false, false) => quote_spanned!(span=> inbox.take::<#ty>(#index)?),
-            (false, false, true) => quote_spanned!(span=>
-                <#ty as #setl::Optional>::from_option(inbox.take_optional::<#inner>(#index)?)
-            ),
+        let method = match (self.auto_load, self.shared, self.optional) {
+            (true, _, false) => "load",
+            (true, _, true) => "load_optional",
+            (false, true, false) => "share",
+            (false, true, true) => "share_optional",
+            (false, false, false) => "take",
+            (false, false, true) => "take_optional",
+        };
+        let method = Ident::new(method, place.end);
+        let inbox = Ident::new("inbox", Span::call_site());
+        if self.auto_load {
+            let loadable = place.angled(&quote!(#payload as #setl::Loadable));
+            let call = quote_spanned!(place.end=> (#inbox, #index, #some)?);
+            return quote!(#loadable::#method #call);
         }
+        if self.shared {
+            return quote!(#setl::#method::<#payload>(#inbox, #index)?);
+        }
+        let by_value = place.last("ByValue");
+        let by_value = place.angled(&quote!(#setl::#by_value as #setl::HandsOver<#payload>));
+        quote!(#by_value::#method(#inbox, #index)?)
     }
 
     /// For diagrams and reports.
@@ -207,23 +191,43 @@ impl Delivery {
     /// For pipelines that are wired at run time.
     pub(crate) fn requirement(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
-        let (payload, key, optional) = (self.payload(), self.key(), self.optional);
+        let (payload, optional) = (&self.payload, self.optional);
         let producer = match &self.producer {
             Some(producer) => quote!(#setl::Some(#setl::TypeId::of::<#producer>())),
             None => quote!(#setl::None),
+        };
+        if self.auto_load {
+            let place = Place::of(&self.ty);
+            let method = match self.id {
+                Some(_) => Ident::new("requirement_with_id", place.end),
+                None => Ident::new("requirement", place.end),
+            };
+            let id = self.id.as_ref().map(|id| quote!(::<#id>));
+            let setl = runtime(place.start);
+            let loadable = place.angled(&quote!(#payload as #setl::Loadable));
+            let call = quote_spanned!(place.end=> (#optional, #producer));
+            return quote!(#loadable::#method #id #call);
+        }
+        let key = match &self.id {
+            Some(id) => quote!(#setl::WithId<#payload, #id>),
+            None => quote!(#payload),
         };
         quote!(#setl::Requirement::new::<#payload, #key>(#optional, #producer))
     }
 }
 
 impl Input {
+    /// What is delivered when it is there.
+    pub(crate) fn payload(&self) -> &Type {
+        if self.optional { inner_of_option(&self.ty).unwrap_or(&self.ty) } else { &self.ty }
+    }
+
     /// What factories ask for. It stands in the head of an implementation, where the compiler accepts no projection
     /// from a foreign type, so that `Option` is taken off here.
-    pub(crate) fn key(&self) -> TokenStream {
-        let (setl, ty) = (runtime(self.ty.span()), &self.ty);
-        let payload = if self.optional { inner_of_option(ty).unwrap_or(ty) } else { ty };
+    pub(crate) fn key(&self, payload: &TokenStream) -> TokenStream {
+        let setl = runtime(self.ty.span());
         match &self.id {
-            Some(id) => quote_spanned!(ty.span()=> #setl::WithId<#payload, #id>),
+            Some(id) => quote!(#setl::WithId<#payload, #id>),
             None => quote!(#payload),
         }
     }
@@ -231,9 +235,13 @@ impl Input {
 
 /// `T` of `Option<T>`.
 pub(crate) fn inner_of_option(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
-    first_type_argument(last)
+    inner_of(ty, "Option")
+}
+
+/// `T` of `name<T>`. Which type goes by the name is read off the tokens, as for a result: an alias is not seen through.
+fn inner_of<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    first_type_argument(path.path.segments.last().filter(|last| last.ident == name)?)
 }
 
 /// `T` of `Name<T>` or `Name<T, …>`.
@@ -256,7 +264,9 @@ pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
 
 /// A delivery is owned: the factory may outlive whatever it would borrow from.
 fn check_borrow(ty: &Type, errors: &mut Errors) {
-    if let Type::Reference(reference) = ty {
+    if let Type::Reference(reference) = ungrouped(ty)
+        && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
+    {
         let target = readable(&reference.elem);
         errors.at(
             ty,
@@ -266,9 +276,46 @@ fn check_borrow(ty: &Type, errors: &mut Errors) {
             ),
         );
     }
-    if let Type::ImplTrait(_) = ty {
+    if let Type::ImplTrait(_) = ungrouped(ty) {
         errors.at(ty, "a delivery has one named type, by which its producer is found: `impl Trait` has none");
     }
+}
+
+/// What may be absent is an `Option`, what is shared is an `Arc`, and around an `Arc` goes the `Option`.
+fn check_payload(ty: &Type, options: &Options, errors: &mut Errors) -> Type {
+    let optional = options.flag("optional").is_some();
+    let shared = options.flag("shared").is_some() && options.flag("auto_load").is_none();
+    let within_option = if optional { inner_of_option(ty) } else { Some(ty) };
+    let payload = within_option.and_then(|ty| if shared { inner_of(ty, "Arc") } else { Some(ty) });
+    if let Some(payload) = payload {
+        return payload.clone();
+    }
+    let found = readable(ty);
+    let bare = {
+        let mut bare = ty;
+        while let Some(inner) = inner_of(bare, "Option").or_else(|| inner_of(bare, "Arc")) {
+            bare = inner;
+        }
+        readable(bare)
+    };
+    errors.at(
+        ty,
+        match (optional, shared) {
+            (true, true) => format!(
+                "an optional shared delivery must have the type `Option<Arc<...>>`, found `{found}`: \
+                 write `Option<Arc<{bare}>>`"
+            ),
+            (true, false) => format!(
+                "an optional delivery must have the type `Option<...>`, found `{found}`: \
+                 write `Option<{found}>`, or remove `optional` if it is always there"
+            ),
+            _ => format!(
+                "a shared delivery must have the type `Arc<...>`, found `{found}`: \
+                 write `Arc<{found}>`, or remove `shared` to get a clone"
+            ),
+        },
+    );
+    ty.clone()
 }
 
 /// A dataset that is loaded belongs to its factory.

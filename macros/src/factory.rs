@@ -1,6 +1,7 @@
 //! `#[factory]`: from a struct or function to what the runtime needs to know of it.
 
 mod expand;
+mod fallback;
 mod function;
 mod structure;
 
@@ -20,6 +21,9 @@ const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "ou
 /// Of a struct. A function says what it delivers by its return type.
 const OF_STRUCT: &[Allowed] = &[OUTPUT, ID, BLOCKING];
 const OF_FUNCTION: &[Allowed] = &[ID, BLOCKING];
+
+const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
+                            `#[delivery(shared)]` ones as `Arc`";
 
 /// What `#[factory]` knows of a factory, whichever way it was written.
 struct Model {
@@ -50,11 +54,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         // What cannot be read at all is left for the compiler to explain.
         Err(error) => {
             let error = error.to_compile_error();
-            if syn::parse2::<syn::ImplItemFn>(item.clone()).is_ok() {
-                quote!(#item)
-            } else {
-                quote!(#item #error)
-            }
+            quote!(#item #error)
         }
     }
 }

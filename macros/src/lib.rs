@@ -8,6 +8,8 @@ mod names;
 mod options;
 mod pipeline;
 mod row;
+#[cfg(test)]
+mod snapshots;
 
 use proc_macro::TokenStream;
 

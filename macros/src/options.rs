@@ -1,5 +1,6 @@
 //! One grammar for the options of all attributes: `flag`, `name = value`, separated by commas.
 
+use heck::ToUpperCamelCase as _;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
@@ -111,6 +112,10 @@ fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) ->
         return Err(input.error(format!("expected an option of `#[{attribute}]`, {}", usages(allowed))));
     };
     let Some(option) = allowed.iter().find(|option| name == option.name) else {
+        if attribute == "factory" && name == "output" {
+            let message = "a function says by its return type what it delivers: remove `output`";
+            return Err(syn::Error::new(name.span(), message));
+        }
         let names: Vec<_> = allowed.iter().map(|option| option.name).collect();
         let near = did_you_mean(&name.to_string(), &names);
         return Err(syn::Error::new(
@@ -118,24 +123,26 @@ fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) ->
             format!("unknown option `{name}` of `#[{attribute}]`{near}"),
         ));
     };
-    let wrong = |span| syn::Error::new(span, format!("write `{}` in `#[{attribute}]`", option.usage));
+    let wrong = |problem: &str| {
+        let usage = option.usage;
+        syn::Error::new(name.span(), format!("`{name}` {problem}: write `{usage}` in `#[{attribute}]`"))
+    };
     if option.takes == Takes::Nothing {
         if !input.is_empty() && !input.peek(Token![,]) {
-            return Err(wrong(name.span()));
+            return Err(wrong("takes no value"));
         }
         return Ok(Written { name, value: Value::Nothing });
     }
     if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
-        return Err(wrong(name.span()));
+        return Err(wrong("needs a value"));
     }
     let value = if option.takes == Takes::Type {
         if let Ok(text) = input.fork().parse::<syn::LitStr>() {
             let _: syn::LitStr = input.parse()?;
-            let marker = text.value();
+            let marker = text.value().to_upper_camel_case();
             let message = format!(
                 "`{name}` takes a type, not a string, so that the compiler finds a typing error: \
-                 declare `struct {marker};` and write `{}`",
-                option.usage
+                 write `{name} = {marker}`, with a type `struct {marker};`"
             );
             return Err(syn::Error::new(text.span(), message));
         }
@@ -165,7 +172,9 @@ pub(crate) fn arguments(attribute: &syn::Attribute) -> syn::Result<TokenStream> 
         syn::Meta::Path(_) => Ok(TokenStream::new()),
         syn::Meta::List(list) => Ok(list.tokens.clone()),
         syn::Meta::NameValue(pair) => {
-            Err(syn::Error::new_spanned(pair, format!("write `#[{}(...)]`", pair.path.to_token_stream())))
+            let name = pair.path.to_token_stream();
+            let message = format!("`#[{name}]` takes its options in parentheses: write `#[{name}(...)]`");
+            Err(syn::Error::new_spanned(pair, message))
         }
     }
 }

@@ -10,6 +10,7 @@ use syn::{Fields, Ident, Item, ItemStruct, Type};
 use crate::cfg;
 use crate::delivery::{AllowedOf, Input, inner_of_option, take_options};
 use crate::errors::Errors;
+use crate::names::contains_borrow_or_impl;
 use crate::options::Options;
 use stages::Stage;
 
@@ -17,6 +18,8 @@ use stages::Stage;
 struct Model {
     name: Ident,
     visibility: syn::Visibility,
+    /// None, unless that is the mistake.
+    generics: syn::Generics,
     stages: Vec<Stage>,
     keep: Vec<Type>,
     inputs: Vec<Input>,
@@ -68,8 +71,17 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     check_keep(&stages, &keep, &mut errors);
     let inputs = take_inputs(item, &mut errors);
     check_inputs(&inputs, &mut errors);
-    let model = Model { name: item.ident.clone(), visibility: item.vis.clone(), stages, keep, inputs };
-    let expansion = if errors.is_empty() { model.expand() } else { model.expand_stub() };
+    let model = Model {
+        name: item.ident.clone(),
+        visibility: item.vis.clone(),
+        generics: item.generics.clone(),
+        stages,
+        keep,
+        inputs,
+    };
+    // Of an input that borrows, the compiler says so itself, at the field.
+    let borrows = model.inputs.iter().any(|input| contains_borrow_or_impl(&input.ty));
+    let expansion = if errors.is_empty() && !borrows { model.expand() } else { model.expand_stub() };
     let errors = errors.finish();
     quote!(#expansion #errors)
 }

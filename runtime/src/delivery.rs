@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::Result;
+use crate::run::Inbox;
+
 /// What can be passed from one factory to another: anything `Send + Sync + 'static`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be delivered to a factory, which may run on another thread",
@@ -14,16 +17,56 @@ pub trait Payload: Send + Sync + 'static {}
 impl<T: Send + Sync + 'static> Payload for T {}
 
 /// What a plain `#[delivery]` can take: several factories may take the same payload, so it has to be `Clone`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is delivered by value and is not `Clone`",
-    label = "every consumer of a delivery gets its own `{Self}`",
-    note = "take it without a clone: `#[delivery(shared)]` on a field of type `Arc<{Self}>`",
-    note = "or let it be cloned: `#[derive(Clone)]` on `{Self}`"
-)]
 pub trait Owned: Clone + Payload {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Payload> Owned for T {}
+
+/// Taking a delivery by value.
+pub struct ByValue;
+
+/// That a `T` can be taken [`ByValue`].
+///
+/// This is asked of `ByValue` rather than of `T`, since the compiler would propose to borrow a `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` is delivered by value and is not `Clone`: take it as `Arc<{T}>` with `#[delivery(shared)]`",
+    label = "every factory that takes it gets its own `{T}`",
+    note = "or let it be cloned: `#[derive(Clone)]` on `{T}`"
+)]
+pub trait HandsOver<T> {
+    /// The delivery.
+    ///
+    /// # Errors
+    /// When it is not there, which the plan rules out.
+    fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
+    where
+        T: Payload;
+
+    /// The delivery, if it is there.
+    ///
+    /// # Errors
+    /// None today.
+    fn take_optional(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<T>>
+    where
+        T: Payload;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> HandsOver<T> for ByValue {
+    fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
+    where
+        T: Payload,
+    {
+        inbox.take(delivery)
+    }
+
+    fn take_optional(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<T>>
+    where
+        T: Payload,
+    {
+        inbox.take_optional(delivery)
+    }
+}
 
 /// The type of a `#[delivery(optional)]`: `Option<T>`.
 #[diagnostic::on_unimplemented(
@@ -92,7 +135,7 @@ pub trait AutoLoad: Sized {
     ///
     /// # Errors
     /// When the source cannot be opened or does not have the declared shape.
-    fn auto_load(source: &Self::Source, condition: Option<Self::Condition>) -> crate::Result<Self>;
+    fn auto_load(source: &Self::Source, condition: Option<Self::Condition>) -> Result<Self>;
 }
 
 /// The value of a field that is not a delivery.

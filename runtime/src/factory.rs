@@ -50,11 +50,11 @@ use crate::run::Inbox;
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is listed as a factory, but does not say what it does: `impl Factory for {Self}` is missing",
-    label = "not a factory yet",
+    message = "factory `{Self}` does not say what it does: `impl Factory for {Self}` is missing",
+    label = "declared by `#[factory]`, but does nothing yet",
     note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
 )]
-pub trait Factory: FactoryItem {
+pub trait Factory: FactoryItem + Send + 'static {
     /// Gets what is needed from outside. Does nothing unless overridden.
     fn read(&mut self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
@@ -72,11 +72,11 @@ pub trait Factory: FactoryItem {
 
 /// What `#[factory]` says of a struct or function.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "needs `#[factory]`",
     note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
 )]
-pub trait FactoryItem: Sized + Send + 'static {
+pub trait FactoryItem: Sized {
     /// Its name.
     const NAME: &'static str;
     /// What it delivers. `()` is delivered to nobody, so that any number of factories may have it.
@@ -88,7 +88,7 @@ pub trait FactoryItem: Sized + Send + 'static {
     /// What it takes.
     const DELIVERIES: &'static [Delivery];
     /// The values it takes, as a tuple in the order of declaration.
-    type Deliveries: Send;
+    type Deliveries;
 
     /// Takes the deliveries out of a run.
     ///
@@ -111,39 +111,47 @@ pub trait FactoryItem: Sized + Send + 'static {
 /// The compiler must know that no other crate can ever change the answer. It does for a factory of another crate because
 /// `P` is a type of this one; that is all `P` is for.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "needs `#[factory]`",
     note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
 )]
 pub trait Produces<P> {
     /// The output's type, [`WithId`](crate::pipeline::WithId) an id if it has one, or [`Sink`] for `()`.
     type Key: 'static;
+    /// The factory itself. What a pipeline needs of it is asked of this type, so that all of it fails in one error when
+    /// the type is no factory.
+    type Itself;
 }
 
 /// What an output of type `()` goes by: nobody can ask for it.
 pub struct Sink<F>(PhantomData<fn() -> F>);
 
 /// That a factory can be wired in the pipeline `P`: all its deliveries have a producer there.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a factory: it has no `#[factory]` attribute",
-    label = "needs `#[factory]`",
-    note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
-)]
-pub trait Wired<P>: FactoryItem {
+pub trait Wired<P> {
     /// Where each delivery comes from.
     const FROM: &'static [Source];
 }
 
 /// That a factory delivers `T`: what `#[delivery(producer = …)]` asks of the producer.
 #[diagnostic::on_unimplemented(
-    message = "factory `{Self}` does not deliver `{T}`",
-    label = "asks `{Self}` for a `{T}`",
-    note = "give the delivery the type of that factory's output, or name the producer of `{T}`"
+    message = "`{Self}` does not deliver `{T}`",
+    label = "asked for a `{T}`",
+    note = "give the delivery the type of that factory's output, or name the factory whose output is `{T}`"
 )]
 pub trait Delivers<T> {}
 
 #[diagnostic::do_not_recommend]
-impl<F: Factory> Delivers<F::Output> for F {}
+impl<F, T> Delivers<T> for F
+where
+    F: FactoryItem,
+    F::Output: IsThe<T>,
+{
+}
+
+/// That two types are one.
+pub trait IsThe<T> {}
+
+impl<T> IsThe<T> for T {}
 
 /// The value type of a `Result`, which is what a fallible function delivers.
 #[diagnostic::on_unimplemented(
@@ -162,7 +170,18 @@ pub trait Fallible {
     fn into_result(self) -> Result<Self::Output>;
 }
 
-impl<T, E: Into<crate::Error>> Fallible for std::result::Result<T, E> {
+/// What the error of a fallible function must be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a factory: it is no `std::error::Error`",
+    label = "must be `std::error::Error + Send + Sync + 'static`",
+    note = "return `setl::Result<Output>`, and make an error of a text with `setl::Error::msg`"
+)]
+pub trait FactoryError: Into<crate::Error> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<crate::Error>> FactoryError for E {}
+
+impl<T, E: FactoryError> Fallible for std::result::Result<T, E> {
     type Output = T;
 
     fn into_result(self) -> Result<T> {

@@ -1,4 +1,66 @@
-//! ETL pipelines whose wiring is proved by the compiler.
+//! SETL for Rust: ETL pipelines whose wiring is proved by the compiler.
+//!
+//! A **factory** takes **deliveries** and delivers an output. A **pipeline** lists factories in **stages**, and gives them
+//! its inputs. Who delivers to whom follows from the types. A delivery that is missing, ambiguous or cyclic does not compile.
+//!
+//! ```
+//! use setl::prelude::*;
+//!
+//! #[derive(Clone)]
+//! struct Orders(Vec<f64>);
+//!
+//! // The short form of a factory: every parameter is a delivery, the return type is the output.
+//! #[factory]
+//! async fn read_orders() -> Result<Orders> {
+//!     Ok(Orders(vec![20.0, 22.0]))
+//! }
+//!
+//! // The full form: fields are injected, and there are steps to read, process and write.
+//! #[factory(output = f64)]
+//! struct Revenue {
+//!     #[delivery]
+//!     orders: Orders,
+//!     #[delivery]
+//!     tax: Tax,
+//! }
+//!
+//! impl Factory for Revenue {
+//!     async fn process(&mut self) -> Result<f64> {
+//!         Ok(self.orders.0.iter().sum::<f64>() * (1.0 - self.tax.0))
+//!     }
+//! }
+//!
+//! /// Settings are deliveries too.
+//! #[derive(Clone)]
+//! struct Tax(f64);
+//!
+//! #[pipeline(extract(read_orders), transform(Revenue))]
+//! struct Shop {
+//!     tax: Tax,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! let run = Shop { tax: Tax(0.5) }.run().await?;
+//! assert_eq!(*run.get::<Revenue>(), 21.0);
+//! println!("{run}"); // what ran, and how long it took
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | for | see |
+//! |---|---|
+//! | factories | [`macro@factory`], [`Factory`] |
+//! | what they take | [`macro@delivery`], [`Context`] |
+//! | pipelines and runs | [`macro@pipeline`], [`Runner`], [`Run`], [`RunError`] |
+//! | pipelines put together at run time | [`Pipeline::builder`] |
+//! | tests | [`testing`] |
+//! | looking at a pipeline | [`inspect`] |
+#![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
+//!
+//! # Features
+//!
+//! `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
 
 mod context;
 #[cfg(feature = "polars")]

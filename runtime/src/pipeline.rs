@@ -4,7 +4,8 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::factory::Factory;
+use crate::delivery::AutoLoad;
+use crate::factory::{Factory, Produces};
 use crate::plan::{Plan, Source};
 use crate::run::Step;
 
@@ -15,35 +16,137 @@ pub type AnyPayload = Arc<dyn Any + Send + Sync>;
 pub struct WithId<T, Id>(PhantomData<fn() -> (T, Id)>);
 
 /// That exactly one factory or input of this pipeline delivers `T`, which is [`WithId`] where there is an id.
+///
+/// Where two deliver it, the compiler sees two implementations and names this trait: hence the name.
 #[diagnostic::on_unimplemented(
     message = "nothing in pipeline `{Self}` delivers `{T}`",
-    label = "this factory needs a `{T}`",
+    label = "takes `{T}`",
     note = "list a factory whose output is `{T}` in a stage of `{Self}`, or give `{Self}` an input field of this type"
 )]
-pub trait SoleProducer<T> {
+pub trait HasExactlyOneProducerOf<T> {
+    /// What delivers it: [`Nth`] factory, or [`NoFactory`].
+    type Producer;
     /// Who delivers it.
     const SOURCE: Source;
 }
 
-/// That this pipeline lists the factory `F`.
+/// That a `T` with this id is delivered: `#[delivery(id = …)]`.
 #[diagnostic::on_unimplemented(
-    message = "pipeline `{Self}` does not list the factory `{F}`",
-    label = "`{F}` is not in a stage of `{Self}`",
-    note = "list `{F}` in a stage of `{Self}`"
+    message = "nothing in pipeline `{Self}` delivers `{T}` with id `{Id}`",
+    label = "takes `{T}` with id `{Id}`",
+    note = "give the id to who delivers it: `#[factory(id = {Id})]` on a factory of `{Self}`, or `#[delivery(id = {Id})]` on an input"
 )]
+pub trait HasProducerWithId<T, Id> {
+    /// Who delivers it.
+    const SOURCE: Source;
+}
+
+#[diagnostic::do_not_recommend]
+impl<P, T, Id> HasProducerWithId<T, Id> for P
+where
+    P: HasExactlyOneProducerOf<WithId<T, Id>>,
+{
+    const SOURCE: Source = <P as HasExactlyOneProducerOf<WithId<T, Id>>>::SOURCE;
+}
+
+/// That what `T` is loaded from is delivered: `#[delivery(auto_load)]`.
+///
+/// It is no error of the factory if `T` cannot be loaded: that is found where it loads.
+pub trait HasSourceOf<T> {
+    /// Who delivers it.
+    const SOURCE: Source;
+}
+
+impl<P, T> HasSourceOf<T> for P
+where
+    T: AutoLoad,
+    P: HasExactlyOneProducerOf<<T as AutoLoad>::Source>,
+{
+    const SOURCE: Source = <P as HasExactlyOneProducerOf<<T as AutoLoad>::Source>>::SOURCE;
+}
+
+/// That what `T` is loaded from is delivered with an id: `#[delivery(auto_load, id = …)]`.
+pub trait HasSourceWithId<T, Id> {
+    /// Who delivers it.
+    const SOURCE: Source;
+}
+
+impl<P, T, Id> HasSourceWithId<T, Id> for P
+where
+    T: AutoLoad,
+    P: HasProducerWithId<<T as AutoLoad>::Source, Id>,
+{
+    const SOURCE: Source = <P as HasProducerWithId<<T as AutoLoad>::Source, Id>>::SOURCE;
+}
+
+/// The factory with this index in its pipeline.
+pub struct Nth<const INDEX: usize>;
+
+/// What delivers the inputs and the context.
+pub struct NoFactory;
+
+/// Any factory at all, in a pipeline whose attribute could not be understood.
+pub struct AnyFactory;
+
+/// That in this pipeline the factory `F` has this place: [`Nth`].
+pub trait ListsAt<F, Place> {}
+
+/// That this factory is in a stage of the pipeline `P`: it is who delivers its output there.
+#[diagnostic::on_unimplemented(
+    message = "pipeline `{P}` does not list the factory `{Self}`",
+    label = "`{Self}` is in no stage of `{P}`",
+    note = "list `{Self}` in a stage of `{P}`"
+)]
+pub trait ListedIn<P> {
+    /// Its place: [`Nth`].
+    type Place;
+    /// Its position.
+    const SOURCE: Source;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, P> ListedIn<P> for F
+where
+    F: Produces<P>,
+    P: HasExactlyOneProducerOf<<F as Produces<P>>::Key>,
+    P: ListsAt<F, <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::Producer>,
+{
+    type Place = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::Producer;
+    const SOURCE: Source = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::SOURCE;
+}
+
+/// That this pipeline lists the factory `F`.
 pub trait Lists<F> {
     /// Its position.
     const SOURCE: Source;
 }
 
-/// That the output of `F` is there after a run of this pipeline (`KEPT`), or not.
+impl<P, F: ListedIn<P>> Lists<F> for P {
+    const SOURCE: Source = <F as ListedIn<P>>::SOURCE;
+}
+
+/// That this pipeline lists the factory `F`, and that its output is there after a run (`KEPT`), or not.
+pub trait Keeps<F, const KEPT: bool>: Lists<F> {}
+
+impl<P, F, const KEPT: bool> Keeps<F, KEPT> for P where
+    F: ListedIn<P> + KeptBy<P, <F as ListedIn<P>>::Place, KEPT>
+{
+}
+
+/// That the output of this factory, which has this place in the pipeline `P`, is there after a run (`KEPT`), or not.
 #[diagnostic::on_unimplemented(
-    message = "the output of `{F}` is not there after a run of `{Self}`: it moves on to the factories that take it",
-    label = "delivered to another factory, or not in this pipeline",
-    note = "keep it: `#[pipeline(keep({F}), ...)]`",
+    message = "the output of `{Self}` is not there after a run of `{P}`: it moves on to the factories that take it",
+    label = "its output is delivered to another factory",
+    note = "keep it: `#[pipeline(..., keep({Self}))]`",
     note = "outputs that no factory takes are always kept"
 )]
-pub trait Keeps<F, const KEPT: bool> {}
+pub trait KeptBy<P, Place, const KEPT: bool> {}
+
+#[diagnostic::do_not_recommend]
+impl<F, P, Place, const KEPT: bool> KeptBy<P, Place, KEPT> for F where P: KeepsAt<Place, KEPT> {}
+
+/// What a pipeline says to [`KeptBy`] of the factory in a place.
+pub trait KeepsAt<Place, const KEPT: bool> {}
 
 /// What `#[pipeline]` says of a struct.
 #[diagnostic::on_unimplemented(
@@ -69,23 +172,23 @@ pub(crate) fn position<P: Lists<F>, F: Factory>() -> usize {
     }
 }
 
-/// Asks that an input is taken by a factory, as a lint.
-pub struct Input<const TAKEN: bool>;
+/// Whether a factory takes an input, for a lint.
+pub struct IsTaken<const TAKEN: bool>;
 
 /// What the lint sees: a value that must be used, if the input is not taken.
-pub trait TakenInput {
-    /// `()` or [`InputWithoutConsumer`].
+pub trait Lint {
+    /// `()`, or [`PipelineInput`] in a tuple: for a value within another the compiler does not propose `let _ = …`.
     type Lint;
 }
 
-impl TakenInput for Input<true> {
+impl Lint for IsTaken<true> {
     type Lint = ();
 }
 
-impl TakenInput for Input<false> {
-    type Lint = InputWithoutConsumer;
+impl Lint for IsTaken<false> {
+    type Lint = (PipelineInput,);
 }
 
 /// An input of a pipeline that no factory takes.
 #[must_use = "no factory of the pipeline takes this input: remove the field, or list the factory that takes it"]
-pub struct InputWithoutConsumer;
+pub struct PipelineInput;

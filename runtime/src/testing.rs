@@ -56,7 +56,10 @@ use crate::{Context, Error, Result};
 ///
 /// # Errors
 /// What the factory returns.
-pub async fn factory<F: Factory>(deliveries: F::Deliveries) -> Result<F::Output> {
+pub async fn factory<F: Factory>(deliveries: F::Deliveries) -> Result<F::Output>
+where
+    F::Deliveries: Send,
+{
     let live = async move {
         let mut factory = F::assemble(deliveries);
         factory.read().await?;

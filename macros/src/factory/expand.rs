@@ -6,7 +6,7 @@ use syn::{Generics, Type, parse_quote};
 
 use super::Model;
 use crate::delivery::text_of;
-use crate::names::runtime;
+use crate::names::{runtime, ungrouped};
 
 impl Model {
     pub(super) fn expand(&self) -> TokenStream {
@@ -23,7 +23,7 @@ impl Model {
     ///     type Output = Dataset<CarrierDelay>;
     ///     type Deliveries = (Dataset<Flight>, MinDelay);
     ///     fn receive(inbox: &mut Inbox<'_>) -> Result<Self::Deliveries> {
-    ///         Ok((inbox.take::<Dataset<Flight>>(0)?, inbox.take::<MinDelay>(1)?))
+    ///         Ok((<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?, …))
     ///     }
     ///     fn assemble((__0, __1): Self::Deliveries) -> Self {
     ///         Self { flights: __0, min_delay: __1, cache: Undelivered::initial() }
@@ -65,7 +65,7 @@ impl Model {
                 }
 
                 fn requirements() -> #setl::Vec<#setl::Requirement> {
-                    #setl::Vec::from([#(#requirements),*])
+                    #setl::vec([#(#requirements),*])
                 }
 
                 #[allow(unused_imports, reason = "one of them is enough")]
@@ -80,10 +80,10 @@ impl Model {
     /// ```ignore
     /// impl<P> Wired<P> for CarrierDelays
     /// where
-    ///     P: SoleProducer<Dataset<Flight>>,
-    ///     P: SoleProducer<MinDelay>,
+    ///     P: HasExactlyOneProducerOf<Dataset<Flight>>,
+    ///     P: HasExactlyOneProducerOf<MinDelay>,
     /// {
-    ///     const FROM: &'static [Source] = &[<P as SoleProducer<Dataset<Flight>>>::SOURCE, …];
+    ///     const FROM: &'static [Source] = &[<P as HasExactlyOneProducerOf<Dataset<Flight>>>::SOURCE, …];
     /// }
     /// ```
     fn expand_wired(&self) -> TokenStream {
@@ -94,11 +94,11 @@ impl Model {
         let bounds: Vec<_> = self.deliveries.iter().map(|delivery| delivery.bound()).collect();
         let wanted: syn::WhereClause = parse_quote!(where #(#bounds),*);
         generics.make_where_clause().predicates.extend(wanted.predicates);
-        generics.params.push(parse_quote!(__Pipeline));
+        generics.params.push(parse_quote!(ThePipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
         let sources = self.deliveries.iter().map(|delivery| delivery.source());
         quote! {
-            impl #implementing #setl::Wired<__Pipeline> for #name #arguments #where_clause {
+            impl #implementing #setl::Wired<ThePipeline> for #name #arguments #where_clause {
                 const FROM: &'static [#setl::Source] = &[#(#sources),*];
             }
         }
@@ -107,6 +107,7 @@ impl Model {
     /// ```ignore
     /// impl<P> Produces<P> for CarrierDelays {
     ///     type Key = Dataset<CarrierDelay>;
+    ///     type Itself = Self;
     /// }
     /// ```
     fn expand_produces(&self) -> TokenStream {
@@ -114,17 +115,18 @@ impl Model {
         let (name, output) = (&self.name, &self.output);
         let mut generics = self.generics_of_item();
         let (_, arguments, _) = self.generics.split_for_impl();
-        generics.params.push(parse_quote!(__Pipeline));
+        generics.params.push(parse_quote!(ThePipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
-        let is_unit = matches!(output, Type::Tuple(tuple) if tuple.elems.is_empty());
+        let is_unit = matches!(ungrouped(output), Type::Tuple(tuple) if tuple.elems.is_empty());
         let key = match &self.id {
             _ if is_unit => quote!(#setl::Sink<Self>),
             Some(id) => quote!(#setl::WithId<#output, #id>),
             None => quote!(#output),
         };
         quote! {
-            impl #implementing #setl::Produces<__Pipeline> for #name #arguments #where_clause {
+            impl #implementing #setl::Produces<ThePipeline> for #name #arguments #where_clause {
                 type Key = #key;
+                type Itself = Self;
             }
         }
     }

@@ -2,14 +2,13 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, ItemFn, Pat, ReturnType, Type, parse_quote};
 
 use super::expand::owned;
-use super::{Model, OF_FUNCTION};
+use super::{Model, NO_LIFETIMES, OF_FUNCTION, fallback};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
 use crate::errors::Errors;
-use crate::names::runtime;
+use crate::names::{Place, contains_borrow_or_impl, runtime, ungrouped};
 use crate::options::Options;
 
 /// Leaves the function as it is, and puts a struct of the same name beside it.
@@ -31,7 +30,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
             FnArg::Receiver(receiver) => {
                 errors.at(
                     receiver,
-                    "a method cannot be a factory: write a free function, or `#[factory]` on the struct",
+                    "a method cannot be a factory: write a free function, or `#[factory(output = Type)]` on the struct",
                 );
             }
             FnArg::Typed(parameter) => {
@@ -49,11 +48,11 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
             }
         }
     }
-    if !errors.is_empty() {
-        // Types that cannot be delivered would be complained of again in the generated code.
-        let stub = stub(&item);
-        let errors = errors.finish();
-        return quote!(#item #stub #errors);
+    if !errors.is_empty() || contains_borrow_or_impl(&output_of(&item)) {
+        // A method stands in a block where there can be no struct.
+        let is_method = item.sig.receiver().is_some();
+        let stub = if is_method { errors.finish() } else { stub(&item, errors) };
+        return quote!(#item #stub);
     }
     let types = deliveries.iter().map(|delivery| &delivery.ty);
     let deliveries_type = quote!((#(#types,)*));
@@ -115,7 +114,12 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
     }
     let value = match &item.sig.output {
         ReturnType::Type(_, ty) if is_result(ty) => {
-            quote_spanned!(ty.span()=> <#ty as #setl::Fallible>::into_result(#call))
+            let place = Place::of(ty);
+            let setl = runtime(place.start);
+            let fallible = place.angled(&quote!(#ty as #setl::Fallible));
+            let into_result = place.last("into_result");
+            let call = quote_spanned!(place.end=> (#call));
+            quote!(#fallible::#into_result #call)
         }
         _ => quote!(#setl::Ok(#call)),
     };
@@ -133,40 +137,20 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
 }
 
 /// Keeps the name alive where a pipeline lists it, when the function itself is wrong.
-fn stub(item: &ItemFn) -> TokenStream {
-    let setl = runtime(Span::call_site());
+fn stub(item: &ItemFn, errors: Errors) -> TokenStream {
     let mut item = item.clone();
-    item.sig.inputs.clear();
-    if item.sig.generics.lifetimes().next().is_some() {
-        return TokenStream::new();
-    }
+    item.sig.generics.params =
+        item.sig.generics.params.into_iter().filter(|parameter| !is_lifetime(parameter)).collect();
     let declaration = declare(&item, &quote!(()));
-    let model = Model {
-        name: item.sig.ident.clone(),
-        generics: item.sig.generics.clone(),
-        output: output_of(&item),
-        id: None,
-        blocking: false,
-        deliveries: Vec::new(),
-        assemble: quote!(Self { deliveries: #setl::None, marker: #setl::PhantomData }),
-    };
-    let (expansion, body) = (model.expand(), implement_nothing(&item));
+    let output = output_of(&item);
+    let output = (!contains_borrow_or_impl(&output)).then_some(&output);
+    let expansion = fallback::expand(&item.sig.ident, &item.sig.generics, output, errors);
+    let body = fallback::process(&item.sig.ident, &item.sig.generics);
     quote!(#declaration #expansion #body)
 }
 
-/// A factory that delivers what the function promises, if only by never returning.
-fn implement_nothing(item: &ItemFn) -> TokenStream {
-    let setl = runtime(Span::call_site());
-    let name = &item.sig.ident;
-    let generics = owned(&item.sig.generics);
-    let (implementing, arguments, where_clause) = generics.split_for_impl();
-    quote! {
-        impl #implementing #setl::Factory for #name #arguments #where_clause {
-            async fn process(&mut self) -> #setl::Result<Self::Output> {
-                #setl::Err(#setl::processed_twice())
-            }
-        }
-    }
+fn is_lifetime(parameter: &GenericParam) -> bool {
+    matches!(parameter, GenericParam::Lifetime(_))
 }
 
 /// What a function delivers: its return type, or the value in it if that is a result.
@@ -175,7 +159,7 @@ fn implement_nothing(item: &ItemFn) -> TokenStream {
 /// foreign type. That the value has this type is checked where the function is called.
 fn output_of(item: &ItemFn) -> Type {
     let ReturnType::Type(_, ty) = &item.sig.output else { return parse_quote!(()) };
-    match &**ty {
+    match ungrouped(ty) {
         Type::Path(path) if is_result(ty) => {
             let argument = path.path.segments.last().and_then(first_type_argument);
             argument.cloned().unwrap_or_else(|| parse_quote!(()))
@@ -188,7 +172,7 @@ fn output_of(item: &ItemFn) -> Type {
 ///
 /// The runtime's `Fallible` then checks that it is one.
 fn is_result(ty: &Type) -> bool {
-    let Type::Path(path) = ty else { return false };
+    let Type::Path(path) = ungrouped(ty) else { return false };
     path.path.segments.last().is_some_and(|last| {
         last.ident == "Result" || (last.ident.to_string().ends_with("Result") && !last.arguments.is_none())
     })
@@ -204,20 +188,20 @@ fn parameter_name(pattern: &Pat, index: usize) -> String {
 /// A factory is a plain function of what it is given.
 fn check_signature(item: &ItemFn, errors: &mut Errors) {
     for lifetime in item.sig.generics.lifetimes() {
-        errors.at(lifetime, "a factory owns what it works on: it cannot have lifetime parameters");
+        errors.at(lifetime, NO_LIFETIMES);
     }
     if let syn::Safety::Unsafe(unsafety) = &item.sig.safety {
         errors.at(
             unsafety,
-            "a factory is called by the runtime, which cannot vouch for the terms of an `unsafe` function",
+            "an `unsafe` function cannot be a factory: the runtime, which calls it, cannot vouch for its terms. Call it in \
+             a safe one",
         );
     }
     if let Some(variadic) = &item.sig.variadic {
         errors.at(variadic, "a factory takes a fixed number of deliveries");
     }
-    if let ReturnType::Type(_, ty) = &item.sig.output
-        && let Type::ImplTrait(_) = **ty
-    {
-        errors.at(ty, "an output has one named type, by which others ask for it: `impl Trait` has none");
+    let output = output_of(item);
+    if let Type::ImplTrait(_) = ungrouped(&output) {
+        errors.at(output, "an output has one named type, by which others ask for it: `impl Trait` has none");
     }
 }

@@ -1,14 +1,13 @@
 //! `#[factory] struct`: fields with `#[delivery]` are injected, all others start as `Default`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{ItemStruct, Member, parse_quote};
+use quote::{format_ident, quote};
+use syn::{ItemStruct, Member, Type, parse_quote};
 
-use super::{Model, OF_STRUCT};
+use super::{Model, OF_STRUCT, fallback};
 use crate::delivery::{AllowedOf, Delivery, take_options};
 use crate::errors::Errors;
-use crate::names::runtime;
+use crate::names::{Place, contains_borrow_or_impl, readable, runtime, ungrouped};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -27,6 +26,14 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     check_output(item, &options, &mut errors);
     check_lifetimes(item, &mut errors);
     let model = Model::of_struct(item, &options, &mut errors);
+    if !errors.is_empty() {
+        // An implementation of it could only be complained of.
+        if item.generics.lifetimes().next().is_some() {
+            return errors.finish();
+        }
+        let output = options.type_of("output").filter(|output| !contains_borrow_or_impl(output));
+        return fallback::expand(&item.ident, &item.generics, output, errors);
+    }
     let expansion = model.expand();
     let errors = errors.finish();
     quote!(#expansion #errors)
@@ -50,8 +57,11 @@ impl Model {
                     quote!(#value)
                 }
                 None => {
-                    let setl = runtime(ty.span());
-                    quote_spanned!(ty.span()=> <#ty as #setl::Undelivered>::initial())
+                    let place = Place::of(ty);
+                    let setl = runtime(place.start);
+                    let undelivered = place.angled(&quote!(#ty as #setl::Undelivered));
+                    let initial = place.last("initial");
+                    quote!(#undelivered::#initial())
                 }
             };
             fields.push(quote!(#member: #value));
@@ -70,7 +80,9 @@ impl Model {
 
 /// What goes in and what comes out stands at one place.
 fn check_output(item: &ItemStruct, options: &Options, errors: &mut Errors) {
-    if options.type_of("output").is_none() && errors.is_empty() {
+    if let Some(output) = options.type_of("output") {
+        check_borrowed_output(output, errors);
+    } else if errors.is_empty() {
         let message = format!(
             "factory `{}` does not say what it delivers: write `#[factory(output = Type)]`, or `output = ()` if nobody \
              takes anything from it",
@@ -80,9 +92,27 @@ fn check_output(item: &ItemStruct, options: &Options, errors: &mut Errors) {
     }
 }
 
+/// An output outlives the factory that makes it. Of a function, the compiler says so itself.
+fn check_borrowed_output(output: &Type, errors: &mut Errors) {
+    if let Type::Reference(reference) = ungrouped(output)
+        && contains_borrow_or_impl(output)
+    {
+        let owned = match readable(&reference.elem).as_str() {
+            "str" => "String".to_owned(),
+            target => target.to_owned(),
+        };
+        errors.at(
+            output,
+            format!(
+                "an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"
+            ),
+        );
+    }
+}
+
 /// A factory moves to the thread that runs it, and may outlive whatever it would borrow from.
 fn check_lifetimes(item: &ItemStruct, errors: &mut Errors) {
     for lifetime in item.generics.lifetimes() {
-        errors.at(lifetime, "a factory owns what it works on: it cannot have lifetime parameters");
+        errors.at(lifetime, super::NO_LIFETIMES);
     }
 }

@@ -1,27 +1,68 @@
 //! What `#[pipeline]` generates.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::Type;
-use syn::spanned::Spanned;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Ident, Type, parse_quote};
 
 use super::Model;
 use crate::delivery::{Input, text_of};
-use crate::names::{readable, runtime};
+use crate::names::{Place, readable, runtime};
+
+/// A factory in a stage.
+struct Listed<'model> {
+    index: usize,
+    written: &'model Type,
+    /// `__Factory0<>`, of which the first and the last token have places of their own.
+    alias: TokenStream,
+    place: Place,
+}
+
+impl<'model> Listed<'model> {
+    fn new(index: usize, written: &'model Type) -> Self {
+        let place = Place::of(written);
+        Self { index, written, alias: alias(place, "__Factory", index), place }
+    }
+}
+
+/// `__Factory0<>`: the brackets are there for their place.
+fn alias(place: Place, prefix: &str, index: usize) -> TokenStream {
+    let name = format_ident!("{prefix}{index}", span = place.start);
+    let arguments = place.angled(&TokenStream::new());
+    quote!(#name #arguments)
+}
 
 impl Model {
+    /// Each factory and input is named once, by an alias: so a name that does not exist is one error.
+    ///
+    /// ```ignore
+    /// const _: () = {
+    ///     type __Factory0 = read_flights;
+    ///     …
+    /// };
+    /// ```
     pub(super) fn expand(&self) -> TokenStream {
+        let aliases = self.factories().enumerate().map(|(index, factory)| {
+            let alias = format_ident!("__Factory{index}");
+            quote!(type #alias = #factory;)
+        });
+        let input_aliases = self.inputs.iter().enumerate().map(|(index, input)| {
+            let (alias, payload) = (format_ident!("__Input{index}"), input.payload());
+            quote!(type #alias = #payload;)
+        });
         let inputs = self.inputs.iter().enumerate().map(|(index, input)| self.expand_input(index, input));
-        let factories =
-            self.factories().enumerate().map(|(index, factory)| self.expand_factory(index, factory));
+        let factories = self.listed().map(|factory| self.expand_factory(&factory));
         let context = self.expand_context();
         let plan = self.expand_plan();
         let methods = self.expand_methods();
         quote! {
-            #(#inputs)*
-            #(#factories)*
-            #context
-            #plan
+            const _: () = {
+                #(#aliases)*
+                #(#input_aliases)*
+                #(#inputs)*
+                #(#factories)*
+                #context
+                #plan
+            };
             #methods
         }
     }
@@ -30,68 +71,86 @@ impl Model {
         self.stages.iter().flat_map(|stage| &stage.factories)
     }
 
+    fn listed(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.factories().enumerate().map(|(index, written)| Listed::new(index, written))
+    }
+
+    /// The pipeline, with a span at the end of what is underlined.
+    fn name_at(&self, place: Place) -> Ident {
+        let mut name = self.name.clone();
+        name.set_span(name.span().located_at(place.end));
+        name
+    }
+
     /// ```ignore
-    /// impl SoleProducer<Repository<Flight>> for Delays {
+    /// impl HasExactlyOneProducerOf<Repository<Flight>> for Delays {
+    ///     type Producer = NoFactory;
     ///     const SOURCE: Source = Source::Input(0);
     /// }
     /// ```
     fn expand_input(&self, index: usize, input: &Input) -> TokenStream {
-        let (name, key, span) = (&self.name, input.key(), input.ty.span());
-        let setl = runtime(span);
-        quote_spanned! {span=>
-            impl #setl::SoleProducer<#key> for #name {
-                const SOURCE: #setl::Source = #setl::Source::Input(#index);
-            }
-        }
+        let place = Place::of(&input.ty);
+        let (name, key) = (self.name_at(place), input.key(&alias(place, "__Input", index)));
+        let setl = runtime(place.start);
+        let body = quote_spanned! {place.end=> {
+            type Producer = #setl::NoFactory;
+            const SOURCE: #setl::Source = #setl::Source::Input(#index);
+        }};
+        quote_spanned!(place.start=> impl #setl::HasExactlyOneProducerOf<#key> for #name #body)
     }
 
     /// ```ignore
-    /// impl SoleProducer<<CarrierDelays as Produces<Delays>>::Key> for Delays {
+    /// impl HasExactlyOneProducerOf<<CarrierDelays as Produces<Delays>>::Key> for Delays {
+    ///     type Producer = Nth<1>;
     ///     const SOURCE: Source = Source::Factory(1);
     /// }
-    /// impl Lists<CarrierDelays> for Delays { … }
+    /// impl ListsAt<CarrierDelays, Nth<1>> for Delays {}
     /// ```
-    fn expand_factory(&self, index: usize, factory: &Type) -> TokenStream {
-        let (name, span) = (&self.name, factory.span());
-        let setl = runtime(span);
-        let source = quote_spanned!(span=> #setl::Source::Factory(#index));
-        quote_spanned! {span=>
-            impl #setl::SoleProducer<<#factory as #setl::Produces<#name>>::Key> for #name {
-                const SOURCE: #setl::Source = #source;
-            }
+    fn expand_factory(&self, factory: &Listed<'_>) -> TokenStream {
+        let Listed { index, alias, place, .. } = factory;
+        let (name, setl) = (self.name_at(*place), runtime(place.start));
+        let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
+        let key = place.last("Key");
+        let body = quote_spanned! {place.end=> {
+            type Producer = #setl::Nth<#index>;
+            const SOURCE: #setl::Source = #setl::Source::Factory(#index);
+        }};
+        quote_spanned! {place.start=>
+            impl #setl::HasExactlyOneProducerOf<#produces::#key> for #name #body
 
-            impl #setl::Lists<#factory> for #name {
-                const SOURCE: #setl::Source = #source;
-            }
+            impl #setl::ListsAt<#alias, #setl::Nth<#index>> for #name {}
         }
     }
 
     fn expand_context(&self) -> TokenStream {
         let setl = runtime(self.name.span());
         let name = &self.name;
-        quote! {
-            impl #setl::SoleProducer<#setl::Context> for #name {
+        quote_spanned! {self.name.span()=>
+            impl #setl::HasExactlyOneProducerOf<#setl::Context> for #name {
+                type Producer = #setl::NoFactory;
                 const SOURCE: #setl::Source = #setl::Source::Context;
             }
         }
     }
 
     /// The plan: from whom each factory takes what, and an order, all computed by the compiler.
+    ///
+    /// What is used once for each factory is a reference: the compiler copies a constant wherever its name stands.
     fn expand_plan(&self) -> TokenStream {
         let span = self.name.span();
         let setl = runtime(span);
         let name = &self.name;
         let text = readable(name);
-        let factories: Vec<_> = self.factories().collect();
+        let factories: Vec<_> = self.listed().collect();
         let count = factories.len();
         let indices: Vec<_> = (0..count).collect();
-        let names = factories.iter().map(readable);
+        let names = factories.iter().map(|factory| readable(factory.written));
         let gates =
             self.stages.iter().filter(|stage| stage.options.iter().any(|option| option == "barrier")).count();
         let nodes = count + gates;
         let offsets = nodes + 1;
         let stages = self.stages.iter().map(|stage| {
-            let (name, count, options) = (stage.name.to_string(), stage.factories.len(), &stage.options);
+            let (name, count, options) = (readable(&stage.name), stage.factories.len(), &stage.options);
             quote!(#setl::Stage::new(#name, #count) #(.#options())*)
         });
         let stage_of = self
@@ -99,78 +158,96 @@ impl Model {
             .iter()
             .enumerate()
             .flat_map(|(index, stage)| stage.factories.iter().map(move |_| index));
-        let from = factories.iter().map(|factory| {
-            let setl = runtime(factory.span());
-            quote_spanned!(factory.span()=> <#factory as #setl::Wired<#name>>::FROM)
-        });
-        let kept: Vec<_> = indices.iter().map(|&index| self.expand_kept(index, factories[index])).collect();
-        let keeps = factories.iter().zip(&kept).map(|(factory, kept)| {
-            quote_spanned!(factory.span()=> impl #setl::Keeps<#factory, { #kept }> for #name {})
+        let from = factories.iter().map(|factory| self.expand_of_factory(factory, "Wired", "FROM"));
+        let entries = factories.iter().map(|factory| self.expand_of_factory(factory, "Listed", "ENTRY"));
+        let asked = factories.iter().map(|factory| self.is_asked_for(factory));
+        let keeps = factories.iter().map(|factory| {
+            let index = factory.index;
+            quote!(impl #setl::KeepsAt<#setl::Nth<#index>, { KEPT[#index] }> for #name {})
         });
         let inputs = self.inputs.iter().map(|input| {
             let (name, ty, id) = (readable(&input.name), readable(&input.ty), text_of(input.id.as_ref()));
             quote!(#setl::Input { name: #setl::Cow::Borrowed(#name), type_name: #ty, id: #id })
         });
-        let fields = self.inputs.iter().map(|input| {
-            let (field, ty, span) = (&input.name, &input.ty, input.ty.span());
-            if input.optional {
-                quote_spanned!(span=> #setl::payload_if_any(<#ty as #setl::Optional>::into_option(self.#field)))
-            } else {
-                quote_spanned!(span=> #setl::payload(self.#field))
-            }
+        // What is written `self` in one place and in another must be the same, whatever macro the pipeline comes from.
+        let this = Ident::new("self", Span::call_site());
+        let fields = self.inputs.iter().enumerate().map(|(index, input)| {
+            let (field, place) = (&input.name, Place::of(&input.ty));
+            let (setl, alias) = (runtime(place.start), alias(place, "__Input", index));
+            let payload = if input.optional { "payload_if_any" } else { "payload" };
+            let payload = Ident::new(payload, place.start);
+            quote!(#setl::#payload::<#alias>(#this.#field))
         });
         let lints = self.inputs.iter().enumerate().map(|(index, input)| {
             let setl = runtime(input.name.span());
             quote_spanned! {input.name.span()=>
-                #setl::check_input::<#setl::PipelineInput<{ #setl::input_is_taken(&FROM, #index) }>>();
+                #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(FROM, #index) }>>();
             }
         });
-        let presence = self.expand_presence();
+        let presence = self.expand_presence(&indices);
         quote_spanned! {span=>
-            const _: () = {
-                const NAMES: [&str; #count] = [#(#names),*];
-                const STAGES: &[#setl::Stage] = &[#(#stages),*];
-                const FROM: [&[#setl::Source]; #count] = [#(#from),*];
-                const LINKS: usize = #setl::count_links(&FROM, STAGES);
-                const GRAPH: #setl::Links<#nodes, #offsets, LINKS> = #setl::Links::new(&FROM, STAGES);
-                const ORDER: #setl::Ordering<#nodes> = #setl::order(#text, &NAMES, &GRAPH, &FROM, STAGES);
-                #presence
+            const NAMES: &[&str; #count] = &[#(#names),*];
+            const STAGES: &[#setl::Stage] = &[#(#stages),*];
+            const ENTRIES: &[#setl::Entry; #count] = &[#(#entries),*];
+            const FROM: &[&[#setl::Source]; #count] = &[#(#from),*];
+            const LINKS: usize = #setl::count_links(FROM, STAGES);
+            const GRAPH: &#setl::Links<#nodes, #offsets, LINKS> = &#setl::Links::new(FROM, STAGES);
+            const ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, NAMES, GRAPH, FROM, STAGES);
+            const KEPT: &[bool; #count] = &#setl::kept(GRAPH, FROM, [#(#asked),*]);
+            #presence
 
-                #(#keeps)*
+            #(#keeps)*
 
-                #[allow(dead_code, reason = "only checked")]
-                fn inputs_are_taken() {
-                    #(#lints)*
+            #[allow(dead_code, reason = "only checked")]
+            fn inputs_are_taken() {
+                #(#lints)*
+            }
+
+            impl #setl::PipelineItem for #name {
+                const PLAN: &'static #setl::Plan = &#setl::Plan {
+                    pipeline: #setl::Cow::Borrowed(#text),
+                    inputs: #setl::Cow::Borrowed(&[#(#inputs),*]),
+                    stages: #setl::Cow::Borrowed(STAGES),
+                    factories: #setl::Cow::Borrowed(&[#(
+                        ENTRIES[#indices].node(NAMES[#indices], #stage_of, FROM[#indices], KEPT[#indices])
+                    ),*]),
+                    offsets: #setl::Cow::Borrowed(&GRAPH.offsets),
+                    successors: #setl::Cow::Borrowed(&GRAPH.successors),
+                    waits: #setl::Cow::Borrowed(&GRAPH.waits),
+                    order: #setl::Cow::Borrowed(&ORDER.order),
+                    levels: #setl::Cow::Borrowed(&ORDER.levels),
+                };
+                const STEPS: &'static [#setl::Step] = &[#(ENTRIES[#indices].step),*];
+
+                fn into_inputs(#this) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
+                    #setl::vec([#(#fields),*])
                 }
-
-                impl #setl::PipelineItem for #name {
-                    const PLAN: &'static #setl::Plan = &#setl::Plan {
-                        pipeline: #setl::Cow::Borrowed(#text),
-                        inputs: #setl::Cow::Borrowed(&[#(#inputs),*]),
-                        stages: #setl::Cow::Borrowed(STAGES),
-                        factories: #setl::Cow::Borrowed(&[#(
-                            #setl::node::<#factories>(NAMES[#indices], #stage_of, FROM[#indices], #kept)
-                        ),*]),
-                        offsets: #setl::Cow::Borrowed(&GRAPH.offsets),
-                        successors: #setl::Cow::Borrowed(&GRAPH.successors),
-                        waits: #setl::Cow::Borrowed(&GRAPH.waits),
-                        order: #setl::Cow::Borrowed(&ORDER.order),
-                        levels: #setl::Cow::Borrowed(&ORDER.levels),
-                    };
-                    const STEPS: &'static [#setl::Step] = &[#(
-                        #setl::Step::of::<#factories>()
-                    ),*];
-
-                    fn into_inputs(self) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
-                        #setl::Vec::from([#(#fields),*])
-                    }
-                }
-            };
+            }
         }
     }
 
+    /// What the plan needs of a factory: `<<CarrierDelays as Produces<Delays>>::Itself as Wired<Delays>>::FROM`.
+    ///
+    /// All of it goes by way of `Produces`, so that what is no factory fails there only.
+    fn expand_of_factory(&self, factory: &Listed<'_>, of: &str, what: &str) -> TokenStream {
+        let Listed { alias, place, .. } = factory;
+        let (name, setl) = (self.name_at(*place), runtime(place.start));
+        let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
+        let of = match of {
+            "Wired" => quote!(#setl::Wired<#name>),
+            other => {
+                let other = Ident::new(other, place.start);
+                quote!(#setl::#other)
+            }
+        };
+        let itself = place.last("Itself");
+        let through = place.angled(&quote!(#produces::#itself as #of));
+        let what = place.last(what);
+        quote!(#through::#what)
+    }
+
     /// Checks that only optional deliveries are taken from inputs that may be absent.
-    fn expand_presence(&self) -> Option<TokenStream> {
+    fn expand_presence(&self, indices: &[usize]) -> Option<TokenStream> {
         if !self.inputs.iter().any(|input| input.optional) {
             return None;
         }
@@ -180,31 +257,27 @@ impl Model {
             let (name, optional) = (readable(&input.name), input.optional);
             quote!((#name, #optional))
         });
-        let factories = self.factories();
         Some(quote_spanned! {self.name.span()=>
             const _: () = #setl::check_presence(
-                #name, &[#(#inputs),*], &NAMES, &[#(<#factories as #setl::FactoryItem>::DELIVERIES),*], &FROM,
+                #name, &[#(#inputs),*], NAMES, &[#(ENTRIES[#indices].deliveries),*], FROM,
             );
         })
     }
 
-    /// Whether an output stays after the run: it was asked for, or nobody takes it.
-    fn expand_kept(&self, index: usize, factory: &Type) -> TokenStream {
-        let text = factory.to_token_stream().to_string();
-        if self.keep.iter().any(|kept| kept.to_token_stream().to_string() == text) {
-            return quote!(true);
-        }
-        let setl = runtime(Span::call_site());
-        quote!(#setl::is_kept(&GRAPH, &FROM, #index))
+    /// Whether the output of a factory is in `keep(…)`.
+    fn is_asked_for(&self, factory: &Listed<'_>) -> bool {
+        let text = factory.written.to_token_stream().to_string();
+        self.keep.iter().any(|kept| kept.to_token_stream().to_string() == text)
     }
 
     /// What a user calls on the pipeline.
     fn expand_methods(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let (name, visibility) = (&self.name, &self.visibility);
+        let (implementing, arguments, where_clause) = self.generics.split_for_impl();
         quote! {
             #[allow(dead_code, reason = "not every pipeline is inspected")]
-            impl #name {
+            impl #implementing #name #arguments #where_clause {
                 /// A run of this pipeline with its inputs: `.await` it.
                 #visibility fn run(self) -> #setl::Runner<Self> {
                     #setl::Runner::new(self)
@@ -233,21 +306,28 @@ impl Model {
         let setl = runtime(Span::call_site());
         let name = &self.name;
         let methods = self.expand_methods();
+        let (implementing, arguments, where_clause) = self.generics.split_for_impl();
+        let mut of_all = self.generics.clone();
+        of_all.params.push(parse_quote!(__T));
+        let (implementing_of_all, ..) = of_all.split_for_impl();
         quote! {
-            impl #setl::PipelineItem for #name {
+            impl #implementing #setl::PipelineItem for #name #arguments #where_clause {
                 const PLAN: &'static #setl::Plan = &#setl::Plan::EMPTY;
                 const STEPS: &'static [#setl::Step] = &[];
 
                 fn into_inputs(self) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
-                    #setl::Vec::new()
+                    #setl::never()
                 }
             }
 
-            impl<__Factory> #setl::Lists<__Factory> for #name {
+            impl #implementing_of_all #setl::HasExactlyOneProducerOf<__T> for #name #arguments #where_clause {
+                type Producer = #setl::AnyFactory;
                 const SOURCE: #setl::Source = #setl::Source::Context;
             }
 
-            impl<__Factory> #setl::Keeps<__Factory, true> for #name {}
+            impl #implementing_of_all #setl::ListsAt<__T, #setl::AnyFactory> for #name #arguments #where_clause {}
+
+            impl #implementing #setl::KeepsAt<#setl::AnyFactory, true> for #name #arguments #where_clause {}
 
             #methods
         }

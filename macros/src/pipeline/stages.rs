@@ -60,6 +60,8 @@ fn parse_stage(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Stage
     let content;
     parenthesized!(content in input);
     let factories = Punctuated::<Type, Token![,]>::parse_terminated(&content).map_err(|error| {
+        // What is left unread would be complained of again.
+        let _ = content.parse::<TokenStream>();
         let message = format!("stage `{name}` lists factories by name, separated by commas ({error})");
         syn::Error::new(error.span(), message)
     })?;
@@ -98,7 +100,7 @@ fn expect_comma(input: ParseStream<'_>) -> syn::Result<()> {
         let _: Token![,] = input.parse()?;
         return Ok(());
     }
-    Err(input.error("expected a comma between stages"))
+    Err(input.error("expected a comma between stages: write `extract(ReadOrders), load(WriteReport)`"))
 }
 
 /// Goes on with the next stage after one that could not be read.

@@ -17,7 +17,7 @@ fn write(plan: &Plan, text: &mut String) -> std::fmt::Result {
     if !plan.inputs.is_empty() {
         writeln!(text, "\ninputs")?;
         for input in plan.inputs.iter() {
-            writeln!(text, "  {}: {}{}", input.name, input.type_name, with_id(input.id))?;
+            writeln!(text, "  {}: {}{}", input.name, short_type(input.type_name), with_id(input.id))?;
         }
     }
     for (index, stage) in plan.stages.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::describe::short_type;
+use super::short_type;
 use crate::plan::{Delivery, Plan, Source};
 
 /// A pipeline as a picture. Prints as Mermaid, which Markdown viewers draw.
@@ -24,7 +24,7 @@ impl<'plan> Diagram<'plan> {
         // Writing to a string cannot fail.
         let _ = (|| -> fmt::Result {
             for (index, input) in plan.inputs.iter().enumerate() {
-                let label = mermaid_text(&[&input.name, &labelled(input.type_name, input.id)]);
+                let label = mermaid_text(&[&input.name, &labelled(&short_type(input.type_name), input.id)]);
                 writeln!(text, "    input{index}([{label}])")?;
             }
             for (index, stage) in plan.stages.iter().enumerate() {
@@ -58,7 +58,7 @@ impl<'plan> Diagram<'plan> {
                 "    rankdir=LR; node [shape=box, fontname=\"sans-serif\"]; edge [fontname=\"sans-serif\"];"
             )?;
             for (index, input) in plan.inputs.iter().enumerate() {
-                let label = quoted(&[&input.name, &labelled(input.type_name, input.id)]);
+                let label = quoted(&[&input.name, &labelled(&short_type(input.type_name), input.id)]);
                 writeln!(text, "    input{index} [shape=oval, label={label}];")?;
             }
             for index in 0..plan.stages.len() {

@@ -1,17 +1,13 @@
 //! Pipelines that are put together at run time: in a loop, or from configuration.
 
+mod check;
+
 use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use petgraph::algo::{kosaraju_scc, toposort};
-use petgraph::graph::DiGraph;
-use petgraph::visit::EdgeRef;
-
-use super::order::for_each_link;
-use super::{Delivery, Input, Node, Plan, PlanRef, Source, Stage};
-use crate::context::Context;
+use super::{Delivery, Plan, PlanRef, Source, Stage};
 use crate::delivery::Payload;
 use crate::factory::{Factory, Produces};
 use crate::inspect::{Diagram, describe};
@@ -22,6 +18,7 @@ use crate::run::{Launch, Runner, Step, Steps};
 #[derive(Clone, Copy, Debug)]
 pub struct Requirement {
     payload: TypeId,
+    type_name: &'static str,
     key: TypeId,
     optional: bool,
     producer: Option<TypeId>,
@@ -30,7 +27,13 @@ pub struct Requirement {
 impl Requirement {
     /// A delivery of `Payload`, which goes by `Key`.
     pub fn new<Payload: 'static, Key: 'static>(optional: bool, producer: Option<TypeId>) -> Self {
-        Self { payload: TypeId::of::<Payload>(), key: TypeId::of::<Key>(), optional, producer }
+        Self {
+            payload: TypeId::of::<Payload>(),
+            type_name: type_name::<Payload>(),
+            key: TypeId::of::<Key>(),
+            optional,
+            producer,
+        }
     }
 }
 
@@ -143,6 +146,7 @@ struct InputDraft {
 /// What something delivers.
 struct Supply {
     payload: TypeId,
+    type_name: &'static str,
     /// What it goes by; nothing if it is only delivered by name.
     key: Option<TypeId>,
     /// Whether it may be absent.
@@ -194,8 +198,9 @@ impl Builder {
         value: Option<T>,
         optional: bool,
     ) -> Self {
-        let supply = Supply { payload: TypeId::of::<T>(), key, optional };
-        self.inputs.push(InputDraft { name, type_name: short_name(type_name::<T>()), id, supply });
+        let supply = Supply { payload: TypeId::of::<T>(), type_name: type_name::<T>(), key, optional };
+        let type_name = if optional { type_name::<Option<T>>() } else { supply.type_name };
+        self.inputs.push(InputDraft { name, type_name, id, supply });
         self.payloads.push(value.map(|value| Arc::new(value) as AnyPayload));
         self
     }
@@ -269,7 +274,12 @@ impl Builder {
             stage,
             deliveries: F::DELIVERIES,
             requirements: F::requirements(),
-            supply: Supply { payload: TypeId::of::<F::Output>(), key, optional: false },
+            supply: Supply {
+                payload: TypeId::of::<F::Output>(),
+                type_name: type_name::<F::Output>(),
+                key,
+                optional: false,
+            },
             id: F::ID,
             blocking: F::BLOCKING,
             output: type_name::<F::Output>,
@@ -308,266 +318,6 @@ impl Builder {
             _ => Err(WiringError { pipeline: self.name, mistakes }),
         }
     }
-
-    /// Names are how things are told apart in errors and reports, and asked for.
-    fn check_names(&self, mistakes: &mut Vec<String>) {
-        let mut seen = std::collections::HashSet::new();
-        for factory in &self.factories {
-            if !seen.insert(factory.name.as_str()) {
-                mistakes.push(format!(
-                    "factory `{0}` is listed twice: each factory runs once in a run; to run the same code on other \
-                     deliveries, give it a name with `.factory_named::<{0}>(\"…\", …)`",
-                    factory.name
-                ));
-            }
-        }
-        for input in &self.inputs {
-            if !seen.insert(input.name.as_str()) {
-                mistakes.push(format!(
-                    "`{}` is the name of two things: an input needs a name of its own",
-                    input.name
-                ));
-            }
-        }
-        for kept in &self.keep {
-            if !self.factories.iter().any(|factory| factory.name == *kept) {
-                mistakes
-                    .push(format!("`keep({kept})` names a factory that is in no stage{}", self.near(kept)));
-            }
-        }
-    }
-
-    /// Exactly one factory or input delivers each type.
-    fn check_producers(&self, mistakes: &mut Vec<String>) {
-        let mut producers: Vec<(TypeId, &str)> = Vec::new();
-        for (name, supply, what) in self.supplies() {
-            let Some(key) = supply.key else { continue };
-            match producers.iter().find(|(other, _)| *other == key) {
-                Some((_, first)) => mistakes.push(format!(
-                    "both `{first}` and `{name}` deliver `{what}`: give one of them an id, or a name of its own",
-                )),
-                None => producers.push((key, name)),
-            }
-        }
-    }
-
-    fn supplies(&self) -> impl Iterator<Item = (&str, &Supply, &'static str)> {
-        let inputs = self.inputs.iter().map(|input| (input.name.as_str(), &input.supply, input.type_name));
-        let factories = self
-            .factories
-            .iter()
-            .map(|factory| (factory.name.as_str(), &factory.supply, short_name((factory.output)())));
-        inputs.chain(factories)
-    }
-
-    /// Where each delivery of each factory comes from.
-    fn resolve(&self, mistakes: &mut Vec<String>) -> Vec<Vec<Source>> {
-        let mut sources = Vec::with_capacity(self.factories.len());
-        for factory in &self.factories {
-            for (delivery, _) in &factory.takes {
-                if !factory.deliveries.iter().any(|known| known.name == delivery) {
-                    let known: Vec<_> =
-                        factory.deliveries.iter().map(|known| format!("`{}`", known.name)).collect();
-                    mistakes.push(format!(
-                        "factory `{}` has no delivery `{delivery}`: it takes {}",
-                        factory.name,
-                        known.join(", ")
-                    ));
-                }
-            }
-            let of_factory =
-                factory.requirements.iter().zip(factory.deliveries).map(|(requirement, delivery)| {
-                    self.resolve_one(factory, requirement, delivery).unwrap_or_else(|mistake| {
-                        mistakes.push(mistake);
-                        Source::Context
-                    })
-                });
-            sources.push(of_factory.collect());
-        }
-        sources
-    }
-
-    fn resolve_one(
-        &self,
-        factory: &FactoryDraft,
-        requirement: &Requirement,
-        delivery: &Delivery,
-    ) -> Result<Source, String> {
-        let Self { name: pipeline, .. } = self;
-        let consumer = format!("factory `{}` takes it as `{}`", factory.name, delivery.name);
-        let id = delivery.id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
-        if let Some((_, producer)) = factory.takes.iter().find(|(name, _)| name == delivery.name) {
-            let Some((source, supply)) = self.named(producer) else {
-                return Err(format!(
-                    "nothing in pipeline `{pipeline}` is named `{producer}`{}; {consumer}",
-                    self.near(producer)
-                ));
-            };
-            if supply.payload != requirement.payload {
-                return Err(format!("`{producer}` does not deliver `{}`; {consumer}", delivery.type_name));
-            }
-            return Ok(source);
-        }
-        if let Some(producer) = requirement.producer {
-            return match self.factories.iter().position(|other| other.item == producer) {
-                Some(index) if self.factories[index].supply.payload == requirement.payload => {
-                    Ok(Source::Factory(index))
-                }
-                Some(index) => Err(format!(
-                    "factory `{}` does not deliver `{}`; {consumer}",
-                    self.factories[index].name, delivery.type_name
-                )),
-                None => Err(format!(
-                    "pipeline `{pipeline}` does not list the factory `{}`; {consumer}",
-                    delivery.producer.unwrap_or_default()
-                )),
-            };
-        }
-        if requirement.key == TypeId::of::<Context>() {
-            return Ok(Source::Context);
-        }
-        let inputs =
-            self.inputs.iter().enumerate().map(|(index, input)| (Source::Input(index), &input.supply));
-        let factories = self
-            .factories
-            .iter()
-            .enumerate()
-            .map(|(index, factory)| (Source::Factory(index), &factory.supply));
-        match inputs.chain(factories).find(|(_, supply)| supply.key == Some(requirement.key)) {
-            Some((_, supply)) if supply.optional && !requirement.optional => Err(format!(
-                "`{}`{id} may be absent; {consumer}, which must be optional: `#[delivery(optional)]` with the type `Option<{}>`",
-                delivery.type_name, delivery.type_name
-            )),
-            Some((source, _)) => Ok(source),
-            None => Err(format!(
-                "nothing in pipeline `{pipeline}` delivers `{}`{id}; {consumer}: add a factory whose output it is, or an input of this type",
-                delivery.type_name
-            )),
-        }
-    }
-
-    fn named(&self, name: &str) -> Option<(Source, &Supply)> {
-        if let Some(index) = self.inputs.iter().position(|input| input.name == name) {
-            return Some((Source::Input(index), &self.inputs[index].supply));
-        }
-        let index = self.factories.iter().position(|factory| factory.name == name)?;
-        Some((Source::Factory(index), &self.factories[index].supply))
-    }
-
-    /// The names that exist, to choose from.
-    fn near(&self, name: &str) -> String {
-        let names = self.supplies().map(|(other, ..)| other);
-        let near = names
-            .map(|other| (strsim::jaro_winkler(name, other), other))
-            .filter(|(likeness, _)| *likeness > 0.75);
-        match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, other)) => format!(", did you mean `{other}`?"),
-            None => String::new(),
-        }
-    }
-
-    /// Orders the factories, unless they wait for each other in a cycle.
-    fn plan(&self, sources: Vec<Vec<Source>>, mistakes: &mut Vec<String>) -> Option<Plan> {
-        let from: Vec<&[Source]> = sources.iter().map(Vec::as_slice).collect();
-        let mut graph = DiGraph::<usize, ()>::new();
-        let gates = self.stages.iter().filter(|stage| stage.barrier).count();
-        let nodes: Vec<_> = (0..self.factories.len() + gates).map(|node| graph.add_node(node)).collect();
-        for_each_link!(&from, &self.stages, |before, after| {
-            graph.add_edge(nodes[before], nodes[after], ());
-        });
-        let Ok(order) = toposort(&graph, None) else {
-            mistakes.push(self.describe_cycle(&graph));
-            return None;
-        };
-        let order: Vec<u32> = order.into_iter().map(|node| graph[node] as u32).collect();
-        let mut levels = vec![0u32; nodes.len()];
-        let mut waits = vec![0u32; nodes.len()];
-        for &node in &order {
-            for edge in graph.edges(nodes[node as usize]) {
-                let after = graph[edge.target()];
-                levels[after] = levels[after].max(levels[node as usize] + 1);
-                waits[after] += 1;
-            }
-        }
-        let mut offsets = vec![0u32];
-        let mut successors = Vec::new();
-        for &node in &nodes {
-            successors.extend(graph.neighbors(node).map(|after| graph[after] as u32));
-            offsets.push(successors.len() as u32);
-        }
-        let taken = |index| sources.iter().flatten().any(|source| *source == Source::Factory(index));
-        let factories = self.factories.iter().enumerate().map(|(index, factory)| Node {
-            name: Cow::Owned(factory.name.clone()),
-            stage: factory.stage,
-            deliveries: factory.deliveries,
-            sources: Cow::Owned(sources[index].clone()),
-            id: factory.id,
-            kept: self.keep.contains(&factory.name) || !taken(index),
-            blocking: factory.blocking,
-            output: factory.output,
-        });
-        let inputs = self.inputs.iter().map(|input| Input {
-            name: Cow::Owned(input.name.clone()),
-            type_name: input.type_name,
-            id: input.id,
-        });
-        Some(Plan {
-            pipeline: Cow::Owned(self.name.clone()),
-            inputs: inputs.collect(),
-            stages: self.stages.iter().cloned().collect(),
-            factories: factories.collect(),
-            offsets: offsets.into(),
-            successors: successors.into(),
-            waits: waits.into(),
-            order: order.into(),
-            levels: levels.into(),
-        })
-    }
-
-    fn describe_cycle(&self, graph: &DiGraph<usize, ()>) -> String {
-        let component = kosaraju_scc(graph)
-            .into_iter()
-            .find(|component| {
-                component.len() > 1 || component.iter().any(|&node| graph.contains_edge(node, node))
-            })
-            .unwrap_or_default();
-        // Going back from any node of the component stays in it, and so comes round.
-        let Some(&start) = component.first() else { return String::new() };
-        let mut path = vec![start];
-        loop {
-            let last = path[path.len() - 1];
-            let before = graph
-                .neighbors_directed(last, petgraph::Direction::Incoming)
-                .find(|before| component.contains(before));
-            let Some(before) = before else { break };
-            if let Some(at) = path.iter().position(|node| *node == before) {
-                path.drain(..at);
-                path.push(before);
-                break;
-            }
-            path.push(before);
-        }
-        let names: Vec<_> = path.iter().map(|&node| self.node_name(graph[node])).collect();
-        let what = if path.iter().any(|&node| graph[node] >= self.factories.len()) {
-            "factories wait for each other in a cycle"
-        } else if path.len() == 2 {
-            "a factory takes its own output"
-        } else {
-            "factories deliver to each other in a cycle"
-        };
-        format!("pipeline `{}`: {what}: {}", self.name, names.join(" <- "))
-    }
-
-    fn node_name(&self, node: usize) -> String {
-        match self.factories.get(node) {
-            Some(factory) => factory.name.clone(),
-            None => {
-                let barriers = self.stages.iter().filter(|stage| stage.barrier);
-                let stage = barriers.clone().nth(node - self.factories.len());
-                format!("the barrier of stage `{}`", stage.map_or("", |stage| &stage.name))
-            }
-        }
-    }
 }
 
 /// Which deliveries of a named factory come from where.
@@ -595,8 +345,7 @@ pub struct WiringError {
     pub mistakes: Vec<String>,
 }
 
-/// The name of a type without the paths of its parts: `Dataset<Flight>`.
-pub(crate) fn short_name(full: &'static str) -> &'static str {
-    // Names without generic parts are cut in place; the others stay whole, as they are borrowed from the program.
+/// The name of a type without its path. With generic parts it stays whole, as it is borrowed from the program.
+fn short_name(full: &'static str) -> &'static str {
     if full.contains('<') { full } else { full.rsplit("::").next().unwrap_or(full) }
 }

@@ -9,7 +9,7 @@ mod text;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use order::{Links, Ordering, check_presence, count_links, input_is_taken, is_kept, order};
+pub use order::{Links, Ordering, check_presence, count_links, input_is_taken, kept, order};
 
 /// Where a delivery comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

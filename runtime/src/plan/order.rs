@@ -162,7 +162,7 @@ pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>
         next += 1;
     }
     if ordered < NODES {
-        let text = describe_cycle(pipeline, names, &waits, from, stages);
+        let text = describe_cycle(pipeline, names, &waits, &mut [usize::MAX; NODES], from, stages);
         panic!("{}", text.as_str());
     }
     ordering
@@ -170,16 +170,17 @@ pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>
 
 /// Spells out one cycle among the nodes whose count in `waits` never came down to zero.
 ///
-/// Each of them waits for another of them, so going from one to what it waits for must come back.
-const fn describe_cycle<const NODES: usize>(
+/// Each of them waits for another of them, so going from one to what it waits for must come back. `waits_for` is there to
+/// be written on: as long as `waits`, and `usize::MAX` all over.
+pub(super) const fn describe_cycle(
     pipeline: &str,
     names: &[&str],
-    waits: &[u32; NODES],
+    waits: &[u32],
+    waits_for: &mut [usize],
     from: &[&[Source]],
     stages: &[Stage],
 ) -> Text {
     // What each stuck node waits for: the first stuck one that is found.
-    let mut waits_for = [usize::MAX; NODES];
     for_each_link!(from, stages, |before, after| {
         if waits[before] > 0 && waits_for[after] == usize::MAX {
             waits_for[after] = before;
@@ -190,7 +191,7 @@ const fn describe_cycle<const NODES: usize>(
         node += 1;
     }
     let mut step = 0;
-    while step < NODES {
+    while step < waits.len() {
         node = waits_for[node];
         step += 1;
     }
@@ -219,7 +220,8 @@ const fn describe_cycle<const NODES: usize>(
     let mut at = start;
     loop {
         push_name(&mut text, names, stages, at);
-        text.push(if delivers(from, waits_for[at], at) || at >= names.len() {
+        let at_gate = at >= names.len() || waits_for[at] >= names.len();
+        text.push(if at_gate || delivers(from, waits_for[at], at) {
             " <- "
         } else {
             " (in its stage's order) <- "
@@ -268,8 +270,7 @@ const fn push_name(text: &mut Text, names: &[&str], stages: &[Stage], node: usiz
                 text.push("the barrier of stage `");
                 match &stages[stage].name {
                     std::borrow::Cow::Borrowed(name) => text.push(name),
-                    // Only run-time plans own names, and they do not come here.
-                    std::borrow::Cow::Owned(_) => {}
+                    std::borrow::Cow::Owned(name) => text.push(name.as_str()),
                 }
                 text.push("`");
                 return;
@@ -298,13 +299,27 @@ pub const fn input_is_taken(from: &[&[Source]], input: usize) -> bool {
     false
 }
 
-/// Whether the output of this factory is there after the run: nobody took it, or it was asked for with `keep`.
-pub const fn is_kept<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
+/// Whether the output of each factory is there after the run: nobody took it, or it was `asked` for with `keep`.
+pub const fn kept<const FACTORIES: usize, const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
+    links: &Links<NODES, OFFSETS, LINKS>,
+    from: &[&[Source]],
+    asked: [bool; FACTORIES],
+) -> [bool; FACTORIES] {
+    let mut kept = asked;
+    let mut factory = 0;
+    while factory < FACTORIES {
+        kept[factory] = asked[factory] || is_sink(links, from, factory);
+        factory += 1;
+    }
+    kept
+}
+
+/// Whether nobody takes the output of this factory. Successors for the sake of order take nothing.
+const fn is_sink<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     links: &Links<NODES, OFFSETS, LINKS>,
     from: &[&[Source]],
     factory: usize,
 ) -> bool {
-    // Successors for the sake of order take nothing.
     let mut at = links.offsets[factory] as usize;
     while at < links.offsets[factory + 1] as usize {
         if delivers(from, factory, links.successors[at] as usize) {

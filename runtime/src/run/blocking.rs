@@ -1,9 +1,8 @@
 //! Work that computes or blocks, away from the threads that drive asynchronous work.
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
@@ -11,6 +10,9 @@ use tokio::task::spawn_blocking;
 
 /// Runs at least this much blocking work at once, unless the run says otherwise.
 const FEWEST_THREADS: usize = 8;
+
+/// Asked for once: the system reads files to answer.
+static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
 
 thread_local! {
     /// The pool of the run whose factory this thread polls.
@@ -28,16 +30,18 @@ pub(crate) struct BlockingPool {
 
 impl BlockingPool {
     pub(crate) fn new(size: Option<usize>) -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        let size = size.unwrap_or(cores.max(FEWEST_THREADS)).clamp(1, u32::MAX as usize >> 3);
+        let size = size.unwrap_or_else(|| FEWEST_THREADS.max(*CORES)).clamp(1, u32::MAX as usize >> 3);
         Self { permits: Arc::new(Semaphore::new(size)), size: size as u32 }
     }
 
     /// Runs `work` on the blocking pool as soon as there is room.
     ///
     /// Once started, it cannot be interrupted: when the future is dropped, it ends unheard, but not unnoticed by
-    /// [`BlockingPool::idle`].
-    pub(crate) async fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> R {
+    /// [`BlockingPool::idle`]. It gives nothing where the runtime shut down before the start.
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         let work = move || {
@@ -47,12 +51,8 @@ impl BlockingPool {
             work()
         };
         match spawn_blocking(work).await {
-            Ok(value) => value,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime shuts down, and drops this future next.
-                Err(_) => pending().await,
-            },
+            Ok(value) => Some(value),
+            Err(error) => error.try_into_panic().map_or(None, |panic| resume_unwind(panic)),
         }
     }
 
@@ -70,9 +70,9 @@ impl Drop for Reset {
     }
 }
 
-/// Polls a factory of a run, so that [`blocking`] finds the run's pool.
-pub(crate) fn with_pool<R>(pool: &Arc<BlockingPool>, poll: impl FnOnce() -> R) -> R {
-    let outer = POOL.replace(Some(Arc::clone(pool)));
+/// Polls factories of a run, so that [`blocking`] finds the run's pool.
+pub(crate) fn with_pool<R>(pool: Arc<BlockingPool>, poll: impl FnOnce() -> R) -> R {
+    let outer = POOL.replace(Some(pool));
     let result = poll();
     POOL.set(outer);
     result
@@ -92,13 +92,14 @@ pub(crate) fn with_pool<R>(pool: &Arc<BlockingPool>, poll: impl FnOnce() -> R) -
 /// ```
 ///
 /// # Panics
-/// When `work` does.
+/// When `work` does, or the runtime is shut down.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     if INSIDE.get() {
         return work();
     }
-    match POOL.with_borrow(Clone::clone) {
+    let done = match POOL.with_borrow(Clone::clone) {
         Some(pool) => pool.run(work).await,
         None => BlockingPool::new(Some(1)).run(work).await,
-    }
+    };
+    done.unwrap_or_else(|| panic!("the tokio runtime is shut down"))
 }

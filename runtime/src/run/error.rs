@@ -63,7 +63,7 @@ pub enum RunError {
         report: Box<Report>,
     },
     /// The run was cancelled.
-    #[error("pipeline `{}` was cancelled after {} of {} factories", .report.pipeline(), .report.succeeded(), .report.entries().len())]
+    #[error("pipeline `{}` was cancelled after {} of {} factories", .report.pipeline(), .report.succeeded(), .report.factories())]
     Cancelled {
         /// How far the run came.
         report: Box<Report>,

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use uuid::Uuid;
@@ -69,6 +70,7 @@ pub struct Shared {
     pub(crate) steps: Steps,
     pub(crate) run_id: Uuid,
     pub(crate) started: Instant,
+    /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<BlockingPool>,
     schedule: Schedule,
@@ -78,9 +80,12 @@ pub struct Shared {
     /// How far each factory is.
     pub(crate) phases: Box<[PhaseCell]>,
     failures: Mutex<Vec<FactoryError>>,
+    replaces: bool,
     replacements: Mutex<Vec<(usize, Replacement)>>,
     observers: Vec<Observer>,
     no_write: bool,
+    /// Whether others can cancel the run.
+    linked: bool,
     over: Notify,
 }
 
@@ -106,18 +111,23 @@ impl Shared {
                 slot.put(payload);
             }
         }
+        let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        let cancel = options.cancel.take();
         Self {
-            schedule: Schedule::new(&plan, options.concurrency),
+            schedule: Schedule::new(&plan, options.concurrency, threads),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
             phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
             plan,
             steps,
             run_id: Uuid::now_v7(),
             started: Instant::now(),
-            cancel: CancellationToken::new(),
+            linked: cancel.is_some(),
+            // What cancels the run reaches its factories even while one of them keeps this thread to itself.
+            cancel: cancel.map_or_else(CancellationToken::new, |cancel| cancel.child_token()),
             pool: Arc::new(BlockingPool::new(options.blocking_threads)),
             slots,
             failures: Mutex::default(),
+            replaces: !options.replacements.is_empty(),
             replacements: Mutex::new(std::mem::take(&mut options.replacements)),
             observers: std::mem::take(&mut options.observers),
             no_write: options.no_write,
@@ -125,29 +135,22 @@ impl Shared {
         }
     }
 
-    /// Starts the run, and comes back when nothing of it is left.
-    pub(crate) async fn run(self: &Arc<Self>, cancel: Option<CancellationToken>) {
+    /// Runs the factories, and comes back when nothing of them is left.
+    ///
+    /// The first driver is part of this future: a chain of factories ends where it began, without waking up a thread.
+    pub(crate) async fn run(self: &Arc<Self>) {
         if self.plan.factories.is_empty() {
             return;
         }
-        let stop = StopOnDrop(self);
-        for node in self.schedule.start(&self.plan) {
-            spawn(self, node);
+        let next = self.schedule.start();
+        call(self, next.call);
+        let mut own = OwnDriver(Some(Driver::new(Arc::clone(self), next.node.map_or(At::End, At::Before))));
+        if let Some(driver) = &mut own.0 {
+            driver.await;
         }
-        match cancel {
-            None => self.over.notified().await,
-            Some(cancel) => {
-                tokio::select! {
-                    () = self.over.notified() => {}
-                    () = cancel.cancelled() => {
-                        self.stop();
-                        self.over.notified().await;
-                    }
-                }
-            }
-        }
+        self.over.notified().await;
         self.pool.idle().await;
-        std::mem::forget(stop);
+        own.0 = None;
     }
 
     /// Starts no further factory, and drops those that wait at an `await`.
@@ -157,7 +160,7 @@ impl Shared {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.schedule.is_stopped()
+        self.schedule.is_stopped() || (self.linked && self.cancel.is_cancelled())
     }
 
     /// Where a delivery is taken from; the context is in no slot.
@@ -177,8 +180,8 @@ impl Shared {
         if !self.observers.is_empty() {
             let event = event();
             for observer in &self.observers {
-                // The hook has told of the panic; the run does not depend on who looks at it.
-                let _ = catch_unwind(AssertUnwindSafe(|| observer(&event)));
+                // The run does not depend on who looks at it.
+                contained(|| observer(&event));
             }
         }
     }
@@ -196,7 +199,17 @@ impl Shared {
         self.plan.factories[node].kept.then(|| self.slot(Source::Factory(node))?.share()).flatten()
     }
 
+    /// Drops what was meant for factories that did not run; whoever holds a [`Context`](crate::Context) does not keep it.
+    pub(crate) fn drop_undelivered(&self) {
+        for slot in &self.slots {
+            contained(|| slot.clear());
+        }
+    }
+
     fn replacement(&self, node: usize) -> Option<Replacement> {
+        if !self.replaces {
+            return None;
+        }
         let mut replacements = held(self.replacements.lock());
         let at = replacements.iter().position(|(replaced, _)| *replaced == node)?;
         Some(replacements.swap_remove(at).1)
@@ -228,8 +241,10 @@ impl Shared {
         };
         held(self.failures.lock()).push(error);
         self.ended_early(node, Status::Failed, started);
+        // Nothing starts after the event, and what is cancelled because of the failure is told after it.
+        self.schedule.stop();
         self.emit(|| Event::Failed { factory: &factory.name });
-        self.stop();
+        self.cancel.cancel();
     }
 
     fn ended_early(&self, node: usize, status: Status, started: Instant) {
@@ -243,24 +258,56 @@ impl Shared {
     }
 }
 
-/// Cancels a run whose future is dropped.
-struct StopOnDrop<'run>(&'run Arc<Shared>);
+/// The driver in the future of a run. It outlives that future if it is dropped early: the run is stopped then, but its
+/// end is orderly, as it is in all other drivers.
+struct OwnDriver(Option<Driver>);
 
-impl Drop for StopOnDrop<'_> {
+impl Drop for OwnDriver {
     fn drop(&mut self) {
-        self.0.stop();
+        if let Some(driver) = self.0.take() {
+            driver.shared.stop();
+            if let (false, Ok(runtime)) = (matches!(driver.at, At::End), Handle::try_current()) {
+                runtime.spawn(driver);
+            }
+        }
     }
 }
 
-fn spawn(shared: &Arc<Shared>, node: u32) {
-    tokio::spawn(Driver { shared: Arc::clone(shared), node, running: None });
+/// Spawns so many drivers.
+fn call(shared: &Arc<Shared>, drivers: usize) {
+    for _ in 0..drivers {
+        tokio::spawn(Driver::new(Arc::clone(shared), At::Arrival));
+    }
 }
 
-/// Runs one factory after another: whenever one has finished, the first that became ready because of it.
+/// Runs so many factories in a row before others on the same thread have their turn.
+const IN_A_ROW: usize = 64;
+
+/// After a factory of this length others have their turn, among them drivers that wait behind this one. It is long
+/// beside what that costs.
+const LONG: Duration = Duration::from_micros(50);
+
+/// Runs one factory after another: whenever one has finished, the first that became ready because of it, or else the one
+/// that has been ready longest.
 struct Driver {
     shared: Arc<Shared>,
-    node: u32,
-    running: Option<Running>,
+    at: At,
+    /// When the last factory ended, if the next begins at once.
+    now: Option<Instant>,
+    /// Whether another driver can only come when this one is not polled any more.
+    stands_before_others: bool,
+}
+
+/// Where a driver is.
+enum At {
+    /// It was called, and has no node yet.
+    Arrival,
+    /// Before the start of this node.
+    Before(u32),
+    /// In a factory.
+    In(u32, Running),
+    /// It has nothing left to do.
+    End,
 }
 
 struct Running {
@@ -276,88 +323,174 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let driver = &mut *self;
-        loop {
-            if driver.running.is_none() && !driver.begin() {
-                if driver.next() {
-                    continue;
-                }
-                return Poll::Ready(());
-            }
-            ready!(driver.advance(cx));
-            driver.clear();
-            if !driver.next() {
-                return Poll::Ready(());
-            }
-        }
+        let pool = Arc::clone(&self.shared.pool);
+        with_pool(pool, || self.drive(cx))
     }
 }
 
 impl Driver {
-    /// Starts this driver's node, unless it is a gate or the run is being stopped.
-    fn begin(&mut self) -> bool {
-        let node = self.node as usize;
+    fn new(shared: Arc<Shared>, at: At) -> Self {
+        Self { shared, at, now: None, stands_before_others: false }
+    }
+
+    fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut in_a_row = 0;
+        loop {
+            match &mut self.at {
+                At::Arrival => {
+                    let next = self.shared.schedule.arrive();
+                    self.go_on(next);
+                    if self.stands_before_others {
+                        return self.give_way(cx);
+                    }
+                }
+                At::Before(node) => {
+                    let node = *node;
+                    match self.begin(node) {
+                        Some(running) => self.at = At::In(node, running),
+                        None => self.finish(node),
+                    }
+                }
+                At::In(node, running) => {
+                    let node = *node;
+                    let took = ready!(advance(&self.shared, node as usize, running, cx));
+                    // What blocked has ended on another thread, some time ago.
+                    self.now = took.filter(|_| running.cancellable).map(|took| took.ended);
+                    self.clear();
+                    self.finish(node);
+                    in_a_row += 1;
+                    let long = took.is_some_and(|took| took.total > LONG);
+                    let others_first = long || in_a_row == IN_A_ROW || self.stands_before_others;
+                    if others_first && !matches!(self.at, At::End) {
+                        return self.give_way(cx);
+                    }
+                }
+                At::End => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Starts a node, unless it is a gate or the run is being stopped.
+    fn begin(&mut self, node: u32) -> Option<Running> {
+        let node = node as usize;
         let shared = &self.shared;
-        if node >= shared.plan.factories.len() || shared.schedule.is_stopped() {
-            return false;
+        if node >= shared.plan.factories.len() || shared.is_stopped() {
+            return None;
         }
         shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
-        let started = Instant::now();
+        let started = self.now.take().unwrap_or_else(Instant::now);
         let (future, blocking) = match shared.replacement(node) {
             Some(replacement) => (replaced(Arc::clone(shared), node, replacement), false),
             None => {
-                let job = Job { shared: Arc::clone(shared), node };
+                let job = Job { shared: Arc::clone(shared), node, started };
                 ((shared.steps[node].run)(job), shared.plan.factories[node].blocking)
             }
         };
-        self.running = Some(Running { future, started, cancellable: !blocking, cancelled: None });
-        true
-    }
-
-    /// Polls the running factory, until it has ended in one way or another.
-    fn advance(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let node = self.node as usize;
-        let shared = &self.shared;
-        let Some(running) = &mut self.running else { return Poll::Ready(()) };
-        let poll = || running.future.as_mut().poll(cx);
-        let polled = with_pool(&shared.pool, || catch_unwind(AssertUnwindSafe(poll)));
-        match polled {
-            Ok(Poll::Ready(Ok(completed))) => shared.completed(node, completed),
-            Ok(Poll::Ready(Err(Unfinished::Error(error)))) => {
-                shared.failed(node, Cause::Error(error), running.started);
-            }
-            Err(panic) => shared.failed(node, Cause::Panic(panic_message(&*panic)), running.started),
-            Ok(Poll::Ready(Err(Unfinished::Cancelled))) => shared.cancelled(node, running.started),
-            Ok(Poll::Pending) if running.cancellable => {
-                let cancelled = running
-                    .cancelled
-                    .get_or_insert_with(|| Box::pin(shared.cancel.clone().cancelled_owned()));
-                ready!(cancelled.as_mut().poll(cx));
-                shared.cancelled(node, running.started);
-            }
-            Ok(Poll::Pending) => return Poll::Pending,
-        }
-        Poll::Ready(())
+        Some(Running { future, started, cancellable: !blocking, cancelled: None })
     }
 
     /// Drops the factory that has ended; a panic of its destructor must not end the driver.
     fn clear(&mut self) {
-        let running = self.running.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(running)));
+        let running = std::mem::replace(&mut self.at, At::End);
+        contained(|| drop(running));
     }
 
-    /// Counts this node as done. False if this driver has nothing left to do.
-    fn next(&mut self) -> bool {
+    /// Counts a node as done, and gets the next.
+    fn finish(&mut self, node: u32) {
+        let next = self.shared.schedule.finish(&self.shared.plan, node);
+        self.go_on(next);
+    }
+
+    /// Goes on when the others on this thread have had their turn.
+    fn give_way(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.stands_before_others = false;
+        self.now = None;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn go_on(&mut self, next: Next) {
+        call(&self.shared, next.call);
+        // A worker of tokio keeps the task that it spawned last to itself, even if others have nothing to do.
+        self.stands_before_others = next.call > 0 && tokio::task::try_id().is_some();
+        if next.over {
+            self.shared.over.notify_one();
+        }
+        self.at = next.node.map_or(At::End, At::Before);
+    }
+}
+
+/// When a factory ended that delivered, and how long it took.
+#[derive(Clone, Copy)]
+struct Took {
+    total: Duration,
+    ended: Instant,
+}
+
+/// Polls a factory, until it has ended in one way or another.
+fn advance(
+    shared: &Arc<Shared>,
+    node: usize,
+    running: &mut Running,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Option<Took>> {
+    let poll = || running.future.as_mut().poll(cx);
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(Poll::Ready(Ok(completed))) => {
+            let total = completed.timing.total();
+            let ended = shared.started + completed.timing.start + total;
+            shared.completed(node, completed);
+            return Poll::Ready(Some(Took { total, ended }));
+        }
+        Ok(Poll::Ready(Err(Unfinished::Error(error)))) => {
+            shared.failed(node, Cause::Error(error), running.started);
+        }
+        Err(panic) => shared.failed(node, Cause::Panic(panic_message(panic)), running.started),
+        Ok(Poll::Ready(Err(Unfinished::Cancelled))) => shared.cancelled(node, running.started),
+        Ok(Poll::Pending) if running.cancellable => {
+            let cancelled =
+                running.cancelled.get_or_insert_with(|| Box::pin(shared.cancel.clone().cancelled_owned()));
+            ready!(cancelled.as_mut().poll(cx));
+            shared.cancelled(node, running.started);
+        }
+        Ok(Poll::Pending) => return Poll::Pending,
+    }
+    Poll::Ready(None)
+}
+
+impl Drop for Driver {
+    /// A driver that is dropped before its end is one whose runtime shuts down. The run may be awaited elsewhere, so all
+    /// that this driver would have done, or those it would have called, is counted as done.
+    fn drop(&mut self) {
         let shared = &self.shared;
-        match shared.schedule.finish(&shared.plan, self.node, |node| spawn(shared, node)) {
-            Next::Run(node) => {
-                self.node = node;
-                true
+        let mut calls = 0;
+        let mut node = match std::mem::replace(&mut self.at, At::End) {
+            At::End => return,
+            At::Arrival => {
+                calls += 1;
+                None
             }
-            Next::End => false,
-            Next::Over => {
+            At::Before(node) => Some(node),
+            At::In(node, running) => {
+                shared.cancelled(node as usize, running.started);
+                contained(|| drop(running));
+                Some(node)
+            }
+        };
+        shared.stop();
+        loop {
+            let next = match node {
+                Some(node) => shared.schedule.finish(&shared.plan, node),
+                None if calls > 0 => {
+                    calls -= 1;
+                    shared.schedule.arrive()
+                }
+                None => return,
+            };
+            calls += next.call;
+            node = next.node;
+            if next.over {
                 shared.over.notify_one();
-                false
             }
         }
     }
@@ -378,13 +511,23 @@ fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacement) -> BoxFu
     })
 }
 
-/// The text of a panic, if it has one.
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic without a message".to_owned()
+/// Calls what others wrote, where a panic is to end nothing else. The hook has told of it.
+fn contained(call: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+        panic_message(panic);
+    }
+}
+
+/// The text of a panic, if it has one. Anything else that it carries is left alone, since dropping it may panic again.
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => match panic.downcast::<&str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(other) => {
+                std::mem::forget(other);
+                "a panic without a message".to_owned()
+            }
+        },
     }
 }

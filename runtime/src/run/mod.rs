@@ -4,6 +4,8 @@ mod blocking;
 mod error;
 mod event;
 mod executor;
+#[cfg(all(test, setl_loom))]
+mod loom;
 mod report;
 mod runner;
 mod schedule;

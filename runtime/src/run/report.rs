@@ -1,14 +1,15 @@
 //! What ran, how long it took, and what came out.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
 use super::executor::Shared;
+use crate::plan::PlanRef;
 
 /// How far a factory is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,35 +126,31 @@ pub struct Entry {
 }
 
 /// What ran, how long it took, and what came out. Prints as a table.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Report {
-    pipeline: String,
+    plan: PlanRef,
     run_id: Uuid,
     makespan: Duration,
-    entries: Vec<Entry>,
+    /// Of each factory, in the order of the plan; none of those that never started.
+    records: Box<[Option<Record>]>,
+    /// Made when they are asked for, which is seldom after a run that succeeded.
+    entries: OnceLock<Vec<Entry>>,
 }
 
 impl Report {
     pub(crate) fn of(shared: &Shared) -> Self {
-        let plan = &shared.plan;
-        let entries = plan.factories.iter().zip(shared.records()).map(|(factory, record)| Entry {
-            factory: factory.name.to_string(),
-            stage: plan.stages[factory.stage].name.to_string(),
-            status: record.map_or(Status::NotRun, |record| record.status),
-            timing: record.map(|record| record.timing).unwrap_or_default(),
-            rows: record.and_then(|record| record.rows),
-        });
         Self {
-            pipeline: plan.pipeline.to_string(),
+            plan: shared.plan.clone(),
             run_id: shared.run_id,
             makespan: shared.started.elapsed(),
-            entries: entries.collect(),
+            records: shared.records().map(Option::<&Record>::cloned).collect(),
+            entries: OnceLock::new(),
         }
     }
 
     /// The name of the pipeline.
     pub fn pipeline(&self) -> &str {
-        &self.pipeline
+        &self.plan.pipeline
     }
 
     /// Identifies the run.
@@ -168,32 +165,62 @@ impl Report {
 
     /// The time of all factories, as if they had run one by one.
     pub fn sum(&self) -> Duration {
-        self.entries.iter().map(|entry| entry.timing.total()).sum()
+        self.records.iter().flatten().map(|record| record.timing.total()).sum()
     }
 
     /// One entry for each factory, in the order of the stages.
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        self.entries.get_or_init(|| {
+            let factories = self.plan.factories.iter().zip(&self.records);
+            let entries = factories.map(|(factory, record)| Entry {
+                factory: factory.name.to_string(),
+                stage: self.plan.stages[factory.stage].name.to_string(),
+                status: record.map_or(Status::NotRun, |record| record.status),
+                timing: record.map(|record| record.timing).unwrap_or_default(),
+                rows: record.and_then(|record| record.rows),
+            });
+            entries.collect()
+        })
     }
 
     /// The entry of the factory with this name.
     pub fn entry(&self, factory: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.factory == factory)
+        self.entries().iter().find(|entry| entry.factory == factory)
     }
 
+    /// How many factories delivered.
     pub(crate) fn succeeded(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.status == Status::Succeeded).count()
+        self.records.iter().flatten().filter(|record| record.status == Status::Succeeded).count()
+    }
+
+    /// How many factories the pipeline has.
+    pub(crate) fn factories(&self) -> usize {
+        self.records.len()
     }
 }
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("pipeline", &self.pipeline())
+            .field("run_id", &self.run_id)
+            .field("makespan", &self.makespan)
+            .field("entries", &self.entries())
+            .finish()
+    }
+}
+
+/// One rule under the header.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.load_style(STYLE);
         table
             .set_header(["stage", "factory", "status", "start", "read", "process", "write", "total", "rows"]);
         let mut stage = "";
-        for entry in &self.entries {
+        for entry in self.entries() {
             let Timing { start, read, process, write } = entry.timing;
             let times = match entry.status {
                 Status::NotRun => [const { String::new() }; 5],
@@ -211,16 +238,12 @@ impl fmt::Display for Report {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        writeln!(f, "pipeline {} (run {})", self.pipeline, self.run_id)?;
+        writeln!(f, "pipeline {} (run {})", self.pipeline(), self.run_id)?;
         writeln!(f, "{table}")?;
         let (makespan, sum) = (self.makespan, self.sum());
-        let ratio = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
-        write!(
-            f,
-            "took {}; one by one the factories take {} ({ratio:.1} times as long)",
-            duration(makespan),
-            duration(sum)
-        )
+        let at_once = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
+        let (makespan, sum) = (duration(makespan), duration(sum));
+        write!(f, "makespan {makespan}, sum of the factories {sum}: {at_once:.1} at once on average")
     }
 }
 

@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Failures, RunError};
@@ -14,7 +16,7 @@ use super::event::Event;
 use super::executor::{Launch, Options, Shared, Steps};
 use super::report::Report;
 use crate::factory::Factory;
-use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
+use crate::pipeline::{AnyPayload, Keeps, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
 
@@ -74,7 +76,7 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Ends the run at Ctrl-C (SIGINT), as [`Runner::cancel_on`] does.
+    /// Ends the run at Ctrl-C (SIGINT), as [`Runner::cancel_on`] does; at the second, ends the program with exit code 130.
     pub fn cancel_on_ctrl_c(mut self) -> Self {
         self.options.cancel_on_ctrl_c = true;
         self
@@ -109,23 +111,24 @@ impl<P> Runner<P> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(RunError::NoRuntime { pipeline: launch.plan.pipeline.to_string() });
         }
-        let cancel = options.cancel.take();
-        let shared = Arc::new(Shared::new(launch, &mut options));
-        if options.cancel_on_ctrl_c {
-            let cancel = cancel.unwrap_or_default();
-            tokio::select! {
-                () = shared.run(Some(cancel.clone())) => {}
-                () = cancel_at_ctrl_c(cancel) => {}
-            }
+        let ctrl_c = if options.cancel_on_ctrl_c {
+            Some(cancel_at_ctrl_c(options.cancel.get_or_insert_default().clone()).await)
         } else {
-            shared.run(cancel).await;
-        }
+            None
+        };
+        let shared = Arc::new(Shared::new(launch, &mut options));
+        shared.run().await;
+        drop(ctrl_c);
         let report = Report::of(&shared);
         let failures = shared.take_failures();
+        let cancelled = shared.is_stopped() && report.succeeded() < report.factories();
+        if cancelled || !failures.is_empty() {
+            shared.drop_undelivered();
+        }
         if !failures.is_empty() {
             return Err(RunError::Failed { failures: Failures(failures), report: Box::new(report) });
         }
-        if shared.is_stopped() && report.succeeded() < report.entries().len() {
+        if cancelled {
             return Err(RunError::Cancelled { report: Box::new(report) });
         }
         let outputs = (0..shared.plan.factories.len()).map(|node| shared.kept_output(node)).collect();
@@ -133,12 +136,36 @@ impl<P> Runner<P> {
     }
 }
 
-/// Cancels the token at Ctrl-C, and never comes back: the run does.
-async fn cancel_at_ctrl_c(cancel: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        cancel.cancel();
+/// What shells report of a program that SIGINT ended.
+const EXIT_AT_SIGINT: i32 = 130;
+
+/// Cancels the token at Ctrl-C, in a task of its own: the run may not get to it while a factory computes.
+async fn cancel_at_ctrl_c(cancel: CancellationToken) -> AbortOnDrop {
+    let mut ctrl_c = Box::pin(tokio::signal::ctrl_c());
+    // The first poll registers the handler, before any factory starts.
+    let first = std::future::poll_fn(|cx| Poll::Ready(ctrl_c.as_mut().poll(cx))).await;
+    let task = tokio::spawn(async move {
+        let signalled = match first {
+            Poll::Ready(signalled) => signalled,
+            Poll::Pending => ctrl_c.await,
+        };
+        if signalled.is_ok() {
+            cancel.cancel();
+            // Who asks again does not want to wait for blocking work. Staged writes are left unfinished, targets are whole.
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(EXIT_AT_SIGINT);
+            }
+        }
+    });
+    AbortOnDrop(task)
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
-    std::future::pending().await
 }
 
 impl<P: 'static> IntoFuture for Runner<P> {
@@ -173,7 +200,7 @@ impl<P: PipelineItem> Run<P> {
     /// The output of a factory: one that no other factory takes, or one under `keep(…)`. Any other does not compile.
     pub fn get<F: Factory>(&self) -> &F::Output
     where
-        P: Lists<F> + Keeps<F, true>,
+        P: Keeps<F, true>,
     {
         match self.output(position::<P, F>()) {
             Some(output) => output,

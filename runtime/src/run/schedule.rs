@@ -2,74 +2,81 @@
 
 use std::collections::VecDeque;
 
-use super::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, Ordering, held};
+use super::sync::{AtomicBool, AtomicU32, Mutex, Ordering, held};
 use crate::plan::Plan;
 
-/// Counts down what each node waits for, and how many drivers there are.
+/// Counts down what each node waits for, and hands out those that wait for nothing any more.
 ///
-/// A driver runs one node after another. It calls [`Schedule::finish`] after each, goes on with the node that it is
-/// given, and spawns a driver for each of the others. There is no more driver when the run is over.
+/// A driver runs one node after another, of which [`Schedule::finish`] gives it the next. What it cannot take itself is
+/// queued for others: as long as something is in the queue, at least one driver has been called that has not come yet.
+/// It comes as soon as the runtime has a thread for it, and calls another if there is still more to do. So everything
+/// that is ready starts as early as if it had been spawned, but where nodes end faster than threads wake up, a few
+/// drivers run all of them.
 pub(crate) struct Schedule {
     waits: Box<[AtomicU32]>,
     stopped: AtomicBool,
-    limits: Limits,
-}
-
-enum Limits {
-    /// Every ready node starts at once: count drivers.
-    None(AtomicUsize),
-    /// So many nodes at once; the others queue.
-    AtOnce(usize, Mutex<Queue>),
+    /// So many nodes at once, if there is a bound.
+    at_once: Option<usize>,
+    /// As many drivers are called at once, at most: there are no more threads to drive them.
+    threads: usize,
+    queue: Mutex<Queue>,
 }
 
 struct Queue {
     ready: VecDeque<u32>,
+    /// Nodes that were handed out and have not finished.
     running: usize,
+    /// Nodes that have not finished.
+    left: usize,
+    /// Drivers that were called and have not come.
+    called: usize,
 }
 
 /// What a driver does next.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Go on with this node.
-    Run(u32),
-    /// This driver ends, others are there.
-    End,
-    /// This driver ends and is the last: the run is over.
-    Over,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Next {
+    /// Go on with this node, or end.
+    pub(crate) node: Option<u32>,
+    /// Call so many drivers before.
+    pub(crate) call: usize,
+    /// Whether nothing is left to run.
+    pub(crate) over: bool,
 }
 
 impl Schedule {
-    pub(crate) fn new(plan: &Plan, at_once: Option<usize>) -> Self {
-        let limits = match at_once {
-            None => Limits::None(AtomicUsize::new(0)),
-            Some(limit) => {
-                Limits::AtOnce(limit.max(1), Mutex::new(Queue { ready: VecDeque::new(), running: 0 }))
-            }
+    pub(crate) fn new(plan: &Plan, at_once: Option<usize>, threads: usize) -> Self {
+        let ready = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
+        let queue = Queue {
+            ready: ready.map(|(node, _)| node as u32).collect(),
+            running: 0,
+            left: plan.waits.len(),
+            called: 0,
         };
         Self {
             waits: plan.waits.iter().map(|&waits| AtomicU32::new(waits)).collect(),
             stopped: AtomicBool::new(false),
-            limits,
+            at_once: at_once.map(|at_once| at_once.max(1)),
+            threads: threads.max(1),
+            queue: Mutex::new(queue),
         }
     }
 
-    /// The nodes that wait for nothing and start now.
-    pub(crate) fn start(&self, plan: &Plan) -> Vec<u32> {
-        let roots = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
-        let mut roots: VecDeque<u32> = roots.map(|(node, _)| node as u32).collect();
-        match &self.limits {
-            Limits::None(drivers) => {
-                drivers.store(roots.len(), Ordering::Release);
-                roots.into()
-            }
-            Limits::AtOnce(limit, queue) => {
-                let mut queue = held(queue.lock());
-                let now = roots.drain(..roots.len().min(*limit)).collect::<Vec<_>>();
-                queue.running = now.len();
-                queue.ready = roots;
-                now
-            }
-        }
+    /// What the first driver does, which nobody called.
+    pub(crate) fn start(&self) -> Next {
+        let mut queue = held(self.queue.lock());
+        let node = self.take(&mut queue);
+        let call = self.call(&mut queue, self.threads);
+        Next { node, call, over: false }
+    }
+
+    /// What a driver does that was called.
+    pub(crate) fn arrive(&self) -> Next {
+        let mut queue = held(self.queue.lock());
+        queue.called -= 1;
+        let node = self.take(&mut queue);
+        // Whoever filled the queue has called as many as can come.
+        let call = self.call(&mut queue, 1);
+        Next { node, call, over: false }
     }
 
     /// No further factory is to start: nodes still count down, so that the run comes to its end.
@@ -81,47 +88,49 @@ impl Schedule {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Records that a node has finished. `spawn` is called for each node that needs a driver of its own.
-    pub(crate) fn finish(&self, plan: &Plan, node: u32, mut spawn: impl FnMut(u32)) -> Next {
+    /// Records that a node has finished.
+    pub(crate) fn finish(&self, plan: &Plan, node: u32) -> Next {
         let successors = plan.successors(node as usize).iter().copied();
         // The last to count down sees all that the others did before: hence acquire and release.
         let mut ready =
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
-        match &self.limits {
-            Limits::None(drivers) => {
-                let Some(first) = ready.next() else {
-                    let last = drivers.fetch_sub(1, Ordering::AcqRel) == 1;
-                    return if last { Next::Over } else { Next::End };
-                };
-                for next in ready {
-                    // Counted before it can finish, so that the count never falls to zero too early.
-                    drivers.fetch_add(1, Ordering::Relaxed);
-                    spawn(next);
-                }
-                Next::Run(first)
+        // What a node delivers is best taken where it is still in the cache; under a bound, all wait their turn.
+        let own = if self.at_once.is_none() { ready.next() } else { None };
+        let mut queue = held(self.queue.lock());
+        queue.ready.extend(ready);
+        queue.left -= 1;
+        queue.running -= 1;
+        let node = match own {
+            Some(own) => {
+                queue.running += 1;
+                Some(own)
             }
-            Limits::AtOnce(limit, queue) => {
-                let mut queue = held(queue.lock());
-                queue.ready.extend(ready);
-                let next = queue.ready.pop_front();
-                let mut more = Vec::new();
-                while next.is_some() && queue.running < *limit {
-                    let Some(other) = queue.ready.pop_front() else { break };
-                    queue.running += 1;
-                    more.push(other);
-                }
-                if next.is_none() {
-                    queue.running -= 1;
-                }
-                let over = queue.running == 0;
-                drop(queue);
-                more.into_iter().for_each(spawn);
-                match next {
-                    Some(next) => Next::Run(next),
-                    None if over => Next::Over,
-                    None => Next::End,
-                }
-            }
+            None => self.take(&mut queue),
+        };
+        let call = self.call(&mut queue, self.threads);
+        Next { node, call, over: queue.left == 0 }
+    }
+
+    /// Hands out the node that has waited longest.
+    fn take(&self, queue: &mut Queue) -> Option<u32> {
+        if self.at_once.is_some_and(|at_once| queue.running >= at_once) {
+            return None;
         }
+        let node = queue.ready.pop_front()?;
+        queue.running += 1;
+        Some(node)
+    }
+
+    /// How many drivers to call for what is in the queue, unless some are on their way.
+    fn call(&self, queue: &mut Queue, at_most: usize) -> usize {
+        if queue.called > 0 {
+            return 0;
+        }
+        let startable = match self.at_once {
+            Some(at_once) => queue.ready.len().min(at_once.saturating_sub(queue.running)),
+            None => queue.ready.len(),
+        };
+        queue.called = startable.min(at_most);
+        queue.called
     }
 }

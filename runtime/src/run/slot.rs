@@ -30,11 +30,12 @@ impl Slot {
 
     /// The payload by value.
     pub(crate) fn take<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
-        let waiting = held(self.payload.read());
-        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return waiting.as_ref()?.downcast_ref::<T>().cloned();
+        if !self.is_last() {
+            let waiting = held(self.payload.read());
+            if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+                return waiting.as_ref()?.downcast_ref::<T>().cloned();
+            }
         }
-        drop(waiting);
         let payload = self.last()?.downcast::<T>().ok()?;
         // Consumers with `shared` may still hold it.
         Some(Arc::try_unwrap(payload).unwrap_or_else(|shared| T::clone(&shared)))
@@ -42,17 +43,32 @@ impl Slot {
 
     /// The payload itself, together with others.
     pub(crate) fn share(&self) -> Option<AnyPayload> {
-        let waiting = held(self.payload.read());
-        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return waiting.clone();
+        if !self.is_last() {
+            let waiting = held(self.payload.read());
+            if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+                return waiting.clone();
+            }
         }
-        drop(waiting);
         self.last()
     }
 
     /// Gives up the claim to the payload.
     pub(crate) fn release(&self) {
         drop(self.share());
+    }
+
+    /// Drops a payload whose consumers will not come.
+    pub(crate) fn clear(&self) {
+        drop(self.last());
+    }
+
+    /// Counts the caller out if all others are: there is nobody then to race with for the count.
+    fn is_last(&self) -> bool {
+        let last = self.left.load(Ordering::Acquire) == 1;
+        if last {
+            self.left.store(0, Ordering::Release);
+        }
+        last
     }
 
     /// Empties the slot for the last consumer. All others have counted themselves out while holding the read lock, so

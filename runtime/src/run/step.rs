@@ -54,26 +54,45 @@ impl Step {
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) node: usize,
+    pub(crate) started: Instant,
 }
 
 fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
     Box::pin(live::<F>(job))
 }
 
-fn run_blocking<F: Factory>(job: Job) -> BoxFuture<Outcome> {
-    let pool = Arc::clone(&job.shared.pool);
+fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
+    let shared = Arc::clone(&job.shared);
     let runtime = tokio::runtime::Handle::current();
     let live = move || {
         // It may have waited long for a thread.
-        if job.shared.is_stopped() { Err(Unfinished::Cancelled) } else { runtime.block_on(live::<F>(job)) }
+        if job.shared.is_stopped() {
+            return Err(Unfinished::Cancelled);
+        }
+        job.started = Instant::now();
+        let cancel = job.shared.cancel.clone();
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                outcome = live::<F>(job) => outcome,
+                // Only where it waits.
+                () = cancel.cancelled() => Err(Unfinished::Cancelled),
+            }
+        })
     };
-    Box::pin(async move { pool.run(live).await })
+    Box::pin(async move {
+        shared.pool.run(live).await.unwrap_or_else(|| {
+            // The runtime shuts down, but not with this future in it.
+            shared.stop();
+            Err(Unfinished::Cancelled)
+        })
+    })
 }
 
 /// The life of a factory, from its deliveries to its output.
 async fn live<F: Factory>(job: Job) -> Outcome {
     let phase = &job.shared.phases[job.node];
-    let started = Instant::now();
+    let started = job.started;
     let mut inbox = Inbox { shared: &job.shared, node: job.node };
     let mut factory = F::assemble(F::receive(&mut inbox)?);
     factory.read().await?;
@@ -188,14 +207,13 @@ impl Inbox<'_> {
     }
 
     /// A payload of the planned type is there before a factory starts: anything else is a mistake of this crate.
-    fn absent(&self, delivery: usize) -> Error {
-        let factory = &self.shared.plan.factories[self.node];
-        let delivery = &factory.deliveries[delivery];
+    fn absent(&self, at: usize) -> Error {
+        let delivery = &self.shared.plan.factories[self.node].deliveries[at];
         anyhow::anyhow!(
             "delivery `{}` of type `{}` did not arrive from `{}`; this is a mistake in setl, please report it",
             delivery.name,
             delivery.type_name,
-            self.shared.plan.source_name(factory.sources[0]),
+            self.shared.plan.source_name(self.source(at)),
         )
     }
 }

@@ -1,0 +1,78 @@
+//! What `#[factory]` generates for an item with mistakes: enough that its uses stay as they are.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Generics, Ident, Type, parse_quote};
+
+use super::expand::owned;
+use crate::errors::Errors;
+use crate::names::runtime;
+
+/// A factory that takes nothing, and the errors.
+pub(super) fn expand(
+    name: &Ident,
+    generics: &Generics,
+    output: Option<&Type>,
+    errors: Errors,
+) -> TokenStream {
+    let setl = runtime(Span::call_site());
+    let text = syn::ext::IdentExt::unraw(name).to_string();
+    let output = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
+    let errors = errors.finish();
+    let generics = owned(generics);
+    let (implementing, arguments, where_clause) = generics.split_for_impl();
+    let mut in_pipeline = generics.clone();
+    in_pipeline.params.push(parse_quote!(ThePipeline));
+    let (implementing_in_pipeline, ..) = in_pipeline.split_for_impl();
+    quote! {
+        impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
+            const NAME: &'static str = #text;
+            type Output = #output;
+            const ID: #setl::Option<&'static str> = #setl::None;
+            const BLOCKING: bool = false;
+            const DELIVERIES: &'static [#setl::Delivery] = &[];
+            type Deliveries = ();
+
+            fn receive(_: &mut #setl::Inbox<'_>) -> #setl::Result<()> {
+                #setl::Ok(())
+            }
+
+            fn assemble((): ()) -> Self {
+                #setl::never()
+            }
+
+            fn requirements() -> #setl::Vec<#setl::Requirement> {
+                #setl::never()
+            }
+
+            fn inspect(_: &mut Self::Output) -> #setl::Option<usize> {
+                #setl::None
+            }
+        }
+
+        impl #implementing_in_pipeline #setl::Produces<ThePipeline> for #name #arguments #where_clause {
+            type Key = #output;
+            type Itself = Self;
+        }
+
+        impl #implementing_in_pipeline #setl::Wired<ThePipeline> for #name #arguments #where_clause {
+            const FROM: &'static [#setl::Source] = &[];
+        }
+
+        #errors
+    }
+}
+
+/// What a function does, for its stub.
+pub(super) fn process(name: &Ident, generics: &Generics) -> TokenStream {
+    let setl = runtime(Span::call_site());
+    let generics = owned(generics);
+    let (implementing, arguments, where_clause) = generics.split_for_impl();
+    quote! {
+        impl #implementing #setl::Factory for #name #arguments #where_clause {
+            async fn process(&mut self) -> #setl::Result<Self::Output> {
+                #setl::never()
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+fn take(rates: Option<Rates>) {}
+#[allow(non_camel_case_types, reason = "stands for the function of the same name")]
+struct take {
+    deliveries: ::setl::__private::Option<(Option<Rates>,)>,
+    marker: ::setl::__private::PhantomData<fn() -> ()>,
+}
+impl ::setl::__private::FactoryItem for take {
+    const NAME: &'static str = "take";
+    type Output = ();
+    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
+    const BLOCKING: bool = true;
+    const DELIVERIES: &'static [::setl::__private::Delivery] = &[
+        ::setl::__private::Delivery {
+            name: "rates",
+            type_name: "Option<Rates>",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: true,
+            taking: ::setl::__private::Taking::Owned,
+        },
+    ];
+    type Deliveries = (Option<Rates>,);
+    #[allow(unused_variables, reason = "there may be no deliveries")]
+    fn receive(
+        inbox: &mut ::setl::__private::Inbox<'_>,
+    ) -> ::setl::__private::Result<Self::Deliveries> {
+        ::setl::__private::Ok((
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                Rates,
+            >>::take_optional(inbox, 0usize)?,
+        ))
+    }
+    fn assemble((__0,): Self::Deliveries) -> Self {
+        Self {
+            deliveries: ::setl::__private::Some((__0,)),
+            marker: ::setl::__private::PhantomData,
+        }
+    }
+    fn requirements() -> ::setl::__private::Vec<::setl::__private::Requirement> {
+        ::setl::__private::vec([
+            ::setl::__private::Requirement::new::<
+                Rates,
+                Rates,
+            >(true, ::setl::__private::None),
+        ])
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
+        use ::setl::__private::{Inspectable as _, Opaque as _};
+        (&&::setl::__private::Probe::<()>::NEW).inspector()(output, "take")
+    }
+}
+impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
+    type Key = ::setl::__private::Sink<Self>;
+    type Itself = Self;
+}
+impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take
+where
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Rates>,
+{
+    const FROM: &'static [::setl::__private::Source] = &[
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<Rates>>::SOURCE,
+    ];
+}
+impl ::setl::__private::Factory for take {
+    #[allow(
+        clippy::unit_arg,
+        clippy::let_unit_value,
+        reason = "the function may return nothing"
+    )]
+    async fn process(&mut self) -> ::setl::__private::Result<Self::Output> {
+        let ::setl::__private::Some((__0,)) = self.deliveries.take() else {
+            return ::setl::__private::Err(::setl::__private::processed_twice());
+        };
+        ::setl::__private::Ok(take(__0))
+    }
+}

@@ -1,0 +1,116 @@
+/// Reads.
+pub async fn read_flights<T: Row>(
+    source: Repository<T>,
+    limit: usize,
+) -> Result<Dataset<T>> {
+    source.load(limit).await
+}
+/// Reads.
+#[allow(non_camel_case_types, reason = "stands for the function of the same name")]
+pub struct read_flights<T: Row> {
+    deliveries: ::setl::__private::Option<(Repository<T>, usize)>,
+    marker: ::setl::__private::PhantomData<fn() -> (T,)>,
+}
+impl<T: Row> ::setl::__private::FactoryItem for read_flights<T>
+where
+    T: ::setl::__private::Payload,
+{
+    const NAME: &'static str = "read_flights";
+    type Output = Dataset<T>;
+    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
+    const BLOCKING: bool = false;
+    const DELIVERIES: &'static [::setl::__private::Delivery] = &[
+        ::setl::__private::Delivery {
+            name: "source",
+            type_name: "Repository<T>",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: false,
+            taking: ::setl::__private::Taking::Owned,
+        },
+        ::setl::__private::Delivery {
+            name: "limit",
+            type_name: "usize",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: false,
+            taking: ::setl::__private::Taking::Owned,
+        },
+    ];
+    type Deliveries = (Repository<T>, usize);
+    #[allow(unused_variables, reason = "there may be no deliveries")]
+    fn receive(
+        inbox: &mut ::setl::__private::Inbox<'_>,
+    ) -> ::setl::__private::Result<Self::Deliveries> {
+        ::setl::__private::Ok((
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                Repository<T>,
+            >>::take(inbox, 0usize)?,
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                usize,
+            >>::take(inbox, 1usize)?,
+        ))
+    }
+    fn assemble((__0, __1): Self::Deliveries) -> Self {
+        Self {
+            deliveries: ::setl::__private::Some((__0, __1)),
+            marker: ::setl::__private::PhantomData,
+        }
+    }
+    fn requirements() -> ::setl::__private::Vec<::setl::__private::Requirement> {
+        ::setl::__private::vec([
+            ::setl::__private::Requirement::new::<
+                Repository<T>,
+                Repository<T>,
+            >(false, ::setl::__private::None),
+            ::setl::__private::Requirement::new::<
+                usize,
+                usize,
+            >(false, ::setl::__private::None),
+        ])
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
+        use ::setl::__private::{Inspectable as _, Opaque as _};
+        (&&::setl::__private::Probe::<Dataset<T>>::NEW)
+            .inspector()(output, "read_flights")
+    }
+}
+impl<T: Row, ThePipeline> ::setl::__private::Produces<ThePipeline> for read_flights<T>
+where
+    T: ::setl::__private::Payload,
+{
+    type Key = Dataset<T>;
+    type Itself = Self;
+}
+impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for read_flights<T>
+where
+    T: ::setl::__private::Payload,
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Repository<T>>,
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<usize>,
+{
+    const FROM: &'static [::setl::__private::Source] = &[
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<
+            Repository<T>,
+        >>::SOURCE,
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<usize>>::SOURCE,
+    ];
+}
+impl<T: Row> ::setl::__private::Factory for read_flights<T>
+where
+    T: ::setl::__private::Payload,
+{
+    #[allow(
+        clippy::unit_arg,
+        clippy::let_unit_value,
+        reason = "the function may return nothing"
+    )]
+    async fn process(&mut self) -> ::setl::__private::Result<Self::Output> {
+        let ::setl::__private::Some((__0, __1)) = self.deliveries.take() else {
+            return ::setl::__private::Err(::setl::__private::processed_twice());
+        };
+        <Result<
+            Dataset<T>,
+        > as ::setl::__private::Fallible>::into_result(read_flights::<T>(__0, __1).await)
+    }
+}

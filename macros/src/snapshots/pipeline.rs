@@ -1,0 +1,173 @@
+pub struct Delays {
+    flights: Repository<Flight>,
+    rates: Option<Rates>,
+}
+const _: () = {
+    type __Factory0 = read_flights;
+    type __Factory1 = CarrierDelays;
+    type __Input0 = Repository<Flight>;
+    type __Input1 = Rates;
+    impl ::setl::__private::HasExactlyOneProducerOf<__Input0> for Delays {
+        type Producer = ::setl::__private::NoFactory;
+        const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Input(
+            0usize,
+        );
+    }
+    impl ::setl::__private::HasExactlyOneProducerOf<
+        ::setl::__private::WithId<__Input1, Backup>,
+    > for Delays {
+        type Producer = ::setl::__private::NoFactory;
+        const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Input(
+            1usize,
+        );
+    }
+    impl ::setl::__private::HasExactlyOneProducerOf<
+        <__Factory0 as ::setl::__private::Produces<Delays>>::Key,
+    > for Delays {
+        type Producer = ::setl::__private::Nth<0usize>;
+        const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Factory(
+            0usize,
+        );
+    }
+    impl ::setl::__private::ListsAt<__Factory0, ::setl::__private::Nth<0usize>>
+    for Delays {}
+    impl ::setl::__private::HasExactlyOneProducerOf<
+        <__Factory1 as ::setl::__private::Produces<Delays>>::Key,
+    > for Delays {
+        type Producer = ::setl::__private::Nth<1usize>;
+        const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Factory(
+            1usize,
+        );
+    }
+    impl ::setl::__private::ListsAt<__Factory1, ::setl::__private::Nth<1usize>>
+    for Delays {}
+    impl ::setl::__private::HasExactlyOneProducerOf<::setl::__private::Context>
+    for Delays {
+        type Producer = ::setl::__private::NoFactory;
+        const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Context;
+    }
+    const NAMES: &[&str; 2usize] = &["read_flights", "CarrierDelays"];
+    const STAGES: &[::setl::__private::Stage] = &[
+        ::setl::__private::Stage::new("extract", 1usize),
+        ::setl::__private::Stage::new("transform", 1usize).barrier(),
+    ];
+    const ENTRIES: &[::setl::__private::Entry; 2usize] = &[
+        <<__Factory0 as ::setl::__private::Produces<
+            Delays,
+        >>::Itself as ::setl::__private::Listed>::ENTRY,
+        <<__Factory1 as ::setl::__private::Produces<
+            Delays,
+        >>::Itself as ::setl::__private::Listed>::ENTRY,
+    ];
+    const FROM: &[&[::setl::__private::Source]; 2usize] = &[
+        <<__Factory0 as ::setl::__private::Produces<
+            Delays,
+        >>::Itself as ::setl::__private::Wired<Delays>>::FROM,
+        <<__Factory1 as ::setl::__private::Produces<
+            Delays,
+        >>::Itself as ::setl::__private::Wired<Delays>>::FROM,
+    ];
+    const LINKS: usize = ::setl::__private::count_links(FROM, STAGES);
+    const GRAPH: &::setl::__private::Links<3usize, 4usize, LINKS> = &::setl::__private::Links::new(
+        FROM,
+        STAGES,
+    );
+    const ORDER: &::setl::__private::Ordering<3usize> = &::setl::__private::order(
+        "Delays",
+        NAMES,
+        GRAPH,
+        FROM,
+        STAGES,
+    );
+    const KEPT: &[bool; 2usize] = &::setl::__private::kept(GRAPH, FROM, [true, false]);
+    const _: () = ::setl::__private::check_presence(
+        "Delays",
+        &[("flights", false), ("rates", true)],
+        NAMES,
+        &[ENTRIES[0usize].deliveries, ENTRIES[1usize].deliveries],
+        FROM,
+    );
+    impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { KEPT[0usize] }>
+    for Delays {}
+    impl ::setl::__private::KeepsAt<::setl::__private::Nth<1usize>, { KEPT[1usize] }>
+    for Delays {}
+    #[allow(dead_code, reason = "only checked")]
+    fn inputs_are_taken() {
+        ::setl::__private::check_input::<
+            ::setl::__private::IsTaken<
+                { ::setl::__private::input_is_taken(FROM, 0usize) },
+            >,
+        >();
+        ::setl::__private::check_input::<
+            ::setl::__private::IsTaken<
+                { ::setl::__private::input_is_taken(FROM, 1usize) },
+            >,
+        >();
+    }
+    impl ::setl::__private::PipelineItem for Delays {
+        const PLAN: &'static ::setl::__private::Plan = &::setl::__private::Plan {
+            pipeline: ::setl::__private::Cow::Borrowed("Delays"),
+            inputs: ::setl::__private::Cow::Borrowed(
+                &[
+                    ::setl::__private::Input {
+                        name: ::setl::__private::Cow::Borrowed("flights"),
+                        type_name: "Repository<Flight>",
+                        id: ::setl::__private::None,
+                    },
+                    ::setl::__private::Input {
+                        name: ::setl::__private::Cow::Borrowed("rates"),
+                        type_name: "Option<Rates>",
+                        id: ::setl::__private::Some("Backup"),
+                    },
+                ],
+            ),
+            stages: ::setl::__private::Cow::Borrowed(STAGES),
+            factories: ::setl::__private::Cow::Borrowed(
+                &[
+                    ENTRIES[0usize]
+                        .node(NAMES[0usize], 0usize, FROM[0usize], KEPT[0usize]),
+                    ENTRIES[1usize]
+                        .node(NAMES[1usize], 1usize, FROM[1usize], KEPT[1usize]),
+                ],
+            ),
+            offsets: ::setl::__private::Cow::Borrowed(&GRAPH.offsets),
+            successors: ::setl::__private::Cow::Borrowed(&GRAPH.successors),
+            waits: ::setl::__private::Cow::Borrowed(&GRAPH.waits),
+            order: ::setl::__private::Cow::Borrowed(&ORDER.order),
+            levels: ::setl::__private::Cow::Borrowed(&ORDER.levels),
+        };
+        const STEPS: &'static [::setl::__private::Step] = &[
+            ENTRIES[0usize].step,
+            ENTRIES[1usize].step,
+        ];
+        fn into_inputs(
+            self,
+        ) -> ::setl::__private::Vec<
+            ::setl::__private::Option<::setl::__private::AnyPayload>,
+        > {
+            ::setl::__private::vec([
+                ::setl::__private::payload::<__Input0>(self.flights),
+                ::setl::__private::payload_if_any::<__Input1>(self.rates),
+            ])
+        }
+    }
+};
+#[allow(dead_code, reason = "not every pipeline is inspected")]
+impl Delays {
+    /// A run of this pipeline with its inputs: `.await` it.
+    pub fn run(self) -> ::setl::__private::Runner<Self> {
+        ::setl::__private::Runner::new(self)
+    }
+    /// What the pipeline consists of, and who delivers to whom.
+    pub fn plan() -> &'static ::setl::__private::Plan {
+        <Self as ::setl::__private::PipelineItem>::PLAN
+    }
+    /// The pipeline as a picture, in Mermaid or DOT.
+    pub fn diagram() -> ::setl::__private::Diagram<'static> {
+        ::setl::__private::Diagram::of(Self::plan())
+    }
+    /// The pipeline as text: stages, factories, what each takes from whom.
+    pub fn describe() -> ::setl::__private::String {
+        ::setl::__private::describe(Self::plan())
+    }
+}

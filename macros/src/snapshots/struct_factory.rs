@@ -1,0 +1,65 @@
+/// How late carriers are.
+struct CarrierDelays {
+    flights: Dataset<Flight>,
+    cache: Vec<u8>,
+}
+impl ::setl::__private::FactoryItem for CarrierDelays {
+    const NAME: &'static str = "CarrierDelays";
+    type Output = Delays;
+    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::Some("Clean");
+    const BLOCKING: bool = true;
+    const DELIVERIES: &'static [::setl::__private::Delivery] = &[
+        ::setl::__private::Delivery {
+            name: "flights",
+            type_name: "Dataset<Flight>",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: false,
+            taking: ::setl::__private::Taking::Owned,
+        },
+    ];
+    type Deliveries = (Dataset<Flight>,);
+    #[allow(unused_variables, reason = "there may be no deliveries")]
+    fn receive(
+        inbox: &mut ::setl::__private::Inbox<'_>,
+    ) -> ::setl::__private::Result<Self::Deliveries> {
+        ::setl::__private::Ok((
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                Dataset<Flight>,
+            >>::take(inbox, 0usize)?,
+        ))
+    }
+    fn assemble((__0,): Self::Deliveries) -> Self {
+        Self {
+            flights: __0,
+            cache: <Vec<u8> as ::setl::__private::Undelivered>::initial(),
+        }
+    }
+    fn requirements() -> ::setl::__private::Vec<::setl::__private::Requirement> {
+        ::setl::__private::vec([
+            ::setl::__private::Requirement::new::<
+                Dataset<Flight>,
+                Dataset<Flight>,
+            >(false, ::setl::__private::None),
+        ])
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
+        use ::setl::__private::{Inspectable as _, Opaque as _};
+        (&&::setl::__private::Probe::<Delays>::NEW).inspector()(output, "CarrierDelays")
+    }
+}
+impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for CarrierDelays {
+    type Key = ::setl::__private::WithId<Delays, Clean>;
+    type Itself = Self;
+}
+impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for CarrierDelays
+where
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Dataset<Flight>>,
+{
+    const FROM: &'static [::setl::__private::Source] = &[
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<
+            Dataset<Flight>,
+        >>::SOURCE,
+    ];
+}

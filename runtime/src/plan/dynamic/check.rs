@@ -1,0 +1,271 @@
+//! What [`Builder::build`] checks: names, producers, sources and the order.
+
+use std::any::TypeId;
+use std::borrow::Cow;
+
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+
+use super::{Builder, FactoryDraft, Requirement, Supply};
+use crate::context::Context;
+use crate::inspect::short_type;
+use crate::plan::order::{describe_cycle, for_each_link};
+use crate::plan::{Delivery, Input, Node, Plan, Source, Stage};
+
+impl Builder {
+    /// Names are how things are told apart in errors and reports, and asked for.
+    pub(super) fn check_names(&self, mistakes: &mut Vec<String>) {
+        let mut seen = std::collections::HashSet::new();
+        for factory in &self.factories {
+            if !seen.insert(factory.name.as_str()) {
+                mistakes.push(format!(
+                    "factory `{0}` is listed twice: each factory runs once in a run; to run the same code on other \
+                     deliveries, give it a name with `.factory_named::<{0}>(\"…\", …)`",
+                    factory.name
+                ));
+            }
+        }
+        for input in &self.inputs {
+            if !seen.insert(input.name.as_str()) {
+                mistakes.push(format!(
+                    "`{}` is the name of two things: an input needs a name of its own",
+                    input.name
+                ));
+            }
+        }
+        for kept in &self.keep {
+            if !self.factories.iter().any(|factory| factory.name == *kept) {
+                mistakes
+                    .push(format!("`keep({kept})` names a factory that is in no stage{}", self.near(kept)));
+            }
+        }
+    }
+
+    /// Exactly one factory or input delivers each type.
+    pub(super) fn check_producers(&self, mistakes: &mut Vec<String>) {
+        let mut producers: Vec<(TypeId, &str)> = Vec::new();
+        for (name, supply) in self.supplies() {
+            let Some(key) = supply.key else { continue };
+            match producers.iter().find(|(other, _)| *other == key) {
+                // A factory that is listed twice has been told of.
+                Some((_, first)) if *first == name => {}
+                Some((_, first)) => mistakes.push(format!(
+                    "both `{first}` and `{name}` deliver `{}`: give one of them an id, or a name of its own",
+                    short_type(supply.type_name)
+                )),
+                None => producers.push((key, name)),
+            }
+        }
+    }
+
+    fn supplies(&self) -> impl Iterator<Item = (&str, &Supply)> {
+        let inputs = self.inputs.iter().map(|input| (input.name.as_str(), &input.supply));
+        let factories = self.factories.iter().map(|factory| (factory.name.as_str(), &factory.supply));
+        inputs.chain(factories)
+    }
+
+    /// Where each delivery of each factory comes from.
+    pub(super) fn resolve(&self, mistakes: &mut Vec<String>) -> Vec<Vec<Source>> {
+        let mut sources = Vec::with_capacity(self.factories.len());
+        for factory in &self.factories {
+            self.check_takes(factory, mistakes);
+            let of_factory =
+                factory.requirements.iter().zip(factory.deliveries).map(|(requirement, delivery)| {
+                    self.resolve_one(factory, requirement, delivery).unwrap_or_else(|mistake| {
+                        mistakes.push(mistake);
+                        Source::Context
+                    })
+                });
+            sources.push(of_factory.collect());
+        }
+        sources
+    }
+
+    /// What is wired by name is a delivery of the factory, and comes from one place.
+    fn check_takes(&self, factory: &FactoryDraft, mistakes: &mut Vec<String>) {
+        let FactoryDraft { name, deliveries, takes, .. } = factory;
+        for (index, (delivery, producer)) in takes.iter().enumerate() {
+            if !deliveries.iter().any(|known| known.name == delivery) {
+                let known: Vec<_> = deliveries.iter().map(|known| format!("`{}`", known.name)).collect();
+                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                mistakes.push(format!("factory `{name}` has no delivery `{delivery}`: it takes {known}"));
+            } else if let Some((_, first)) = takes[..index].iter().find(|(other, _)| other == delivery) {
+                mistakes.push(format!(
+                    "factory `{name}` takes `{delivery}` twice, from `{first}` and from `{producer}`: drop one of them"
+                ));
+            }
+        }
+    }
+
+    fn resolve_one(
+        &self,
+        factory: &FactoryDraft,
+        requirement: &Requirement,
+        delivery: &Delivery,
+    ) -> Result<Source, String> {
+        let Self { name: pipeline, .. } = self;
+        let payload = short_type(requirement.type_name);
+        let consumer = format!("factory `{}` takes it as `{}`", factory.name, delivery.name);
+        let id = delivery.id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
+        if let Some((_, producer)) = factory.takes.iter().find(|(name, _)| name == delivery.name) {
+            let Some((source, supply)) = self.named(producer) else {
+                return Err(format!(
+                    "nothing in pipeline `{pipeline}` is named `{producer}`{}; {consumer}",
+                    self.near(producer)
+                ));
+            };
+            if supply.payload != requirement.payload {
+                return Err(format!("`{producer}` does not deliver `{payload}`; {consumer}"));
+            }
+            if supply.optional && !requirement.optional {
+                return Err(format!("`{producer}` may be absent; {}", must_be_optional(&consumer, delivery)));
+            }
+            return Ok(source);
+        }
+        if let Some(producer) = requirement.producer {
+            let listed = self.factories.iter().enumerate().filter(|(_, other)| other.item == producer);
+            return match *listed.collect::<Vec<_>>() {
+                [(index, other)] if other.supply.payload == requirement.payload => Ok(Source::Factory(index)),
+                [(_, other)] => {
+                    Err(format!("factory `{}` does not deliver `{payload}`; {consumer}", other.name))
+                }
+                [(_, first), (_, second), ..] => Err(format!(
+                    "`{}` and `{}` are both the factory `{}`; {consumer}: say which with `.take(\"{}\", …)`",
+                    first.name,
+                    second.name,
+                    delivery.producer.unwrap_or_default(),
+                    delivery.name
+                )),
+                [] => Err(format!(
+                    "pipeline `{pipeline}` does not list the factory `{}`; {consumer}",
+                    delivery.producer.unwrap_or_default()
+                )),
+            };
+        }
+        if requirement.key == TypeId::of::<Context>() {
+            return Ok(Source::Context);
+        }
+        let inputs =
+            self.inputs.iter().enumerate().map(|(index, input)| (Source::Input(index), &input.supply));
+        let factories = self
+            .factories
+            .iter()
+            .enumerate()
+            .map(|(index, factory)| (Source::Factory(index), &factory.supply));
+        match inputs.chain(factories).find(|(_, supply)| supply.key == Some(requirement.key)) {
+            Some((_, supply)) if supply.optional && !requirement.optional => {
+                Err(format!("`{payload}`{id} may be absent; {}", must_be_optional(&consumer, delivery)))
+            }
+            Some((source, _)) => Ok(source),
+            None => Err(format!(
+                "nothing in pipeline `{pipeline}` delivers `{payload}`{id}; {consumer}: add a factory whose output it is, or an input of this type"
+            )),
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<(Source, &Supply)> {
+        if let Some(index) = self.inputs.iter().position(|input| input.name == name) {
+            return Some((Source::Input(index), &self.inputs[index].supply));
+        }
+        let index = self.factories.iter().position(|factory| factory.name == name)?;
+        Some((Source::Factory(index), &self.factories[index].supply))
+    }
+
+    /// The names that exist, to choose from.
+    fn near(&self, name: &str) -> String {
+        let names = self.supplies().map(|(other, _)| other);
+        let near = names
+            .map(|other| (strsim::jaro_winkler(name, other), other))
+            .filter(|(likeness, _)| *likeness > 0.75);
+        match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((_, other)) => format!(", did you mean `{other}`?"),
+            None => String::new(),
+        }
+    }
+
+    /// Orders the factories, unless they wait for each other in a cycle.
+    pub(super) fn plan(&self, sources: Vec<Vec<Source>>, mistakes: &mut Vec<String>) -> Option<Plan> {
+        let from: Vec<&[Source]> = sources.iter().map(Vec::as_slice).collect();
+        let mut graph = DiGraph::<usize, ()>::new();
+        let gates = self.stages.iter().filter(|stage| stage.barrier).count();
+        let nodes: Vec<_> = (0..self.factories.len() + gates).map(|node| graph.add_node(node)).collect();
+        for_each_link!(&from, &self.stages, |before, after| {
+            graph.add_edge(nodes[before], nodes[after], ());
+        });
+        let Ok(order) = toposort(&graph, None) else {
+            mistakes.push(self.describe_cycle(&graph, &from));
+            return None;
+        };
+        let order: Vec<u32> = order.into_iter().map(|node| graph[node] as u32).collect();
+        let mut levels = vec![0u32; nodes.len()];
+        let mut waits = vec![0u32; nodes.len()];
+        for &node in &order {
+            for edge in graph.edges(nodes[node as usize]) {
+                let after = graph[edge.target()];
+                levels[after] = levels[after].max(levels[node as usize] + 1);
+                waits[after] += 1;
+            }
+        }
+        let mut offsets = vec![0u32];
+        let mut successors = Vec::new();
+        for &node in &nodes {
+            successors.extend(graph.neighbors(node).map(|after| graph[after] as u32));
+            offsets.push(successors.len() as u32);
+        }
+        let mut taken = vec![false; self.factories.len()];
+        for source in sources.iter().flatten() {
+            if let Source::Factory(producer) = *source {
+                taken[producer] = true;
+            }
+        }
+        let factories = self.factories.iter().enumerate().map(|(index, factory)| Node {
+            name: Cow::Owned(factory.name.clone()),
+            stage: factory.stage,
+            deliveries: factory.deliveries,
+            sources: Cow::Owned(sources[index].clone()),
+            id: factory.id,
+            kept: self.keep.contains(&factory.name) || !taken[index],
+            blocking: factory.blocking,
+            output: factory.output,
+        });
+        let inputs = self.inputs.iter().map(|input| Input {
+            name: Cow::Owned(input.name.clone()),
+            type_name: input.type_name,
+            id: input.id,
+        });
+        Some(Plan {
+            pipeline: Cow::Owned(self.name.clone()),
+            inputs: inputs.collect(),
+            stages: self.stages.iter().cloned().collect(),
+            factories: factories.collect(),
+            offsets: offsets.into(),
+            successors: successors.into(),
+            waits: waits.into(),
+            order: order.into(),
+            levels: levels.into(),
+        })
+    }
+
+    /// In the words of the compiler's check.
+    fn describe_cycle(&self, graph: &DiGraph<usize, ()>, from: &[&[Source]]) -> String {
+        let is_cycle = |component: &Vec<NodeIndex>| {
+            component.len() > 1 || component.iter().any(|&node| graph.contains_edge(node, node))
+        };
+        let mut waits = vec![0; graph.node_count()];
+        for node in kosaraju_scc(graph).into_iter().find(is_cycle).unwrap_or_default() {
+            waits[graph[node]] = 1;
+        }
+        let names: Vec<_> = self.factories.iter().map(|factory| factory.name.as_str()).collect();
+        let mut waits_for = vec![usize::MAX; waits.len()];
+        let text = describe_cycle(&self.name, &names, &waits, &mut waits_for, from, &self.stages);
+        text.as_str().to_owned()
+    }
+}
+
+fn must_be_optional(consumer: &str, delivery: &Delivery) -> String {
+    format!(
+        "{consumer}, which must be optional: `#[delivery(optional)]` with the type `Option<{}>`",
+        delivery.type_name
+    )
+}

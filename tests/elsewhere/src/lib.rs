@@ -1,0 +1,46 @@
+//! Factories that pipelines of another crate list.
+
+use setl::prelude::*;
+
+/// The id of what was not cleaned yet.
+pub struct Raw;
+
+/// Names from somewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Names(pub Vec<String>);
+
+/// A function factory, whose output has an id.
+#[factory(id = Raw)]
+pub fn read_names() -> Result<Names> {
+    Ok(Names(vec![" ada ".to_owned()]))
+}
+
+/// A struct factory.
+#[factory(output = Names)]
+pub struct Clean {
+    #[delivery(id = Raw)]
+    names: Names,
+}
+
+impl Factory for Clean {
+    async fn process(&mut self) -> Result<Names> {
+        Ok(Names(self.names.0.iter().map(|name| name.trim().to_owned()).collect()))
+    }
+}
+
+/// A generic factory.
+#[factory(output = Vec<T>)]
+pub struct Load<T: Clone> {
+    #[delivery]
+    first: T,
+}
+
+impl<T: Clone + Send + Sync + 'static> Factory for Load<T> {
+    async fn process(&mut self) -> Result<Vec<T>> {
+        Ok(vec![self.first.clone()])
+    }
+}
+
+/// A generic function factory that delivers nothing.
+#[factory]
+pub fn discard<T: Clone>(_value: Vec<T>) {}

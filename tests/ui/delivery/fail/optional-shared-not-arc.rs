@@ -1,0 +1,10 @@
+use setl::prelude::*;
+
+struct Model(f64);
+
+#[factory]
+fn score(#[delivery(shared, optional)] model: Option<Model>) -> f64 {
+    model.map_or(0.0, |model| model.0)
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use setl::prelude::*;
+
+#[factory]
+fn count(names: &Vec<String>) -> usize {
+    names.len()
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use setl::prelude::*;
+
+struct Count {
+    #[delivery]
+    names: Vec<String>,
+}
+
+fn main() {}

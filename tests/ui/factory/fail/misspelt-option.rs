@@ -1,0 +1,12 @@
+use setl::prelude::*;
+
+#[factory(output = u32, blockin)]
+struct ReadOrders;
+
+impl Factory for ReadOrders {
+    async fn process(&mut self) -> Result<u32> {
+        Ok(1)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use setl::prelude::*;
+
+struct ReadOrders;
+
+#[factory]
+impl ReadOrders {
+    fn read() {}
+}
+
+fn main() {}

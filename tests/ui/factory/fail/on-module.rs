@@ -1,0 +1,6 @@
+use setl::prelude::*;
+
+#[factory]
+mod orders {}
+
+fn main() {}

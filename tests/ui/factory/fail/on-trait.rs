@@ -1,0 +1,6 @@
+use setl::prelude::*;
+
+#[factory(output = u32)]
+trait ReadOrders {}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use setl::prelude::*;
+
+#[factory(output = &str)]
+struct ReadName;
+
+impl Factory for ReadName {
+    async fn process(&mut self) -> Result<Self::Output> {
+        todo!()
+    }
+}
+
+#[factory]
+fn read_title() -> &str {
+    "title"
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use setl::prelude::*;
+
+#[factory(output = u32)]
+struct ReadOrders;
+
+#[pipeline(extract(ReadOrders))]
+struct Daily;
+
+fn main() {}

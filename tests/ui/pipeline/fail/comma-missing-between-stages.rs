@@ -1,0 +1,16 @@
+use setl::prelude::*;
+
+#[factory]
+fn read_names() -> Vec<String> {
+    Vec::new()
+}
+
+#[factory]
+fn count(names: Vec<String>) -> usize {
+    names.len()
+}
+
+#[pipeline(extract(read_names) transform(count))]
+struct Daily;
+
+fn main() {}

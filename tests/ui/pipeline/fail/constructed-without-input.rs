@@ -1,0 +1,15 @@
+use setl::prelude::*;
+
+#[factory]
+fn count(names: Vec<String>) -> usize {
+    names.len()
+}
+
+#[pipeline(transform(count))]
+struct Daily {
+    names: Vec<String>,
+}
+
+fn main() {
+    let _ = Daily {}.run();
+}

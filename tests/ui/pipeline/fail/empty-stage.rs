@@ -1,0 +1,11 @@
+use setl::prelude::*;
+
+#[factory]
+fn read_names() -> Vec<String> {
+    Vec::new()
+}
+
+#[pipeline(extract(read_names), transform())]
+struct Daily;
+
+fn main() {}

@@ -1,0 +1,14 @@
+use setl::prelude::*;
+
+#[factory]
+fn count(names: Vec<String>) -> usize {
+    names.len()
+}
+
+#[pipeline(transform(count))]
+struct Daily {
+    names: Vec<String>,
+    limit: Limit,
+}
+
+fn main() {}

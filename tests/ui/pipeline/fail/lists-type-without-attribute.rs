@@ -1,0 +1,8 @@
+use setl::prelude::*;
+
+struct ReadOrders;
+
+#[pipeline(extract(ReadOrders))]
+struct Daily;
+
+fn main() {}

@@ -1,0 +1,11 @@
+use setl::prelude::*;
+
+#[factory]
+fn read_names() -> Vec<String> {
+    Vec::new()
+}
+
+#[pipeline(#[barier] extract(read_names))]
+struct Daily;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use setl::prelude::*;
+
+#[pipeline]
+struct Daily {
+    day: u32,
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use setl::prelude::*;
+
+#[factory]
+fn read_names() -> Vec<String> {
+    Vec::new()
+}
+
+#[pipeline(extract(read_names))]
+fn daily() {}
+
+fn main() {
+    daily();
+}

@@ -1,0 +1,13 @@
+use setl::prelude::*;
+
+#[factory]
+fn count(names: Vec<String>) -> usize {
+    names.len()
+}
+
+#[pipeline(transform(count))]
+struct Daily(Vec<String>);
+
+fn main() {
+    let _ = Daily(Vec::new()).run();
+}

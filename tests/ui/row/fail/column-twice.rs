@@ -1,0 +1,10 @@
+use setl::prelude::*;
+
+#[derive(Row)]
+struct Flight {
+    delay: f64,
+    #[column("delay")]
+    arrival_delay: f64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use setl::prelude::*;
+
+#[derive(Row)]
+enum Flight {
+    Flown,
+    Cancelled,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use setl::prelude::*;
+
+#[derive(Row)]
+struct Flight {
+    carrier: &'static str,
+}
+
+fn main() {}

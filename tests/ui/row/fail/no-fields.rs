@@ -1,0 +1,6 @@
+use setl::prelude::*;
+
+#[derive(Row)]
+struct Flight {}
+
+fn main() {}
