@@ -131,8 +131,11 @@ impl Delivery {
     /// What must hold whatever the pipeline: a named producer delivers this type.
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let (producer, payload) = (self.producer.as_ref()?, &self.payload);
-        let setl = runtime(producer.span());
-        Some(quote_spanned!(producer.span()=> #setl::producer_delivers::<#producer, #payload>();))
+        let place = Place::of(producer);
+        let setl = runtime(place.start);
+        let delivers = place.angled(&quote!(#producer as #setl::Delivers<#payload>));
+        let what = place.last("DELIVERS");
+        Some(quote!(let () = #delivers::#what;))
     }
 
     /// `<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?`
@@ -262,22 +265,32 @@ pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
     }
 }
 
+/// The type that owns what this one borrows.
+pub(crate) fn owned_text(borrowed: &Type) -> String {
+    match borrowed {
+        Type::Slice(slice) => format!("Vec<{}>", readable(&slice.elem)),
+        other if readable(other) == "str" => "String".to_owned(),
+        other => readable(other),
+    }
+}
+
 /// A delivery is owned: the factory may outlive whatever it would borrow from.
 fn check_borrow(ty: &Type, errors: &mut Errors) {
     if let Type::Reference(reference) = ungrouped(ty)
         && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
     {
         let target = readable(&reference.elem);
+        let owned = owned_text(&reference.elem);
         errors.at(
             ty,
             format!(
-                "a delivery cannot be borrowed: take `{target}` by value, or share it: \
+                "a delivery cannot be borrowed: take `{owned}` by value, or share it: \
                  `#[delivery(shared)]` with the type `std::sync::Arc<{target}>`"
             ),
         );
     }
     if let Type::ImplTrait(_) = ungrouped(ty) {
-        errors.at(ty, "a delivery has one named type, by which its producer is found: `impl Trait` has none");
+        errors.at(ty, "a delivery has one named type, by which its producer is found, and `impl Trait` has none: name the type");
     }
 }
 

@@ -77,7 +77,10 @@ impl Options {
 
     fn add(&mut self, option: Written, attribute: &str, errors: &mut Errors) {
         if self.get(&option.name.to_string()).is_some() {
-            errors.at(&option.name, format!("`{}` is given twice in `#[{attribute}]`", option.name));
+            errors.at(
+                &option.name,
+                format!("`{}` is given twice in `#[{attribute}]`: remove one", option.name),
+            );
         } else {
             self.written.push(option);
         }

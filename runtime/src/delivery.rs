@@ -1,15 +1,18 @@
 //! What a factory can be given, and how.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use crate::Result;
+use crate::pipeline::{AnyPayload, WithId};
+use crate::plan::dynamic::Requirement;
 use crate::run::Inbox;
 
 /// What can be passed from one factory to another: anything `Send + Sync + 'static`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be delivered to a factory, which may run on another thread",
+    message = "`{Self}` cannot be delivered to a factory, which may run on another thread: use `Arc` for `Rc`, `Mutex` for `RefCell`",
     label = "must be `Send + Sync + 'static`",
-    note = "replace what ties it to one thread: `Arc` for `Rc`, `Mutex` for `RefCell`; own what it borrows"
+    note = "a payload owns what it consists of, and is not tied to one thread"
 )]
 pub trait Payload: Send + Sync + 'static {}
 
@@ -121,8 +124,8 @@ impl<T> Shared for Arc<T> {
 
 /// A payload that a delivery can load from a source which the pipeline supplies: `#[delivery(auto_load)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be loaded by `auto_load`",
-    label = "only a `Dataset<T>` can be loaded, from a `Repository<T>`",
+    message = "`{Self}` cannot be loaded by `auto_load`: only a `Dataset<T>` can, from a `Repository<T>`",
+    label = "cannot be loaded",
     note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
 )]
 pub trait AutoLoad: Sized {
@@ -140,7 +143,7 @@ pub trait AutoLoad: Sized {
 
 /// The value of a field that is not a delivery.
 #[diagnostic::on_unimplemented(
-    message = "this field is not a delivery, and `{Self}` has no default to start from",
+    message = "this field is not a delivery, and `{Self}` has no default to start from: add `#[delivery]`, or implement `Default`",
     label = "needs `#[delivery]`, or a type that implements `Default`",
     note = "a factory is built anew for each run: `#[delivery]` fields are injected, all others start as `Default::default()`"
 )]
@@ -173,4 +176,96 @@ impl<T> Inspect for Vec<T> {
     fn rows(&self) -> Option<usize> {
         Some(self.len())
     }
+}
+
+/// What generated code asks of a delivery with `auto_load`. All of it is in one trait, so that a type that cannot be
+/// loaded is one error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be loaded by `auto_load`: only a `Dataset<T>` can, from a `Repository<T>`",
+    label = "cannot be loaded",
+    note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
+)]
+pub trait Loadable: Sized {
+    /// See [`AutoLoad::Condition`].
+    type Condition;
+
+    /// Loads the delivery.
+    ///
+    /// # Errors
+    /// When loading fails.
+    fn load(inbox: &mut Inbox<'_>, delivery: usize, condition: Option<Self::Condition>) -> Result<Self>;
+
+    /// Loads the delivery, if its source is there.
+    ///
+    /// # Errors
+    /// When loading fails.
+    fn load_optional(
+        inbox: &mut Inbox<'_>,
+        delivery: usize,
+        condition: Option<Self::Condition>,
+    ) -> Result<Option<Self>>;
+
+    /// What is asked for.
+    fn requirement(optional: bool, producer: Option<TypeId>) -> Requirement;
+
+    /// What is asked for, with an id.
+    fn requirement_with_id<Id: 'static>(optional: bool, producer: Option<TypeId>) -> Requirement;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: AutoLoad> Loadable for T
+where
+    T::Source: Payload,
+{
+    type Condition = <T as AutoLoad>::Condition;
+
+    fn load(
+        inbox: &mut Inbox<'_>,
+        delivery: usize,
+        condition: Option<<T as AutoLoad>::Condition>,
+    ) -> Result<T> {
+        inbox.load(delivery, condition)
+    }
+
+    fn load_optional(
+        inbox: &mut Inbox<'_>,
+        delivery: usize,
+        condition: Option<<T as AutoLoad>::Condition>,
+    ) -> Result<Option<T>> {
+        inbox.load_optional(delivery, condition)
+    }
+
+    fn requirement(optional: bool, producer: Option<TypeId>) -> Requirement {
+        Requirement::new::<T::Source, T::Source>(optional, producer)
+    }
+
+    fn requirement_with_id<Id: 'static>(optional: bool, producer: Option<TypeId>) -> Requirement {
+        Requirement::new::<T::Source, WithId<T::Source, Id>>(optional, producer)
+    }
+}
+
+/// A delivery together with others.
+///
+/// # Errors
+/// When it is not there, which the plan rules out.
+pub fn share<T: Payload>(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Arc<T>> {
+    inbox.share(delivery)
+}
+
+/// A delivery together with others, which may be absent.
+///
+/// # Errors
+/// None today.
+pub fn share_optional<T: Payload>(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<Arc<T>>> {
+    inbox.share_optional(delivery)
+}
+
+/// A delivered value, for the executor.
+pub fn payload<T: Payload>(value: T) -> Option<AnyPayload> {
+    Some(Arc::new(value))
+}
+
+/// A delivered value that may be absent, for the executor.
+pub fn payload_if_any<T: Payload>(value: Option<T>) -> Option<AnyPayload> {
+    value.map(|value| Arc::new(value) as AnyPayload)
 }

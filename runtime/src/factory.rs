@@ -134,11 +134,13 @@ pub trait Wired<P> {
 
 /// That a factory delivers `T`: what `#[delivery(producer = …)]` asks of the producer.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not deliver `{T}`",
-    label = "asked for a `{T}`",
-    note = "give the delivery the type of that factory's output, or name the factory whose output is `{T}`"
+    message = "`{Self}` does not deliver `{T}`: take the type of its output, or name the factory whose output is `{T}`",
+    label = "asked for a `{T}`"
 )]
-pub trait Delivers<T> {}
+pub trait Delivers<T> {
+    /// What is asked for to check that it holds.
+    const DELIVERS: () = ();
+}
 
 #[diagnostic::do_not_recommend]
 impl<F, T> Delivers<T> for F
@@ -155,9 +157,9 @@ impl<T> IsThe<T> for T {}
 
 /// The value type of a `Result`, which is what a fallible function delivers.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `Result`, although it is named like one",
-    label = "expected `Result<Output>` or the output itself",
-    note = "return `setl::Result<Output>`, whose error takes any other with `?`"
+    message = "`{Self}` is not a `Result`, although it is named like one: return `setl::Result<...>`, or rename the type",
+    label = "expected a `Result`, or an output that is not named like one",
+    note = "the error of `setl::Result` takes any other with `?`"
 )]
 pub trait Fallible {
     /// What is delivered.
@@ -172,9 +174,9 @@ pub trait Fallible {
 
 /// What the error of a fallible function must be.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of a factory: it is no `std::error::Error`",
-    label = "must be `std::error::Error + Send + Sync + 'static`",
-    note = "return `setl::Result<Output>`, and make an error of a text with `setl::Error::msg`"
+    message = "`{Self}` cannot be the error of a factory, since it is no `std::error::Error`: return `setl::Result<...>`",
+    label = "its error must be `std::error::Error + Send + Sync + 'static`",
+    note = "`setl::Error::msg` makes an error of a text"
 )]
 pub trait FactoryError: Into<crate::Error> {}
 

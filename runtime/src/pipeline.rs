@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::delivery::AutoLoad;
 use crate::factory::{Factory, Produces};
-use crate::plan::{Plan, Source};
+use crate::plan::{Delivery, Node, Plan, Source};
 use crate::run::Step;
 
 /// A payload whose type the executor does not know.
@@ -19,9 +19,9 @@ pub struct WithId<T, Id>(PhantomData<fn() -> (T, Id)>);
 ///
 /// Where two deliver it, the compiler sees two implementations and names this trait: hence the name.
 #[diagnostic::on_unimplemented(
-    message = "nothing in pipeline `{Self}` delivers `{T}`",
+    message = "nothing in pipeline `{Self}` delivers `{T}`: list a factory whose output it is, or add an input of this type",
     label = "takes `{T}`",
-    note = "list a factory whose output is `{T}` in a stage of `{Self}`, or give `{Self}` an input field of this type"
+    note = "`HasExactlyOneProducerOf<T>` says what a pipeline delivers: the outputs of its factories, and its inputs"
 )]
 pub trait HasExactlyOneProducerOf<T> {
     /// What delivers it: [`Nth`] factory, or [`NoFactory`].
@@ -32,9 +32,9 @@ pub trait HasExactlyOneProducerOf<T> {
 
 /// That a `T` with this id is delivered: `#[delivery(id = …)]`.
 #[diagnostic::on_unimplemented(
-    message = "nothing in pipeline `{Self}` delivers `{T}` with id `{Id}`",
+    message = "nothing in pipeline `{Self}` delivers `{T}` with id `{Id}`: give its producer `id = {Id}`, or add an input with it",
     label = "takes `{T}` with id `{Id}`",
-    note = "give the id to who delivers it: `#[factory(id = {Id})]` on a factory of `{Self}`, or `#[delivery(id = {Id})]` on an input"
+    note = "a producer has its id from `#[factory(id = {Id})]`, an input from `#[delivery(id = {Id})]`"
 )]
 pub trait HasProducerWithId<T, Id> {
     /// Who delivers it.
@@ -93,9 +93,8 @@ pub trait ListsAt<F, Place> {}
 
 /// That this factory is in a stage of the pipeline `P`: it is who delivers its output there.
 #[diagnostic::on_unimplemented(
-    message = "pipeline `{P}` does not list the factory `{Self}`",
-    label = "`{Self}` is in no stage of `{P}`",
-    note = "list `{Self}` in a stage of `{P}`"
+    message = "pipeline `{P}` does not list the factory `{Self}`: add it to a stage",
+    label = "`{Self}` is in no stage of `{P}`"
 )]
 pub trait ListedIn<P> {
     /// Its place: [`Nth`].
@@ -135,9 +134,8 @@ impl<P, F, const KEPT: bool> Keeps<F, KEPT> for P where
 
 /// That the output of this factory, which has this place in the pipeline `P`, is there after a run (`KEPT`), or not.
 #[diagnostic::on_unimplemented(
-    message = "the output of `{Self}` is not there after a run of `{P}`: it moves on to the factories that take it",
-    label = "its output is delivered to another factory",
-    note = "keep it: `#[pipeline(..., keep({Self}))]`",
+    message = "the output of `{Self}` is not there after a run of `{P}`, since another factory takes it: add `keep({Self})` to `#[pipeline(...)]`",
+    label = "its output moved on",
     note = "outputs that no factory takes are always kept"
 )]
 pub trait KeptBy<P, Place, const KEPT: bool> {}
@@ -161,6 +159,61 @@ pub trait PipelineItem: Sized {
 
     /// The inputs, in the order of the plan; an optional input may be absent.
     fn into_inputs(self) -> Vec<Option<AnyPayload>>;
+}
+
+/// What a pipeline that lists a factory needs of it, whatever the pipeline.
+#[diagnostic::on_unimplemented(
+    message = "factory `{Self}` does not say what it does: `impl Factory for {Self}` is missing",
+    label = "declared by `#[factory]`, but does nothing yet",
+    note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
+)]
+pub trait Listed {
+    /// All of it.
+    const ENTRY: Entry;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Factory> Listed for F {
+    const ENTRY: Entry = Entry {
+        step: Step::of::<F>(),
+        deliveries: F::DELIVERIES,
+        id: F::ID,
+        blocking: F::BLOCKING,
+        output: std::any::type_name::<F::Output>,
+    };
+}
+
+/// A factory, before it has its place in a plan.
+pub struct Entry {
+    /// How to run it.
+    pub step: Step,
+    /// What it takes.
+    pub deliveries: &'static [Delivery],
+    id: Option<&'static str>,
+    blocking: bool,
+    output: fn() -> &'static str,
+}
+
+impl Entry {
+    /// The factory in a plan that is a constant.
+    pub const fn node(
+        &self,
+        name: &'static str,
+        stage: usize,
+        sources: &'static [Source],
+        kept: bool,
+    ) -> Node {
+        Node {
+            name: std::borrow::Cow::Borrowed(name),
+            stage,
+            deliveries: self.deliveries,
+            sources: std::borrow::Cow::Borrowed(sources),
+            id: self.id,
+            kept,
+            blocking: self.blocking,
+            output: self.output,
+        }
+    }
 }
 
 /// A factory by position: used where a pipeline is given a factory's type.

@@ -38,6 +38,7 @@ fn readme_tells_the_truth() {
     assert!(quickstart.lines().count() <= 30, "the quickstart is to stay short");
     let broken = read("../tests/ui/readme/fail/factory-removed.rs");
     assert_eq!(broken, quickstart.replace("extract(sales), ", ""), "the error is of another program");
-    let error = read("../tests/ui/readme/fail/factory-removed.stderr");
+    let error = read("../tests/ui/readme/fail/factory-removed.stderr")
+        .replace("$WORKSPACE/tests/ui/readme/fail/factory-removed.rs", "src/main.rs");
     assert!(readme.contains(&format!("```text\n{error}```")), "the README shows another error");
 }

@@ -65,6 +65,22 @@ async fn factories_that_never_wait_overlap() {
 }
 
 #[factory]
+async fn busy(meeting: Meeting) -> Result<()> {
+    meeting.attend()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn factories_that_never_wait_overlap_from_the_start() {
+    let mut builder = Pipeline::builder("busy").input("meeting", Meeting::of(2)).stage("all");
+    for name in 0..2 {
+        builder = builder.factory_named::<busy>(name.to_string(), |wiring| wiring);
+    }
+    let pipeline = builder.build().expect("it is wired");
+    let in_a_task = tokio::spawn(async { pipeline.run().await });
+    in_a_task.await.expect("the run does not panic").expect("both come");
+}
+
+#[factory]
 async fn in_place(meeting: Meeting) -> Result<()> {
     tokio::task::block_in_place(|| meeting.attend())
 }

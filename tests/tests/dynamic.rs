@@ -127,12 +127,12 @@ mod mistakes {
         check(
             daily().factory::<itself>(),
             &["pipeline `daily`: a factory takes its own output: itself <- itself; \
-               let one of them take something from outside of the cycle"],
+               let it take what another factory or an input delivers, or give its output an id"],
         );
         check(
             daily().factory_named::<itself>("again", |wiring| wiring.take("orders", "again")),
             &["pipeline `daily`: a factory takes its own output: again <- again; \
-               let one of them take something from outside of the cycle"],
+               let it take what another factory or an input delivers, or give its output an id"],
         );
     }
 

@@ -202,6 +202,6 @@ fn check_signature(item: &ItemFn, errors: &mut Errors) {
     }
     let output = output_of(item);
     if let Type::ImplTrait(_) = ungrouped(&output) {
-        errors.at(output, "an output has one named type, by which others ask for it: `impl Trait` has none");
+        errors.at(output, "an output has one named type, by which others ask for it, and `impl Trait` has none: name the type");
     }
 }

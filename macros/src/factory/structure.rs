@@ -5,9 +5,9 @@ use quote::{format_ident, quote};
 use syn::{ItemStruct, Member, Type, parse_quote};
 
 use super::{Model, OF_STRUCT, fallback};
-use crate::delivery::{AllowedOf, Delivery, take_options};
+use crate::delivery::{AllowedOf, Delivery, owned_text, take_options};
 use crate::errors::Errors;
-use crate::names::{Place, contains_borrow_or_impl, readable, runtime, ungrouped};
+use crate::names::{Place, contains_borrow_or_impl, runtime, ungrouped};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -97,10 +97,7 @@ fn check_borrowed_output(output: &Type, errors: &mut Errors) {
     if let Type::Reference(reference) = ungrouped(output)
         && contains_borrow_or_impl(output)
     {
-        let owned = match readable(&reference.elem).as_str() {
-            "str" => "String".to_owned(),
-            target => target.to_owned(),
-        };
+        let owned = owned_text(&reference.elem);
         errors.at(
             output,
             format!(

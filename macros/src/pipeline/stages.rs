@@ -80,7 +80,7 @@ fn check_options(attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<Ident> 
                         format!("stage option `{option}` takes no value: write `#[{option}]`"),
                     );
                 } else if options.contains(option) {
-                    errors.at(attribute, format!("stage option `{option}` is given twice"));
+                    errors.at(attribute, format!("stage option `{option}` is given twice: remove one"));
                 } else {
                     options.push(option.clone());
                 }

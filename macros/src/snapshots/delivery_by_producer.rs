@@ -65,7 +65,7 @@ where
 const _: () = {
     #[allow(dead_code, reason = "only checked")]
     fn producers() {
-        ::setl::__private::producer_delivers::<clean, Dataset<Flight>>();
+        let () = <clean as ::setl::__private::Delivers<Dataset<Flight>>>::DELIVERS;
     }
 };
 impl ::setl::__private::Factory for take {

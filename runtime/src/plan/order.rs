@@ -220,9 +220,10 @@ pub(super) const fn describe_cycle(
     let mut at = start;
     loop {
         push_name(&mut text, names, stages, at);
-        let at_gate = at >= names.len() || waits_for[at] >= names.len();
-        text.push(if at_gate || delivers(from, waits_for[at], at) {
+        text.push(if at >= names.len() || delivers(from, waits_for[at], at) {
             " <- "
+        } else if waits_for[at] >= names.len() {
+            " (in a later stage) <- "
         } else {
             " (in its stage's order) <- "
         });
@@ -232,7 +233,9 @@ pub(super) const fn describe_cycle(
         }
     }
     push_name(&mut text, names, stages, start);
-    if only_deliveries {
+    if waits_for[start] == start {
+        text.push("; let it take what another factory or an input delivers, or give its output an id");
+    } else if only_deliveries {
         text.push("; let one of them take something from outside of the cycle");
     } else {
         text.push("; move the factory that is needed earlier to an earlier place, or drop the barrier or `sequential`");

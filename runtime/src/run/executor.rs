@@ -142,10 +142,9 @@ impl Shared {
         if self.plan.factories.is_empty() {
             return;
         }
-        let next = self.schedule.start();
-        call(self, next.call);
-        let mut own = OwnDriver(Some(Driver::new(Arc::clone(self), next.node.map_or(At::End, At::Before))));
+        let mut own = OwnDriver(Some(Driver::new(Arc::clone(self), At::End)));
         if let Some(driver) = &mut own.0 {
+            driver.go_on(self.schedule.start());
             driver.await;
         }
         self.over.notified().await;
@@ -294,8 +293,8 @@ struct Driver {
     at: At,
     /// When the last factory ended, if the next begins at once.
     now: Option<Instant>,
-    /// Whether another driver can only come when this one is not polled any more.
-    stands_before_others: bool,
+    /// Whether it goes on only after others on the same thread, among them drivers that it called.
+    gives_way: bool,
 }
 
 /// Where a driver is.
@@ -330,7 +329,7 @@ impl Future for Driver {
 
 impl Driver {
     fn new(shared: Arc<Shared>, at: At) -> Self {
-        Self { shared, at, now: None, stands_before_others: false }
+        Self { shared, at, now: None, gives_way: false }
     }
 
     fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
@@ -340,9 +339,12 @@ impl Driver {
                 At::Arrival => {
                     let next = self.shared.schedule.arrive();
                     self.go_on(next);
-                    if self.stands_before_others {
-                        return self.give_way(cx);
-                    }
+                }
+                At::Before(_) if self.gives_way => {
+                    self.gives_way = false;
+                    self.now = None;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 At::Before(node) => {
                     let node = *node;
@@ -359,11 +361,7 @@ impl Driver {
                     self.clear();
                     self.finish(node);
                     in_a_row += 1;
-                    let long = took.is_some_and(|took| took.total > LONG);
-                    let others_first = long || in_a_row == IN_A_ROW || self.stands_before_others;
-                    if others_first && !matches!(self.at, At::End) {
-                        return self.give_way(cx);
-                    }
+                    self.gives_way |= in_a_row == IN_A_ROW || took.is_some_and(|took| took.total > LONG);
                 }
                 At::End => return Poll::Ready(()),
             }
@@ -401,18 +399,10 @@ impl Driver {
         self.go_on(next);
     }
 
-    /// Goes on when the others on this thread have had their turn.
-    fn give_way(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.stands_before_others = false;
-        self.now = None;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
     fn go_on(&mut self, next: Next) {
         call(&self.shared, next.call);
         // A worker of tokio keeps the task that it spawned last to itself, even if others have nothing to do.
-        self.stands_before_others = next.call > 0 && tokio::task::try_id().is_some();
+        self.gives_way = next.call > 0 && tokio::task::try_id().is_some();
         if next.over {
             self.shared.over.notify_one();
         }

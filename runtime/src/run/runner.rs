@@ -112,7 +112,10 @@ impl<P> Runner<P> {
             return Err(RunError::NoRuntime { pipeline: launch.plan.pipeline.to_string() });
         }
         let ctrl_c = if options.cancel_on_ctrl_c {
-            Some(cancel_at_ctrl_c(options.cancel.get_or_insert_default().clone()).await)
+            // The caller's own token stays as it is.
+            let cancel = options.cancel.take().map(|asked| asked.child_token()).unwrap_or_default();
+            options.cancel = Some(cancel.clone());
+            Some(cancel_at_ctrl_c(cancel).await)
         } else {
             None
         };
