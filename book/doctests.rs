@@ -104,8 +104,8 @@ mod dynamic {}
 #[doc = include_str!("src/inspect.md")]
 mod inspect {}
 
-#[doc = include_str!("src/errors.md")]
-mod errors {}
+#[doc = include_str!("src/wiring-errors.md")]
+mod wiring_errors {}
 
 #[doc = include_str!("src/from-setl.md")]
 mod from_setl {}
