@@ -22,6 +22,9 @@ use crate::plan::dynamic::Pipeline;
 
 /// A run that is about to start: set how it should go, then `.await` it.
 ///
+/// The future of a run drives some of its factories itself, and others as tasks. Work that keeps a thread to itself belongs
+/// into synchronous or `blocking` factories, or through [`setl::blocking`](crate::blocking()).
+///
 /// ```
 /// use setl::prelude::*;
 ///
