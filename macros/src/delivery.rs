@@ -97,7 +97,7 @@ impl Delivery {
 
     /// What the pipeline must have, spanned on the type.
     ///
-    /// ```ignore
+    /// ```text
     /// HasExactlyOneProducerOf<Dataset<Flight>>
     /// ```
     fn wanted(&self) -> TokenStream {

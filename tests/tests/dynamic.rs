@@ -146,7 +146,7 @@ mod mistakes {
                 .stage("late")
                 .factory::<read>(),
             &[
-                "pipeline `daily`: factories wait for each other in a cycle: sum <- read <- the barrier of stage \
+                "pipeline `daily`: factories wait for each other in a cycle: sum <- read (in a later stage) <- the barrier of stage \
                `early` <- sum; move the factory that is needed earlier to an earlier place, or drop the barrier or \
                `sequential`",
             ],

@@ -17,7 +17,7 @@ impl Model {
         quote!(#item #produces #wired #producers)
     }
 
-    /// ```ignore
+    /// ```text
     /// impl FactoryItem for CarrierDelays {
     ///     const NAME: &'static str = "CarrierDelays";
     ///     type Output = Dataset<CarrierDelay>;
@@ -77,7 +77,7 @@ impl Model {
         }
     }
 
-    /// ```ignore
+    /// ```text
     /// impl<P> Wired<P> for CarrierDelays
     /// where
     ///     P: HasExactlyOneProducerOf<Dataset<Flight>>,
@@ -104,7 +104,7 @@ impl Model {
         }
     }
 
-    /// ```ignore
+    /// ```text
     /// impl<P> Produces<P> for CarrierDelays {
     ///     type Key = Dataset<CarrierDelay>;
     ///     type Itself = Self;

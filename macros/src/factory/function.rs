@@ -13,7 +13,7 @@ use crate::options::Options;
 
 /// Leaves the function as it is, and puts a struct of the same name beside it.
 ///
-/// ```ignore
+/// ```text
 /// fn read_flights(source: Repository<Flight>) -> Result<Dataset<Flight>> { … }
 ///
 /// struct read_flights { deliveries: Option<(Repository<Flight>,)>, … }

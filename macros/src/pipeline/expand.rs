@@ -34,7 +34,7 @@ fn alias(place: Place, prefix: &str, index: usize) -> TokenStream {
 impl Model {
     /// Each factory and input is named once, by an alias: so a name that does not exist is one error.
     ///
-    /// ```ignore
+    /// ```text
     /// const _: () = {
     ///     type __Factory0 = read_flights;
     ///     …
@@ -82,7 +82,7 @@ impl Model {
         name
     }
 
-    /// ```ignore
+    /// ```text
     /// impl HasExactlyOneProducerOf<Repository<Flight>> for Delays {
     ///     type Producer = NoFactory;
     ///     const SOURCE: Source = Source::Input(0);
@@ -99,7 +99,7 @@ impl Model {
         quote_spanned!(place.start=> impl #setl::HasExactlyOneProducerOf<#key> for #name #body)
     }
 
-    /// ```ignore
+    /// ```text
     /// impl HasExactlyOneProducerOf<<CarrierDelays as Produces<Delays>>::Key> for Delays {
     ///     type Producer = Nth<1>;
     ///     const SOURCE: Source = Source::Factory(1);
