@@ -45,7 +45,7 @@ mod mistakes {
         let error = builder.build().unwrap_err();
         assert_eq!(error.mistakes, expected);
         assert_eq!(error.pipeline, "daily");
-        assert_eq!(error.to_string(), format!("pipeline `daily` is not wired: {}", expected.join("\n  ")));
+        assert_eq!(error.to_string(), format!("pipeline `daily` is not wired:\n  {}", expected.join("\n  ")));
     }
 
     fn daily() -> Builder {

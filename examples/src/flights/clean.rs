@@ -27,7 +27,7 @@ pub async fn clean_flights(flights: Dataset<Flight>, late_after: LateAfter) -> R
 pub fn clean_weather(weather: Dataset<Weather>) -> Result<Dataset<Weather>> {
     let wind = Weather::WIND_SPEED.col();
     let plausible = when(wind.clone().gt(lit(FASTEST_WIND))).then(lit(NULL)).otherwise(wind);
-    Ok(Dataset::new(weather.lazy().with_column(plausible.alias(Weather::WIND_SPEED.name())))?)
+    Dataset::new(weather.lazy().with_column(plausible.alias(Weather::WIND_SPEED.name())))
 }
 
 /// Each flight with the weather of its hour. Stays lazy: each figure reads the columns it needs.
@@ -38,5 +38,5 @@ pub fn join_weather(
 ) -> Result<Dataset<WeatheredFlight>> {
     let key = [col("origin"), col("time_hour")];
     let joined = flights.lazy().join(weather.lazy(), &key, &key, JoinArgs::new(JoinType::Left));
-    Ok(Dataset::new(joined)?)
+    Dataset::new(joined)
 }

@@ -25,7 +25,7 @@ pub struct FlightCounts {
 /// Counts flights before and after cleaning.
 #[factory]
 pub async fn count_flights(flights: Dataset<Flight>, flown: Dataset<Flown>) -> Result<FlightCounts> {
-    let cancelled = flights.clone().filter(Flight::DEP_TIME.is_null());
+    let cancelled = flights.filter(Flight::DEP_TIME.is_null());
     Ok(FlightCounts {
         all: flights.materialize().await?.row_count().unwrap_or_default(),
         flown: flown.row_count().unwrap_or_default(),

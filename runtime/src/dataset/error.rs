@@ -64,10 +64,12 @@ pub enum DataError {
     },
 
     /// Polars could not compute the query.
-    #[error("{subject} cannot be computed")]
+    #[error("{subject} cannot be computed{reads}")]
     Query {
         /// What was to be computed.
         subject: Box<Provenance>,
+        /// The files that the query reads, in a half sentence.
+        reads: String,
         /// What Polars says.
         source: PolarsError,
     },

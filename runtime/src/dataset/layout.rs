@@ -131,5 +131,5 @@ fn out_of_range<R: Row>(column: &str, index: usize, reason: Unrepresentable) -> 
 }
 
 fn query<R: Row>(source: PolarsError) -> DataError {
-    DataError::Query { subject: Provenance::of(R::NAME).into(), source }
+    DataError::Query { subject: Provenance::of(R::NAME).into(), reads: String::new(), source }
 }

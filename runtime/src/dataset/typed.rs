@@ -44,8 +44,8 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// [`DataError::Schema`], with every column that is missing or has another dtype; [`DataError::Query`] when the
     /// query has no valid schema.
-    pub fn new(frame: LazyFrame) -> Result<Self, DataError> {
-        Self::checked(frame, Provenance::of(T::NAME))
+    pub fn new(frame: LazyFrame) -> crate::Result<Self> {
+        Ok(Self::checked(frame, Provenance::of(T::NAME))?)
     }
 
     /// As [`new`](Self::new), after casting each declared column to its declared dtype.
@@ -67,24 +67,27 @@ impl<T: Row> Dataset<T> {
     ///
     /// # Errors
     /// As [`new`](Self::new); a dtype is wrong only where no cast exists.
-    pub fn cast(mut frame: LazyFrame) -> Result<Self, DataError> {
+    pub fn cast(mut frame: LazyFrame) -> crate::Result<Self> {
         let provenance = Provenance::of(T::NAME);
-        let schema = waiting(|| frame.collect_schema())
-            .map_err(|source| DataError::Query { subject: provenance.clone().into(), source })?;
+        let schema = waiting(|| frame.collect_schema()).map_err(|source| DataError::Query {
+            subject: provenance.clone().into(),
+            reads: String::new(),
+            source,
+        })?;
         let casts: Vec<Expr> = T::columns()
             .into_iter()
             .filter(|column| schema.get(column.name).is_some_and(|found| *found != column.dtype))
             .map(|column| col(column.name).strict_cast(column.dtype))
             .collect();
         let frame = if casts.is_empty() { frame } else { frame.with_columns(casts) };
-        Self::checked(frame, provenance)
+        Ok(Self::checked(frame, provenance)?)
     }
 
     /// A dataset of the given rows.
     ///
     /// # Errors
     /// [`DataError::OutOfRange`] when a value does not fit into the dtype of its column.
-    pub fn from_rows(rows: &[T]) -> Result<Self, DataError> {
+    pub fn from_rows(rows: &[T]) -> crate::Result<Self> {
         Ok(Self {
             frame: T::to_frame(rows)?.lazy(),
             rows: Some(rows.len()),
@@ -94,8 +97,11 @@ impl<T: Row> Dataset<T> {
     }
 
     pub(crate) fn checked(mut frame: LazyFrame, provenance: Provenance) -> Result<Self, DataError> {
-        let schema = waiting(|| frame.collect_schema())
-            .map_err(|source| DataError::Query { subject: provenance.clone().into(), source })?;
+        let schema = waiting(|| frame.collect_schema()).map_err(|source| DataError::Query {
+            subject: provenance.clone().into(),
+            reads: String::new(),
+            source,
+        })?;
         let shape = Shape::of::<T>();
         shape.check(&schema, || provenance.clone())?;
         let declared = shape.columns;
@@ -112,10 +118,8 @@ impl<T: Row> Dataset<T> {
     }
 
     /// The rows for which `condition` holds.
-    pub fn filter(mut self, condition: Condition<T>) -> Self {
-        self.frame = self.frame.filter(condition.into_expr());
-        self.rows = None;
-        self
+    pub fn filter(&self, condition: Condition<T>) -> Self {
+        Self::trusted(self.frame.clone().filter(condition.into_expr()), self.provenance.clone())
     }
 
     /// Runs the query, on the threads for blocking work.
@@ -190,8 +194,9 @@ impl<T: Row> Dataset<T> {
         })
     }
 
+    /// Polars does not say in which file it found what it could not read, so the files of the query are named.
     fn failed(&self, source: PolarsError) -> DataError {
-        DataError::Query { subject: self.provenance.clone().into(), source }
+        DataError::Query { subject: self.provenance.clone().into(), reads: files_of(&self.frame), source }
     }
 }
 
@@ -215,6 +220,25 @@ impl<T> Dataset<T> {
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
     }
+}
+
+/// ` (it reads CSV file flights.csv and Parquet file weather.parquet)`, if the query scans files.
+fn files_of(frame: &LazyFrame) -> String {
+    let Ok(plan) = waiting(|| frame.clone().describe_plan()) else { return String::new() };
+    let mut files: Vec<String> = Vec::new();
+    for line in plan.lines() {
+        let Some((format, rest)) = line.trim().split_once(" SCAN [") else { continue };
+        let Some((path, _)) = rest.split_once(']') else { continue };
+        let format = match format {
+            "Csv" | "Ndjson" | "NDJson" => format.to_uppercase(),
+            other => other.to_owned(),
+        };
+        let file = format!("{format} file {path}");
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    if files.is_empty() { String::new() } else { format!(" (it reads {})", files.join(" and ")) }
 }
 
 fn declared_columns<T: Row>() -> Vec<Expr> {
@@ -275,7 +299,7 @@ impl<T: Row> TryFrom<LazyFrame> for Dataset<T> {
     type Error = DataError;
 
     fn try_from(frame: LazyFrame) -> Result<Self, DataError> {
-        Self::new(frame)
+        Self::checked(frame, Provenance::of(T::NAME))
     }
 }
 
@@ -285,7 +309,7 @@ impl<T: Row> TryFrom<DataFrame> for Dataset<T> {
     /// As [`Dataset::new`]; the number of rows is known.
     fn try_from(frame: DataFrame) -> Result<Self, DataError> {
         let rows = frame.height();
-        let mut this = Self::new(frame.lazy())?;
+        let mut this = Self::try_from(frame.lazy())?;
         this.rows = Some(rows);
         Ok(this)
     }

@@ -336,7 +336,7 @@ impl Wiring {
 
 /// Why a [`Pipeline`] could not be built: every mistake in its wiring.
 #[derive(Debug, thiserror::Error)]
-#[error("pipeline `{pipeline}` is not wired: {}", .mistakes.join("\n  "))]
+#[error("pipeline `{pipeline}` is not wired:\n  {}", .mistakes.join("\n  "))]
 #[non_exhaustive]
 pub struct WiringError {
     /// The name of the pipeline.

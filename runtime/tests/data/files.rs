@@ -331,3 +331,22 @@ async fn everything_asynchronously() {
     assert_eq!(repository.stage(&known).await.unwrap().rows(), 3);
     assert_eq!(scratch.names(), ["flights.parquet"]);
 }
+
+/// The value turns up when another dataset, made from that of the file, is computed.
+#[test]
+fn a_value_that_cannot_be_read_names_the_files_of_the_query() {
+    #[derive(Row)]
+    struct Late {
+        carrier: String,
+    }
+
+    let scratch = Scratch::new();
+    let path = scratch.file("flights.csv", "carrier,dep_delay\nUA,3\nDL,late\n");
+    let flights: Repository<Flight> = Csv::open(&path).unwrap();
+    let late = Dataset::<Late>::new(flights.load().unwrap().filter(Flight::DELAY.gt(15.0)).lazy()).unwrap();
+    let error = late.collect_blocking().unwrap_err();
+    check_says(
+        error,
+        &["dataset of `Late`", &format!("it reads CSV file {}", path.display()), "could not parse `late`"],
+    );
+}

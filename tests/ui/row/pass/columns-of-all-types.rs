@@ -24,6 +24,6 @@ struct Everything {
     s: Option<NaiveDate>,
 }
 
-pub fn main() {
+pub(crate) fn main() {
     assert_eq!(Everything::columns().len(), 19);
 }

@@ -26,6 +26,6 @@ struct Delays {
     planes: Repository<Plane>,
 }
 
-pub fn main() {
+pub(crate) fn main() {
     assert_eq!(Delays::plan().factories.len(), 2);
 }

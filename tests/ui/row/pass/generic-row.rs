@@ -12,6 +12,6 @@ where
     absent: usize,
 }
 
-pub fn main() {
+pub(crate) fn main() {
     assert_eq!(Pair::<i64>::LEFT.name(), "left");
 }

@@ -16,7 +16,7 @@ pub struct Flight {
     pub r#type: Option<i32>,
 }
 
-pub fn main() {
+pub(crate) fn main() {
     let names: Vec<_> = Flight::columns().iter().map(|column| column.name.to_string()).collect();
     assert_eq!(names, ["DEP_DELAY", "carrier", "TYPE"]);
     assert_eq!(Flight::AIRLINE.name(), "carrier");
