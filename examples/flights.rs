@@ -17,7 +17,7 @@ use setl_examples::flights::report::AirlineReport;
 #[tokio::main]
 async fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = root.join("../target/flights");
+    let target = root.with_file_name("target").join("flights");
     let pipeline = Flights::between(&root.join("data/nycflights13"), &target)?;
     println!("{}", Flights::describe());
 
