@@ -5,13 +5,13 @@ struct ReadOrders;
 
 impl Factory for ReadOrders {
     async fn process(&mut self) -> Result<Self::Output> {
-        todo!()
+        Ok(Default::default())
     }
 }
 
 #[factory]
 fn read_names() -> Names {
-    todo!()
+    Default::default()
 }
 
 fn main() {}
