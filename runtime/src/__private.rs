@@ -28,6 +28,7 @@ pub use crate::plan::{
     Delivery, Input, Links, Ordering, Plan, Source, Stage, Taking, check_presence, count_links,
     input_is_taken, kept, order,
 };
+pub use crate::policy::Policy;
 pub use crate::run::{Inbox, Runner, Step};
 
 /// A vector, where `From` is not in scope.

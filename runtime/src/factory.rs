@@ -4,10 +4,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use crate::Result;
+use crate::checkpoint::Persistence;
 use crate::delivery::Payload;
 use crate::plan::dynamic::Requirement;
 use crate::plan::{Delivery, Source};
-use crate::run::Inbox;
+use crate::policy::Policy;
+use crate::run::{BoxFuture, Inbox, Step};
 
 /// A unit of work: it reads, processes and writes, and delivers its output to whoever needs it.
 ///
@@ -87,6 +89,12 @@ pub trait FactoryItem: Sized {
     const BLOCKING: bool;
     /// What it takes.
     const DELIVERIES: &'static [Delivery];
+    /// What is done when it fails, and before.
+    const POLICY: &'static Policy = &Policy::NONE;
+    /// Who stands in for it when it fails.
+    const FALLBACK: Option<Fallback> = None;
+    /// Changes when its code may have changed.
+    const CODE: u128 = 0;
     /// The values it takes, as a tuple in the order of declaration.
     type Deliveries;
 
@@ -104,6 +112,63 @@ pub trait FactoryItem: Sized {
 
     /// Tells the output where it comes from, and asks it for its rows.
     fn inspect(output: &mut Self::Output) -> Option<usize>;
+
+    /// Whether it is to run, given what it takes: `when = …`.
+    ///
+    /// # Errors
+    /// When the condition cannot be found out.
+    fn is_due(deliveries: &Self::Deliveries) -> Result<bool> {
+        let _ = deliveries;
+        Ok(true)
+    }
+
+    /// How what it did outside of the run's transaction is undone, if it says so.
+    fn undo() -> Option<Undo<Self>> {
+        None
+    }
+
+    /// How its output is kept on disk, if that is possible.
+    fn persistence() -> Option<Persistence> {
+        None
+    }
+}
+
+/// Undoes what a factory did, some time after it has written.
+pub type Undo<F> = fn(F) -> BoxFuture<Result<()>>;
+
+/// A factory that undoes what its [`write`](Factory::write) did outside of the run's transaction.
+///
+/// What goes through a repository needs none of this: it is not visible before the run has succeeded. `rollback` is for
+/// the rest: a message that was sent, a row in a service. When a run fails, the factories that have written are rolled back
+/// in the reverse order of the ends of their writes. Until the run has ended, the factory and what it holds stay in memory.
+pub trait Rollback: Factory {
+    /// Undoes what `write` did.
+    fn rollback(&mut self) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// A factory that stands in for another.
+#[derive(Clone, Copy)]
+pub struct Fallback {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub deliveries: &'static [Delivery],
+    /// What it takes, by type.
+    pub requirements: fn() -> Vec<Requirement>,
+    /// How it is run.
+    pub step: Step,
+}
+
+impl Fallback {
+    /// The factory `F` as a fallback.
+    pub const fn of<F: Factory>() -> Self {
+        Self {
+            name: F::NAME,
+            deliveries: F::DELIVERIES,
+            requirements: F::requirements,
+            step: Step::of::<F>(),
+        }
+    }
 }
 
 /// What a factory's output goes by in the pipeline `P`.
@@ -130,6 +195,8 @@ pub struct Sink<F>(PhantomData<fn() -> F>);
 pub trait Wired<P> {
     /// Where each delivery comes from.
     const FROM: &'static [Source];
+    /// Where each delivery of its fallback comes from.
+    const FALLBACK_FROM: &'static [Source] = &[];
 }
 
 /// That a factory delivers `T`: what `#[delivery(producer = …)]` asks of the producer.

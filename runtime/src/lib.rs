@@ -62,6 +62,8 @@
 //!
 //! `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
 
+pub mod checkpoint;
+pub mod commit;
 mod context;
 #[cfg(feature = "polars")]
 pub mod dataset;
@@ -70,6 +72,7 @@ pub mod factory;
 pub mod inspect;
 pub mod pipeline;
 pub mod plan;
+pub mod policy;
 pub mod run;
 #[cfg(feature = "polars")]
 pub mod storage;

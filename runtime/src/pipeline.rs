@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::delivery::AutoLoad;
-use crate::factory::{Factory, Produces};
+use crate::factory::{Factory, Fallback, Produces};
 use crate::plan::{Delivery, Node, Plan, Source};
+use crate::policy::Policy;
 use crate::run::Step;
 
 /// A payload whose type the executor does not know.
@@ -180,6 +181,8 @@ impl<F: Factory> Listed for F {
         id: F::ID,
         blocking: F::BLOCKING,
         output: std::any::type_name::<F::Output>,
+        policy: F::POLICY,
+        fallback: F::FALLBACK,
     };
 }
 
@@ -192,6 +195,10 @@ pub struct Entry {
     id: Option<&'static str>,
     blocking: bool,
     output: fn() -> &'static str,
+    /// What is done when it fails, and before.
+    pub policy: &'static Policy,
+    /// Who stands in for it when it fails.
+    pub fallback: Option<Fallback>,
 }
 
 impl Entry {
@@ -212,6 +219,8 @@ impl Entry {
             kept,
             blocking: self.blocking,
             output: self.output,
+            policy: self.policy,
+            fallback: None,
         }
     }
 }

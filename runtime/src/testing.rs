@@ -175,6 +175,8 @@ pub(crate) fn no_launch() -> Launch {
         kept: false,
         blocking: false,
         output: std::any::type_name::<()>,
+        policy: &crate::policy::Policy::NONE,
+        fallback: None,
     };
     let plan = Plan {
         pipeline: Cow::Borrowed("test"),

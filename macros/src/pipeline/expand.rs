@@ -216,6 +216,7 @@ impl Model {
                     waits: #setl::Cow::Borrowed(&GRAPH.waits),
                     order: #setl::Cow::Borrowed(&ORDER.order),
                     levels: #setl::Cow::Borrowed(&ORDER.levels),
+                    defaults: #setl::Policy::NONE,
                 };
                 const STEPS: &'static [#setl::Step] = &[#(ENTRIES[#indices].step),*];
 

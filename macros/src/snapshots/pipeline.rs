@@ -135,6 +135,7 @@ const _: () = {
             waits: ::setl::__private::Cow::Borrowed(&GRAPH.waits),
             order: ::setl::__private::Cow::Borrowed(&ORDER.order),
             levels: ::setl::__private::Cow::Borrowed(&ORDER.levels),
+            defaults: ::setl::__private::Policy::NONE,
         };
         const STEPS: &'static [::setl::__private::Step] = &[
             ENTRIES[0usize].step,

@@ -12,6 +12,7 @@ use crate::delivery::Payload;
 use crate::factory::{Factory, Produces};
 use crate::inspect::{Diagram, describe};
 use crate::pipeline::{AnyPayload, WithId};
+use crate::policy::Policy;
 use crate::run::{Launch, Runner, Step, Steps};
 
 /// What a factory asks for, by type.
@@ -163,6 +164,7 @@ struct FactoryDraft {
     id: Option<&'static str>,
     blocking: bool,
     output: fn() -> &'static str,
+    policy: &'static Policy,
     step: Step,
     /// Deliveries that come from what has this name, whatever else there is of their type.
     takes: Vec<(String, String)>,
@@ -283,6 +285,7 @@ impl Builder {
             id: F::ID,
             blocking: F::BLOCKING,
             output: type_name::<F::Output>,
+            policy: F::POLICY,
             step: Step::of::<F>(),
             takes,
         });

@@ -9,6 +9,8 @@ mod text;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::policy::Policy;
+
 pub use order::{Links, Ordering, check_presence, count_links, input_is_taken, kept, order};
 
 /// Where a delivery comes from.
@@ -122,6 +124,21 @@ pub struct Node {
     pub blocking: bool,
     /// Gives the name of its output's type.
     pub output: fn() -> &'static str,
+    /// What is done when it fails, and before.
+    pub policy: &'static Policy,
+    /// Who stands in for it when it fails.
+    pub fallback: Option<FallbackNode>,
+}
+
+/// The factory that stands in for another when that fails.
+#[derive(Clone, Debug)]
+pub struct FallbackNode {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub deliveries: &'static [Delivery],
+    /// Where each delivery comes from, in the same order.
+    pub sources: Cow<'static, [Source]>,
 }
 
 /// What a pipeline consists of and how it hangs together.
@@ -147,6 +164,8 @@ pub struct Plan {
     pub order: Cow<'static, [u32]>,
     /// The length of the longest way to each node from the start.
     pub levels: Cow<'static, [u32]>,
+    /// What holds for all factories that say nothing else.
+    pub defaults: Policy,
 }
 
 impl Plan {
@@ -162,6 +181,7 @@ impl Plan {
         waits: Cow::Borrowed(&[]),
         order: Cow::Borrowed(&[]),
         levels: Cow::Borrowed(&[]),
+        defaults: Policy::NONE,
     };
 
     /// The nodes that wait for `node`.

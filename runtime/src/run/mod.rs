@@ -20,4 +20,4 @@ pub use executor::Shared;
 pub(crate) use executor::{Launch, Replacement, Steps};
 pub use report::{Entry, Phase, Report, Status, Timing};
 pub use runner::{Run, Runner};
-pub use step::{Inbox, Step};
+pub use step::{BoxFuture, Inbox, Step};

@@ -15,7 +15,8 @@ use crate::pipeline::AnyPayload;
 use crate::plan::Source;
 use crate::{Error, Result};
 
-pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A future of which nothing is known but what comes out.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a factory came to.
 pub(crate) type Outcome = Result<Completed, Unfinished>;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use polars::prelude::{Expr, LazyFrame};
 
+use crate::commit::StagedWrite;
 use crate::dataset::Shape;
 
 /// Reads and writes data of one format in one place: a file, a table, memory.
@@ -76,21 +77,4 @@ pub struct ScanRequest<'a> {
     /// Which rows are wanted. A connector may use it, as a database does in its query, or leave it: the repository
     /// filters in any case.
     pub condition: Option<&'a Expr>,
-}
-
-/// Rows that are written but not visible yet: a file beside its target, an open transaction.
-///
-/// Dropping it without a commit rolls it back.
-pub trait StagedWrite: fmt::Debug + Send {
-    /// Puts the rows in place of the old data, in one step. It blocks.
-    ///
-    /// # Errors
-    /// When the target refuses; then it is unchanged, and what was staged is gone.
-    fn commit(self: Box<Self>) -> crate::Result<()>;
-
-    /// Discards the rows. It blocks.
-    ///
-    /// # Errors
-    /// When what was staged cannot be removed; the target is unchanged in any case.
-    fn rollback(self: Box<Self>) -> crate::Result<()>;
 }

@@ -143,6 +143,10 @@ impl StagedFile {
 }
 
 impl StagedWrite for StagedFile {
+    fn target(&self) -> String {
+        self.target.display().to_string()
+    }
+
     fn commit(mut self: Box<Self>) -> crate::Result<()> {
         let Some(aside) = &self.aside else {
             return Ok(());

@@ -81,6 +81,10 @@ struct StagedFrame {
 }
 
 impl StagedWrite for StagedFrame {
+    fn target(&self) -> String {
+        format!("memory at {:p}", Arc::as_ptr(&self.target))
+    }
+
     fn commit(self: Box<Self>) -> crate::Result<()> {
         *lock(&self.target) = self.new;
         Ok(())

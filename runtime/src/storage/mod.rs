@@ -16,7 +16,8 @@ mod repository;
 mod tally;
 mod text;
 
-pub use connector::{Connector, ScanRequest, StagedWrite};
+pub use crate::commit::StagedWrite;
+pub use connector::{Connector, ScanRequest};
 pub use csv::{Csv, CsvFile};
 pub use memory::Memory;
 pub use ndjson::{Ndjson, NdjsonFile};

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::inspect::short_type;
 use crate::plan::order::{describe_cycle, for_each_link};
 use crate::plan::{Delivery, Input, Node, Plan, Source, Stage};
+use crate::policy::Policy;
 
 impl Builder {
     /// Names are how things are told apart in errors and reports, and asked for.
@@ -228,6 +229,8 @@ impl Builder {
             kept: self.keep.contains(&factory.name) || !taken[index],
             blocking: factory.blocking,
             output: factory.output,
+            policy: factory.policy,
+            fallback: None,
         });
         let inputs = self.inputs.iter().map(|input| Input {
             name: Cow::Owned(input.name.clone()),
@@ -244,6 +247,7 @@ impl Builder {
             waits: waits.into(),
             order: order.into(),
             levels: levels.into(),
+            defaults: Policy::NONE,
         })
     }
 

@@ -1,0 +1,208 @@
+//! What is done when a factory fails: try again, wait no longer, skip it, let another stand in.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Error;
+
+/// What is done when a factory fails, and before: all options of `#[factory]` that say so.
+///
+/// A policy is a constant of the factory. What it leaves open comes from the defaults of the pipeline and of the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// Whether and how it is tried again.
+    pub retry: Option<Retry>,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// How long all attempts may take together, with what lies between them.
+    pub total_timeout: Option<Duration>,
+    /// What is done after the last attempt.
+    pub on_failure: OnFailure,
+    /// Whether the factory may be left out by a condition: `when = …`.
+    pub conditional: bool,
+    /// Whether its output is kept on disk, so that a run which did not succeed can be resumed.
+    pub checkpoint: bool,
+    /// Whether it may deliver something else although nothing that it takes has changed, as what asks a service does.
+    pub volatile: bool,
+    /// What it depends on outside of the program, and shares with others.
+    pub resource: Option<&'static Resource>,
+}
+
+impl Policy {
+    /// The policy of a factory that says nothing.
+    pub const NONE: Self = Self {
+        retry: None,
+        timeout: None,
+        total_timeout: None,
+        on_failure: OnFailure::Fail,
+        conditional: false,
+        checkpoint: false,
+        volatile: false,
+        resource: None,
+    };
+
+    /// Whether the output may be absent although the run goes on.
+    pub const fn is_skippable(&self) -> bool {
+        self.conditional || matches!(self.on_failure, OnFailure::Skip)
+    }
+}
+
+/// How a factory is tried again.
+///
+/// The wait before retry `n` (the first is 0) is `min(delay · factorⁿ, max_delay)`, of which `jitter` takes a random part
+/// between nothing and all: "full jitter", after
+/// [Exponential Backoff And Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Retry {
+    /// How often, after the first attempt.
+    pub times: u32,
+    /// The first wait.
+    pub delay: Duration,
+    /// The longest wait.
+    pub max_delay: Duration,
+    /// By what each wait is longer than the one before.
+    pub factor: f32,
+    /// Whether waits are random.
+    pub jitter: bool,
+    /// After which errors.
+    pub on: RetryOn,
+}
+
+impl Retry {
+    /// So many times after the first attempt, with waits of one second, two, four, and so on up to a minute, each with jitter.
+    pub const fn times(times: u32) -> Self {
+        Self {
+            times,
+            delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(60),
+            factor: 2.0,
+            jitter: true,
+            on: RetryOn::Transient,
+        }
+    }
+
+    /// With waits from `delay` up to `max_delay`.
+    pub const fn backoff(mut self, delay: Duration, max_delay: Duration) -> Self {
+        self.delay = delay;
+        self.max_delay = max_delay;
+        self
+    }
+
+    /// With each wait so many times as long as the one before.
+    pub const fn factor(mut self, factor: f32) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// With waits that are random, or exactly as long as computed.
+    pub const fn jitter(mut self, jitter: bool) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// After these errors.
+    pub const fn on(mut self, on: RetryOn) -> Self {
+        self.on = on;
+        self
+    }
+}
+
+/// After which errors a factory is tried again. It never is after a panic, which is a mistake in the program.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum RetryOn {
+    /// After those that are [transient](classify), as timeouts are.
+    Transient,
+    /// After any error.
+    Any,
+    /// After those for which the function says so.
+    If(fn(&Error) -> bool),
+}
+
+impl PartialEq for RetryOn {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (RetryOn::Transient, RetryOn::Transient) | (RetryOn::Any, RetryOn::Any) => true,
+            (RetryOn::If(this), RetryOn::If(other)) => std::ptr::fn_addr_eq(*this, *other),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for RetryOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RetryOn::Transient => "Transient",
+            RetryOn::Any => "Any",
+            RetryOn::If(_) => "If",
+        })
+    }
+}
+
+/// What is done when a factory has failed for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// Its output is absent, and the run goes on.
+    Skip,
+    /// Another factory stands in for it.
+    Fallback,
+}
+
+/// Something outside of the program that several factories depend on: a service, a database, a disk.
+///
+/// All factories with the same resource share its bounds. It is a constant, named in `#[factory(resource = …)]`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use setl::policy::Resource;
+///
+/// static RATES: Resource = Resource::new("rates").at_once(2).breaker(5, Duration::from_secs(30));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resource {
+    /// How it is called in reports and settings.
+    pub name: &'static str,
+    /// How many attempts may use it at once.
+    pub at_once: Option<u32>,
+    /// When nobody is let through any more.
+    pub breaker: Option<Breaker>,
+}
+
+/// A circuit breaker: after so many failures in a row nobody is let through for a while, then one to try.
+///
+/// After Michael Nygard, *Release It!* (2007), chapter 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Breaker {
+    /// So many transient failures in a row open it.
+    pub failures: u32,
+    /// For so long.
+    pub open_for: Duration,
+}
+
+impl Resource {
+    /// Without bounds.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, at_once: None, breaker: None }
+    }
+
+    /// At most so many attempts use it at once.
+    pub const fn at_once(mut self, attempts: u32) -> Self {
+        self.at_once = Some(attempts);
+        self
+    }
+
+    /// After so many transient failures in a row, nobody is let through for so long. Then one is; if it succeeds, all are.
+    pub const fn breaker(mut self, failures: u32, open_for: Duration) -> Self {
+        self.breaker = Some(Breaker { failures, open_for });
+        self
+    }
+}
