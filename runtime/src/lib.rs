@@ -92,6 +92,7 @@ pub use context::Context;
 pub use dataset::{Dataset, Row};
 pub use factory::Factory;
 pub use plan::dynamic::{Pipeline, WiringError};
+pub use policy::{permanent, transient};
 pub use run::{Event, Report, Run, RunError, Runner, blocking};
 #[cfg(feature = "polars")]
 pub use storage::Repository;
@@ -101,6 +102,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a pipeline needs: `use setl::prelude::*;`
 pub mod prelude {
+    pub use crate::policy::Classify;
     pub use crate::{Context, Factory, Pipeline, Result, delivery, factory, pipeline};
 
     #[cfg(feature = "polars")]

@@ -1,9 +1,22 @@
 //! What is done when a factory fails: try again, wait no longer, skip it, let another stand in.
 
+mod backoff;
+mod classify;
+mod mark;
+mod resource;
+mod timeout;
+
 use std::fmt;
 use std::time::Duration;
 
 use crate::Error;
+
+pub use backoff::Waits;
+pub use classify::{Classifier, Transience, classify, classify_by};
+pub(crate) use mark::unmark;
+pub use mark::{Classify, find, permanent, transient};
+pub use resource::CircuitOpen;
+pub use timeout::TimedOut;
 
 /// What is done when a factory fails, and before: all options of `#[factory]` that say so.
 ///
@@ -50,9 +63,12 @@ impl Policy {
 
 /// How a factory is tried again.
 ///
-/// The wait before retry `n` (the first is 0) is `min(delay · factorⁿ, max_delay)`, of which `jitter` takes a random part
-/// between nothing and all: "full jitter", after
-/// [Exponential Backoff And Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+/// The wait before retry `n` (the first is 0) is `min(delay · factorⁿ, max_delay)`, computed to seven digits, of which
+/// `jitter` takes a random part between nothing and all: "full jitter", after
+/// [Exponential Backoff And Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Without
+/// jitter, factories that failed together ask again together. [`Retry::waits`] gives the waits.
+///
+/// `Retry::times(0)` is no retry, and says so: defaults of the pipeline do not apply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Retry {

@@ -1,0 +1,249 @@
+//! Which errors may go away by themselves.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::mark::{Marked, beneath};
+use super::{CircuitOpen, RetryOn, TimedOut};
+use crate::Error;
+
+/// Whether an error may go away by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transience {
+    /// The same attempt, made later, may succeed.
+    Transient,
+    /// It fails again, however often it is tried.
+    Permanent,
+}
+
+/// Says of errors which of them are transient: the rules of one run, for types that this crate does not know.
+///
+/// Where it gives nothing, the rules of [`classify`] hold. Search the whole chain, since errors come with context:
+///
+/// ```
+/// use setl::policy::{Classifier, Transience};
+///
+/// #[derive(Debug, thiserror::Error)]
+/// #[error("the service answered {0}")]
+/// struct Answered(u16);
+///
+/// const BY_STATUS: Classifier = |error| {
+///     let Answered(status) = error.chain().find_map(|cause| cause.downcast_ref())?;
+///     Some(if matches!(status, 429 | 503) { Transience::Transient } else { Transience::Permanent })
+/// };
+///
+/// let busy = setl::Error::new(Answered(503)).context("cannot read the rates");
+/// assert_eq!(BY_STATUS(&busy), Some(Transience::Transient));
+/// ```
+pub type Classifier = fn(&Error) -> Option<Transience>;
+
+/// Whether an error is transient, as far as can be known.
+///
+/// What a mark says ([`transient`](super::transient), [`permanent`](super::permanent)), the outermost if there are several, goes before everything else.
+/// Otherwise the outermost cause decides that is in this table:
+///
+/// | error | |
+/// |---|---|
+/// | [`TimedOut`], [`tokio::time::error::Elapsed`] | transient |
+/// | [`CircuitOpen`] | transient: the breaker closes some time |
+/// | [`io::Error`]: the other side or the way to it fails. `ConnectionRefused`, `ConnectionReset`, `ConnectionAborted`, `NotConnected`, `BrokenPipe`, `TimedOut`, `NetworkDown`, `NetworkUnreachable`, `HostUnreachable`, `StaleNetworkFileHandle` | transient |
+/// | [`io::Error`]: somebody else has it now. `AddrInUse`, `ResourceBusy`, `ExecutableFileBusy`, `Deadlock`, `Interrupted`, `WouldBlock` | transient |
+/// | [`io::Error`]: it is full, and stays so until somebody clears up. `StorageFull`, `QuotaExceeded` | permanent |
+/// | [`io::Error`] of kind `Other` | what it wraps, if that is in this table |
+/// | [`io::Error`] of any other kind: `NotFound`, `PermissionDenied`, `InvalidData`, … | permanent |
+/// | `polars::error::PolarsError` | its [`io::Error`], if it comes from one; otherwise permanent |
+/// | `setl::dataset::DataError` | of `Io` and `Query` what they come from; all others permanent |
+/// | [`RunError`](crate::RunError) of a run inside of a factory | its first failure |
+/// | anything else | permanent |
+///
+/// `UnexpectedEof` is permanent: the kind does not tell a connection that broke from a file that is cut off, and to try the
+/// latter again only hides the loss. Mark it where you know better. So is a host name that cannot be resolved, for which
+/// the standard library has no kind.
+///
+/// Unknown errors are permanent because most of them are: wrong input, wrong queries, wrong passwords. To try those again
+/// takes time, adds to the load of a service that may be in trouble, and repeats what is not idempotent; to give up on a
+/// transient error costs one run, and the report says which error to mark. Libraries that keep the cause in
+/// [`source`](StdError::source), as most do, need no mark for failures of the network.
+///
+/// ```
+/// use std::io;
+///
+/// use setl::policy::{Transience, classify};
+///
+/// let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+/// assert_eq!(classify(&setl::Error::new(refused).context("cannot read the rates")), Transience::Transient);
+///
+/// let missing = io::Error::from(io::ErrorKind::NotFound);
+/// assert_eq!(classify(&missing.into()), Transience::Permanent);
+/// ```
+pub fn classify(error: &Error) -> Transience {
+    classify_by(None, error)
+}
+
+/// Like [`classify`], where what the rules of the run say goes before the table, but not before marks.
+pub fn classify_by(rules: Option<Classifier>, error: &Error) -> Transience {
+    let marked = || error.chain().find_map(mark_of);
+    let ruled = || rules.and_then(|rules| rules(error));
+    let known = || error.chain().find_map(known);
+    marked().or_else(ruled).or_else(known).unwrap_or(Transience::Permanent)
+}
+
+/// What the mark on this cause says. An [`io::Error`] does not name what it wraps as its source, only the source of that.
+fn mark_of(cause: &(dyn StdError + 'static)) -> Option<Transience> {
+    match cause.downcast_ref::<Marked>() {
+        Some(marked) => Some(marked.transience),
+        None => wrapped(cause).and_then(mark_of),
+    }
+}
+
+fn known(cause: &(dyn StdError + 'static)) -> Option<Transience> {
+    if cause.is::<TimedOut>() || cause.is::<tokio::time::error::Elapsed>() || cause.is::<CircuitOpen>() {
+        return Some(Transience::Transient);
+    }
+    match cause.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::Other => wrapped(cause).and_then(|wrapped| {
+            let mut chain = std::iter::successors(Some(wrapped), |&cause| cause.source());
+            chain.find_map(known)
+        }),
+        kind => Some(of_kind(kind)),
+    }
+}
+
+fn wrapped<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let wrapped = cause.downcast_ref::<io::Error>()?.get_ref()?;
+    Some(wrapped)
+}
+
+fn of_kind(kind: io::ErrorKind) -> Transience {
+    use io::ErrorKind::*;
+    match kind {
+        ConnectionRefused
+        | ConnectionReset
+        | ConnectionAborted
+        | NotConnected
+        | BrokenPipe
+        | TimedOut
+        | NetworkDown
+        | NetworkUnreachable
+        | HostUnreachable
+        | StaleNetworkFileHandle
+        | AddrInUse
+        | ResourceBusy
+        | ExecutableFileBusy
+        | Deadlock
+        | Interrupted
+        | WouldBlock => Transience::Transient,
+        _ => Transience::Permanent,
+    }
+}
+
+impl RetryOn {
+    /// Whether a factory is tried again after this error; `rules` are those of the run.
+    pub(crate) fn covers(&self, error: &Error, rules: Option<Classifier>) -> bool {
+        match self {
+            RetryOn::Transient => classify_by(rules, error) == Transience::Transient,
+            RetryOn::Any => true,
+            RetryOn::If(asks_for_more) => asks_for_more(beneath(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mark::Marked;
+    use super::*;
+    use crate::{permanent, transient};
+
+    fn io(kind: io::ErrorKind) -> Error {
+        io::Error::new(kind, "from the system").into()
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Box<dyn StdError + Send + Sync>);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("context")]
+    struct Context {
+        source: Error,
+    }
+
+    #[test]
+    fn errors_of_the_network_are_transient_and_those_of_files_are_not() {
+        use io::ErrorKind::*;
+        for kind in [ConnectionRefused, ConnectionReset, TimedOut, Interrupted, ResourceBusy, HostUnreachable]
+        {
+            assert_eq!(classify(&io(kind)), Transience::Transient, "{kind:?}");
+        }
+        for kind in
+            [NotFound, PermissionDenied, StorageFull, QuotaExceeded, InvalidData, UnexpectedEof, Other]
+        {
+            assert_eq!(classify(&io(kind)), Transience::Permanent, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_errors_are_permanent() {
+        assert_eq!(classify(&anyhow::anyhow!("division by zero")), Transience::Permanent);
+    }
+
+    #[tokio::test]
+    async fn timeouts_are_transient() {
+        let elapsed = tokio::time::timeout(std::time::Duration::ZERO, std::future::pending::<()>()).await;
+        assert_eq!(classify(&elapsed.unwrap_err().into()), Transience::Transient);
+        let late = TimedOut::total(std::time::Duration::from_secs(1));
+        assert_eq!(classify(&Error::new(late).context("late")), Transience::Transient);
+    }
+
+    #[test]
+    fn the_outermost_known_cause_decides() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        let invalid = io::Error::new(io::ErrorKind::InvalidData, Outer(Box::new(reset)));
+        assert_eq!(classify(&Error::new(invalid).context("cannot read")), Transience::Permanent);
+
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, Outer(Box::new(missing)));
+        assert_eq!(classify(&Outer(Box::new(refused)).into()), Transience::Transient);
+    }
+
+    #[test]
+    fn an_io_error_without_a_kind_is_what_it_wraps() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        let other = io::Error::other(io::Error::other(reset));
+        assert_eq!(classify(&other.into()), Transience::Transient);
+        let late = io::Error::other(Outer(Box::new(TimedOut::attempt(std::time::Duration::ZERO))));
+        assert_eq!(classify(&late.into()), Transience::Transient);
+    }
+
+    #[test]
+    fn the_outermost_mark_goes_before_everything_else() {
+        assert_eq!(classify(&transient(io(io::ErrorKind::NotFound))), Transience::Transient);
+        assert_eq!(classify(&permanent(io(io::ErrorKind::TimedOut))), Transience::Permanent);
+        let twice = permanent(transient(anyhow::anyhow!("odd")).context("in between"));
+        assert_eq!(classify(&twice.context("above")), Transience::Permanent);
+
+        // Also beneath errors of other libraries.
+        let beneath = Context { source: transient(anyhow::anyhow!("odd")) };
+        assert_eq!(classify(&beneath.into()), Transience::Transient);
+        let other =
+            io::Error::other(Marked { transience: Transience::Transient, error: anyhow::anyhow!("odd") });
+        assert_eq!(classify(&other.into()), Transience::Transient);
+    }
+
+    #[test]
+    fn the_rules_of_a_run_lie_between_marks_and_the_table() {
+        let rules: Classifier = |_| Some(Transience::Permanent);
+        assert_eq!(classify_by(Some(rules), &io(io::ErrorKind::TimedOut)), Transience::Permanent);
+        assert_eq!(classify_by(Some(rules), &transient(io(io::ErrorKind::TimedOut))), Transience::Transient);
+        assert_eq!(classify_by(Some(|_| None), &io(io::ErrorKind::TimedOut)), Transience::Transient);
+    }
+
+    #[test]
+    fn retries_follow_what_they_are_for() {
+        let (lost, broken) = (io(io::ErrorKind::ConnectionReset), anyhow::anyhow!("broken"));
+        assert!(RetryOn::Transient.covers(&lost, None) && !RetryOn::Transient.covers(&broken, None));
+        assert!(RetryOn::Any.covers(&lost, None) && RetryOn::Any.covers(&broken, None));
+        let asked = RetryOn::If(|error| error.is::<io::Error>());
+        assert!(asked.covers(&transient(lost), None) && !asked.covers(&broken, None));
+    }
+}
