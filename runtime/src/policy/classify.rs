@@ -150,6 +150,8 @@ impl RetryOn {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
+
     use super::super::mark::Marked;
     use super::*;
     use crate::{permanent, transient};

@@ -139,6 +139,8 @@ impl StdError for Marked {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
+
     use std::io;
     use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! What is done when a factory fails: try again, wait no longer, skip it, let another stand in.
 
 mod backoff;
+mod circuit;
 mod classify;
 mod mark;
 mod resource;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use crate::Error;
 
 pub use backoff::Waits;
+pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
 pub(crate) use mark::unmark;
 pub use mark::{Classify, find, permanent, transient};
-pub use resource::CircuitOpen;
+pub use resource::{CircuitOpen, Permit, ResourceReport, Resources};
 pub use timeout::TimedOut;
 
 /// What is done when a factory fails, and before: all options of `#[factory]` that say so.

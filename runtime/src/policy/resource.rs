@@ -1,8 +1,17 @@
 //! What is shared by the factories that depend on the same thing outside of the program.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use humantime::format_duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::circuit::{Circuit, CircuitState, Ticket, Verdict};
+use super::{Resource, Transience};
 
 /// A resource lets nobody through, since attempts with it have failed. It is [transient](super::classify).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,12 +25,277 @@ pub struct CircuitOpen {
 }
 
 fn rest(retry_after: Duration) -> String {
-    match retry_after {
-        Duration::ZERO => " until the attempt that is under way has succeeded".to_owned(),
-        // Nobody reads nanoseconds.
-        _ => format!(
-            " for another {}",
-            format_duration(Duration::from_millis(retry_after.as_millis().try_into().unwrap_or(u64::MAX)))
-        ),
+    if retry_after.is_zero() {
+        return " until the attempt that is under way has succeeded".to_owned();
+    }
+    // Nobody reads nanoseconds.
+    let millis = retry_after.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX);
+    format!(" for another {}", format_duration(Duration::from_millis(millis)))
+}
+
+/// The resources that runs use: who is there, who waits, and whether a breaker is open.
+///
+/// A run has its own, unless it is given others; clones are the same. Resources with the same name are one, with the bounds
+/// of the first that is used.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use setl::policy::{Resource, Resources, Transience};
+///
+/// static RATES: Resource = Resource::new("rates").at_once(2).breaker(1, Duration::from_secs(30));
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> setl::Result<()> {
+/// let resources = Resources::default();
+/// let permit = resources.enter(&RATES).await?;
+/// permit.failed(Transience::Transient);
+///
+/// let refused = resources.enter(&RATES).await.unwrap_err();
+/// assert!(refused.to_string().starts_with("resource `rates` has failed too often"));
+/// assert_eq!(resources.report()[0].rejected, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    gates: Named<Gate>,
+    /// What one run does with them; nothing where all runs are counted.
+    run: Option<Named<Use>>,
+}
+
+type Named<T> = Arc<Mutex<BTreeMap<&'static str, Arc<T>>>>;
+
+impl Resources {
+    /// The same resources, of which only what goes through this handle and its clones is reported.
+    pub fn of_run(&self) -> Self {
+        Self { gates: Arc::clone(&self.gates), run: Some(Arc::default()) }
+    }
+
+    /// Waits for a place, in the order of asking, and lets the caller through.
+    ///
+    /// The future can be dropped at any time; it keeps its turn only as long as it is there.
+    ///
+    /// # Errors
+    /// At once when the breaker is open, or as soon as it opens.
+    pub async fn enter(&self, resource: &Resource) -> Result<Permit, CircuitOpen> {
+        let user = self.user(resource);
+        let gate = &user.gate;
+        let place = {
+            let mut place = pin!(gate.place());
+            loop {
+                let turned = gate.turned.notified();
+                let open =
+                    held(&gate.circuit).as_ref().and_then(|circuit| circuit.check(Instant::now()).err());
+                if let Some(rest) = open {
+                    return Err(user.refuse(rest));
+                }
+                tokio::select! {
+                    biased;
+                    place = &mut place => break place,
+                    () = turned => {}
+                }
+            }
+        };
+        let admitted = gate.turn(|circuit| circuit.admit(Instant::now())).transpose();
+        let ticket = admitted.map_err(|rest| user.refuse(rest))?;
+        user.count(|tally| {
+            tally.attempts += 1;
+            tally.now += 1;
+            tally.most_at_once = tally.most_at_once.max(tally.now);
+        });
+        Ok(Permit { user, ticket, _place: place })
+    }
+
+    /// What has been done with each resource that was used, by name.
+    pub fn report(&self) -> Vec<ResourceReport> {
+        match &self.run {
+            Some(run) => {
+                let of = |user: &Arc<Use>| user.gate.report(&held(&user.tally));
+                held(run).values().map(of).collect()
+            }
+            None => held(&self.gates).values().map(|gate| gate.report(&held(&gate.tally))).collect(),
+        }
+    }
+
+    fn user(&self, resource: &Resource) -> Arc<Use> {
+        let gate = || {
+            let mut gates = held(&self.gates);
+            Arc::clone(gates.entry(resource.name).or_insert_with(|| Arc::new(Gate::new(resource))))
+        };
+        match &self.run {
+            Some(run) => Arc::clone(held(run).entry(resource.name).or_insert_with(|| Use::of(gate()))),
+            None => Use::of(gate()),
+        }
     }
 }
+
+/// A place at a resource. Say how the attempt ended; a permit that is dropped says nothing.
+#[must_use = "a place is free again when its permit is dropped"]
+#[derive(Debug)]
+pub struct Permit {
+    user: Arc<Use>,
+    /// None where there is no breaker, and once it knows how the attempt ended.
+    ticket: Option<Ticket>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Permit {
+    /// The attempt succeeded.
+    pub fn succeeded(mut self) {
+        self.settle(Verdict::Answers);
+    }
+
+    /// The attempt failed. A permanent failure shows that the resource answers, so it speaks for it.
+    pub fn failed(mut self, how: Transience) {
+        match how {
+            Transience::Transient => {
+                self.user.count(|tally| tally.failures += 1);
+                self.settle(Verdict::Fails);
+            }
+            Transience::Permanent => self.settle(Verdict::Answers),
+        }
+    }
+
+    fn settle(&mut self, verdict: Verdict) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let opened = self.user.gate.turn(|circuit| circuit.settle(ticket, verdict, Instant::now()));
+        if opened == Some(true) {
+            self.user.count(|tally| tally.opened += 1);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        // The breaker knows before the place is free.
+        self.settle(Verdict::Unknown);
+        self.user.count(|tally| tally.now -= 1);
+    }
+}
+
+/// What has been done with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResourceReport {
+    /// Its name.
+    pub name: &'static str,
+    /// How many attempts were let through.
+    pub attempts: u64,
+    /// How many used it at the same time, at most.
+    pub most_at_once: u32,
+    /// How many of them had a transient failure.
+    pub failures: u64,
+    /// How often its breaker opened because of them.
+    pub opened: u32,
+    /// How many attempts were not let through.
+    pub rejected: u64,
+    /// Where its breaker is now; closed if it has none.
+    pub state: CircuitState,
+}
+
+impl fmt::Display for ResourceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, attempts, most_at_once, failures, opened, rejected, state } = self;
+        write!(f, "resource {name}: {attempts} attempts, at most {most_at_once} at once, {failures} failed")?;
+        if *opened > 0 || *rejected > 0 {
+            let state = match state {
+                CircuitState::Closed => "closed",
+                CircuitState::Open => "open",
+                CircuitState::HalfOpen => "half-open",
+            };
+            write!(f, "; breaker opened {opened} times, {rejected} turned away, now {state}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One resource, as all runs share it.
+#[derive(Debug)]
+struct Gate {
+    name: &'static str,
+    places: Option<Arc<Semaphore>>,
+    circuit: Mutex<Option<Circuit>>,
+    /// Told when others are let through than before, so that nobody waits in vain.
+    turned: Notify,
+    tally: Mutex<Tally>,
+}
+
+impl Gate {
+    fn new(resource: &Resource) -> Self {
+        let places = |at_once: u32| (at_once.max(1) as usize).min(Semaphore::MAX_PERMITS);
+        Self {
+            name: resource.name,
+            places: resource.at_once.map(|at_once| Arc::new(Semaphore::new(places(at_once)))),
+            circuit: Mutex::new(resource.breaker.map(Circuit::new)),
+            turned: Notify::new(),
+            tally: Mutex::default(),
+        }
+    }
+
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(self.places.as_ref()?).acquire_owned().await.ok()
+    }
+
+    fn turn<R>(&self, change: impl FnOnce(&mut Circuit) -> R) -> Option<R> {
+        let (result, turned) = {
+            let mut circuit = held(&self.circuit);
+            let circuit = circuit.as_mut()?;
+            let before = circuit.generation();
+            (change(circuit), circuit.generation() != before)
+        };
+        if turned {
+            self.turned.notify_waiters();
+        }
+        Some(result)
+    }
+
+    fn report(&self, tally: &Tally) -> ResourceReport {
+        let circuit = held(&self.circuit);
+        let state = circuit.as_ref().map_or(CircuitState::Closed, |circuit| circuit.state(Instant::now()));
+        let Tally { attempts, now: _, most_at_once, failures, opened, rejected } = *tally;
+        ResourceReport { name: self.name, attempts, most_at_once, failures, opened, rejected, state }
+    }
+}
+
+/// One resource, as one run uses it.
+#[derive(Debug)]
+struct Use {
+    gate: Arc<Gate>,
+    tally: Mutex<Tally>,
+}
+
+impl Use {
+    fn of(gate: Arc<Gate>) -> Arc<Self> {
+        Arc::new(Self { gate, tally: Mutex::default() })
+    }
+
+    fn refuse(&self, retry_after: Duration) -> CircuitOpen {
+        self.count(|tally| tally.rejected += 1);
+        CircuitOpen { resource: self.gate.name, retry_after }
+    }
+
+    fn count(&self, count: impl Fn(&mut Tally)) {
+        count(&mut held(&self.tally));
+        count(&mut held(&self.gate.tally));
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    attempts: u64,
+    now: u32,
+    most_at_once: u32,
+    failures: u64,
+    opened: u32,
+    rejected: u64,
+}
+
+/// No code of others runs under these locks, so nothing is broken after a panic.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
