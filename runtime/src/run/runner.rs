@@ -15,7 +15,7 @@ use super::error::{Failures, RunError};
 use super::event::Event;
 use super::executor::{Launch, Options, Shared, Steps};
 use super::report::Report;
-use crate::factory::Factory;
+use crate::factory::{AlwaysRuns, Factory};
 use crate::pipeline::{AnyPayload, Keeps, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -204,7 +204,7 @@ impl<P> Run<P> {
 
 impl<P: PipelineItem> Run<P> {
     /// The output of a factory: one that no other factory takes, or one under `keep(…)`. Any other does not compile.
-    pub fn get<F: Factory>(&self) -> &F::Output
+    pub fn get<F: Factory + AlwaysRuns>(&self) -> &F::Output
     where
         P: Keeps<F, true>,
     {
