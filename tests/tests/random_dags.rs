@@ -386,7 +386,9 @@ impl Case {
                 Cause::Error(error) => {
                     assert_eq!((end, error.to_string().as_str()), (End::Fails, "injected"));
                 }
-                Cause::Panic(message) => assert_eq!((end, message.as_str()), (End::Panics, "injected")),
+                Cause::Panic { message, .. } => {
+                    assert_eq!((end, message.as_str()), (End::Panics, "injected"))
+                }
                 other => panic!("{other:?}"),
             }
         }

@@ -105,6 +105,16 @@ impl Policy {
         self
     }
 
+    /// This policy; where it says nothing of retries and times, what `defaults` says.
+    pub fn or(&self, defaults: &Policy) -> Self {
+        Self {
+            retry: self.retry.or(defaults.retry),
+            timeout: self.timeout.or(defaults.timeout),
+            total_timeout: self.total_timeout.or(defaults.total_timeout),
+            ..*self
+        }
+    }
+
     /// Whether the output may be absent although the run goes on.
     pub const fn is_skippable(&self) -> bool {
         self.conditional || matches!(self.on_failure, OnFailure::Skip)
