@@ -429,7 +429,7 @@ impl Case {
             }
             Err(error) => {
                 assert!(!self.goes_well(), "{error}");
-                assert_eq!(error.is_cancelled(), error.failures().is_empty());
+                assert!(error.is_cancelled() || !error.failures().is_empty());
                 assert!(!error.is_cancelled() || world.token.is_cancelled());
                 self.check_failures(&error);
                 self.check_report(&world, error.report().unwrap(), &log);

@@ -236,7 +236,7 @@ mod replaced {
             assert_eq!(log.all(), [started("fetch"), failed("fetch")]);
             assert_eq!(
                 format!("{:#}", Error::from(error)),
-                "pipeline `Daily` failed: factory `fetch` of stage `extract` failed in read: service is down"
+                "pipeline `Daily` failed: factory `fetch` of stage `extract` failed in process: service is down"
             );
             assert_eq!(calls.0.load(Ordering::SeqCst), 0);
             assert_eq!(ledger.live(), 0);
