@@ -1,7 +1,8 @@
 //! `#[delivery]`: one thing that a factory is given, or that a pipeline gives.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, GenericArgument, Ident, PathArguments, Type};
 
@@ -28,6 +29,8 @@ const OF_PIPELINE: &[Allowed] = &[ID, OPTIONAL];
 /// A field or parameter of a factory that is injected.
 pub(crate) struct Delivery {
     pub(crate) name: String,
+    /// What it is called where the value itself is in scope: in `when = …`. Without a name of its own, `_0`, `_1`, ….
+    pub(crate) binding: Ident,
     pub(crate) ty: Type,
     /// What is asked for: `ty` without the `Option` and the `Arc` that say how.
     payload: Type,
@@ -35,7 +38,7 @@ pub(crate) struct Delivery {
     producer: Option<Type>,
     optional: bool,
     shared: bool,
-    auto_load: bool,
+    pub(crate) auto_load: bool,
     condition: Option<Expr>,
 }
 
@@ -66,7 +69,7 @@ pub(crate) fn take_options(
         AllowedOf::Pipeline => OF_PIPELINE,
     };
     let tokens = errors.keep(arguments(&first)).unwrap_or_default();
-    Some(Options::parse(tokens, DELIVERY, allowed, errors))
+    Some(Options::parse(tokens, "#[delivery]", allowed, errors))
 }
 
 #[derive(Clone, Copy)]
@@ -76,14 +79,25 @@ pub(crate) enum AllowedOf {
 }
 
 impl Delivery {
-    pub(crate) fn new(name: String, ty: Type, options: &Options, errors: &mut Errors) -> Self {
+    /// A delivery in a place with this name, or else with this number.
+    pub(crate) fn new(
+        place: Result<&Ident, usize>,
+        ty: Type,
+        options: &Options,
+        errors: &mut Errors,
+    ) -> Self {
         check_borrow(&ty, errors);
         check_shared_auto_load(options, errors);
         check_condition(options, errors);
         check_id_and_producer(options, errors);
         let payload = check_payload(&ty, options, errors);
+        let (name, binding) = match place {
+            Ok(name) => (name.unraw().to_string(), name.clone()),
+            Err(index) => (index.to_string(), format_ident!("_{index}")),
+        };
         Self {
             name,
+            binding,
             payload,
             ty,
             id: options.type_of("id").cloned(),

@@ -1,5 +1,6 @@
 //! `#[factory]`: from a struct or function to what the runtime needs to know of it.
 
+mod conduct;
 mod expand;
 mod fallback;
 mod function;
@@ -13,14 +14,25 @@ use crate::cfg;
 use crate::delivery::Delivery;
 use crate::errors::Errors;
 use crate::options::{Allowed, Takes};
+use crate::policy::{RETRY, TIMEOUT, TOTAL_TIMEOUT};
+use conduct::Conduct;
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
 const BLOCKING: Allowed = Allowed { name: "blocking", takes: Takes::Nothing, usage: "blocking" };
+const ON_FAILURE: Allowed =
+    Allowed { name: "on_failure", takes: Takes::Word, usage: "on_failure = fail | skip | fallback(Factory)" };
+const WHEN: Allowed = Allowed { name: "when", takes: Takes::Expression, usage: "when = condition" };
+const RESOURCE: Allowed =
+    Allowed { name: "resource", takes: Takes::Expression, usage: "resource = RESOURCE" };
+const CHECKPOINT: Allowed = Allowed { name: "checkpoint", takes: Takes::Nothing, usage: "checkpoint" };
+const VOLATILE: Allowed = Allowed { name: "volatile", takes: Takes::Nothing, usage: "volatile" };
 const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "output = Type" };
 
 /// Of a struct. A function says what it delivers by its return type.
-const OF_STRUCT: &[Allowed] = &[OUTPUT, ID, BLOCKING];
-const OF_FUNCTION: &[Allowed] = &[ID, BLOCKING];
+const OF_STRUCT: &[Allowed] =
+    &[OUTPUT, ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, VOLATILE];
+const OF_FUNCTION: &[Allowed] =
+    &[ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, VOLATILE];
 
 const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
                             `#[delivery(shared)]` ones as `Arc`";
@@ -32,9 +44,16 @@ struct Model {
     output: Type,
     id: Option<Type>,
     blocking: bool,
+    /// When it runs, and what is done when it fails.
+    conduct: Conduct,
     deliveries: Vec<Delivery>,
     /// Builds the factory out of `__0`, `__1`, …: one variable for each delivery.
     assemble: TokenStream,
+}
+
+/// Whether `#[factory]` has an option with this name.
+pub(crate) fn is_option(name: &str) -> bool {
+    OF_STRUCT.iter().any(|option| option.name == name)
 }
 
 /// Expands `#[factory(arguments)] item`.

@@ -7,6 +7,7 @@ mod factory;
 mod names;
 mod options;
 mod pipeline;
+mod policy;
 mod row;
 #[cfg(test)]
 mod snapshots;

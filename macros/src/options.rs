@@ -1,10 +1,10 @@
-//! One grammar for the options of all attributes: `flag`, `name = value`, separated by commas.
+//! One grammar for the options of all attributes: `flag`, `name = value`, `name(options)`, separated by commas.
 
 use heck::ToUpperCamelCase as _;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, Token, Type};
+use syn::{Expr, Ident, Token, Type, parenthesized};
 
 use crate::errors::{Errors, did_you_mean};
 
@@ -17,6 +17,10 @@ pub(crate) enum Takes {
     Type,
     /// `name = expression`
     Expression,
+    /// `name = word` or `name = word(…)`
+    Word,
+    /// `name(…)`, with options of its own
+    Options,
 }
 
 /// An option that an attribute allows.
@@ -37,6 +41,14 @@ enum Value {
     Nothing,
     Type(Box<Type>),
     Expression(Box<Expr>),
+    Word(Word),
+    Options(TokenStream),
+}
+
+/// A word that was chosen, and what stands in the parentheses after it.
+pub(crate) struct Word {
+    pub(crate) word: Ident,
+    pub(crate) arguments: Option<TokenStream>,
 }
 
 /// The options of one attribute, after all its mistakes have been recorded.
@@ -46,7 +58,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads what stands in the parentheses of an attribute. `attribute` is how the user knows it: `#[delivery]`.
+    /// Reads what stands in the parentheses of an attribute. `attribute` is how the user knows it:
+    /// `#[delivery]`, or `retry(...)` for options within options.
     pub(crate) fn parse(
         tokens: TokenStream,
         attribute: &str,
@@ -77,10 +90,7 @@ impl Options {
 
     fn add(&mut self, option: Written, attribute: &str, errors: &mut Errors) {
         if self.get(&option.name.to_string()).is_some() {
-            errors.at(
-                &option.name,
-                format!("`{}` is given twice in `#[{attribute}]`: remove one", option.name),
-            );
+            errors.at(&option.name, format!("`{}` is given twice in `{attribute}`: remove one", option.name));
         } else {
             self.written.push(option);
         }
@@ -95,40 +105,64 @@ impl Options {
         self.get(name).map(|option| option.name.span())
     }
 
+    /// The name of an option as it was written, if it was.
+    pub(crate) fn name(&self, name: &str) -> Option<&Ident> {
+        self.get(name).map(|option| &option.name)
+    }
+
     pub(crate) fn type_of(&self, name: &str) -> Option<&Type> {
         match &self.get(name)?.value {
             Value::Type(value) => Some(value),
-            Value::Nothing | Value::Expression(_) => None,
+            _ => None,
         }
     }
 
     pub(crate) fn expression(&self, name: &str) -> Option<&Expr> {
         match &self.get(name)?.value {
             Value::Expression(value) => Some(value),
-            Value::Nothing | Value::Type(_) => None,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn word(&self, name: &str) -> Option<&Word> {
+        match &self.get(name)?.value {
+            Value::Word(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What stands in the parentheses of `name(…)`.
+    pub(crate) fn options(&self, name: &str) -> Option<&TokenStream> {
+        match &self.get(name)?.value {
+            Value::Options(value) => Some(value),
+            _ => None,
         }
     }
 }
 
 fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) -> syn::Result<Written> {
     let Ok(name) = input.call(<Ident as syn::ext::IdentExt>::parse_any) else {
-        return Err(input.error(format!("expected an option of `#[{attribute}]`, {}", usages(allowed))));
+        return Err(input.error(format!("expected an option of `{attribute}`, {}", usages(allowed))));
     };
     let Some(option) = allowed.iter().find(|option| name == option.name) else {
-        if attribute == "factory" && name == "output" {
+        if attribute == "#[factory]" && name == "output" {
             let message = "a function says by its return type what it delivers: remove `output`";
+            return Err(syn::Error::new(name.span(), message));
+        }
+        if attribute == "defaults(...)" && crate::factory::is_option(&name.to_string()) {
+            let message = format!(
+                "`{name}` belongs on a factory, in `#[factory({name} ...)]`: defaults are {}",
+                crate::errors::listed(&allowed.iter().map(|option| option.name).collect::<Vec<_>>())
+            );
             return Err(syn::Error::new(name.span(), message));
         }
         let names: Vec<_> = allowed.iter().map(|option| option.name).collect();
         let near = did_you_mean(&name.to_string(), &names);
-        return Err(syn::Error::new(
-            name.span(),
-            format!("unknown option `{name}` of `#[{attribute}]`{near}"),
-        ));
+        return Err(syn::Error::new(name.span(), format!("unknown option `{name}` of `{attribute}`{near}")));
     };
     let wrong = |problem: &str| {
         let usage = option.usage;
-        syn::Error::new(name.span(), format!("`{name}` {problem}: write `{usage}` in `#[{attribute}]`"))
+        syn::Error::new(name.span(), format!("`{name}` {problem}: write `{usage}` in `{attribute}`"))
     };
     if option.takes == Takes::Nothing {
         if !input.is_empty() && !input.peek(Token![,]) {
@@ -136,10 +170,29 @@ fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) ->
         }
         return Ok(Written { name, value: Value::Nothing });
     }
+    if option.takes == Takes::Options {
+        if !input.peek(syn::token::Paren) {
+            return Err(wrong("takes its options in parentheses"));
+        }
+        let content;
+        parenthesized!(content in input);
+        return Ok(Written { name, value: Value::Options(content.parse()?) });
+    }
     if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
         return Err(wrong("needs a value"));
     }
-    let value = if option.takes == Takes::Type {
+    let value = if option.takes == Takes::Word {
+        let Ok(word) = input.call(<Ident as syn::ext::IdentExt>::parse_any) else {
+            return Err(wrong("takes a word"));
+        };
+        let mut arguments = None;
+        if input.peek(syn::token::Paren) {
+            let content;
+            parenthesized!(content in input);
+            arguments = Some(content.parse()?);
+        }
+        Value::Word(Word { word, arguments })
+    } else if option.takes == Takes::Type {
         if let Ok(text) = input.fork().parse::<syn::LitStr>() {
             let _: syn::LitStr = input.parse()?;
             let marker = text.value().to_upper_camel_case();

@@ -12,7 +12,8 @@ use crate::delivery::{AllowedOf, Input, inner_of_option, take_options};
 use crate::errors::Errors;
 use crate::names::contains_borrow_or_impl;
 use crate::options::Options;
-use stages::Stage;
+use crate::policy::Limits;
+use stages::{Arguments, Stage};
 
 /// What `#[pipeline]` knows of a pipeline.
 struct Model {
@@ -22,6 +23,8 @@ struct Model {
     generics: syn::Generics,
     stages: Vec<Stage>,
     keep: Vec<Type>,
+    /// What holds for all factories that say nothing else.
+    defaults: Limits,
     inputs: Vec<Input>,
 }
 
@@ -64,7 +67,7 @@ pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
 
 fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let mut errors = Errors::new();
-    let (stages, keep) = stages::parse(arguments, &mut errors);
+    let Arguments { stages, keep, defaults } = stages::parse(arguments, &mut errors);
     check_generics(item, &mut errors);
     check_stages(item, &stages, &mut errors);
     check_listed_twice(&stages, &mut errors);
@@ -77,6 +80,7 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
         generics: item.generics.clone(),
         stages,
         keep,
+        defaults: defaults.unwrap_or_default(),
         inputs,
     };
     // Of an input that borrows, the compiler says so itself, at the field.

@@ -7,9 +7,12 @@ pub use std::marker::PhantomData;
 pub use std::option::Option::{self, None, Some};
 pub use std::result::Result::{Err, Ok};
 pub use std::string::String;
+pub use std::time::Duration;
 pub use std::vec::Vec;
 
 pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
+
+use crate::factory::{IsDue, Rollback};
 
 pub use crate::Result;
 pub use crate::context::Context;
@@ -17,7 +20,9 @@ pub use crate::delivery::{
     AutoLoad, ByValue, HandsOver, Inspect, Loadable, Optional, Payload, Shared, Undelivered, payload,
     payload_if_any, share, share_optional,
 };
-pub use crate::factory::{Delivers, Factory, FactoryItem, Fallible, Produces, Sink, Wired};
+pub use crate::factory::{
+    Always, Delivers, Factory, FactoryItem, Fallback, Fallible, Produces, Sink, Sometimes, Undo, Wired,
+};
 pub use crate::inspect::{Diagram, describe};
 pub use crate::pipeline::{
     AnyFactory, AnyPayload, Entry, HasExactlyOneProducerOf, HasProducerWithId, HasSourceOf, HasSourceWithId,
@@ -25,10 +30,10 @@ pub use crate::pipeline::{
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{
-    Delivery, Input, Links, Ordering, Plan, Source, Stage, Taking, check_presence, count_links,
+    Delivery, Input, Links, Ordering, Plan, Source, Sources, Stage, Taking, check_presence, count_links,
     input_is_taken, kept, order,
 };
-pub use crate::policy::Policy;
+pub use crate::policy::{OnFailure, Policy, Resource, Retry, RetryOn};
 pub use crate::run::{Inbox, Runner, Step};
 
 /// A vector, where `From` is not in scope.
@@ -50,6 +55,17 @@ pub fn never<T>() -> T {
 pub fn processed_twice() -> crate::Error {
     anyhow::anyhow!("`process` was called twice on one instance: a function gives its deliveries away")
 }
+
+/// Whether a factory runs: what stands in `when = …`.
+///
+/// # Errors
+/// When the condition cannot be found out.
+pub fn is_due<Condition: IsDue>(condition: Condition) -> Result<bool> {
+    condition.into_result()
+}
+
+/// What stands in `retry(on = …)`.
+pub type RetryIf = fn(&crate::Error) -> bool;
 
 /// How a typed output is inspected.
 pub type Inspector<T> = fn(&mut T, &'static str) -> Option<usize>;
@@ -86,5 +102,37 @@ pub trait Opaque<T> {
 impl<T> Opaque<T> for Probe<T> {
     fn inspector(&self) -> Inspector<T> {
         |_, _| None
+    }
+}
+
+/// Finds out whether the factory `F` implements [`Rollback`], in the same way.
+pub struct UndoProbe<F>(PhantomData<fn() -> F>);
+
+impl<F> UndoProbe<F> {
+    /// The probe of this factory.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// Of factories that implement [`Rollback`].
+pub trait Undoable<F> {
+    /// Rolls it back.
+    fn undo(&self) -> Option<Undo<F>>;
+}
+
+impl<F: Rollback> Undoable<F> for &UndoProbe<F> {
+    fn undo(&self) -> Option<Undo<F>> {
+        Some(|mut factory| Box::pin(async move { factory.rollback().await }))
+    }
+}
+
+/// Of all other factories.
+pub trait Lasting<F> {
+    /// Nothing is done.
+    fn undo(&self) -> Option<Undo<F>>;
+}
+
+impl<F> Lasting<F> for UndoProbe<F> {
+    fn undo(&self) -> Option<Undo<F>> {
+        None
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::commit::{Owner, StagedWrite};
+use crate::run::current::{Current, Scoped};
 use crate::run::{Event, Shared};
 
 /// The run that a factory is part of. Every pipeline supplies it: take it as a delivery.
@@ -36,17 +38,20 @@ use crate::run::{Event, Shared};
 #[derive(Clone)]
 pub struct Context {
     shared: Arc<Shared>,
-    node: usize,
+    owner: Owner,
+    cancel: CancellationToken,
 }
 
 impl Context {
-    pub(crate) fn new(shared: Arc<Shared>, node: usize) -> Self {
-        Self { shared, node }
+    pub(crate) fn new(shared: Arc<Shared>, owner: Owner, cancel: CancellationToken) -> Self {
+        Self { shared, owner, cancel }
     }
 
     /// Of no run: see [`testing::context`](crate::testing::context).
     pub(crate) fn alone() -> Self {
-        Self::new(Arc::new(Shared::new(crate::testing::no_launch(), &mut Default::default())), 0)
+        let shared = Shared::new(crate::testing::no_launch(), Box::default(), &mut Default::default());
+        let cancel = shared.cancel.clone();
+        Self::new(Arc::new(shared), Owner { node: 0, attempt: 1 }, cancel)
     }
 
     /// Identifies this run. Ids of later runs sort after those of earlier ones.
@@ -61,17 +66,56 @@ impl Context {
 
     /// The name of the factory that was given this context.
     pub fn factory(&self) -> &str {
-        &self.shared.plan.factories[self.node].name
+        &self.shared.plan.factories[self.owner.node].name
     }
 
-    /// Whether the run is to end: blocking work should look now and then, and return early.
+    /// The attempt, counted from 1.
+    pub fn attempt(&self) -> u32 {
+        self.owner.attempt
+    }
+
+    /// Whether the run or this attempt is to end: blocking work should look now and then, and return early.
     pub fn is_cancelled(&self) -> bool {
-        self.shared.cancel.is_cancelled()
+        self.cancel.is_cancelled()
     }
 
-    /// Cancelled when the run is: for work that takes a token of its own.
+    /// Cancelled when the run or this attempt is to end: for work that takes a token of its own.
     pub fn cancellation(&self) -> CancellationToken {
-        self.shared.cancel.clone()
+        self.cancel.clone()
+    }
+
+    /// Gives the run something that is written and not visible yet: it is committed with all other writes of the run, or
+    /// rolled back. What goes through a [`Repository`](crate::Repository) is given to the run by itself.
+    ///
+    /// # Errors
+    /// When the run already writes to the same target, and the two cannot be put together.
+    pub fn enlist(&self, write: Box<dyn StagedWrite>) -> crate::Result<()> {
+        self.shared.transaction().enlist(self.owner, write)
+    }
+
+    /// Lets a future work for this factory wherever it is polled.
+    ///
+    /// A repository that saves, and work that blocks, find the run that they belong to by themselves, but not in a task that
+    /// the factory has spawned. There they need this.
+    ///
+    /// ```
+    /// # use setl::prelude::*;
+    /// #[factory]
+    /// async fn import(context: Context) -> Result<u32> {
+    ///     let part = tokio::spawn(context.scope(async { setl::blocking(|| 20).await }));
+    ///     Ok(part.await? + 1)
+    /// }
+    /// # #[pipeline(only(import))]
+    /// # struct P;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # assert_eq!(*P.run().await?.get::<import>(), 21);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let current = Current { shared: Arc::clone(&self.shared), owner: self.owner };
+        Scoped { current, future: Box::pin(future) }
     }
 
     /// Tells who observes the run that `done` of `total` units of work are done.

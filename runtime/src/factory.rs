@@ -7,7 +7,7 @@ use crate::Result;
 use crate::checkpoint::Persistence;
 use crate::delivery::Payload;
 use crate::plan::dynamic::Requirement;
-use crate::plan::{Delivery, Source};
+use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
 use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
 
@@ -89,6 +89,8 @@ pub trait FactoryItem: Sized {
     const BLOCKING: bool;
     /// What it takes.
     const DELIVERIES: &'static [Delivery];
+    /// Whether its output is there after every run that succeeds: [`Always`], or [`Sometimes`] if it may be skipped.
+    type Presence;
     /// What is done when it fails, and before.
     const POLICY: &'static Policy = &Policy::NONE;
     /// Who stands in for it when it fails.
@@ -146,6 +148,54 @@ pub trait Rollback: Factory {
     fn rollback(&mut self) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// See [`FactoryItem::Presence`].
+pub struct Always;
+
+/// See [`FactoryItem::Presence`].
+pub struct Sometimes;
+
+/// That the output of this factory is there after every run that succeeds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may be skipped, so its output may be absent: use `run.find::<{Self}>()`, which gives an `Option`",
+    label = "may be skipped in a run",
+    note = "a factory with `when = ...` or `on_failure = skip` may be skipped"
+)]
+pub trait AlwaysRuns {}
+
+#[diagnostic::do_not_recommend]
+impl<F> AlwaysRuns for F
+where
+    F: FactoryItem,
+    F::Presence: IsThe<Always>,
+{
+}
+
+/// What `when = …` may come to.
+#[diagnostic::on_unimplemented(
+    message = "`when` decides whether the factory runs, so it must be a `bool` or a `Result<bool>`, found `{Self}`",
+    label = "expected a `bool`",
+    note = "deliveries are in scope by name, as references: `when = settings.full && !orders.is_empty()`"
+)]
+pub trait IsDue {
+    /// Whether the factory runs.
+    ///
+    /// # Errors
+    /// When the condition cannot be found out.
+    fn into_result(self) -> Result<bool>;
+}
+
+impl IsDue for bool {
+    fn into_result(self) -> Result<bool> {
+        Ok(self)
+    }
+}
+
+impl<E: FactoryError> IsDue for std::result::Result<bool, E> {
+    fn into_result(self) -> Result<bool> {
+        self.map_err(Into::into)
+    }
+}
+
 /// A factory that stands in for another.
 #[derive(Clone, Copy)]
 pub struct Fallback {
@@ -155,20 +205,57 @@ pub struct Fallback {
     pub deliveries: &'static [Delivery],
     /// What it takes, by type.
     pub requirements: fn() -> Vec<Requirement>,
+    /// Its own retries and timeouts.
+    pub policy: &'static Policy,
+    /// Whether it occupies a thread while it runs.
+    pub blocking: bool,
     /// How it is run.
     pub step: Step,
 }
 
 impl Fallback {
-    /// The factory `F` as a fallback.
-    pub const fn of<F: Factory>() -> Self {
-        Self {
-            name: F::NAME,
-            deliveries: F::DELIVERIES,
-            requirements: F::requirements,
-            step: Step::of::<F>(),
+    /// The factory `Other` as a fallback for `F`, which delivers `Output`.
+    ///
+    /// # Panics
+    /// When `Other` may leave the output absent, or needs a fallback itself, which then stops the compiler.
+    #[track_caller]
+    pub const fn of<Other, F, Output>() -> Self
+    where
+        Other: StandsInFor<F, Output>,
+        F: FactoryItem,
+    {
+        if let Some(text) = mistake_in_fallback(F::NAME, Other::FACTORY.name, Other::FACTORY.policy) {
+            panic!("{}", text.as_str());
         }
+        Other::FACTORY
     }
+}
+
+/// That a factory can be the fallback of `F`: it delivers the same `Output`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in for `{F}`: it is no factory that delivers `{Output}`",
+    label = "does not deliver `{Output}`",
+    note = "a fallback is another `#[factory]` with the same output; it needs no place in a stage"
+)]
+pub trait StandsInFor<F, Output> {
+    /// The fallback.
+    const FACTORY: Fallback;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, Output, Other> StandsInFor<F, Output> for Other
+where
+    Other: Factory,
+    Other::Output: IsThe<Output>,
+{
+    const FACTORY: Fallback = Fallback {
+        name: Other::NAME,
+        deliveries: Other::DELIVERIES,
+        requirements: Other::requirements,
+        policy: Other::POLICY,
+        blocking: Other::BLOCKING,
+        step: Step::of::<Other>(),
+    };
 }
 
 /// What a factory's output goes by in the pipeline `P`.
@@ -197,6 +284,8 @@ pub trait Wired<P> {
     const FROM: &'static [Source];
     /// Where each delivery of its fallback comes from.
     const FALLBACK_FROM: &'static [Source] = &[];
+    /// Both.
+    const SOURCES: Sources<'static> = Sources { own: Self::FROM, fallback: Self::FALLBACK_FROM };
 }
 
 /// That a factory delivers `T`: what `#[delivery(producer = …)]` asks of the producer.

@@ -92,7 +92,7 @@ pub use {chrono, polars};
 pub use context::Context;
 #[cfg(feature = "polars")]
 pub use dataset::{Dataset, Row};
-pub use factory::Factory;
+pub use factory::{Factory, Rollback};
 pub use plan::dynamic::{Pipeline, WiringError};
 pub use policy::{permanent, transient};
 pub use run::{Event, Report, Run, RunError, Runner, blocking};
@@ -105,7 +105,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What a pipeline needs: `use setl::prelude::*;`
 pub mod prelude {
     pub use crate::policy::Classify;
-    pub use crate::{Context, Factory, Pipeline, Result, delivery, factory, pipeline};
+    pub use crate::{Context, Factory, Pipeline, Result, Rollback, delivery, factory, pipeline};
 
     #[cfg(feature = "polars")]
     pub use crate::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::delivery::AutoLoad;
 use crate::factory::{Factory, Fallback, Produces};
-use crate::plan::{Delivery, Node, Plan, Source};
+use crate::plan::{Delivery, FallbackNode, Node, Plan, Source, Sources};
 use crate::policy::Policy;
 use crate::run::Step;
 
@@ -207,20 +207,30 @@ impl Entry {
         &self,
         name: &'static str,
         stage: usize,
-        sources: &'static [Source],
+        sources: Sources<'static>,
         kept: bool,
     ) -> Node {
+        let fallback = match &self.fallback {
+            Some(fallback) => Some(FallbackNode {
+                name: fallback.name,
+                deliveries: fallback.deliveries,
+                sources: std::borrow::Cow::Borrowed(sources.fallback),
+                policy: fallback.policy,
+                blocking: fallback.blocking,
+            }),
+            None => None,
+        };
         Node {
             name: std::borrow::Cow::Borrowed(name),
             stage,
             deliveries: self.deliveries,
-            sources: std::borrow::Cow::Borrowed(sources),
+            sources: std::borrow::Cow::Borrowed(sources.own),
             id: self.id,
             kept,
             blocking: self.blocking,
             output: self.output,
             policy: self.policy,
-            fallback: None,
+            fallback,
         }
     }
 }

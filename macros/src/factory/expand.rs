@@ -6,7 +6,7 @@ use syn::{Generics, Type, parse_quote};
 
 use super::Model;
 use crate::delivery::text_of;
-use crate::names::{runtime, ungrouped};
+use crate::names::{Place, runtime, ungrouped};
 
 impl Model {
     pub(super) fn expand(&self) -> TokenStream {
@@ -14,7 +14,8 @@ impl Model {
         let wired = self.expand_wired();
         let producers = self.expand_producers();
         let produces = self.expand_produces();
-        quote!(#item #produces #wired #producers)
+        let fallback = self.expand_check_of_fallback();
+        quote!(#item #produces #wired #producers #fallback)
     }
 
     /// ```text
@@ -46,6 +47,7 @@ impl Model {
         let requirements = self.deliveries.iter().map(|delivery| delivery.requirement());
         let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
         let assemble = &self.assemble;
+        let (presence, conduct) = (self.conduct.presence(), self.expand_conduct());
         quote! {
             impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
                 const NAME: &'static str = #text;
@@ -53,6 +55,7 @@ impl Model {
                 const ID: #setl::Option<&'static str> = #id;
                 const BLOCKING: bool = #blocking;
                 const DELIVERIES: &'static [#setl::Delivery] = &[#(#described),*];
+                type Presence = #presence;
                 type Deliveries = (#(#types,)*);
 
                 #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -73,6 +76,8 @@ impl Model {
                     use #setl::{Inspectable as _, Opaque as _};
                     (&&#setl::Probe::<#output>::NEW).inspector()(output, #text)
                 }
+
+                #conduct
             }
         }
     }
@@ -91,7 +96,17 @@ impl Model {
         let name = &self.name;
         let mut generics = self.generics_of_item();
         let (_, arguments, _) = self.generics.split_for_impl();
-        let bounds: Vec<_> = self.deliveries.iter().map(|delivery| delivery.bound()).collect();
+        let mut bounds: Vec<_> = self.deliveries.iter().map(|delivery| delivery.bound()).collect();
+        let of_fallback = self.conduct.fallback().map(|other| {
+            let place = Place::of(other);
+            let setl = runtime(place.start);
+            let wired = place.last("Wired");
+            (other, quote!(#setl::#wired<ThePipeline>))
+        });
+        bounds.extend(of_fallback.as_ref().map(|(other, wired)| quote!(#other: #wired)));
+        let fallback_from = of_fallback.map(|(other, wired)| {
+            quote!(const FALLBACK_FROM: &'static [#setl::Source] = <#other as #wired>::FROM;)
+        });
         let wanted: syn::WhereClause = parse_quote!(where #(#bounds),*);
         generics.make_where_clause().predicates.extend(wanted.predicates);
         generics.params.push(parse_quote!(ThePipeline));
@@ -100,6 +115,7 @@ impl Model {
         quote! {
             impl #implementing #setl::Wired<ThePipeline> for #name #arguments #where_clause {
                 const FROM: &'static [#setl::Source] = &[#(#sources),*];
+                #fallback_from
             }
         }
     }

@@ -31,6 +31,7 @@ pub(super) fn expand(
             const ID: #setl::Option<&'static str> = #setl::None;
             const BLOCKING: bool = false;
             const DELIVERIES: &'static [#setl::Delivery] = &[];
+            type Presence = #setl::Always;
             type Deliveries = ();
 
             fn receive(_: &mut #setl::Inbox<'_>) -> #setl::Result<()> {

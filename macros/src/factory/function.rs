@@ -2,8 +2,9 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{FnArg, GenericParam, ItemFn, Pat, ReturnType, Type, parse_quote};
+use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, ReturnType, Type, parse_quote};
 
+use super::conduct::Conduct;
 use super::expand::owned;
 use super::{Model, NO_LIFETIMES, OF_FUNCTION, fallback};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
@@ -21,7 +22,7 @@ use crate::options::Options;
 /// ```
 pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
     let mut errors = Errors::new();
-    let options = Options::parse(arguments, "factory", OF_FUNCTION, &mut errors);
+    let options = Options::parse(arguments, "#[factory]", OF_FUNCTION, &mut errors);
     check_signature(&item, &mut errors);
 
     let mut deliveries = Vec::new();
@@ -43,10 +44,14 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
                 }
                 let options =
                     take_options(&mut parameter.attrs, AllowedOf::Factory, &mut errors).unwrap_or_default();
-                let name = parameter_name(&parameter.pat, deliveries.len());
-                deliveries.push(Delivery::new(name, (*parameter.ty).clone(), &options, &mut errors));
+                let place = parameter_name(&parameter.pat).ok_or(deliveries.len());
+                deliveries.push(Delivery::new(place, (*parameter.ty).clone(), &options, &mut errors));
             }
         }
+    }
+    let conduct = Conduct::of(&options, &item.sig.ident, &mut errors);
+    if !can_fail(&item, &options, &deliveries) {
+        conduct.check_infallible(&item.sig.ident, &mut errors);
     }
     if !errors.is_empty() || contains_borrow_or_impl(&output_of(&item)) {
         // A method stands in a block where there can be no struct.
@@ -67,6 +72,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
             let setl = runtime(Span::call_site());
             quote!(Self { deliveries: #setl::Some((#(#values,)*)), marker: #setl::PhantomData })
         },
+        conduct,
         deliveries,
     };
     let declaration = declare(&item, &deliveries_type);
@@ -178,10 +184,18 @@ fn is_result(ty: &Type) -> bool {
     })
 }
 
-fn parameter_name(pattern: &Pat, index: usize) -> String {
+/// Whether a function can fail: it says so by its return type, loads what may not be there, or may take too long.
+fn can_fail(item: &ItemFn, options: &Options, deliveries: &[Delivery]) -> bool {
+    matches!(&item.sig.output, ReturnType::Type(_, ty) if is_result(ty))
+        || deliveries.iter().any(|delivery| delivery.auto_load)
+        || options.flag("timeout").is_some()
+        || options.flag("total_timeout").is_some()
+}
+
+fn parameter_name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
-        Pat::Ident(pattern) => syn::ext::IdentExt::unraw(&pattern.ident).to_string(),
-        _ => index.to_string(),
+        Pat::Ident(pattern) => Some(&pattern.ident),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{ItemStruct, Member, Type, parse_quote};
 
+use super::conduct::Conduct;
 use super::{Model, OF_STRUCT, fallback};
 use crate::delivery::{AllowedOf, Delivery, owned_text, take_options};
 use crate::errors::Errors;
@@ -22,7 +23,7 @@ pub(super) fn expand_without_item(arguments: TokenStream, mut item: ItemStruct) 
 /// What goes beside the struct, which loses its `#[delivery]` attributes.
 fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let mut errors = Errors::new();
-    let options = Options::parse(arguments, "factory", OF_STRUCT, &mut errors);
+    let options = Options::parse(arguments, "#[factory]", OF_STRUCT, &mut errors);
     check_output(item, &options, &mut errors);
     check_lifetimes(item, &mut errors);
     let model = Model::of_struct(item, &options, &mut errors);
@@ -49,11 +50,11 @@ impl Model {
             let value = match take_options(&mut field.attrs, AllowedOf::Factory, errors) {
                 Some(options) => {
                     let value = format_ident!("__{}", deliveries.len());
-                    let name = match &member {
-                        Member::Named(name) => syn::ext::IdentExt::unraw(name).to_string(),
-                        Member::Unnamed(index) => index.index.to_string(),
+                    let place = match &member {
+                        Member::Named(name) => Ok(name),
+                        Member::Unnamed(index) => Err(index.index as usize),
                     };
-                    deliveries.push(Delivery::new(name, ty.clone(), &options, errors));
+                    deliveries.push(Delivery::new(place, ty.clone(), &options, errors));
                     quote!(#value)
                 }
                 None => {
@@ -72,6 +73,7 @@ impl Model {
             output: options.type_of("output").cloned().unwrap_or_else(|| parse_quote!(())),
             id: options.type_of("id").cloned(),
             blocking: options.flag("blocking").is_some(),
+            conduct: Conduct::of(options, &item.ident, errors),
             deliveries,
             assemble: quote!(Self { #(#fields,)* }),
         }

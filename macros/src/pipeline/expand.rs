@@ -158,7 +158,7 @@ impl Model {
             .iter()
             .enumerate()
             .flat_map(|(index, stage)| stage.factories.iter().map(move |_| index));
-        let from = factories.iter().map(|factory| self.expand_of_factory(factory, "Wired", "FROM"));
+        let from = factories.iter().map(|factory| self.expand_of_factory(factory, "Wired", "SOURCES"));
         let entries = factories.iter().map(|factory| self.expand_of_factory(factory, "Listed", "ENTRY"));
         let asked = factories.iter().map(|factory| self.is_asked_for(factory));
         let keeps = factories.iter().map(|factory| {
@@ -184,12 +184,13 @@ impl Model {
                 #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(FROM, #index) }>>();
             }
         });
-        let presence = self.expand_presence(&indices);
+        let presence = self.expand_presence();
+        let defaults = self.defaults.expand();
         quote_spanned! {span=>
             const NAMES: &[&str; #count] = &[#(#names),*];
             const STAGES: &[#setl::Stage] = &[#(#stages),*];
             const ENTRIES: &[#setl::Entry; #count] = &[#(#entries),*];
-            const FROM: &[&[#setl::Source]; #count] = &[#(#from),*];
+            const FROM: &[#setl::Sources<'static>; #count] = &[#(#from),*];
             const LINKS: usize = #setl::count_links(FROM, STAGES);
             const GRAPH: &#setl::Links<#nodes, #offsets, LINKS> = &#setl::Links::new(FROM, STAGES);
             const ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, NAMES, GRAPH, FROM, STAGES);
@@ -216,7 +217,7 @@ impl Model {
                     waits: #setl::Cow::Borrowed(&GRAPH.waits),
                     order: #setl::Cow::Borrowed(&ORDER.order),
                     levels: #setl::Cow::Borrowed(&ORDER.levels),
-                    defaults: #setl::Policy::NONE,
+                    defaults: #setl::Policy::NONE #defaults,
                 };
                 const STEPS: &'static [#setl::Step] = &[#(ENTRIES[#indices].step),*];
 
@@ -227,7 +228,7 @@ impl Model {
         }
     }
 
-    /// What the plan needs of a factory: `<<CarrierDelays as Produces<Delays>>::Itself as Wired<Delays>>::FROM`.
+    /// What the plan needs of a factory: `<<CarrierDelays as Produces<Delays>>::Itself as Wired<Delays>>::SOURCES`.
     ///
     /// All of it goes by way of `Produces`, so that what is no factory fails there only.
     fn expand_of_factory(&self, factory: &Listed<'_>, of: &str, what: &str) -> TokenStream {
@@ -247,22 +248,17 @@ impl Model {
         quote!(#through::#what)
     }
 
-    /// Checks that only optional deliveries are taken from inputs that may be absent.
-    fn expand_presence(&self, indices: &[usize]) -> Option<TokenStream> {
-        if !self.inputs.iter().any(|input| input.optional) {
-            return None;
-        }
+    /// Checks that only optional deliveries are taken from what may be absent.
+    fn expand_presence(&self) -> TokenStream {
         let setl = runtime(self.name.span());
         let name = readable(&self.name);
         let inputs = self.inputs.iter().map(|input| {
             let (name, optional) = (readable(&input.name), input.optional);
             quote!((#name, #optional))
         });
-        Some(quote_spanned! {self.name.span()=>
-            const _: () = #setl::check_presence(
-                #name, &[#(#inputs),*], NAMES, &[#(ENTRIES[#indices].deliveries),*], FROM,
-            );
-        })
+        quote_spanned! {self.name.span()=>
+            const _: () = #setl::check_presence(#name, &[#(#inputs),*], NAMES, ENTRIES, FROM);
+        }
     }
 
     /// Whether the output of a factory is in `keep(…)`.

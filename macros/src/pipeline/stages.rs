@@ -1,4 +1,4 @@
-//! The arguments of `#[pipeline]`: `#[option] stage(Factory, …), …, keep(Factory, …)`.
+//! The arguments of `#[pipeline]`: `defaults(option, …), #[option] stage(Factory, …), …, keep(Factory, …)`.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -7,6 +7,8 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, Token, Type, parenthesized};
 
 use crate::errors::{Errors, did_you_mean};
+use crate::options::{Allowed, Options};
+use crate::policy::{Limits, RETRY, TIMEOUT, TOTAL_TIMEOUT};
 
 /// What may stand above a stage.
 const OPTIONS: &[&str] = &["barrier", "sequential", "no_write"];
@@ -19,18 +21,24 @@ pub(super) struct Stage {
     pub(super) options: Vec<Ident>,
 }
 
-/// The stages, and what stands in `keep(…)`.
-pub(super) fn parse(arguments: TokenStream, errors: &mut Errors) -> (Vec<Stage>, Vec<Type>) {
-    let (mut stages, mut keep) = (Vec::new(), Vec::<Type>::new());
+/// What `defaults(…)` says.
+const DEFAULTS: &[Allowed] = &[RETRY, TIMEOUT, TOTAL_TIMEOUT];
+
+#[derive(Default)]
+pub(super) struct Arguments {
+    pub(super) stages: Vec<Stage>,
+    pub(super) keep: Vec<Type>,
+    pub(super) defaults: Option<Limits>,
+}
+
+/// Reads the arguments, one after another.
+pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Arguments {
+    let mut arguments = Arguments::default();
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            match parse_stage(input, errors) {
-                Ok(stage) if stage.name == "keep" => keep.extend(stage.factories),
-                Ok(stage) => stages.push(stage),
-                Err(error) => {
-                    errors.push(error);
-                    skip_to_comma(input)?;
-                }
+            if let Err(error) = arguments.parse_one(input, errors) {
+                errors.push(error);
+                skip_to_comma(input)?;
             }
             if !input.is_empty() {
                 expect_comma(input)?;
@@ -38,34 +46,49 @@ pub(super) fn parse(arguments: TokenStream, errors: &mut Errors) -> (Vec<Stage>,
         }
         Ok(())
     };
-    if let Err(error) = parser.parse2(arguments) {
+    if let Err(error) = parser.parse2(tokens) {
         errors.push(error);
     }
-    (stages, keep)
+    arguments
 }
 
-fn parse_stage(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Stage> {
-    let options = check_options(input.call(Attribute::parse_outer)?, errors);
-    let Ok(name) = input.call(Ident::parse_any) else {
-        return Err(input
-            .error("expected a stage: a name, and its factories in parentheses, as `extract(ReadOrders)`"));
-    };
-    if !input.peek(syn::token::Paren) {
-        let message = format!(
-            "`{name}` stands where a stage should be: write `stage_name({name})` if it is a factory, \
-             or `{name}(Factory, ...)` if it is a stage"
-        );
-        return Err(syn::Error::new(name.span(), message));
+impl Arguments {
+    fn parse_one(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        let options = check_options(input.call(Attribute::parse_outer)?, errors);
+        let Ok(name) = input.call(Ident::parse_any) else {
+            return Err(input.error(
+                "expected a stage: a name, and its factories in parentheses, as `extract(ReadOrders)`",
+            ));
+        };
+        if !input.peek(syn::token::Paren) {
+            let message = format!(
+                "`{name}` stands where a stage should be: write `stage_name({name})` if it is a factory, \
+                 or `{name}(Factory, ...)` if it is a stage"
+            );
+            return Err(syn::Error::new(name.span(), message));
+        }
+        let content;
+        parenthesized!(content in input);
+        if name == "defaults" {
+            let options = Options::parse(content.parse()?, "defaults(...)", DEFAULTS, errors);
+            if self.defaults.replace(Limits::of(&options, errors)).is_some() {
+                errors.at(name, "`defaults` is given twice: put all options into one");
+            }
+            return Ok(());
+        }
+        let factories = Punctuated::<Type, Token![,]>::parse_terminated(&content).map_err(|error| {
+            // What is left unread would be complained of again.
+            let _ = content.parse::<TokenStream>();
+            let message = format!("stage `{name}` lists factories by name, separated by commas ({error})");
+            syn::Error::new(error.span(), message)
+        })?;
+        if name == "keep" {
+            self.keep.extend(factories);
+        } else {
+            self.stages.push(Stage { name, factories: factories.into_iter().collect(), options });
+        }
+        Ok(())
     }
-    let content;
-    parenthesized!(content in input);
-    let factories = Punctuated::<Type, Token![,]>::parse_terminated(&content).map_err(|error| {
-        // What is left unread would be complained of again.
-        let _ = content.parse::<TokenStream>();
-        let message = format!("stage `{name}` lists factories by name, separated by commas ({error})");
-        syn::Error::new(error.span(), message)
-    })?;
-    Ok(Stage { name, factories: factories.into_iter().collect(), options })
 }
 
 /// Options are `#[barrier]`, `#[sequential]`, `#[no_write]`, each once; documentation is welcome.

@@ -19,6 +19,7 @@ impl ::setl::__private::FactoryItem for take {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
     fn receive(
@@ -48,6 +49,11 @@ impl ::setl::__private::FactoryItem for take {
     fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
         use ::setl::__private::{Inspectable as _, Opaque as _};
         (&&::setl::__private::Probe::<()>::NEW).inspector()(output, "take")
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
+        use ::setl::__private::{Lasting as _, Undoable as _};
+        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {

@@ -7,6 +7,7 @@ impl ::setl::__private::FactoryItem for Count {
     const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
     const BLOCKING: bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[];
+    type Presence = ::setl::__private::Always;
     type Deliveries = ();
     fn receive(_: &mut ::setl::__private::Inbox<'_>) -> ::setl::__private::Result<()> {
         ::setl::__private::Ok(())

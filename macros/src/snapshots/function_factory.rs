@@ -37,6 +37,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    type Presence = ::setl::__private::Always;
     type Deliveries = (Repository<T>, usize);
     #[allow(unused_variables, reason = "there may be no deliveries")]
     fn receive(
@@ -74,6 +75,11 @@ where
         use ::setl::__private::{Inspectable as _, Opaque as _};
         (&&::setl::__private::Probe::<Dataset<T>>::NEW)
             .inspector()(output, "read_flights")
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
+        use ::setl::__private::{Lasting as _, Undoable as _};
+        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
     }
 }
 impl<T: Row, ThePipeline> ::setl::__private::Produces<ThePipeline> for read_flights<T>

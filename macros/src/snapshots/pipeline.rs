@@ -59,13 +59,13 @@ const _: () = {
             Delays,
         >>::Itself as ::setl::__private::Listed>::ENTRY,
     ];
-    const FROM: &[&[::setl::__private::Source]; 2usize] = &[
+    const FROM: &[::setl::__private::Sources<'static>; 2usize] = &[
         <<__Factory0 as ::setl::__private::Produces<
             Delays,
-        >>::Itself as ::setl::__private::Wired<Delays>>::FROM,
+        >>::Itself as ::setl::__private::Wired<Delays>>::SOURCES,
         <<__Factory1 as ::setl::__private::Produces<
             Delays,
-        >>::Itself as ::setl::__private::Wired<Delays>>::FROM,
+        >>::Itself as ::setl::__private::Wired<Delays>>::SOURCES,
     ];
     const LINKS: usize = ::setl::__private::count_links(FROM, STAGES);
     const GRAPH: &::setl::__private::Links<3usize, 4usize, LINKS> = &::setl::__private::Links::new(
@@ -84,7 +84,7 @@ const _: () = {
         "Delays",
         &[("flights", false), ("rates", true)],
         NAMES,
-        &[ENTRIES[0usize].deliveries, ENTRIES[1usize].deliveries],
+        ENTRIES,
         FROM,
     );
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { KEPT[0usize] }>

@@ -57,6 +57,18 @@ impl Transaction {
         self.lock().iter().any(|(_, write)| write.target() == target)
     }
 
+    /// How many writes are staged.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Removes what is staged, as far as that can be done at once: the process is about to end.
+    pub(crate) fn abandon(&self) {
+        if let Ok(mut writes) = self.writes.try_lock() {
+            writes.clear();
+        }
+    }
+
     /// Whether nothing is staged at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().is_empty()

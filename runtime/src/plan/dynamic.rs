@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Delivery, Plan, PlanRef, Source, Stage};
+use super::{Delivery, Node, Plan, PlanRef, Source, Stage};
 use crate::delivery::Payload;
-use crate::factory::{Factory, Produces};
+use crate::factory::{Factory, Fallback, Produces};
 use crate::inspect::{Diagram, describe};
 use crate::pipeline::{AnyPayload, WithId};
 use crate::policy::Policy;
@@ -85,6 +85,7 @@ impl Pipeline {
             stages: Vec::new(),
             factories: Vec::new(),
             keep: Vec::new(),
+            defaults: Policy::NONE,
             mistakes: Vec::new(),
         }
     }
@@ -113,8 +114,8 @@ impl Pipeline {
     /// Inputs that no factory takes. In a `#[pipeline]` they are a warning of the compiler.
     pub fn inputs_without_consumer(&self) -> impl Iterator<Item = &str> {
         self.plan.inputs.iter().enumerate().filter_map(|(index, input)| {
-            let mut sources = self.plan.factories.iter().flat_map(|factory| factory.sources.iter());
-            (!sources.any(|source| *source == Source::Input(index))).then_some(&*input.name)
+            let mut sources = self.plan.factories.iter().flat_map(Node::all_sources);
+            (!sources.any(|source| source == Source::Input(index))).then_some(&*input.name)
         })
     }
 }
@@ -134,6 +135,7 @@ pub struct Builder {
     stages: Vec<Stage>,
     factories: Vec<FactoryDraft>,
     keep: Vec<String>,
+    defaults: Policy,
     mistakes: Vec<String>,
 }
 
@@ -165,9 +167,15 @@ struct FactoryDraft {
     blocking: bool,
     output: fn() -> &'static str,
     policy: &'static Policy,
+    fallback: Option<FallbackDraft>,
     step: Step,
     /// Deliveries that come from what has this name, whatever else there is of their type.
     takes: Vec<(String, String)>,
+}
+
+struct FallbackDraft {
+    item: Fallback,
+    requirements: Vec<Requirement>,
 }
 
 impl Builder {
@@ -280,15 +288,22 @@ impl Builder {
                 payload: TypeId::of::<F::Output>(),
                 type_name: type_name::<F::Output>(),
                 key,
-                optional: false,
+                optional: F::POLICY.is_skippable(),
             },
             id: F::ID,
             blocking: F::BLOCKING,
             output: type_name::<F::Output>,
             policy: F::POLICY,
+            fallback: F::FALLBACK.map(|item| FallbackDraft { item, requirements: (item.requirements)() }),
             step: Step::of::<F>(),
             takes,
         });
+        self
+    }
+
+    /// What holds for all factories that say nothing else: retries and timeouts, as `defaults(…)` in `#[pipeline]`.
+    pub fn defaults(mut self, defaults: Policy) -> Self {
+        self.defaults = defaults;
         self
     }
 
@@ -306,6 +321,7 @@ impl Builder {
         let mut mistakes = std::mem::take(&mut self.mistakes);
         self.check_names(&mut mistakes);
         self.check_producers(&mut mistakes);
+        self.check_defaults(&mut mistakes);
         let sources = self.resolve(&mut mistakes);
         if self.factories.is_empty() && mistakes.is_empty() {
             mistakes

@@ -4,6 +4,7 @@
 
 pub mod dynamic;
 mod order;
+mod presence;
 mod text;
 
 use std::borrow::Cow;
@@ -11,7 +12,9 @@ use std::fmt;
 
 use crate::policy::Policy;
 
-pub use order::{Links, Ordering, check_presence, count_links, input_is_taken, kept, order};
+pub use order::{Links, Ordering, count_links, input_is_taken, kept, order};
+pub use presence::check_presence;
+pub(crate) use presence::mistake_in_fallback;
 
 /// Where a delivery comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,27 @@ pub enum Source {
     Factory(usize),
     /// The [`Context`](crate::Context) that every run supplies.
     Context,
+}
+
+/// Where all that a factory takes comes from. It waits for what its fallback takes, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'plan> {
+    /// Of its own deliveries, in their order.
+    pub own: &'plan [Source],
+    /// Of its fallback's deliveries, in their order.
+    pub fallback: &'plan [Source],
+}
+
+impl Sources<'_> {
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.own.len() + self.fallback.len()
+    }
+
+    /// First its own, then its fallback's.
+    pub(crate) const fn get(&self, at: usize) -> Source {
+        if at < self.own.len() { self.own[at] } else { self.fallback[at - self.own.len()] }
+    }
 }
 
 /// How a factory takes a delivery.
@@ -139,6 +163,10 @@ pub struct FallbackNode {
     pub deliveries: &'static [Delivery],
     /// Where each delivery comes from, in the same order.
     pub sources: Cow<'static, [Source]>,
+    /// Its own retries and timeouts.
+    pub policy: &'static Policy,
+    /// Whether it occupies a thread while it runs.
+    pub blocking: bool,
 }
 
 /// What a pipeline consists of and how it hangs together.
@@ -166,6 +194,14 @@ pub struct Plan {
     pub levels: Cow<'static, [u32]>,
     /// What holds for all factories that say nothing else.
     pub defaults: Policy,
+}
+
+impl Node {
+    /// Where all that it takes comes from, and what its fallback takes.
+    pub fn all_sources(&self) -> impl Iterator<Item = Source> {
+        let of_fallback = self.fallback.iter().flat_map(|fallback| fallback.sources.iter());
+        self.sources.iter().chain(of_fallback).copied()
+    }
 }
 
 impl Plan {

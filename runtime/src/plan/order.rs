@@ -3,7 +3,7 @@
 //! Everything here is linear in factories and deliveries, since the compiler interprets it.
 
 use super::text::Text;
-use super::{Delivery, Source, Stage};
+use super::{Source, Sources, Stage};
 
 /// Which node waits for which, as lists of successors one after another.
 ///
@@ -30,13 +30,13 @@ pub struct Ordering<const NODES: usize> {
 /// A gate waits for all factories since the gate before it, and for that gate; what follows waits for the gate.
 macro_rules! for_each_link {
     ($from:expr, $stages:expr, |$before:ident, $after:ident| $body:block) => {{
-        let from: &[&[Source]] = $from;
+        let from: &[Sources<'_>] = $from;
         let stages: &[Stage] = $stages;
         let mut node = 0;
         while node < from.len() {
             let mut at = 0;
             while at < from[node].len() {
-                if let Source::Factory($before) = from[node][at] {
+                if let Source::Factory($before) = from[node].get(at) {
                     let $after = node;
                     $body
                 }
@@ -90,7 +90,7 @@ macro_rules! for_each_link {
 pub(super) use for_each_link;
 
 /// How many pairs of nodes there are of which one waits for the other.
-pub const fn count_links(from: &[&[Source]], stages: &[Stage]) -> usize {
+pub const fn count_links(from: &[Sources<'_>], stages: &[Stage]) -> usize {
     let mut links = 0;
     for_each_link!(from, stages, |_before, _after| {
         links += 1;
@@ -100,7 +100,7 @@ pub const fn count_links(from: &[&[Source]], stages: &[Stage]) -> usize {
 
 impl<const NODES: usize, const OFFSETS: usize, const LINKS: usize> Links<NODES, OFFSETS, LINKS> {
     /// The links between the factories, whose sources are `from`, and the gates after `stages`.
-    pub const fn new(from: &[&[Source]], stages: &[Stage]) -> Self {
+    pub const fn new(from: &[Sources<'_>], stages: &[Stage]) -> Self {
         let mut links = Self { offsets: [0; OFFSETS], successors: [0; LINKS], waits: [0; NODES] };
         for_each_link!(from, stages, |before, after| {
             links.waits[after] += 1;
@@ -129,7 +129,7 @@ pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>
     pipeline: &str,
     names: &[&str],
     links: &Links<NODES, OFFSETS, LINKS>,
-    from: &[&[Source]],
+    from: &[Sources<'_>],
     stages: &[Stage],
 ) -> Ordering<NODES> {
     let mut ordering = Ordering { order: [0; NODES], levels: [0; NODES] };
@@ -177,7 +177,7 @@ pub(super) const fn describe_cycle(
     names: &[&str],
     waits: &[u32],
     waits_for: &mut [usize],
-    from: &[&[Source]],
+    from: &[Sources<'_>],
     stages: &[Stage],
 ) -> Text {
     // What each stuck node waits for: the first stuck one that is found.
@@ -199,7 +199,7 @@ pub(super) const fn describe_cycle(
     let mut only_deliveries = true;
     let mut at = start;
     loop {
-        if !delivers(from, waits_for[at], at) {
+        if !takes_from(from, at, waits_for[at]) {
             only_deliveries = false;
         }
         at = waits_for[at];
@@ -220,8 +220,10 @@ pub(super) const fn describe_cycle(
     let mut at = start;
     loop {
         push_name(&mut text, names, stages, at);
-        text.push(if at >= names.len() || delivers(from, waits_for[at], at) {
+        text.push(if at >= names.len() || takes(from[at].own, waits_for[at]) {
             " <- "
+        } else if takes(from[at].fallback, waits_for[at]) {
+            " (its fallback) <- "
         } else if waits_for[at] >= names.len() {
             " (in a later stage) <- "
         } else {
@@ -243,13 +245,15 @@ pub(super) const fn describe_cycle(
     text
 }
 
-const fn delivers(from: &[&[Source]], producer: usize, consumer: usize) -> bool {
-    if consumer >= from.len() {
-        return false;
-    }
+/// Whether a node takes, itself or by its fallback, what the factory delivers.
+const fn takes_from(from: &[Sources<'_>], node: usize, producer: usize) -> bool {
+    node < from.len() && (takes(from[node].own, producer) || takes(from[node].fallback, producer))
+}
+
+const fn takes(sources: &[Source], producer: usize) -> bool {
     let mut at = 0;
-    while at < from[consumer].len() {
-        if let Source::Factory(factory) = from[consumer][at]
+    while at < sources.len() {
+        if let Source::Factory(factory) = sources[at]
             && factory == producer
         {
             return true;
@@ -285,12 +289,12 @@ const fn push_name(text: &mut Text, names: &[&str], stages: &[Stage], node: usiz
 }
 
 /// Whether a factory takes the input with this index.
-pub const fn input_is_taken(from: &[&[Source]], input: usize) -> bool {
+pub const fn input_is_taken(from: &[Sources<'_>], input: usize) -> bool {
     let mut node = 0;
     while node < from.len() {
         let mut at = 0;
         while at < from[node].len() {
-            if let Source::Input(index) = from[node][at]
+            if let Source::Input(index) = from[node].get(at)
                 && index == input
             {
                 return true;
@@ -305,7 +309,7 @@ pub const fn input_is_taken(from: &[&[Source]], input: usize) -> bool {
 /// Whether the output of each factory is there after the run: nobody took it, or it was `asked` for with `keep`.
 pub const fn kept<const FACTORIES: usize, const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     links: &Links<NODES, OFFSETS, LINKS>,
-    from: &[&[Source]],
+    from: &[Sources<'_>],
     asked: [bool; FACTORIES],
 ) -> [bool; FACTORIES] {
     let mut kept = asked;
@@ -320,57 +324,15 @@ pub const fn kept<const FACTORIES: usize, const NODES: usize, const OFFSETS: usi
 /// Whether nobody takes the output of this factory. Successors for the sake of order take nothing.
 const fn is_sink<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     links: &Links<NODES, OFFSETS, LINKS>,
-    from: &[&[Source]],
+    from: &[Sources<'_>],
     factory: usize,
 ) -> bool {
     let mut at = links.offsets[factory] as usize;
     while at < links.offsets[factory + 1] as usize {
-        if delivers(from, factory, links.successors[at] as usize) {
+        if takes_from(from, links.successors[at] as usize, factory) {
             return false;
         }
         at += 1;
     }
     true
-}
-
-/// Checks that what may be absent is only taken as optional; `inputs` says of each whether it may be absent.
-///
-/// # Panics
-/// When it is not, which then stops the compiler with a text that names both ends.
-#[track_caller]
-pub const fn check_presence(
-    pipeline: &str,
-    inputs: &[(&str, bool)],
-    names: &[&str],
-    deliveries: &[&[Delivery]],
-    from: &[&[Source]],
-) {
-    let mut node = 0;
-    while node < from.len() {
-        let mut at = 0;
-        while at < from[node].len() {
-            if let Source::Input(input) = from[node][at]
-                && inputs[input].1
-                && !deliveries[node][at].optional
-            {
-                let mut text = Text::new();
-                text.push("pipeline `");
-                text.push(pipeline);
-                text.push("`: factory `");
-                text.push(names[node]);
-                text.push("` needs `");
-                text.push(deliveries[node][at].name);
-                text.push("` in every run, but input `");
-                text.push(inputs[input].0);
-                text.push("` may be absent; take it as `#[delivery(optional)] ");
-                text.push(deliveries[node][at].name);
-                text.push(": Option<");
-                text.push(deliveries[node][at].type_name);
-                text.push(">`, or make the input one that is always there");
-                panic!("{}", text.as_str());
-            }
-            at += 1;
-        }
-        node += 1;
-    }
 }

@@ -112,21 +112,6 @@ impl Policy {
             && !self.checkpoint
             && self.resource.is_none()
     }
-
-    /// The policy, with defaults where it says nothing. What is done after a failure, and whether there is a condition,
-    /// changes what other factories can rely on, so only the factory itself says that.
-    pub(super) fn or(&self, defaults: &Policy) -> Self {
-        Self {
-            retry: self.retry.or(defaults.retry),
-            timeout: self.timeout.or(defaults.timeout),
-            total_timeout: self.total_timeout.or(defaults.total_timeout),
-            on_failure: self.on_failure,
-            conditional: self.conditional,
-            checkpoint: self.checkpoint || defaults.checkpoint,
-            volatile: self.volatile || defaults.volatile,
-            resource: self.resource.or(defaults.resource),
-        }
-    }
 }
 
 impl Resource {

@@ -63,6 +63,64 @@ impl Policy {
         resource: None,
     };
 
+    /// With these retries.
+    pub const fn retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// With so much time for each attempt.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// With so much time for all attempts together.
+    pub const fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.total_timeout = Some(timeout);
+        self
+    }
+
+    /// With this end after the last attempt.
+    pub const fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    /// Under a condition.
+    pub const fn conditional(mut self) -> Self {
+        self.conditional = true;
+        self
+    }
+
+    /// With an output that is kept on disk.
+    pub const fn checkpoint(mut self) -> Self {
+        self.checkpoint = true;
+        self
+    }
+
+    /// With an output that changes by itself.
+    pub const fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
+    /// Within the bounds of what it depends on.
+    pub const fn resource(mut self, resource: &'static Resource) -> Self {
+        self.resource = Some(resource);
+        self
+    }
+
+    /// This policy; where it says nothing of retries and times, what `defaults` says.
+    pub fn or(&self, defaults: &Policy) -> Self {
+        Self {
+            retry: self.retry.or(defaults.retry),
+            timeout: self.timeout.or(defaults.timeout),
+            total_timeout: self.total_timeout.or(defaults.total_timeout),
+            ..*self
+        }
+    }
+
     /// Whether the output may be absent although the run goes on.
     pub const fn is_skippable(&self) -> bool {
         self.conditional || matches!(self.on_failure, OnFailure::Skip)

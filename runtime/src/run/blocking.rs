@@ -1,12 +1,14 @@
 //! Work that computes or blocks, away from the threads that drive asynchronous work.
 
-use std::cell::{Cell, RefCell};
-use std::panic::resume_unwind;
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+
+use super::current::Current;
+use super::panic::carried;
 
 /// Runs at least this much blocking work at once, unless the run says otherwise.
 const FEWEST_THREADS: usize = 8;
@@ -15,8 +17,6 @@ const FEWEST_THREADS: usize = 8;
 static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
 
 thread_local! {
-    /// The pool of the run whose factory this thread polls.
-    static POOL: RefCell<Option<Arc<BlockingPool>>> = const { RefCell::new(None) };
     /// Whether this thread is itself one for blocking work.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
@@ -48,11 +48,13 @@ impl BlockingPool {
             INSIDE.set(true);
             let _reset = Reset;
             let _permit = permit;
-            work()
+            carried(work)
         };
         match spawn_blocking(work).await {
-            Ok(value) => Some(value),
-            Err(error) => error.try_into_panic().map_or(None, |panic| resume_unwind(panic)),
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(panic)) => panic.resume(),
+            // The runtime shut down before the start.
+            Err(_) => None,
         }
     }
 
@@ -68,14 +70,6 @@ impl Drop for Reset {
     fn drop(&mut self) {
         INSIDE.set(false);
     }
-}
-
-/// Polls factories of a run, so that [`blocking`] finds the run's pool.
-pub(crate) fn with_pool<R>(pool: Arc<BlockingPool>, poll: impl FnOnce() -> R) -> R {
-    let outer = POOL.replace(Some(pool));
-    let result = poll();
-    POOL.set(outer);
-    result
 }
 
 /// Runs work that computes or blocks on the blocking pool, and waits for it.
@@ -97,8 +91,11 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
     if INSIDE.get() {
         return work();
     }
-    let done = match POOL.with_borrow(Clone::clone) {
-        Some(pool) => pool.run(work).await,
+    let done = match Current::get() {
+        Some(current) => {
+            let pool = Arc::clone(&current.shared.pool);
+            pool.run(move || current.scope(work)).await
+        }
         None => BlockingPool::new(Some(1)).run(work).await,
     };
     done.unwrap_or_else(|| panic!("the tokio runtime is shut down"))

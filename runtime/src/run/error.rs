@@ -1,21 +1,31 @@
 //! Why a run did not succeed.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use super::report::{Phase, Report};
+use crate::policy::TimedOut;
 
 /// What went wrong in one factory.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FactoryError {
+    /// The pipeline.
+    pub pipeline: String,
     /// The stage of the factory.
     pub stage: String,
     /// Its name.
     pub factory: String,
-    /// How far it was.
+    /// How far it was in its last attempt.
     pub phase: Phase,
-    /// What happened.
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// What happened in the last attempt.
     pub cause: Cause,
+    /// Whether the same attempt, made later, may succeed: see [`classify`](crate::policy::classify).
+    pub transient: bool,
+    /// How the factory failed that stood in for it.
+    pub fallback: Option<Box<FactoryError>>,
 }
 
 /// How a factory failed.
@@ -24,18 +34,84 @@ pub struct FactoryError {
 pub enum Cause {
     /// It returned this error.
     Error(crate::Error),
-    /// It panicked, with this message.
-    Panic(String),
+    /// It panicked.
+    Panic {
+        /// What it said.
+        message: String,
+        /// Where, as in `src/rates.rs:12:5`, if that is known.
+        location: Option<String>,
+    },
+    /// It took too long.
+    TimedOut(TimedOut),
+}
+
+impl Cause {
+    /// In one line, with all causes.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Cause::Error(error) => format!("{error:#}"),
+            Cause::Panic { message, location } => match location {
+                Some(location) => format!("panic at {location}: {message}"),
+                None => format!("panic: {message}"),
+            },
+            Cause::TimedOut(timed_out) => timed_out.to_string(),
+        }
+    }
+}
+
+impl FactoryError {
+    /// What can be done about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.cause {
+            Cause::Panic { .. } => {
+                Some("a panic is a mistake in the program, and is not tried again: return an error instead")
+            }
+            Cause::TimedOut(TimedOut { total: false, .. }) => {
+                Some("`timeout` of the factory, or of its settings, says how long an attempt may take")
+            }
+            Cause::TimedOut(_) => Some(
+                "`total_timeout` of the factory, or of its settings, says how long all attempts may take",
+            ),
+            Cause::Error(_) if self.phase == Phase::Commit => {
+                Some("no target of this run has changed; what was staged is gone")
+            }
+            Cause::Error(_) if self.transient && self.attempts == 1 => {
+                Some("it may go away by itself: `#[factory(retry(times = 3))]` tries again")
+            }
+            Cause::Error(_) => None,
+        }
+    }
+
+    /// The failure in one line, with all causes: for logs.
+    pub fn line(&self) -> String {
+        let mut line = format!("pipeline `{}`: {self}", self.pipeline);
+        if let Cause::Error(error) = &self.cause {
+            let _ = write!(line, ": {error:#}");
+        }
+        if let Some(fallback) = &self.fallback {
+            let _ = write!(line, "; its fallback: {}", fallback.line());
+        }
+        line.replace('\n', " ")
+    }
 }
 
 impl fmt::Display for FactoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stage, factory, phase, cause } = self;
+        let Self { stage, factory, phase, cause, attempts, .. } = self;
+        let how = match cause {
+            Cause::Error(_) => "failed",
+            Cause::Panic { .. } => "panicked",
+            Cause::TimedOut(_) => "timed out",
+        };
+        write!(f, "factory `{factory}` of stage `{stage}` {how} in {phase}")?;
+        if *attempts > 1 {
+            write!(f, " after {attempts} attempts")?;
+        }
         match cause {
-            Cause::Error(_) => write!(f, "factory `{factory}` of stage `{stage}` failed in {phase}"),
-            Cause::Panic(message) => {
-                write!(f, "factory `{factory}` of stage `{stage}` panicked in {phase}: {message}")
-            }
+            Cause::Error(_) => Ok(()),
+            Cause::Panic { message, location: None } => write!(f, ": {message}"),
+            Cause::Panic { message, location: Some(location) } => write!(f, ": {message} ({location})"),
+            Cause::TimedOut(timed_out) => write!(f, ": it {timed_out}"),
         }
     }
 }
@@ -44,7 +120,7 @@ impl std::error::Error for FactoryError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
             Cause::Error(error) => Some(&**error),
-            Cause::Panic(_) => None,
+            Cause::Panic { .. } | Cause::TimedOut(_) => None,
         }
     }
 }
@@ -63,10 +139,39 @@ pub enum RunError {
         report: Box<Report>,
     },
     /// The run was cancelled.
-    #[error("pipeline `{}` was cancelled after {} of {} factories", .report.pipeline(), .report.succeeded(), .report.factories())]
+    #[error("pipeline `{}` was cancelled after {} of {} factories", .report.pipeline(), .report.succeeded(), .report.asked_for())]
     Cancelled {
+        /// What failed while the run ended: work that is told to end may do so with an error.
+        failures: Failures,
         /// How far the run came.
         report: Box<Report>,
+    },
+    /// The run took too long.
+    #[error("pipeline `{}` was not done within {}: {} of {} factories were", .report.pipeline(), humantime::format_duration(*.deadline), .report.succeeded(), .report.asked_for())]
+    DeadlineExceeded {
+        /// How long it may take.
+        deadline: Duration,
+        /// What failed while the run ended: work that is told to end may do so with an error.
+        failures: Failures,
+        /// How far the run came.
+        report: Box<Report>,
+    },
+    /// All factories succeeded, and the commit of their writes was decided, but some targets could not be switched.
+    #[error("pipeline `{}` could not finish the commit of its writes; the next run does", .report.pipeline())]
+    CommitUnfinished {
+        /// What the target said.
+        #[source]
+        source: Failures,
+        /// What ran.
+        report: Box<Report>,
+    },
+    /// The run was asked for in a way in which it cannot start. Nothing has run.
+    #[error("pipeline `{pipeline}` cannot start:\n  {}", .mistakes.join("\n  "))]
+    CannotStart {
+        /// The pipeline.
+        pipeline: String,
+        /// Each mistake in a sentence.
+        mistakes: Vec<String>,
     },
     /// There is no tokio runtime to run on.
     #[error(
@@ -82,22 +187,81 @@ impl RunError {
     /// The failures of single factories, in the order in which they happened.
     pub fn failures(&self) -> &[FactoryError] {
         match self {
-            RunError::Failed { failures, .. } => &failures.0,
-            RunError::Cancelled { .. } | RunError::NoRuntime { .. } => &[],
+            RunError::Failed { failures, .. }
+            | RunError::Cancelled { failures, .. }
+            | RunError::DeadlineExceeded { failures, .. }
+            | RunError::CommitUnfinished { source: failures, .. } => &failures.0,
+            RunError::CannotStart { .. } | RunError::NoRuntime { .. } => &[],
         }
     }
 
     /// How far the run came, if it started.
     pub fn report(&self) -> Option<&Report> {
         match self {
-            RunError::Failed { report, .. } | RunError::Cancelled { report } => Some(report),
-            RunError::NoRuntime { .. } => None,
+            RunError::Failed { report, .. }
+            | RunError::Cancelled { report, .. }
+            | RunError::DeadlineExceeded { report, .. }
+            | RunError::CommitUnfinished { report, .. } => Some(report),
+            RunError::CannotStart { .. } | RunError::NoRuntime { .. } => None,
         }
     }
 
     /// Whether the run ended because it was told to.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, RunError::Cancelled { .. })
+    }
+
+    /// Everything in one line: for logs.
+    pub fn line(&self) -> String {
+        let failures: Vec<_> = self.failures().iter().map(FactoryError::line).collect();
+        match failures.is_empty() {
+            true => self.to_string().replace('\n', " "),
+            false => failures.join("; "),
+        }
+    }
+
+    /// Everything on several lines: for people.
+    ///
+    /// Each failure with its causes and a hint where there is one, then what did not run because of it.
+    pub fn full(&self) -> String {
+        let mut text = format!("{self}\n");
+        for failure in self.failures() {
+            describe(&mut text, failure, "");
+        }
+        if let Some(report) = self.report() {
+            let entries = report.entries();
+            for failure in self.failures() {
+                let because =
+                    entries.iter().filter(|entry| entry.because.as_deref() == Some(&failure.factory));
+                let names: Vec<_> = because.map(|entry| format!("`{}`", entry.factory)).collect();
+                if !names.is_empty() {
+                    let _ =
+                        writeln!(text, "\nnot run because of `{}`: {}", failure.factory, names.join(", "));
+                }
+            }
+            let rest = entries.iter().filter(|entry| entry.was_stopped()).count();
+            if rest > 0 {
+                let _ = writeln!(text, "\n{rest} more did not run or were stopped, since the run ended");
+            }
+        }
+        text
+    }
+}
+
+fn describe(text: &mut String, failure: &FactoryError, indent: &str) {
+    let _ = writeln!(text, "\n{indent}{failure}");
+    if let Cause::Error(error) = &failure.cause {
+        for (depth, cause) in error.chain().map(ToString::to_string).enumerate() {
+            let lead = if depth == 0 { "  " } else { "  because " };
+            let _ = writeln!(text, "{indent}{lead}{}", cause.replace('\n', &format!("\n{indent}  ")));
+        }
+    }
+    if let Some(hint) = failure.hint() {
+        let _ = writeln!(text, "{indent}  hint: {hint}");
+    }
+    if let Some(fallback) = &failure.fallback {
+        let _ = writeln!(text, "{indent}  its fallback failed, too:");
+        describe(text, fallback, &format!("{indent}    "));
     }
 }
 

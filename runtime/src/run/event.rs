@@ -29,13 +29,51 @@ pub enum Event<'run> {
         /// Rows of its output, where they are known.
         rows: Option<usize>,
     },
-    /// A factory returned an error or panicked.
+    /// An attempt of a factory failed, and another is made after a wait.
+    Retrying {
+        /// Its name.
+        factory: &'run str,
+        /// The attempt that failed, counted from 1.
+        attempt: u32,
+        /// Why, in one line.
+        error: &'run str,
+        /// How long the wait is.
+        delay: Duration,
+    },
+    /// A factory failed for good, and another stands in for it.
+    FellBack {
+        /// Its name.
+        factory: &'run str,
+        /// Who stands in for it.
+        to: &'run str,
+    },
+    /// A factory was left out: by its condition, or because it failed and may be.
+    Skipped {
+        /// Its name.
+        factory: &'run str,
+    },
+    /// What a factory delivered in an earlier run was taken.
+    Restored {
+        /// Its name.
+        factory: &'run str,
+    },
+    /// A factory returned an error, panicked or took too long, in its last attempt.
     Failed {
         /// Its name.
         factory: &'run str,
     },
     /// A factory was dropped before its end, because the run was cancelled or another factory failed.
     Cancelled {
+        /// Its name.
+        factory: &'run str,
+    },
+    /// All factories are done, and what they have written becomes visible.
+    Committing {
+        /// How many writes were staged.
+        writes: usize,
+    },
+    /// What a factory did is undone, since the run has failed.
+    RollingBack {
         /// Its name.
         factory: &'run str,
     },

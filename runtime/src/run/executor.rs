@@ -1,9 +1,9 @@
 //! Drives the factories of a run, each as soon as its deliveries are there.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
@@ -13,16 +13,23 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use uuid::Uuid;
 
-use super::blocking::{BlockingPool, with_pool};
+use super::attempt::supervised;
+use super::blocking::BlockingPool;
+use super::current::{enter, in_run};
 use super::error::{Cause, FactoryError};
 use super::event::{Event, Observer};
-use super::report::{PhaseCell, Record, Status, Timing};
+use super::handling::Handling;
+use super::panic::{caught, contained};
+use super::report::{Phase, PhaseCell, Record, Status, Timing};
+use super::runner::Options;
 use super::schedule::{Next, Schedule};
 use super::slot::Slot;
-use super::step::{BoxFuture, Completed, Job, Outcome, Step, Unfinished};
+use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Undone, Unfinished};
 use super::sync::held;
+use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
 use crate::plan::{PlanRef, Source};
+use crate::policy::{Classifier, Resources, Transience, classify_by, unmark};
 
 /// Stands in for a factory: see [`testing`](crate::testing).
 pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;
@@ -42,19 +49,6 @@ impl std::ops::Deref for Steps {
             Steps::Owned(steps) => steps,
         }
     }
-}
-
-/// How a run is to go.
-#[derive(Default)]
-pub(crate) struct Options {
-    pub(crate) concurrency: Option<usize>,
-    pub(crate) blocking_threads: Option<usize>,
-    pub(crate) no_write: bool,
-    pub(crate) cancel: Option<CancellationToken>,
-    pub(crate) cancel_on_ctrl_c: bool,
-    pub(crate) observers: Vec<Observer>,
-    /// By position, each used once.
-    pub(crate) replacements: Vec<(usize, Replacement)>,
 }
 
 /// A pipeline that is ready to run.
@@ -79,23 +73,54 @@ pub struct Shared {
     records: Box<[OnceLock<Record>]>,
     /// How far each factory is.
     pub(crate) phases: Box<[PhaseCell]>,
+    /// What holds for each factory; empty where nothing is said of any.
+    handling: Box<[Handling]>,
+    pub(crate) resources: Resources,
+    pub(crate) classifier: Option<Classifier>,
+    keep_going: bool,
+    /// Whether a factory has failed, and the run goes on.
+    troubled: AtomicBool,
+    /// Whether the first failure came after the run was told to end.
+    interrupted: AtomicBool,
     failures: Mutex<Vec<FactoryError>>,
+    notes: Mutex<Vec<(usize, String)>>,
     replaces: bool,
     replacements: Mutex<Vec<(usize, Replacement)>>,
     observers: Vec<Observer>,
     no_write: bool,
     /// Whether others can cancel the run.
     linked: bool,
+    /// Why the run is cancelled from outside.
+    why: AtomicU8,
+    state_dir: Option<PathBuf>,
+    /// Made when something is written.
+    transaction: OnceLock<Transaction>,
+    /// How writes outside of the transaction are undone, in the order in which they were completed.
+    undone: Mutex<Vec<(usize, Undone)>>,
     over: Notify,
+    is_over: AtomicBool,
+}
+
+/// Why a run is cancelled from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Why {
+    /// Somebody asked for it.
+    Asked = 0,
+    /// It took too long.
+    Deadline = 1,
 }
 
 impl Shared {
-    pub(crate) fn new(launch: Launch, options: &mut Options) -> Self {
+    pub(crate) fn new(launch: Launch, mut handling: Box<[Handling]>, options: &mut Options) -> Self {
         let Launch { plan, steps, inputs } = launch;
+        let selected: Vec<bool> = (0..plan.factories.len())
+            .map(|node| handling.get(node).is_none_or(|handling| handling.selected))
+            .collect();
         let mut consumers = vec![0u32; plan.inputs.len() + plan.factories.len()];
-        for factory in plan.factories.iter() {
-            for source in factory.sources.iter() {
-                match *source {
+        for (_, factory) in plan.factories.iter().enumerate().filter(|(node, _)| selected[*node]) {
+            for source in factory.all_sources() {
+                match source {
                     Source::Input(input) => consumers[input] += 1,
                     Source::Factory(producer) => consumers[plan.inputs.len() + producer] += 1,
                     Source::Context => {}
@@ -103,13 +128,22 @@ impl Shared {
             }
         }
         for (index, factory) in plan.factories.iter().enumerate() {
-            consumers[plan.inputs.len() + index] += u32::from(factory.kept);
+            let taken = &mut consumers[plan.inputs.len() + index];
+            // What nobody takes in this run is there after it.
+            let kept = factory.kept || (*taken == 0 && !handling.is_empty());
+            *taken += u32::from(kept && selected[index]);
+            if let Some(handling) = handling.get_mut(index) {
+                handling.kept = kept && handling.selected;
+            }
         }
         let slots: Box<[Slot]> = consumers.into_iter().map(Slot::new).collect();
         for (slot, input) in slots.iter().zip(inputs) {
             if let Some(payload) = input {
                 slot.put(payload);
             }
+        }
+        for (node, payload) in std::mem::take(&mut options.provided) {
+            slots[plan.inputs.len() + node].put(payload);
         }
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let cancel = options.cancel.take();
@@ -121,7 +155,7 @@ impl Shared {
             steps,
             run_id: Uuid::now_v7(),
             started: Instant::now(),
-            linked: cancel.is_some(),
+            linked: cancel.is_some() || options.cancel_on_ctrl_c || options.deadline.is_some(),
             // What cancels the run reaches its factories even while one of them keeps this thread to itself.
             cancel: cancel.map_or_else(CancellationToken::new, |cancel| cancel.child_token()),
             pool: Arc::new(BlockingPool::new(options.blocking_threads)),
@@ -131,7 +165,19 @@ impl Shared {
             replacements: Mutex::new(std::mem::take(&mut options.replacements)),
             observers: std::mem::take(&mut options.observers),
             no_write: options.no_write,
+            handling,
+            resources: options.resources.take().unwrap_or_default().of_run(),
+            classifier: options.classifier,
+            keep_going: options.keep_going,
+            troubled: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
+            notes: Mutex::default(),
+            why: AtomicU8::new(Why::Asked as u8),
+            state_dir: options.state_dir.clone(),
+            transaction: OnceLock::new(),
+            undone: Mutex::default(),
             over: Notify::new(),
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -147,9 +193,21 @@ impl Shared {
             driver.go_on(self.schedule.start());
             driver.await;
         }
-        self.over.notified().await;
-        self.pool.idle().await;
+        self.ended().await;
         own.0 = None;
+    }
+
+    /// Comes back when all factories have ended, and the blocking work that they left.
+    pub(crate) async fn ended(&self) {
+        while !self.is_over.load(Ordering::Acquire) {
+            self.over.notified().await;
+        }
+        self.pool.idle().await;
+    }
+
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.over.notify_one();
     }
 
     /// Starts no further factory, and drops those that wait at an `await`.
@@ -185,6 +243,85 @@ impl Shared {
         }
     }
 
+    /// As [`Shared::emit`], for events that borrow what is made for them.
+    pub(crate) fn emit_with(&self, tell: impl FnOnce(&dyn Fn(&Event<'_>))) {
+        if !self.observers.is_empty() {
+            tell(&|event| {
+                for observer in &self.observers {
+                    contained(|| observer(event));
+                }
+            });
+        }
+    }
+
+    /// The writes of this run.
+    pub(crate) fn transaction(&self) -> &Transaction {
+        self.transaction
+            .get_or_init(|| Transaction::new(self.run_id, &self.plan.pipeline, self.state_dir.clone()))
+    }
+
+    /// The writes of this run, if there are any.
+    pub(crate) fn writes_of_run(&self) -> Option<&Transaction> {
+        self.transaction.get()
+    }
+
+    /// Whether this run has staged a write to this target.
+    pub(crate) fn has_staged(&self, target: &str) -> bool {
+        self.transaction.get().is_some_and(|transaction| transaction.has_staged(target))
+    }
+
+    /// Rolls back what an attempt has written.
+    pub(crate) async fn discard(self: &Arc<Self>, owner: Owner) {
+        if self.transaction.get().is_some_and(|transaction| !transaction.is_empty()) {
+            let shared = Arc::clone(self);
+            self.pool.run(move || drop(shared.transaction().discard(|of| of == owner))).await;
+        }
+    }
+
+    /// How writes outside of the transaction are undone, in the order in which they were completed.
+    pub(crate) fn take_undone(&self) -> Vec<(usize, Undone)> {
+        std::mem::take(&mut *held(self.undone.lock()))
+    }
+
+    /// Whether another attempt may succeed.
+    pub(crate) fn class_of(&self, cause: &Cause) -> Transience {
+        match cause {
+            Cause::Error(error) => {
+                caught(|| classify_by(self.classifier, error)).unwrap_or(Transience::Permanent)
+            }
+            Cause::TimedOut(_) => Transience::Transient,
+            Cause::Panic { .. } => Transience::Permanent,
+        }
+    }
+
+    /// Gives up claims to what these deliver.
+    pub(crate) fn release(&self, sources: &[Source]) {
+        for slot in sources.iter().filter_map(|source| self.slot(*source)) {
+            contained(|| slot.release());
+        }
+    }
+
+    pub(crate) fn note(&self, node: usize, note: String) {
+        held(self.notes.lock()).push((node, note));
+    }
+
+    pub(crate) fn take_notes(&self) -> Vec<(usize, String)> {
+        std::mem::take(&mut *held(self.notes.lock()))
+    }
+
+    /// Whether the run was told to end before anything failed.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_why(&self, why: Why) {
+        self.why.store(why as u8, Ordering::Release);
+    }
+
+    pub(crate) fn why(&self) -> Why {
+        if self.why.load(Ordering::Acquire) == Why::Deadline as u8 { Why::Deadline } else { Why::Asked }
+    }
+
     /// What became of each factory; nothing for those that never started.
     pub(crate) fn records(&self) -> impl Iterator<Item = Option<&Record>> {
         self.records.iter().map(OnceLock::get)
@@ -195,7 +332,9 @@ impl Shared {
     }
 
     pub(crate) fn kept_output(&self, node: usize) -> Option<AnyPayload> {
-        self.plan.factories[node].kept.then(|| self.slot(Source::Factory(node))?.share()).flatten()
+        let handling = self.handling.get(node);
+        let kept = handling.map_or(self.plan.factories[node].kept, |handling| handling.kept);
+        kept.then(|| self.slot(Source::Factory(node))?.share()).flatten()
     }
 
     /// Drops what was meant for factories that did not run; whoever holds a [`Context`](crate::Context) does not keep it.
@@ -214,41 +353,139 @@ impl Shared {
         Some(replacements.swap_remove(at).1)
     }
 
+    /// Whether a factory is to begin at all; if not, says what has become of it.
+    fn may_begin(&self, node: usize) -> bool {
+        let factory = &self.plan.factories[node];
+        if let Some(handling) = self.handling.get(node) {
+            if !handling.selected {
+                self.left_out(node, Status::NotSelected);
+                return false;
+            }
+            if !handling.enabled {
+                self.release_all(node);
+                self.note(node, "switched off in the settings".to_owned());
+                self.skipped(node, None, Instant::now());
+                return false;
+            }
+        }
+        if self.troubled.load(Ordering::Acquire) {
+            let delivers = |source: &Source, optional: bool| match *source {
+                Source::Factory(above) => {
+                    self.records[above].get().is_some_and(|record| match record.status {
+                        Status::Succeeded | Status::Restored | Status::NotSelected => true,
+                        Status::Skipped => optional,
+                        _ => false,
+                    })
+                }
+                Source::Input(_) | Source::Context => true,
+            };
+            let mut taken = factory.sources.iter().zip(factory.deliveries);
+            if !taken.all(|(source, delivery)| delivers(source, delivery.optional)) {
+                self.release_all(node);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn release_all(&self, node: usize) {
+        let factory = &self.plan.factories[node];
+        self.release(&factory.sources);
+        if let Some(fallback) = &factory.fallback {
+            self.release(&fallback.sources);
+        }
+    }
+
+    fn left_out(&self, node: usize, status: Status) {
+        self.record(node, Record { status, timing: Timing::default(), rows: None, attempts: 0 });
+    }
+
     fn completed(&self, node: usize, completed: Completed) {
-        let Completed { output, timing, rows } = completed;
+        let Completed { output, timing, rows, undo, attempt, instead_of, restored } = completed;
+        let name = &self.plan.factories[node].name;
+        if let Some(undo) = undo {
+            held(self.undone.lock()).push((node, undo));
+        }
+        if let Some(failure) = instead_of {
+            let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
+            self.note(node, format!("by `{by}`, since it failed: {}", failure.cause.line()));
+        }
         self.slots[self.plan.inputs.len() + node].put(output);
-        self.emit(|| Event::Finished {
-            factory: &self.plan.factories[node].name,
-            total: timing.total(),
-            rows,
-        });
-        self.record(node, Record { status: Status::Succeeded, timing, rows });
+        if restored {
+            self.emit(|| Event::Restored { factory: name });
+        } else {
+            self.emit(|| Event::Finished { factory: name, total: timing.total(), rows });
+        }
+        let status = if restored { Status::Restored } else { Status::Succeeded };
+        self.record(node, Record { status, timing, rows, attempts: attempt });
+    }
+
+    fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
+        let attempts = failure.as_ref().map_or(0, |failure| failure.attempts);
+        if let Some(failure) = failure {
+            self.note(node, format!("it failed: {}", failure.cause.line()));
+        }
+        self.ended_early(node, Status::Skipped, started, attempts);
+        self.emit(|| Event::Skipped { factory: &self.plan.factories[node].name });
     }
 
     fn cancelled(&self, node: usize, started: Instant) {
-        self.ended_early(node, Status::Cancelled, started);
+        self.ended_early(node, Status::Cancelled, started, 1);
         self.emit(|| Event::Cancelled { factory: &self.plan.factories[node].name });
     }
 
-    fn failed(&self, node: usize, cause: Cause, started: Instant) {
-        let factory = &self.plan.factories[node];
-        let error = FactoryError {
-            stage: self.plan.stages[factory.stage].name.to_string(),
-            factory: factory.name.to_string(),
-            phase: self.phases[node].get(),
-            cause,
-        };
-        held(self.failures.lock()).push(error);
-        self.ended_early(node, Status::Failed, started);
+    fn failed(&self, node: usize, failure: Failure, started: Instant) {
+        let attempts = failure.attempts;
+        let error = self.error_of(node, failure);
+        let name = &self.plan.factories[node].name;
+        {
+            let mut failures = held(self.failures.lock());
+            // What ends early because it is told to often does so with an error.
+            if failures.is_empty() && self.linked && self.cancel.is_cancelled() {
+                self.interrupted.store(true, Ordering::Release);
+            }
+            failures.push(error);
+        }
+        self.troubled.store(true, Ordering::Release);
+        self.ended_early(node, Status::Failed, started, attempts);
+        if self.keep_going {
+            self.emit(|| Event::Failed { factory: name });
+            return;
+        }
         // Nothing starts after the event, and what is cancelled because of the failure is told after it.
         self.schedule.stop();
-        self.emit(|| Event::Failed { factory: &factory.name });
+        self.emit(|| Event::Failed { factory: name });
         self.cancel.cancel();
     }
 
-    fn ended_early(&self, node: usize, status: Status, started: Instant) {
+    /// A failure, with all the names that belong to it.
+    pub(crate) fn error_of(&self, node: usize, failure: Failure) -> FactoryError {
+        let Failure { phase, cause, attempts, fallback } = failure;
+        let factory = &self.plan.factories[node];
+        let fallback = fallback.map(|(name, failure)| {
+            let error = self.error_of(node, *failure);
+            Box::new(FactoryError { factory: name.to_owned(), ..error })
+        });
+        let transient = self.class_of(&cause) == Transience::Transient;
+        let cause = match cause {
+            Cause::Error(error) => Cause::Error(unmark(error)),
+            other => other,
+        };
+        FactoryError {
+            pipeline: self.plan.pipeline.to_string(),
+            stage: self.plan.stages[factory.stage].name.to_string(),
+            factory: factory.name.to_string(),
+            phase,
+            attempts,
+            cause,
+            transient,
+            fallback,
+        }
+    }
+
+    fn ended_early(&self, node: usize, status: Status, started: Instant, attempts: u32) {
         let timing = Timing::unfinished(started - self.started, started.elapsed());
-        self.record(node, Record { status, timing, rows: None });
+        self.record(node, Record { status, timing, rows: None, attempts });
     }
 
     fn record(&self, node: usize, record: Record) {
@@ -322,8 +559,7 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let pool = Arc::clone(&self.shared.pool);
-        with_pool(pool, || self.drive(cx))
+        in_run(Arc::clone(&self.shared), || self.drive(cx))
     }
 }
 
@@ -372,19 +608,24 @@ impl Driver {
     fn begin(&mut self, node: u32) -> Option<Running> {
         let node = node as usize;
         let shared = &self.shared;
-        if node >= shared.plan.factories.len() || shared.is_stopped() {
+        if node >= shared.plan.factories.len() || shared.is_stopped() || !shared.may_begin(node) {
             return None;
         }
         shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
         let started = self.now.take().unwrap_or_else(Instant::now);
-        let (future, blocking) = match shared.replacement(node) {
-            Some(replacement) => (replaced(Arc::clone(shared), node, replacement), false),
-            None => {
-                let job = Job { shared: Arc::clone(shared), node, started };
-                ((shared.steps[node].run)(job), shared.plan.factories[node].blocking)
+        let supervision = shared.handling.get(node).filter(|handling| handling.supervised);
+        let (future, cancellable) = match (supervision, shared.replacement(node)) {
+            (Some(handling), replacement) => {
+                (supervised(Arc::clone(shared), node, handling.policy, replacement, started), false)
+            }
+            (None, Some(replacement)) => (replaced(Arc::clone(shared), node, replacement), true),
+            (None, None) => {
+                let job = Job::first(Arc::clone(shared), node, started);
+                let step = &shared.steps[node];
+                ((step.run)(job), !step.blocking)
             }
         };
-        Some(Running { future, started, cancellable: !blocking, cancelled: None })
+        Some(Running { future, started, cancellable, cancelled: None })
     }
 
     /// Drops the factory that has ended; a panic of its destructor must not end the driver.
@@ -404,7 +645,7 @@ impl Driver {
         // A worker of tokio keeps the task that it spawned last to itself, even if others have nothing to do.
         self.gives_way = next.call > 0 && tokio::task::try_id().is_some();
         if next.over {
-            self.shared.over.notify_one();
+            self.shared.end();
         }
         self.at = next.node.map_or(At::End, At::Before);
     }
@@ -424,8 +665,9 @@ fn advance(
     running: &mut Running,
     cx: &mut TaskContext<'_>,
 ) -> Poll<Option<Took>> {
-    let poll = || running.future.as_mut().poll(cx);
-    match catch_unwind(AssertUnwindSafe(poll)) {
+    enter(Owner { node, attempt: 1 });
+    let failed = |cause| Failure { phase: shared.phases[node].get(), cause, attempts: 1, fallback: None };
+    match caught(|| running.future.as_mut().poll(cx)) {
         Ok(Poll::Ready(Ok(completed))) => {
             let total = completed.timing.total();
             let ended = shared.started + completed.timing.start + total;
@@ -433,9 +675,11 @@ fn advance(
             return Poll::Ready(Some(Took { total, ended }));
         }
         Ok(Poll::Ready(Err(Unfinished::Error(error)))) => {
-            shared.failed(node, Cause::Error(error), running.started);
+            shared.failed(node, failed(Cause::Error(error)), running.started);
         }
-        Err(panic) => shared.failed(node, Cause::Panic(panic_message(panic)), running.started),
+        Ok(Poll::Ready(Err(Unfinished::Failed(failure)))) => shared.failed(node, *failure, running.started),
+        Ok(Poll::Ready(Err(Unfinished::Skipped(failure)))) => shared.skipped(node, failure, running.started),
+        Err(panic) => shared.failed(node, failed(panic), running.started),
         Ok(Poll::Ready(Err(Unfinished::Cancelled))) => shared.cancelled(node, running.started),
         Ok(Poll::Pending) if running.cancellable => {
             let cancelled =
@@ -480,44 +724,28 @@ impl Drop for Driver {
             calls += next.call;
             node = next.node;
             if next.over {
-                shared.over.notify_one();
+                shared.end();
             }
         }
     }
 }
 
-/// Runs what stands in for a factory, whose deliveries then go to nobody.
-fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacement) -> BoxFuture<Outcome> {
+/// Runs what stands in for a factory in a test, whose deliveries then go to nobody.
+pub(super) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacement) -> BoxFuture<Outcome> {
     Box::pin(async move {
-        for source in shared.plan.factories[node].sources.iter() {
-            if let Some(slot) = shared.slot(*source) {
-                slot.release();
-            }
-        }
+        shared.release(&shared.plan.factories[node].sources);
+        shared.phases[node].set(Phase::Process);
         let started = Instant::now();
         let output = replacement().await.map_err(Unfinished::Error)?;
         let timing = Timing::unfinished(started - shared.started, started.elapsed());
-        Ok(Completed { output, timing, rows: None })
+        Ok(Completed {
+            output,
+            timing,
+            rows: None,
+            undo: None,
+            attempt: 1,
+            instead_of: None,
+            restored: false,
+        })
     })
-}
-
-/// Calls what others wrote, where a panic is to end nothing else. The hook has told of it.
-fn contained(call: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
-        panic_message(panic);
-    }
-}
-
-/// The text of a panic, if it has one. Anything else that it carries is left alone, since dropping it may panic again.
-fn panic_message(panic: Box<dyn Any + Send>) -> String {
-    match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(panic) => match panic.downcast::<&str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(other) => {
-                std::mem::forget(other);
-                "a panic without a message".to_owned()
-            }
-        },
-    }
 }

@@ -1,14 +1,22 @@
 //! Running a pipeline: who starts when, what becomes of it, and what is told of it.
 
+mod attempt;
 mod blocking;
+pub(crate) mod current;
 mod error;
 mod event;
 mod executor;
+mod finish;
+mod handling;
 #[cfg(all(test, setl_loom))]
 mod loom;
+mod outcome;
+mod panic;
 mod report;
 mod runner;
 mod schedule;
+mod select;
+mod signals;
 mod slot;
 mod step;
 mod sync;
@@ -18,6 +26,7 @@ pub use error::{Cause, FactoryError, Failures, RunError};
 pub use event::Event;
 pub use executor::Shared;
 pub(crate) use executor::{Launch, Replacement, Steps};
+pub use outcome::{Outcome, Partial, Run};
 pub use report::{Entry, Phase, Report, Status, Timing};
-pub use runner::{Run, Runner};
+pub use runner::Runner;
 pub use step::{BoxFuture, Inbox, Step};

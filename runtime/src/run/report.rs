@@ -9,26 +9,49 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
 use super::executor::Shared;
-use crate::plan::PlanRef;
+use crate::plan::{Node, PlanRef, Source};
+use crate::policy::ResourceReport;
 
 /// How far a factory is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// It gets its deliveries, and reads.
+    /// It gets its deliveries, and finds out whether it is to run.
+    Assemble,
+    /// It reads.
     Read,
     /// It computes its output.
     Process,
     /// It writes its output.
     Write,
+    /// Its output is kept as a checkpoint.
+    Checkpoint,
+    /// What it has written becomes visible.
+    Commit,
+    /// What it has done is undone.
+    Rollback,
 }
+
+const PHASES: [Phase; 7] = [
+    Phase::Assemble,
+    Phase::Read,
+    Phase::Process,
+    Phase::Write,
+    Phase::Checkpoint,
+    Phase::Commit,
+    Phase::Rollback,
+];
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Phase::Assemble => "assemble",
             Phase::Read => "read",
             Phase::Process => "process",
             Phase::Write => "write",
+            Phase::Checkpoint => "checkpoint",
+            Phase::Commit => "commit",
+            Phase::Rollback => "rollback",
         })
     }
 }
@@ -43,11 +66,7 @@ impl PhaseCell {
     }
 
     pub(crate) fn get(&self) -> Phase {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Phase::Read,
-            1 => Phase::Process,
-            _ => Phase::Write,
-        }
+        PHASES[usize::from(self.0.load(Ordering::Relaxed))]
     }
 }
 
@@ -57,21 +76,37 @@ impl PhaseCell {
 pub enum Status {
     /// It delivered.
     Succeeded,
-    /// It returned an error or panicked.
+    /// What it delivered in an earlier run was taken.
+    Restored,
+    /// It was left out, by its condition or because it failed and may be; its output is absent.
+    Skipped,
+    /// It returned an error, panicked or took too long, in its last attempt.
     Failed,
     /// It was dropped before its end.
     Cancelled,
-    /// It never started.
+    /// It never started, since what it needs failed, or since the run ended.
     NotRun,
+    /// The run was asked for without it, or nobody needed it.
+    NotSelected,
+}
+
+impl Status {
+    /// Whether its output is there.
+    pub const fn has_delivered(self) -> bool {
+        matches!(self, Status::Succeeded | Status::Restored)
+    }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Status::Succeeded => "ok",
+            Status::Restored => "restored",
+            Status::Skipped => "skipped",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
             Status::NotRun => "not run",
+            Status::NotSelected => "left out",
         })
     }
 }
@@ -82,6 +117,8 @@ impl fmt::Display for Status {
 pub struct Timing {
     /// From the start of the run to the start of the factory.
     pub start: Duration,
+    /// Attempts that failed, and the waits between them.
+    pub before: Duration,
     /// Getting the deliveries, and [`read`](crate::Factory::read).
     pub read: Duration,
     /// [`process`](crate::Factory::process).
@@ -97,7 +134,7 @@ impl Timing {
 
     /// From the start of the factory to its end.
     pub fn total(&self) -> Duration {
-        self.read + self.process + self.write
+        self.before + self.read + self.process + self.write
     }
 }
 
@@ -107,6 +144,8 @@ pub(crate) struct Record {
     pub(crate) status: Status,
     pub(crate) timing: Timing,
     pub(crate) rows: Option<usize>,
+    /// Zero if none was made.
+    pub(crate) attempts: u32,
 }
 
 /// One factory in a [`Report`].
@@ -123,6 +162,35 @@ pub struct Entry {
     pub timing: Timing,
     /// Rows of its output, where they are known without running a query.
     pub rows: Option<usize>,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// The factory that failed, so that this one could not run.
+    pub because: Option<String>,
+    /// What there is to say of it: who stood in for it, why it was skipped.
+    pub note: Option<String>,
+}
+
+impl Entry {
+    /// `ok`, or `ok (3 attempts)`.
+    fn status_cell(&self) -> String {
+        match self.attempts {
+            0 | 1 => self.status.to_string(),
+            several => format!("{} ({several} attempts)", self.status),
+        }
+    }
+
+    fn remark(&self) -> String {
+        match (&self.because, &self.note) {
+            (Some(because), _) => format!("needs `{because}`"),
+            (None, Some(note)) => note.lines().next().unwrap_or_default().to_owned(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Whether it did not come to its end because the run ended.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.status == Status::Cancelled || (self.status == Status::NotRun && self.because.is_none())
+    }
 }
 
 /// What ran, how long it took, and what came out. Prints as a table.
@@ -133,6 +201,13 @@ pub struct Report {
     makespan: Duration,
     /// Of each factory, in the order of the plan; none of those that never started.
     records: Box<[Option<Record>]>,
+    /// What there is to say of some of them.
+    notes: Vec<(usize, String)>,
+    /// What has become visible, in the order of the commit.
+    pub(crate) committed: Vec<String>,
+    /// Whether some factories delivered although others failed.
+    pub(crate) kept_going: bool,
+    resources: Vec<ResourceReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
     entries: OnceLock<Vec<Entry>>,
 }
@@ -144,6 +219,10 @@ impl Report {
             run_id: shared.run_id,
             makespan: shared.started.elapsed(),
             records: shared.records().map(Option::<&Record>::cloned).collect(),
+            notes: shared.take_notes(),
+            committed: Vec::new(),
+            kept_going: false,
+            resources: shared.resources.report(),
             entries: OnceLock::new(),
         }
     }
@@ -171,16 +250,56 @@ impl Report {
     /// One entry for each factory, in the order of the stages.
     pub fn entries(&self) -> &[Entry] {
         self.entries.get_or_init(|| {
-            let factories = self.plan.factories.iter().zip(&self.records);
-            let entries = factories.map(|(factory, record)| Entry {
-                factory: factory.name.to_string(),
-                stage: self.plan.stages[factory.stage].name.to_string(),
-                status: record.map_or(Status::NotRun, |record| record.status),
-                timing: record.map(|record| record.timing).unwrap_or_default(),
-                rows: record.and_then(|record| record.rows),
-            });
-            entries.collect()
+            let because = self.because();
+            let entry = |(index, factory): (usize, &Node)| {
+                let record = self.records[index];
+                let note = self.notes.iter().find(|(node, _)| *node == index);
+                Entry {
+                    factory: factory.name.to_string(),
+                    stage: self.plan.stages[factory.stage].name.to_string(),
+                    status: record.map_or(Status::NotRun, |record| record.status),
+                    timing: record.map(|record| record.timing).unwrap_or_default(),
+                    rows: record.and_then(|record| record.rows),
+                    attempts: record.map_or(0, |record| record.attempts),
+                    because: because[index].map(|root| self.plan.factories[root].name.to_string()),
+                    note: note.map(|(_, note)| note.clone()),
+                }
+            };
+            self.plan.factories.iter().enumerate().map(entry).collect()
         })
+    }
+
+    /// For each factory that did not run, the one that failed above it.
+    fn because(&self) -> Vec<Option<usize>> {
+        let mut because = vec![None; self.records.len()];
+        for node in self.plan.factory_order() {
+            if self.records[node].is_some() {
+                continue;
+            }
+            because[node] = self.plan.factories[node].sources.iter().find_map(|source| match *source {
+                Source::Factory(above) => match self.records[above] {
+                    Some(record) => (record.status == Status::Failed).then_some(above),
+                    None => because[above],
+                },
+                _ => None,
+            });
+        }
+        because
+    }
+
+    /// What has become visible, as in `Parquet file delays.parquet`, in the order of the commit.
+    pub fn committed(&self) -> &[String] {
+        &self.committed
+    }
+
+    /// Whether some factories delivered although others failed.
+    pub(crate) fn kept_going(&self) -> bool {
+        self.kept_going
+    }
+
+    /// What became of the [resources](crate::policy::Resource) that factories share.
+    pub fn resources(&self) -> &[ResourceReport] {
+        &self.resources
     }
 
     /// The entry of the factory with this name.
@@ -190,12 +309,21 @@ impl Report {
 
     /// How many factories delivered.
     pub(crate) fn succeeded(&self) -> usize {
-        self.records.iter().flatten().filter(|record| record.status == Status::Succeeded).count()
+        self.records.iter().flatten().filter(|record| record.status.has_delivered()).count()
     }
 
-    /// How many factories the pipeline has.
-    pub(crate) fn factories(&self) -> usize {
-        self.records.len()
+    /// How many factories were to run.
+    pub(crate) fn asked_for(&self) -> usize {
+        let without = |record: &&Record| record.status == Status::NotSelected;
+        self.records.len() - self.records.iter().flatten().filter(without).count()
+    }
+
+    /// Whether all that was to run has delivered, or was left out as it may be.
+    pub(crate) fn is_complete(&self) -> bool {
+        let done = |status: Status| {
+            status.has_delivered() || matches!(status, Status::Skipped | Status::NotSelected)
+        };
+        self.records.iter().all(|record| record.is_some_and(|record| done(record.status)))
     }
 }
 
@@ -217,20 +345,28 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(STYLE);
-        table
-            .set_header(["stage", "factory", "status", "start", "read", "process", "write", "total", "rows"]);
+        let mut header =
+            vec!["stage", "factory", "status", "start", "read", "process", "write", "total", "rows"];
+        let noted = self.entries().iter().any(|entry| !entry.remark().is_empty());
+        if noted {
+            header.push("remark");
+        }
+        table.set_header(header);
         let mut stage = "";
         for entry in self.entries() {
-            let Timing { start, read, process, write } = entry.timing;
+            let Timing { start, read, process, write, .. } = entry.timing;
             let times = match entry.status {
-                Status::NotRun => [const { String::new() }; 5],
+                Status::NotRun | Status::NotSelected => [const { String::new() }; 5],
                 _ => [start, read, process, write, entry.timing.total()].map(duration),
             };
             let stage_cell = if entry.stage == stage { "" } else { &entry.stage };
             stage = &entry.stage;
-            let mut row = vec![stage_cell.to_owned(), entry.factory.clone(), entry.status.to_string()];
+            let mut row = vec![stage_cell.to_owned(), entry.factory.clone(), entry.status_cell()];
             row.extend(times);
             row.push(entry.rows.map(thousands).unwrap_or_default());
+            if noted {
+                row.push(entry.remark());
+            }
             table.add_row(row);
         }
         for column in 3..9 {
@@ -243,7 +379,14 @@ impl fmt::Display for Report {
         let (makespan, sum) = (self.makespan, self.sum());
         let at_once = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
         let (makespan, sum) = (duration(makespan), duration(sum));
-        write!(f, "makespan {makespan}, sum of the factories {sum}: {at_once:.1} at once on average")
+        write!(f, "makespan {makespan}, sum of the factories {sum}: {at_once:.1} at once on average")?;
+        if !self.committed.is_empty() {
+            write!(f, "\nwritten: {}", self.committed.join(", "))?;
+        }
+        for resource in &self.resources {
+            write!(f, "\n{resource}")?;
+        }
+        Ok(())
     }
 }
 

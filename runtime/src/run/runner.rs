@@ -1,24 +1,52 @@
-//! How a run is asked for, and what it gives back.
+//! How a run is asked for.
 
-use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Failures, RunError};
-use super::event::Event;
-use super::executor::{Launch, Options, Shared, Steps};
+use super::event::{Event, Observer};
+use super::executor::{Launch, Replacement, Shared, Steps, Why};
+use super::finish::{Written, commit, roll_back};
+use super::handling;
+use super::outcome::{Outcome, Partial, Run};
+use super::panic::watch;
 use super::report::Report;
+use super::select::Selection;
+use super::signals::{stop_after, stop_at_ctrl_c};
 use crate::factory::Factory;
-use crate::pipeline::{AnyPayload, Keeps, PipelineItem, position};
+use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
+use crate::policy::{Classifier, Resources};
+
+/// How a run is to go.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) blocking_threads: Option<usize>,
+    pub(crate) no_write: bool,
+    pub(crate) cancel: Option<CancellationToken>,
+    pub(crate) cancel_on_ctrl_c: bool,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) keep_going: bool,
+    pub(crate) commit_partial: bool,
+    pub(crate) classifier: Option<Classifier>,
+    pub(crate) resources: Option<Resources>,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) selection: Option<Selection>,
+    pub(crate) observers: Vec<Observer>,
+    /// By position, each used once.
+    pub(crate) replacements: Vec<(usize, Replacement)>,
+    /// Outputs of factories that do not run, by position.
+    pub(crate) provided: Vec<(usize, AnyPayload)>,
+}
 
 /// A run that is about to start: set how it should go, then `.await` it.
 ///
@@ -66,22 +94,72 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Leaves out [`write`](crate::Factory::write) of every factory.
+    /// Leaves out [`write`](crate::Factory::write) of every factory: a dry run.
     pub fn no_write(mut self) -> Self {
         self.options.no_write = true;
         self
     }
 
+    /// Goes on after a failure with all that does not need what failed.
+    ///
+    /// The run fails nevertheless, and nothing is written, unless [`commit_partial`](Runner::commit_partial) says so.
+    /// [`Runner::outcome`] has what succeeded.
+    pub fn keep_going(mut self) -> Self {
+        self.options.keep_going = true;
+        self
+    }
+
+    /// Goes on after a failure, as [`keep_going`](Runner::keep_going), and writes what the factories have written that
+    /// succeeded.
+    ///
+    /// Without it, the writes of a run are all visible or none, which is what readers of several targets rely on.
+    pub fn commit_partial(mut self) -> Self {
+        self.options.keep_going = true;
+        self.options.commit_partial = true;
+        self
+    }
+
     /// Ends the run when the token is cancelled: no factory starts any more, those that wait at an `.await` are dropped,
-    /// blocking work is waited for, and the run gives [`RunError::Cancelled`].
+    /// blocking work is told through its [`Context`](crate::Context) and waited for, nothing is written, and the run gives
+    /// [`RunError::Cancelled`].
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
         self.options.cancel = Some(token);
         self
     }
 
-    /// Ends the run at Ctrl-C (SIGINT), as [`Runner::cancel_on`] does; at the second, ends the program with exit code 130.
+    /// Ends the run at Ctrl-C (SIGINT), or when a supervisor asks for it (SIGTERM), as [`Runner::cancel_on`] does; at the
+    /// second, ends the program with exit code 130.
     pub fn cancel_on_ctrl_c(mut self) -> Self {
         self.options.cancel_on_ctrl_c = true;
+        self
+    }
+
+    /// Ends the run when it has taken so long, as [`Runner::cancel_on`] does, with [`RunError::DeadlineExceeded`].
+    ///
+    /// The runtime must have its timer, as that of `#[tokio::main]` has.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// Says of errors that this crate does not know whether another attempt may succeed.
+    pub fn classify(mut self, rules: Classifier) -> Self {
+        self.options.classifier = Some(rules);
+        self
+    }
+
+    /// Shares the state of resources with other runs: how many use them, and whether their breakers are open.
+    pub fn resources(mut self, resources: Resources) -> Self {
+        self.options.resources = Some(resources);
+        self
+    }
+
+    /// Keeps the state of runs (journals of commits, checkpoints) in this directory.
+    ///
+    /// Without it, in `$SETL_STATE_DIR`, or else in `.setl` in the working directory. It is made when there is something to
+    /// keep.
+    pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.state_dir = Some(directory.into());
         self
     }
 
@@ -102,6 +180,129 @@ impl<P: PipelineItem> Runner<P> {
         };
         Self::of(launch)
     }
+
+    /// Runs this factory, and others that are asked for; nothing else.
+    ///
+    /// What it needs from factories that do not run is missing, and the run cannot start, unless it is
+    /// [provided](Runner::provide).
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn orders() -> Vec<u32> {
+    ///     unreachable!("takes an hour")
+    /// }
+    ///
+    /// #[factory]
+    /// fn total(orders: Vec<u32>) -> u32 {
+    ///     orders.iter().sum()
+    /// }
+    ///
+    /// #[pipeline(extract(orders), transform(total))]
+    /// struct Daily;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Daily.run().only::<total>().provide::<orders>(vec![1, 2]).await?;
+    /// assert_eq!(run.find::<total>(), Some(&3));
+    ///
+    /// let error = Daily.run().only::<total>().await.unwrap_err();
+    /// assert!(error.to_string().contains("factory `total` needs `orders` from `orders`, which is not part of this run"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn only<F: Factory>(self) -> Runner<Partial<P>>
+    where
+        P: Lists<F>,
+    {
+        self.partial().only::<F>()
+    }
+
+    /// Runs this factory and all that it needs.
+    pub fn up_to<F: Factory>(self) -> Runner<Partial<P>>
+    where
+        P: Lists<F>,
+    {
+        self.partial().up_to::<F>()
+    }
+
+    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies between.
+    pub fn from<F: Factory>(self) -> Runner<Partial<P>>
+    where
+        P: Lists<F>,
+    {
+        self.partial().from::<F>()
+    }
+
+    /// Runs what is selected from now on.
+    pub fn partial(mut self) -> Runner<Partial<P>> {
+        self.options.selection.get_or_insert_default();
+        Runner { launch: self.launch, options: self.options, pipeline: PhantomData }
+    }
+}
+
+impl<P: PipelineItem> Runner<Partial<P>> {
+    /// Runs this factory, too.
+    pub fn only<F: Factory>(self) -> Self
+    where
+        P: Lists<F>,
+    {
+        self.select(|selection| selection.only.push(position::<P, F>()))
+    }
+
+    /// Runs this factory and all that it needs, too.
+    pub fn up_to<F: Factory>(self) -> Self
+    where
+        P: Lists<F>,
+    {
+        self.select(|selection| selection.up_to.push(position::<P, F>()))
+    }
+
+    /// Runs this factory and all that needs its output, too; together with [`up_to`](Runner::up_to), what lies between.
+    pub fn from<F: Factory>(self) -> Self
+    where
+        P: Lists<F>,
+    {
+        self.select(|selection| selection.from.push(position::<P, F>()))
+    }
+
+    /// Gives the output of a factory that does not run.
+    pub fn provide<F: Factory>(mut self, output: F::Output) -> Self
+    where
+        P: Lists<F>,
+    {
+        self.options.provided.push((position::<P, F>(), Arc::new(output)));
+        self
+    }
+}
+
+/// A run of some factories, which are asked for by name: for command lines.
+macro_rules! by_name {
+    () => {
+        /// Runs the factory of this name, and others that are asked for; nothing else.
+        pub fn only_named(self, factory: &str) -> Self {
+            self.select_named(factory, |selection, node| selection.only.push(node))
+        }
+
+        /// Runs the factory of this name and all that it needs.
+        pub fn up_to_named(self, factory: &str) -> Self {
+            self.select_named(factory, |selection, node| selection.up_to.push(node))
+        }
+
+        /// Runs the factory of this name and all that needs its output.
+        pub fn from_named(self, factory: &str) -> Self {
+            self.select_named(factory, |selection, node| selection.from.push(node))
+        }
+    };
+}
+
+impl<P: PipelineItem> Runner<Partial<P>> {
+    by_name!();
+}
+
+impl Runner<Pipeline> {
+    by_name!();
 }
 
 impl<P> Runner<P> {
@@ -109,68 +310,121 @@ impl<P> Runner<P> {
         Self { launch, options: Options::default(), pipeline: PhantomData }
     }
 
-    async fn go(self) -> Result<Run<P>, RunError> {
+    fn select(mut self, select: impl FnOnce(&mut Selection)) -> Self {
+        select(self.options.selection.get_or_insert_default());
+        self
+    }
+
+    fn select_named(self, factory: &str, select: impl FnOnce(&mut Selection, usize)) -> Self {
+        let node = self.launch.plan.factories.iter().position(|node| node.name == factory);
+        let unknown = factory.to_owned();
+        self.select(|selection| match node {
+            Some(node) => select(selection, node),
+            None => selection.unknown.push(unknown),
+        })
+    }
+
+    /// Runs the pipeline, and says how that went: also what succeeded when something failed.
+    pub async fn outcome(self) -> Outcome<P> {
         let Self { launch, mut options, .. } = self;
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(RunError::NoRuntime { pipeline: launch.plan.pipeline.to_string() });
+        let pipeline = &launch.plan.pipeline;
+        let cannot_start = |error| Outcome { run: None, error: Some(error) };
+        if Handle::try_current().is_err() {
+            return cannot_start(RunError::NoRuntime { pipeline: pipeline.to_string() });
         }
-        let ctrl_c = if options.cancel_on_ctrl_c {
-            // The caller's own token stays as it is.
-            let cancel = options.cancel.take().map(|asked| asked.child_token()).unwrap_or_default();
-            options.cancel = Some(cancel.clone());
-            Some(cancel_at_ctrl_c(cancel).await)
-        } else {
-            None
+        let handling = match handling::of_run(&launch, &mut options) {
+            Ok(handling) => handling,
+            Err(mistakes) => {
+                return cannot_start(RunError::CannotStart { pipeline: pipeline.to_string(), mistakes });
+            }
         };
-        let shared = Arc::new(Shared::new(launch, &mut options));
+        watch();
+        let shared = Arc::new(Shared::new(launch, handling, &mut options));
+        let ctrl_c = match options.cancel_on_ctrl_c {
+            true => Some(stop_at_ctrl_c(&shared).await),
+            false => None,
+        };
+        let deadline = options.deadline.map(|deadline| stop_after(&shared, deadline));
+        let mut unattended = Unattended(Some(Arc::clone(&shared)));
         shared.run().await;
+        drop(deadline);
+        let ending = Ending {
+            deadline: options.deadline,
+            keeps_going: options.keep_going,
+            commits_partial: options.commit_partial,
+        };
+        let outcome = finish(&shared, ending).await;
+        unattended.0 = None;
         drop(ctrl_c);
-        let report = Report::of(&shared);
-        let failures = shared.take_failures();
-        let cancelled = shared.is_stopped() && report.succeeded() < report.factories();
-        if cancelled || !failures.is_empty() {
-            shared.drop_undelivered();
-        }
-        if !failures.is_empty() {
-            return Err(RunError::Failed { failures: Failures(failures), report: Box::new(report) });
-        }
-        if cancelled {
-            return Err(RunError::Cancelled { report: Box::new(report) });
-        }
-        let outputs = (0..shared.plan.factories.len()).map(|node| shared.kept_output(node)).collect();
-        Ok(Run { plan: shared.plan.clone(), outputs, report, pipeline: PhantomData })
+        outcome
     }
 }
 
-/// What shells report of a program that SIGINT ended.
-const EXIT_AT_SIGINT: i32 = 130;
-
-/// Cancels the token at Ctrl-C, in a task of its own: the run may not get to it while a factory computes.
-async fn cancel_at_ctrl_c(cancel: CancellationToken) -> AbortOnDrop {
-    let mut ctrl_c = Box::pin(tokio::signal::ctrl_c());
-    // The first poll registers the handler, before any factory starts.
-    let first = std::future::poll_fn(|cx| Poll::Ready(ctrl_c.as_mut().poll(cx))).await;
-    let task = tokio::spawn(async move {
-        let signalled = match first {
-            Poll::Ready(signalled) => signalled,
-            Poll::Pending => ctrl_c.await,
-        };
-        if signalled.is_ok() {
-            cancel.cancel();
-            // Who asks again does not want to wait for blocking work. Staged writes are left unfinished, targets are whole.
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(EXIT_AT_SIGINT);
-            }
-        }
-    });
-    AbortOnDrop(task)
+/// What was said of the end of a run.
+#[derive(Clone, Copy)]
+struct Ending {
+    deadline: Option<Duration>,
+    keeps_going: bool,
+    commits_partial: bool,
 }
 
-struct AbortOnDrop(JoinHandle<()>);
+/// Ends a run whose factories have ended.
+async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
+    let mut failures = shared.take_failures();
+    let mut report = Report::of(shared);
+    let stopped = failures.is_empty() && shared.is_stopped() && !report.is_complete();
+    let interrupted = stopped || shared.was_interrupted();
+    report.kept_going = ending.keeps_going && !interrupted && report.succeeded() > 0;
+    let mut unfinished = None;
+    let mut commits = !interrupted && (failures.is_empty() || ending.commits_partial);
+    if commits {
+        match commit(shared).await {
+            Written::Committed(targets) => report.committed = targets,
+            Written::RolledBack(failure) => {
+                commits = false;
+                failures.extend(failure);
+            }
+            Written::Unfinished(failure) => unfinished = Some(failure),
+        }
+    }
+    if !commits {
+        let of_rollback = roll_back(shared).await;
+        failures.extend(of_rollback);
+    }
+    let boxed = || Box::new(report.clone());
+    let error = if let Some(failure) = unfinished {
+        failures.insert(0, failure);
+        Some(RunError::CommitUnfinished { source: Failures(failures), report: boxed() })
+    } else if interrupted {
+        Some(match (shared.why(), ending.deadline) {
+            (Why::Deadline, Some(deadline)) => {
+                RunError::DeadlineExceeded { deadline, failures: Failures(failures), report: boxed() }
+            }
+            _ => RunError::Cancelled { failures: Failures(failures), report: boxed() },
+        })
+    } else if !failures.is_empty() {
+        Some(RunError::Failed { failures: Failures(failures), report: boxed() })
+    } else {
+        None
+    };
+    let outputs = (0..shared.plan.factories.len()).map(|node| shared.kept_output(node)).collect();
+    if error.is_some() {
+        shared.drop_undelivered();
+    }
+    Outcome { run: Some(Run { plan: shared.plan.clone(), outputs, report, pipeline: PhantomData }), error }
+}
 
-impl Drop for AbortOnDrop {
+/// A run that nobody awaits any more, if it is dropped before its end: what it did is undone nevertheless.
+struct Unattended(Option<Arc<Shared>>);
+
+impl Drop for Unattended {
     fn drop(&mut self) {
-        self.0.abort();
+        let (Some(shared), Ok(runtime)) = (self.0.take(), Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            shared.ended().await;
+            // Nobody is left to tell of what could not be undone.
+            roll_back(&shared).await;
+        });
     }
 }
 
@@ -179,71 +433,6 @@ impl<P: 'static> IntoFuture for Runner<P> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.go())
-    }
-}
-
-/// A run that succeeded: the outputs that were kept, and the [`Report`], which it prints.
-pub struct Run<P> {
-    plan: PlanRef,
-    outputs: Vec<Option<AnyPayload>>,
-    report: Report,
-    pipeline: PhantomData<fn() -> P>,
-}
-
-impl<P> Run<P> {
-    /// What ran and how long it took.
-    pub fn report(&self) -> &Report {
-        &self.report
-    }
-
-    fn output<T: 'static>(&self, node: usize) -> Option<&T> {
-        self.outputs.get(node)?.as_ref()?.downcast_ref()
-    }
-}
-
-impl<P: PipelineItem> Run<P> {
-    /// The output of a factory: one that no other factory takes, or one under `keep(…)`. Any other does not compile.
-    pub fn get<F: Factory>(&self) -> &F::Output
-    where
-        P: Keeps<F, true>,
-    {
-        match self.output(position::<P, F>()) {
-            Some(output) => output,
-            // The run succeeded, so every factory has delivered, and `Keeps` says that this output stayed.
-            None => unreachable!("a kept output is there after a successful run"),
-        }
-    }
-}
-
-impl Run<Pipeline> {
-    /// The output of the factory of this type, if there is one and its output was kept.
-    pub fn find<F: Factory>(&self) -> Option<&F::Output> {
-        self.find_named(F::NAME)
-    }
-
-    /// The output of the factory with this name, if there is one, its output was kept and is a `T`.
-    pub fn find_named<T: 'static>(&self, factory: &str) -> Option<&T> {
-        self.output(self.plan.factories.iter().position(|node| node.name == factory)?)
-    }
-}
-
-impl<P> Deref for Run<P> {
-    type Target = Report;
-
-    fn deref(&self) -> &Report {
-        &self.report
-    }
-}
-
-impl<P> fmt::Display for Run<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.report.fmt(f)
-    }
-}
-
-impl<P> fmt::Debug for Run<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("report", &self.report).finish_non_exhaustive()
+        Box::pin(async move { self.outcome().await.into_result() })
     }
 }

@@ -52,6 +52,16 @@ impl Slot {
         self.last()
     }
 
+    /// A clone of the payload, for somebody who takes or releases it later.
+    pub(crate) fn peek<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
+        held(self.payload.read()).as_ref()?.downcast_ref::<T>().cloned()
+    }
+
+    /// The payload itself, for somebody who takes or releases it later.
+    pub(crate) fn peek_shared(&self) -> Option<AnyPayload> {
+        held(self.payload.read()).clone()
+    }
+
     /// Gives up the claim to the payload.
     pub(crate) fn release(&self) {
         drop(self.share());

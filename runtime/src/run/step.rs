@@ -1,18 +1,25 @@
-//! Running one factory: its deliveries, its life cycle, its times.
+//! Running one factory once: its deliveries, its life cycle, its times.
 
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
+use super::current::Current;
+use super::error::Cause;
 use super::executor::Shared;
 use super::report::{Phase, Timing};
+use crate::checkpoint::Persistence;
+use crate::commit::Owner;
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned};
-use crate::factory::Factory;
+use crate::factory::{Factory, Fallback, Undo};
 use crate::pipeline::AnyPayload;
-use crate::plan::Source;
+use crate::plan::{Delivery, Source};
+use crate::policy::Policy;
 use crate::{Error, Result};
 
 /// A future of which nothing is known but what comes out.
@@ -25,11 +32,37 @@ pub(crate) struct Completed {
     pub(crate) output: AnyPayload,
     pub(crate) timing: Timing,
     pub(crate) rows: Option<usize>,
+    /// How what it has written outside of the transaction is undone.
+    pub(crate) undo: Option<Undone>,
+    /// The attempt that succeeded, counted from 1.
+    pub(crate) attempt: u32,
+    /// Why another factory stood in for it.
+    pub(crate) instead_of: Option<Box<Failure>>,
+    /// Whether it is the output of an earlier run.
+    pub(crate) restored: bool,
 }
 
+/// Undoes what a factory has written.
+pub(crate) type Undone = Box<dyn FnOnce() -> BoxFuture<Result<()>> + Send>;
+
 pub(crate) enum Unfinished {
+    /// It failed, for the first time.
     Error(Error),
+    /// It failed for good.
+    Failed(Box<Failure>),
+    /// It is left out: by its condition, or because it failed.
+    Skipped(Option<Box<Failure>>),
     Cancelled,
+}
+
+/// How a factory failed for good.
+pub(crate) struct Failure {
+    pub(crate) phase: Phase,
+    pub(crate) cause: Cause,
+    /// Attempts that were made.
+    pub(crate) attempts: u32,
+    /// How the factory failed that stood in for it.
+    pub(crate) fallback: Option<(&'static str, Box<Failure>)>,
 }
 
 impl From<Error> for Unfinished {
@@ -42,20 +75,49 @@ impl From<Error> for Unfinished {
 #[derive(Clone, Copy)]
 pub struct Step {
     pub(crate) run: fn(Job) -> BoxFuture<Outcome>,
+    pub(crate) blocking: bool,
+    pub(crate) policy: &'static Policy,
+    pub(crate) fallback: &'static Option<Fallback>,
+    pub(crate) code: u128,
+    pub(crate) persistence: fn() -> Option<Persistence>,
 }
 
 impl Step {
     /// The step that runs `F`.
     pub const fn of<F: Factory>() -> Self {
-        Self { run: if F::BLOCKING { run_blocking::<F> } else { run::<F> } }
+        Self {
+            run: if F::BLOCKING { run_blocking::<F> } else { run::<F> },
+            blocking: F::BLOCKING,
+            policy: F::POLICY,
+            fallback: const { &F::FALLBACK },
+            code: F::CODE,
+            persistence: F::persistence,
+        }
     }
 }
 
-/// The factory that a step runs, in its run.
+/// One attempt of a factory in its run.
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) node: usize,
+    pub(crate) owner: Owner,
     pub(crate) started: Instant,
+    /// Whether it leaves its deliveries for another attempt.
+    pub(crate) leaves: bool,
+    /// Whether it is the factory that stands in for the one of the plan.
+    pub(crate) stands_in: bool,
+    /// Cancelled when the attempt is to end, if it can before the run does.
+    pub(crate) cancel: Option<CancellationToken>,
+}
+
+impl Job {
+    pub(crate) fn first(shared: Arc<Shared>, node: usize, started: Instant) -> Self {
+        let owner = Owner { node, attempt: 1 };
+        Self { shared, owner, started, leaves: false, stands_in: false, cancel: None }
+    }
+
+    fn cancel(&self) -> CancellationToken {
+        self.cancel.as_ref().unwrap_or(&self.shared.cancel).clone()
+    }
 }
 
 fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
@@ -65,21 +127,23 @@ fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
 fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     let shared = Arc::clone(&job.shared);
     let runtime = tokio::runtime::Handle::current();
+    let current = Current { shared: Arc::clone(&shared), owner: job.owner };
     let live = move || {
         // It may have waited long for a thread.
         if job.shared.is_stopped() {
             return Err(Unfinished::Cancelled);
         }
         job.started = Instant::now();
-        let cancel = job.shared.cancel.clone();
-        runtime.block_on(async {
+        let cancel = job.cancel();
+        let live = async {
             tokio::select! {
                 biased;
                 outcome = live::<F>(job) => outcome,
                 // Only where it waits.
                 () = cancel.cancelled() => Err(Unfinished::Cancelled),
             }
-        })
+        };
+        current.scope(|| runtime.block_on(live))
     };
     Box::pin(async move {
         shared.pool.run(live).await.unwrap_or_else(|| {
@@ -90,40 +154,69 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     })
 }
 
+/// A factory with its deliveries, unless its condition leaves it out.
+fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
+    let deliveries = F::receive(&mut Inbox { job })?;
+    if F::POLICY.conditional && !F::is_due(&deliveries)? {
+        return Err(Unfinished::Skipped(None));
+    }
+    Ok(F::assemble(deliveries))
+}
+
 /// The life of a factory, from its deliveries to its output.
 async fn live<F: Factory>(job: Job) -> Outcome {
-    let phase = &job.shared.phases[job.node];
+    let node = job.owner.node;
+    let phase = &job.shared.phases[node];
     let started = job.started;
-    let mut inbox = Inbox { shared: &job.shared, node: job.node };
-    let mut factory = F::assemble(F::receive(&mut inbox)?);
+    let mut factory: F = assembled(&job)?;
+    phase.set(Phase::Read);
     factory.read().await?;
     let read = Instant::now();
     phase.set(Phase::Process);
     let mut output = factory.process().await?;
     let processed = Instant::now();
-    if job.shared.writes(job.node) {
+    let mut undo = None;
+    if job.shared.writes(node) {
         phase.set(Phase::Write);
         factory.write(&output).await?;
+        undo = F::undo();
     }
-    // What the factory was given is gone before others get its output.
-    drop(factory);
+    // What the factory was given is gone before others get its output, unless it has to undo what it did.
+    let undo = match undo {
+        Some(undo) => Some(undone(undo, factory)),
+        None => {
+            drop(factory);
+            None
+        }
+    };
     let written = Instant::now();
     let rows = F::inspect(&mut output);
     let timing = Timing {
         start: started - job.shared.started,
+        before: Duration::ZERO,
         read: read - started,
         process: processed - read,
         write: written - processed,
     };
-    Ok(Completed { output: Arc::new(output), timing, rows })
+    let attempt = job.owner.attempt;
+    Ok(Completed { output: Arc::new(output), timing, rows, undo, attempt, instead_of: None, restored: false })
+}
+
+fn undone<F: Factory>(undo: Undo<F>, factory: F) -> Undone {
+    if !F::BLOCKING {
+        return Box::new(move || undo(factory));
+    }
+    Box::new(move || {
+        let runtime = tokio::runtime::Handle::current();
+        Box::pin(super::blocking::blocking(move || runtime.block_on(undo(factory))))
+    })
 }
 
 /// Where a factory takes its deliveries from; `delivery` is a position in [`FactoryItem::DELIVERIES`].
 ///
 /// [`FactoryItem::DELIVERIES`]: crate::factory::FactoryItem::DELIVERIES
 pub struct Inbox<'run> {
-    shared: &'run Arc<Shared>,
-    node: usize,
+    job: &'run Job,
 }
 
 impl Inbox<'_> {
@@ -140,7 +233,8 @@ impl Inbox<'_> {
     /// # Errors
     /// None today.
     pub fn take_optional<T: Owned>(&mut self, delivery: usize) -> Result<Option<T>> {
-        match self.shared.slot(self.source(delivery)) {
+        match self.job.shared.slot(self.source(delivery)) {
+            Some(slot) if self.job.leaves => Ok(slot.peek()),
             Some(slot) => Ok(slot.take()),
             None => {
                 let context: Box<dyn Any> = Box::new(self.context());
@@ -162,7 +256,8 @@ impl Inbox<'_> {
     /// # Errors
     /// None today.
     pub fn share_optional<T: Send + Sync + 'static>(&mut self, delivery: usize) -> Result<Option<Arc<T>>> {
-        let payload = match self.shared.slot(self.source(delivery)) {
+        let payload = match self.job.shared.slot(self.source(delivery)) {
+            Some(slot) if self.job.leaves => slot.peek_shared(),
             Some(slot) => slot.share(),
             None => Some(Arc::new(self.context()) as AnyPayload),
         };
@@ -179,9 +274,7 @@ impl Inbox<'_> {
         T::Source: Send + Sync + 'static,
     {
         let source = self.share::<T::Source>(delivery)?;
-        let name = self.shared.plan.factories[self.node].deliveries[delivery].name;
-        T::auto_load(&source, condition)
-            .map_err(|error| error.context(format!("cannot load delivery `{name}`")))
+        T::auto_load(&source, condition).map_err(|error| self.cannot_load(delivery, error))
     }
 
     /// Like [`Inbox::load`], from a source which may be absent.
@@ -194,27 +287,40 @@ impl Inbox<'_> {
         T::Source: Send + Sync + 'static,
     {
         let Some(source) = self.share_optional::<T::Source>(delivery)? else { return Ok(None) };
-        let name = self.shared.plan.factories[self.node].deliveries[delivery].name;
         let loaded = T::auto_load(&source, condition);
-        loaded.map(Some).map_err(|error| error.context(format!("cannot load delivery `{name}`")))
+        loaded.map(Some).map_err(|error| self.cannot_load(delivery, error))
+    }
+
+    fn cannot_load(&self, delivery: usize, error: Error) -> Error {
+        let (deliveries, _) = self.taken();
+        error.context(format!("cannot load delivery `{}`", deliveries[delivery].name))
+    }
+
+    /// What the factory takes, and where from: it is the one of the plan, or the one that stands in for it.
+    fn taken(&self) -> (&[Delivery], &[Source]) {
+        let node = &self.job.shared.plan.factories[self.job.owner.node];
+        match &node.fallback {
+            Some(fallback) if self.job.stands_in => (fallback.deliveries, &fallback.sources),
+            _ => (node.deliveries, &node.sources),
+        }
     }
 
     fn source(&self, delivery: usize) -> Source {
-        self.shared.plan.factories[self.node].sources[delivery]
+        self.taken().1[delivery]
     }
 
     fn context(&self) -> Context {
-        Context::new(Arc::clone(self.shared), self.node)
+        Context::new(Arc::clone(&self.job.shared), self.job.owner, self.job.cancel())
     }
 
     /// A payload of the planned type is there before a factory starts: anything else is a mistake of this crate.
     fn absent(&self, at: usize) -> Error {
-        let delivery = &self.shared.plan.factories[self.node].deliveries[at];
+        let (deliveries, sources) = self.taken();
         anyhow::anyhow!(
             "delivery `{}` of type `{}` did not arrive from `{}`; this is a mistake in setl, please report it",
-            delivery.name,
-            delivery.type_name,
-            self.shared.plan.source_name(self.source(at)),
+            deliveries[at].name,
+            deliveries[at].type_name,
+            self.job.shared.plan.source_name(sources[at]),
         )
     }
 }

@@ -87,6 +87,13 @@ fn statuses(error: &RunError) -> Vec<(&str, Status)> {
     entries.iter().map(|entry| (&*entry.factory, entry.status)).collect()
 }
 
+/// Takes the place of a panic off its message: it moves whenever a line is added.
+fn without_place(message: &str) -> String {
+    let (text, place) = message.rsplit_once(" (tests/tests/").unwrap();
+    assert!(place.ends_with(')'));
+    text.to_owned()
+}
+
 mod faults;
 
 mod stopping;

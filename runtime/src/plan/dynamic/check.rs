@@ -7,12 +7,19 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
-use super::{Builder, FactoryDraft, Requirement, Supply};
+use super::{Builder, FactoryDraft, FallbackDraft, Requirement, Supply};
 use crate::context::Context;
 use crate::inspect::short_type;
 use crate::plan::order::{describe_cycle, for_each_link};
-use crate::plan::{Delivery, Input, Node, Plan, Source, Stage};
+use crate::plan::presence::{Absent, Consumer, must_be_optional};
+use crate::plan::{Delivery, FallbackNode, Input, Node, Plan, Source, Sources, Stage};
 use crate::policy::Policy;
+
+/// Where what a factory and its fallback take comes from.
+pub(super) struct Resolved {
+    own: Vec<Source>,
+    fallback: Vec<Source>,
+}
 
 impl Builder {
     /// Names are how things are told apart in errors and reports, and asked for.
@@ -66,29 +73,68 @@ impl Builder {
         inputs.chain(factories)
     }
 
-    /// Where each delivery of each factory comes from.
-    pub(super) fn resolve(&self, mistakes: &mut Vec<String>) -> Vec<Vec<Source>> {
-        let mut sources = Vec::with_capacity(self.factories.len());
-        for factory in &self.factories {
-            self.check_takes(factory, mistakes);
-            let of_factory =
-                factory.requirements.iter().zip(factory.deliveries).map(|(requirement, delivery)| {
-                    self.resolve_one(factory, requirement, delivery).unwrap_or_else(|mistake| {
-                        mistakes.push(mistake);
-                        Source::Context
-                    })
-                });
-            sources.push(of_factory.collect());
+    /// Defaults are of use to every factory.
+    pub(super) fn check_defaults(&self, mistakes: &mut Vec<String>) {
+        let Policy { retry, timeout, total_timeout, .. } = self.defaults;
+        let understood = Policy { retry, timeout, total_timeout, ..Policy::NONE };
+        if self.defaults != understood {
+            mistakes.push(format!(
+                "the defaults of pipeline `{}` say more than retries and timeouts: everything else belongs on a factory",
+                self.name
+            ));
         }
-        sources
+        if let (Some(one), Some(all)) = (timeout, total_timeout)
+            && all < one
+        {
+            mistakes.push(format!(
+                "the defaults of pipeline `{}` give all attempts together {all:?} (`total_timeout`), and one of them {one:?} (`timeout`)",
+                self.name
+            ));
+        }
     }
 
-    /// What is wired by name is a delivery of the factory, and comes from one place.
+    /// Where each delivery of each factory comes from.
+    pub(super) fn resolve(&self, mistakes: &mut Vec<String>) -> Vec<Resolved> {
+        let mut resolved = Vec::with_capacity(self.factories.len());
+        for factory in &self.factories {
+            self.check_takes(factory, mistakes);
+            let FactoryDraft { name, deliveries, requirements, fallback, .. } = factory;
+            let own = Consumer { factory: name, fallback: None };
+            let own = self.resolve_all(&own, &factory.takes, requirements, deliveries, mistakes);
+            let fallback = fallback.as_ref().map(|FallbackDraft { item, requirements }| {
+                let consumer = Consumer { factory: name, fallback: Some(item.name) };
+                self.resolve_all(&consumer, &factory.takes, requirements, item.deliveries, mistakes)
+            });
+            resolved.push(Resolved { own, fallback: fallback.unwrap_or_default() });
+        }
+        resolved
+    }
+
+    fn resolve_all(
+        &self,
+        consumer: &Consumer<'_>,
+        takes: &[(String, String)],
+        requirements: &[Requirement],
+        deliveries: &[Delivery],
+        mistakes: &mut Vec<String>,
+    ) -> Vec<Source> {
+        let resolved = requirements.iter().zip(deliveries).map(|(requirement, delivery)| {
+            self.resolve_one(consumer, takes, requirement, delivery).unwrap_or_else(|mistake| {
+                mistakes.push(mistake);
+                Source::Context
+            })
+        });
+        resolved.collect()
+    }
+
+    /// What is wired by name is a delivery of the factory or its fallback, and comes from one place.
     fn check_takes(&self, factory: &FactoryDraft, mistakes: &mut Vec<String>) {
-        let FactoryDraft { name, deliveries, takes, .. } = factory;
+        let FactoryDraft { name, deliveries, takes, fallback, .. } = factory;
+        let of_fallback = fallback.as_ref().map(|fallback| fallback.item.deliveries).unwrap_or_default();
         for (index, (delivery, producer)) in takes.iter().enumerate() {
-            if !deliveries.iter().any(|known| known.name == delivery) {
-                let known: Vec<_> = deliveries.iter().map(|known| format!("`{}`", known.name)).collect();
+            let known = deliveries.iter().chain(of_fallback);
+            if !known.clone().any(|known| known.name == delivery) {
+                let known: Vec<_> = known.map(|known| format!("`{}`", known.name)).collect();
                 let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
                 mistakes.push(format!("factory `{name}` has no delivery `{delivery}`: it takes {known}"));
             } else if let Some((_, first)) = takes[..index].iter().find(|(other, _)| other == delivery) {
@@ -101,15 +147,34 @@ impl Builder {
 
     fn resolve_one(
         &self,
-        factory: &FactoryDraft,
+        by: &Consumer<'_>,
+        takes: &[(String, String)],
         requirement: &Requirement,
         delivery: &Delivery,
     ) -> Result<Source, String> {
         let Self { name: pipeline, .. } = self;
         let payload = short_type(requirement.type_name);
-        let consumer = format!("factory `{}` takes it as `{}`", factory.name, delivery.name);
+        let consumer = match by.fallback {
+            Some(fallback) => {
+                format!("fallback `{fallback}` of factory `{}` takes it as `{}`", by.factory, delivery.name)
+            }
+            None => format!("factory `{}` takes it as `{}`", by.factory, delivery.name),
+        };
         let id = delivery.id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
-        if let Some((_, producer)) = factory.takes.iter().find(|(name, _)| name == delivery.name) {
+        let found = |source: Source, supply: &Supply| {
+            if !supply.optional || requirement.optional {
+                return Ok(source);
+            }
+            let absent = match source {
+                Source::Factory(index) => {
+                    Absent::Factory(&self.factories[index].name, self.factories[index].policy)
+                }
+                Source::Input(index) => Absent::Input(&self.inputs[index].name),
+                Source::Context => return Ok(source),
+            };
+            Err(must_be_optional(pipeline, by, delivery, &absent).as_str().to_owned())
+        };
+        if let Some((_, producer)) = takes.iter().find(|(name, _)| name == delivery.name) {
             let Some((source, supply)) = self.named(producer) else {
                 return Err(format!(
                     "nothing in pipeline `{pipeline}` is named `{producer}`{}; {consumer}",
@@ -119,15 +184,14 @@ impl Builder {
             if supply.payload != requirement.payload {
                 return Err(format!("`{producer}` does not deliver `{payload}`; {consumer}"));
             }
-            if supply.optional && !requirement.optional {
-                return Err(format!("`{producer}` may be absent; {}", must_be_optional(&consumer, delivery)));
-            }
-            return Ok(source);
+            return found(source, supply);
         }
         if let Some(producer) = requirement.producer {
             let listed = self.factories.iter().enumerate().filter(|(_, other)| other.item == producer);
             return match *listed.collect::<Vec<_>>() {
-                [(index, other)] if other.supply.payload == requirement.payload => Ok(Source::Factory(index)),
+                [(index, other)] if other.supply.payload == requirement.payload => {
+                    found(Source::Factory(index), &other.supply)
+                }
                 [(_, other)] => {
                     Err(format!("factory `{}` does not deliver `{payload}`; {consumer}", other.name))
                 }
@@ -155,10 +219,7 @@ impl Builder {
             .enumerate()
             .map(|(index, factory)| (Source::Factory(index), &factory.supply));
         match inputs.chain(factories).find(|(_, supply)| supply.key == Some(requirement.key)) {
-            Some((_, supply)) if supply.optional && !requirement.optional => {
-                Err(format!("`{payload}`{id} may be absent; {}", must_be_optional(&consumer, delivery)))
-            }
-            Some((source, _)) => Ok(source),
+            Some((source, supply)) => found(source, supply),
             None => Err(format!(
                 "nothing in pipeline `{pipeline}` delivers `{payload}`{id}; {consumer}: add a factory whose output it is, or an input of this type"
             )),
@@ -186,8 +247,9 @@ impl Builder {
     }
 
     /// Orders the factories, unless they wait for each other in a cycle.
-    pub(super) fn plan(&self, sources: Vec<Vec<Source>>, mistakes: &mut Vec<String>) -> Option<Plan> {
-        let from: Vec<&[Source]> = sources.iter().map(Vec::as_slice).collect();
+    pub(super) fn plan(&self, resolved: Vec<Resolved>, mistakes: &mut Vec<String>) -> Option<Plan> {
+        let from: Vec<_> =
+            resolved.iter().map(|Resolved { own, fallback }| Sources { own, fallback }).collect();
         let mut graph = DiGraph::<usize, ()>::new();
         let gates = self.stages.iter().filter(|stage| stage.barrier).count();
         let nodes: Vec<_> = (0..self.factories.len() + gates).map(|node| graph.add_node(node)).collect();
@@ -215,7 +277,7 @@ impl Builder {
             offsets.push(successors.len() as u32);
         }
         let mut taken = vec![false; self.factories.len()];
-        for source in sources.iter().flatten() {
+        for source in resolved.iter().flat_map(|resolved| resolved.own.iter().chain(&resolved.fallback)) {
             if let Source::Factory(producer) = *source {
                 taken[producer] = true;
             }
@@ -224,13 +286,19 @@ impl Builder {
             name: Cow::Owned(factory.name.clone()),
             stage: factory.stage,
             deliveries: factory.deliveries,
-            sources: Cow::Owned(sources[index].clone()),
+            sources: Cow::Owned(resolved[index].own.clone()),
             id: factory.id,
             kept: self.keep.contains(&factory.name) || !taken[index],
             blocking: factory.blocking,
             output: factory.output,
             policy: factory.policy,
-            fallback: None,
+            fallback: factory.fallback.as_ref().map(|FallbackDraft { item, .. }| FallbackNode {
+                name: item.name,
+                deliveries: item.deliveries,
+                sources: Cow::Owned(resolved[index].fallback.clone()),
+                policy: item.policy,
+                blocking: item.blocking,
+            }),
         });
         let inputs = self.inputs.iter().map(|input| Input {
             name: Cow::Owned(input.name.clone()),
@@ -247,12 +315,12 @@ impl Builder {
             waits: waits.into(),
             order: order.into(),
             levels: levels.into(),
-            defaults: Policy::NONE,
+            defaults: self.defaults,
         })
     }
 
     /// In the words of the compiler's check.
-    fn describe_cycle(&self, graph: &DiGraph<usize, ()>, from: &[&[Source]]) -> String {
+    fn describe_cycle(&self, graph: &DiGraph<usize, ()>, from: &[Sources<'_>]) -> String {
         let is_cycle = |component: &Vec<NodeIndex>| {
             component.len() > 1 || component.iter().any(|&node| graph.contains_edge(node, node))
         };
@@ -265,11 +333,4 @@ impl Builder {
         let text = describe_cycle(&self.name, &names, &waits, &mut waits_for, from, &self.stages);
         text.as_str().to_owned()
     }
-}
-
-fn must_be_optional(consumer: &str, delivery: &Delivery) -> String {
-    format!(
-        "{consumer}, which must be optional: `#[delivery(optional)]` with the type `Option<{}>`",
-        delivery.type_name
-    )
 }

@@ -81,7 +81,7 @@ fn check(says: &FactoryOverride, node: &Node, can_persist: impl Fn() -> bool, mi
         match on_failure.value {
             OnFailure::Skip if !skippable => mistakes.push(format!("{place}: {}", relied_on())),
             OnFailure::Fallback if node.fallback.is_none() => mistakes.push(format!(
-                "{place}: factory `{name}` has no fallback; declare `#[factory(fallback = …)]` on it"
+                "{place}: factory `{name}` has no fallback; declare `#[factory(on_failure = fallback(…))]` on it"
             )),
             _ => {}
         }

@@ -34,7 +34,9 @@ fn plan() -> Plan {
         fallback: None,
     };
     let mut load = node("load", &SHARED);
-    load.fallback = Some(FallbackNode { name: "old", deliveries: &[], sources: Cow::Borrowed(&[]) });
+    let sources = Cow::Borrowed(&[][..]);
+    load.fallback =
+        Some(FallbackNode { name: "old", deliveries: &[], sources, blocking: false, policy: &Policy::NONE });
     let factories = vec![
         node("fetch_rates", &STRICT),
         node("CarrierDelays", &OPTIONAL),
@@ -275,7 +277,7 @@ fn settings_cannot_change_what_others_rely_on() {
     assert_eq!(
         wrong(text),
         [
-            "`factory.fetch_rates.on_failure`: factory `fetch_rates` has no fallback; declare `#[factory(fallback = …)]` on it".to_owned(),
+            "`factory.fetch_rates.on_failure`: factory `fetch_rates` has no fallback; declare `#[factory(on_failure = fallback(…))]` on it".to_owned(),
             format!("`factory.plain.enabled`: {relied_on}"),
             format!("`factory.plain.on_failure`: {relied_on}"),
             "`factory.plain.checkpoint`: the output of factory `plain` cannot be kept on disk; declare `#[factory(checkpoint)]` on it".to_owned(),

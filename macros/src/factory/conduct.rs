@@ -1,0 +1,290 @@
+//! When a factory runs, and what is done when it fails: the options of `#[factory]` that say so.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Expr, ExprLit, Lit, Type};
+
+use super::Model;
+use crate::errors::{Errors, did_you_mean};
+use crate::names::{Place, readable, runtime, ungrouped};
+use crate::options::{Options, Word};
+use crate::policy::Limits;
+
+const ON_FAILURE: &[&str] = &["fail", "skip", "fallback"];
+
+/// What the options say.
+#[derive(Default)]
+pub(super) struct Conduct {
+    limits: Limits,
+    on_failure: OnFailure,
+    when: Option<Expr>,
+    resource: Option<Expr>,
+    checkpoint: bool,
+    volatile: bool,
+    /// The names of options that are about failing.
+    about_failing: Vec<Ident>,
+}
+
+#[derive(Default)]
+enum OnFailure {
+    #[default]
+    Fail,
+    Skip,
+    Fallback(Type),
+}
+
+impl Conduct {
+    /// Of the factory with this name.
+    pub(super) fn of(options: &Options, factory: &Ident, errors: &mut Errors) -> Self {
+        check_checkpoint(options, errors);
+        let on_failure = options.word("on_failure").map(|word| on_failure(word, factory));
+        let when = options.expression("when");
+        if let Some(when) = when {
+            check_when(when, errors);
+        }
+        let resource = options.expression("resource");
+        if let Some(resource) = resource {
+            check_resource(resource, errors);
+        }
+        let about_failing = ["retry", "on_failure"].map(|name| options.name(name).cloned());
+        Self {
+            limits: Limits::of(options, errors),
+            on_failure: on_failure.and_then(|parsed| errors.keep(parsed)).unwrap_or_default(),
+            when: when.cloned(),
+            resource: resource.cloned(),
+            checkpoint: options.flag("checkpoint").is_some(),
+            volatile: options.flag("volatile").is_some(),
+            about_failing: about_failing.into_iter().flatten().collect(),
+        }
+    }
+
+    /// What cannot fail is not tried again, and nobody stands in for it.
+    pub(super) fn check_infallible(&self, factory: &Ident, errors: &mut Errors) {
+        for option in &self.about_failing {
+            let nothing = if option == "retry" { "retry" } else { "do on failure" };
+            errors.at(
+                option,
+                format!(
+                    "`{factory}` cannot fail, so there is nothing to {nothing}: let it return `setl::Result<...>`, or \
+                     remove `{option}`"
+                ),
+            );
+        }
+    }
+
+    pub(super) fn fallback(&self) -> Option<&Type> {
+        match &self.on_failure {
+            OnFailure::Fallback(other) => Some(other),
+            OnFailure::Fail | OnFailure::Skip => None,
+        }
+    }
+
+    /// `Always`, or `Sometimes` if it may be skipped.
+    pub(super) fn presence(&self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        if self.when.is_some() || matches!(self.on_failure, OnFailure::Skip) {
+            quote!(#setl::Sometimes)
+        } else {
+            quote!(#setl::Always)
+        }
+    }
+
+    /// ```text
+    /// const POLICY: &'static Policy = &Policy::NONE.retry(Retry::times(3)).timeout(Duration::from_secs(30));
+    /// ```
+    fn expand_policy(&self) -> Option<TokenStream> {
+        let setl = runtime(Span::call_site());
+        let limits = self.limits.expand();
+        let on_failure = match &self.on_failure {
+            OnFailure::Fail => None,
+            OnFailure::Skip => Some(quote!(.on_failure(#setl::OnFailure::Skip))),
+            OnFailure::Fallback(_) => Some(quote!(.on_failure(#setl::OnFailure::Fallback))),
+        };
+        let conditional = self.when.as_ref().map(|_| quote!(.conditional()));
+        let resource = self.resource.as_ref().map(|resource| quote!(.resource(&#resource)));
+        let checkpoint = self.checkpoint.then(|| quote!(.checkpoint()));
+        let volatile = self.volatile.then(|| quote!(.volatile()));
+        let said = quote!(#limits #on_failure #conditional #resource #checkpoint #volatile);
+        (!said.is_empty()).then(|| quote!(const POLICY: &'static #setl::Policy = &#setl::Policy::NONE #said;))
+    }
+}
+
+impl Model {
+    /// What `FactoryItem` says of a factory only if it was told so.
+    pub(super) fn expand_conduct(&self) -> TokenStream {
+        [
+            self.conduct.expand_policy(),
+            self.expand_fallback(),
+            self.expand_is_due(),
+            self.expand_checkpoint(),
+            self.expand_volatile(),
+            Some(self.expand_undo()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// ```text
+    /// const FALLBACK: Option<Fallback> = Some(Fallback::of::<CachedRates, Self, Rates>());
+    /// ```
+    fn expand_fallback(&self) -> Option<TokenStream> {
+        let (other, output) = (self.conduct.fallback()?, &self.output);
+        let place = Place::of(other);
+        let (setl, at_other) = (runtime(Span::call_site()), runtime(place.start));
+        let of = place.last("of");
+        let arguments = place.angled(&quote!(#other, Self, #output));
+        Some(quote! {
+            const FALLBACK: #setl::Option<#setl::Fallback> =
+                #setl::Some(#at_other::Fallback::#of::#arguments());
+        })
+    }
+
+    /// Evaluates the fallback of a factory that is in no pipeline yet. Of a generic one there is nothing to evaluate.
+    pub(super) fn expand_check_of_fallback(&self) -> Option<TokenStream> {
+        let (setl, name) = (runtime(Span::call_site()), &self.name);
+        self.conduct.fallback().filter(|_| self.generics.params.is_empty())?;
+        Some(quote! {
+            const _: #setl::Option<#setl::Fallback> = <#name as #setl::FactoryItem>::FALLBACK;
+        })
+    }
+
+    /// ```text
+    /// fn is_due(__deliveries: &Self::Deliveries) -> Result<bool> {
+    ///     let (settings, orders) = __deliveries;
+    ///     is_due(settings.full && !orders.is_empty())
+    /// }
+    /// ```
+    fn expand_is_due(&self) -> Option<TokenStream> {
+        let when = self.conduct.when.as_ref()?;
+        let setl = runtime(Span::call_site());
+        let place = Place::of(when);
+        let (at_condition, is_due) = (runtime(place.start), place.last("is_due"));
+        let bindings = self.deliveries.iter().map(|delivery| &delivery.binding);
+        Some(quote! {
+            #[allow(unused_variables, reason = "a condition on some of the deliveries")]
+            fn is_due(__deliveries: &Self::Deliveries) -> #setl::Result<bool> {
+                let (#(#bindings,)*) = __deliveries;
+                #at_condition::#is_due(#when)
+            }
+        })
+    }
+
+    /// How the output is kept on disk, and that it can be: with `checkpoint`.
+    fn expand_checkpoint(&self) -> Option<TokenStream> {
+        None
+    }
+
+    /// That the output can be told from another one: with `volatile`.
+    fn expand_volatile(&self) -> Option<TokenStream> {
+        None
+    }
+
+    /// Finds out whether the factory implements `Rollback`.
+    fn expand_undo(&self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        quote! {
+            #[allow(unused_imports, reason = "one of them is enough")]
+            fn undo() -> #setl::Option<#setl::Undo<Self>> {
+                use #setl::{Lasting as _, Undoable as _};
+                (&&#setl::UndoProbe::<Self>::NEW).undo()
+            }
+        }
+    }
+}
+
+fn on_failure(chosen: &Word, factory: &Ident) -> syn::Result<OnFailure> {
+    let Word { word, arguments } = chosen;
+    match (word.to_string().as_str(), arguments) {
+        ("fail", None) => Ok(OnFailure::Fail),
+        ("skip", None) => Ok(OnFailure::Skip),
+        ("fallback", Some(arguments)) if !arguments.is_empty() => {
+            let other = syn::parse2::<Type>(arguments.clone()).map_err(|_| {
+                let message = "`fallback` names one factory: write `on_failure = fallback(Factory)`";
+                syn::Error::new_spanned(arguments, message)
+            })?;
+            if is_itself(&other, factory) {
+                let message = format!(
+                    "`{factory}` cannot stand in for itself: name another factory with the same output, or write \
+                     `retry(times = 3)` to try it again"
+                );
+                return Err(syn::Error::new_spanned(other, message));
+            }
+            Ok(OnFailure::Fallback(other))
+        }
+        ("fallback", _) => {
+            let message =
+                "`fallback` names the factory that stands in: write `on_failure = fallback(Factory)`";
+            Err(syn::Error::new(word.span(), message))
+        }
+        ("fail" | "skip", Some(_)) => {
+            let message = format!("`{word}` takes nothing: write `on_failure = {word}`");
+            Err(syn::Error::new(word.span(), message))
+        }
+        (other, _) => {
+            let near = did_you_mean(other, ON_FAILURE);
+            Err(syn::Error::new(word.span(), format!("`on_failure` cannot be `{other}`{near}")))
+        }
+    }
+}
+
+/// Read off the tokens. By another name, a factory is found to have a fallback itself.
+fn is_itself(other: &Type, factory: &Ident) -> bool {
+    let Type::Path(path) = ungrouped(other) else { return false };
+    let path = &path.path;
+    path.segments.len() == 1
+        && path.segments.first().is_some_and(|only| only.ident == *factory || only.ident == "Self")
+}
+
+/// The factory is built out of its deliveries only after the condition was asked for.
+fn check_when(when: &Expr, errors: &mut Errors) {
+    fn find_self(tokens: TokenStream) -> Option<TokenTree> {
+        tokens.into_iter().find_map(|token| match &token {
+            TokenTree::Ident(ident) if ident == "self" => Some(token),
+            TokenTree::Group(group) => find_self(group.stream()),
+            _ => None,
+        })
+    }
+    if let Some(token) = find_self(when.to_token_stream()) {
+        errors.at(
+            token,
+            "`when` is asked before the factory is built, so there is no `self`: deliveries are in scope by name, as in \
+             `when = !orders.is_empty()`",
+        );
+    }
+}
+
+/// Factories share a resource by naming the same `static`.
+fn check_resource(resource: &Expr, errors: &mut Errors) {
+    match crate::policy::ungrouped(resource) {
+        Expr::Path(_) => {}
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            let name = heck::ToShoutySnakeCase::to_shouty_snake_case(text.value().as_str());
+            let name = if syn::parse_str::<Ident>(&name).is_ok() { name } else { "RESOURCE".to_owned() };
+            errors.at(
+                text,
+                format!(
+                    "a resource is a `static`, not a text, so that all who name it mean the same: declare \
+                     `static {name}: setl::policy::Resource = setl::policy::Resource::new(\"{}\");` and write `resource = {name}`",
+                    text.value()
+                ),
+            );
+        }
+        other => errors.at(
+            other,
+            format!(
+                "`resource` names a `static` of type `setl::policy::Resource`, found `{}`: write `resource = RESOURCE`",
+                readable(other)
+            ),
+        ),
+    }
+}
+
+/// What is made anew in every run is not kept for the next.
+fn check_checkpoint(options: &Options, errors: &mut Errors) {
+    if let (Some(_), Some(span)) = (options.flag("checkpoint"), options.flag("volatile")) {
+        let message = "`checkpoint` and `volatile` exclude each other: what is volatile runs in every run, so nothing of it is \
+                       kept for another";
+        errors.push(syn::Error::new(span, message));
+    }
+}

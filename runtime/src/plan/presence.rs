@@ -1,0 +1,165 @@
+//! What may be absent, and who takes it all the same.
+
+use super::text::Text;
+use super::{Delivery, Source, Sources, Taking};
+use crate::pipeline::Entry;
+use crate::policy::{OnFailure, Policy};
+
+/// Who takes a delivery: a factory, or the fallback of one.
+pub(super) struct Consumer<'plan> {
+    pub(super) factory: &'plan str,
+    pub(super) fallback: Option<&'plan str>,
+}
+
+/// What may be absent.
+pub(super) enum Absent<'plan> {
+    /// An input with this name that is optional.
+    Input(&'plan str),
+    /// A factory with this name that may be skipped, and why.
+    Factory(&'plan str, &'plan Policy),
+}
+
+/// Checks that what may be absent is only taken as optional; `inputs` says of each whether it may be absent.
+///
+/// # Panics
+/// When it is not, which then stops the compiler with a text that names both ends.
+#[track_caller]
+pub const fn check_presence(
+    pipeline: &str,
+    inputs: &[(&str, bool)],
+    names: &[&str],
+    entries: &[Entry],
+    from: &[Sources<'_>],
+) {
+    let mut node = 0;
+    while node < from.len() {
+        let own = Consumer { factory: names[node], fallback: None };
+        check_sources(pipeline, inputs, names, entries, &own, entries[node].deliveries, from[node].own);
+        if let Some(fallback) = &entries[node].fallback {
+            let consumer = Consumer { factory: names[node], fallback: Some(fallback.name) };
+            let sources = from[node].fallback;
+            check_sources(pipeline, inputs, names, entries, &consumer, fallback.deliveries, sources);
+        }
+        node += 1;
+    }
+}
+
+#[track_caller]
+const fn check_sources(
+    pipeline: &str,
+    inputs: &[(&str, bool)],
+    names: &[&str],
+    entries: &[Entry],
+    consumer: &Consumer<'_>,
+    deliveries: &[Delivery],
+    sources: &[Source],
+) {
+    let mut at = 0;
+    while at < sources.len() {
+        let absent = match sources[at] {
+            Source::Input(input) if inputs[input].1 => Some(Absent::Input(inputs[input].0)),
+            Source::Factory(factory) if entries[factory].policy.is_skippable() => {
+                Some(Absent::Factory(names[factory], entries[factory].policy))
+            }
+            _ => None,
+        };
+        if let Some(absent) = absent
+            && !deliveries[at].optional
+        {
+            let text = must_be_optional(pipeline, consumer, &deliveries[at], &absent);
+            panic!("{}", text.as_str());
+        }
+        at += 1;
+    }
+}
+
+/// What is wrong when a delivery is needed in every run and comes from what may be absent.
+pub(super) const fn must_be_optional(
+    pipeline: &str,
+    consumer: &Consumer<'_>,
+    delivery: &Delivery,
+    absent: &Absent<'_>,
+) -> Text {
+    let mut text = Text::new();
+    text.push("pipeline `");
+    text.push(pipeline);
+    if let Some(fallback) = consumer.fallback {
+        text.push("`: fallback `");
+        text.push(fallback);
+        text.push("` of factory `");
+    } else {
+        text.push("`: factory `");
+    }
+    text.push(consumer.factory);
+    text.push("` needs `");
+    text.push(delivery.name);
+    text.push("` in every run, but ");
+    match absent {
+        Absent::Input(name) => {
+            text.push("input `");
+            text.push(name);
+            text.push("` may be absent");
+        }
+        Absent::Factory(name, policy) => {
+            text.push("factory `");
+            text.push(name);
+            text.push("` may be skipped (");
+            text.push(why_skippable(policy));
+            text.push(")");
+        }
+    }
+    text.push("; take it as `#[delivery(optional");
+    match delivery.taking {
+        Taking::Owned => {}
+        Taking::Shared => text.push(", shared"),
+        Taking::Loaded => text.push(", auto_load"),
+    }
+    if let Some(id) = delivery.id {
+        text.push(", id = ");
+        text.push(id);
+    }
+    if let Some(producer) = delivery.producer {
+        text.push(", producer = ");
+        text.push(producer);
+    }
+    text.push(")] ");
+    text.push(delivery.name);
+    text.push(": Option<");
+    text.push(delivery.type_name);
+    text.push(">`, or ");
+    text.push(match absent {
+        Absent::Input(_) => "make the input one that is always there",
+        Absent::Factory(_, policy) if policy.conditional => "let the factory run always",
+        Absent::Factory(..) => {
+            "let another factory stand in for the one that fails: `on_failure = fallback(...)`"
+        }
+    });
+    text
+}
+
+const fn why_skippable(policy: &Policy) -> &'static str {
+    if policy.conditional { "`when = ...`" } else { "`on_failure = skip`" }
+}
+
+/// What is wrong with a factory as a fallback: it must deliver, whatever happens, and nobody stands in for it.
+pub(crate) const fn mistake_in_fallback(factory: &str, fallback: &str, policy: &Policy) -> Option<Text> {
+    let problem = match policy.on_failure {
+        OnFailure::Fallback => "it has a fallback itself; remove `on_failure` from one of the two",
+        _ if policy.is_skippable() => {
+            if policy.conditional {
+                "it may be skipped itself; remove its `when`"
+            } else {
+                "it may be skipped itself; remove its `on_failure = skip`"
+            }
+        }
+        _ => return None,
+    };
+    let mut text = Text::new();
+    text.push("`");
+    text.push(fallback);
+    text.push("` cannot stand in for `");
+    text.push(factory);
+    text.push("`: ");
+    text.push(problem);
+    Some(text)
+}

@@ -1,0 +1,341 @@
+//! Running a factory under its policy: attempts, the waits between them, and what is done after the last.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::current::enter;
+use super::error::Cause;
+use super::event::Event;
+use super::executor::{Replacement, Shared, replaced};
+use super::panic::{caught, contained};
+use super::report::Phase;
+use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Unfinished};
+use crate::commit::Owner;
+use crate::plan::Source;
+use crate::policy::{CircuitOpen, OnFailure, Policy, Retry, TimedOut, Transience, find};
+
+/// Runs a factory under this policy.
+pub(super) fn supervised(
+    shared: Arc<Shared>,
+    node: usize,
+    policy: Policy,
+    replacement: Option<Replacement>,
+    started: Instant,
+) -> BoxFuture<Outcome> {
+    Box::pin(supervise(shared, node, policy, replacement, started))
+}
+
+async fn supervise(
+    shared: Arc<Shared>,
+    node: usize,
+    policy: Policy,
+    replacement: Option<Replacement>,
+    started: Instant,
+) -> Outcome {
+    let step = shared.steps[node];
+    let plan = shared.plan.clone();
+    let fallback =
+        plan.factories[node].fallback.as_ref().filter(|_| policy.on_failure == OnFailure::Fallback);
+    let mut attempts = Attempts { shared: &shared, node, started, made: 0, stands_in: false };
+    let first = match replacement {
+        Some(replacement) => attempts.replaced(replacement).await,
+        None => attempts.make(step, &policy, &plan.factories[node].sources).await,
+    };
+    let failure = match first {
+        Err(Unfinished::Failed(failure)) => failure,
+        other => {
+            attempts.release(unused_fallback(&plan.factories[node].fallback));
+            return other;
+        }
+    };
+    match (policy.on_failure, fallback, step.fallback) {
+        (OnFailure::Skip, ..) => Err(Unfinished::Skipped(Some(failure))),
+        (OnFailure::Fallback, Some(fallback), Some(stand_in)) => {
+            shared.emit(|| Event::FellBack { factory: &plan.factories[node].name, to: fallback.name });
+            attempts.stands_in = true;
+            match attempts.make(stand_in.step, stand_in.step.policy, &fallback.sources).await {
+                Ok(completed) => Ok(Completed { instead_of: Some(failure), ..completed }),
+                Err(Unfinished::Failed(second)) => Err(Unfinished::Failed(Box::new(Failure {
+                    fallback: Some((fallback.name, second)),
+                    ..*failure
+                }))),
+                Err(other) => Err(other),
+            }
+        }
+        _ => {
+            attempts.release(unused_fallback(&plan.factories[node].fallback));
+            Err(Unfinished::Failed(failure))
+        }
+    }
+}
+
+fn unused_fallback(fallback: &Option<crate::plan::FallbackNode>) -> &[Source] {
+    fallback.as_ref().map_or(&[], |fallback| &fallback.sources)
+}
+
+/// The attempts of one factory, and then of the one that stands in for it.
+struct Attempts<'run> {
+    shared: &'run Arc<Shared>,
+    node: usize,
+    /// When the first began.
+    started: Instant,
+    made: u32,
+    stands_in: bool,
+}
+
+/// How an attempt ended that delivered nothing.
+enum Ended {
+    Failed(Cause),
+    Unfinished(Unfinished),
+}
+
+impl Attempts<'_> {
+    /// Lets what a test puts in the place of the factory have its one attempt.
+    async fn replaced(&mut self, replacement: Replacement) -> Outcome {
+        self.made = 1;
+        let owner = Owner { node: self.node, attempt: 1 };
+        let future = replaced(Arc::clone(self.shared), self.node, replacement);
+        match within(Live { owner, future: Some(future) }, None, None, &self.shared.cancel).await {
+            Ok(completed) => Ok(completed),
+            Err(Ended::Unfinished(unfinished)) => Err(unfinished),
+            Err(Ended::Failed(cause)) => Err(self.failed(cause)),
+        }
+    }
+
+    fn failed(&self, cause: Cause) -> Unfinished {
+        let phase = self.shared.phases[self.node].get();
+        Unfinished::Failed(Box::new(Failure { phase, cause, attempts: self.made, fallback: None }))
+    }
+
+    /// Tries until it succeeds, fails for good, or may not be tried again.
+    async fn make(&mut self, step: Step, policy: &Policy, sources: &[Source]) -> Outcome {
+        let shared = self.shared;
+        let deadline = policy.total_timeout.map(|total| (now() + total, TimedOut::total(total)));
+        let mut delays = policy.retry.map(|retry| retry.waits()).into_iter().flatten();
+        let retries = policy.retry.map_or(0, |retry| retry.times);
+        for tried in 0.. {
+            self.made += 1;
+            let leaves = tried < retries;
+            let owner = Owner { node: self.node, attempt: self.made };
+            let begun = Instant::now();
+            let ended = self.attempt(step, policy, owner, leaves, deadline).await;
+            if ended.is_err() {
+                shared.discard(owner).await;
+            }
+            let cause = match ended {
+                Ok(mut completed) => {
+                    if leaves {
+                        self.release(sources);
+                    }
+                    completed.timing.before = begun - self.started;
+                    completed.timing.start = self.started - shared.started;
+                    return Ok(completed);
+                }
+                Err(Ended::Unfinished(unfinished)) => {
+                    if leaves {
+                        self.release(sources);
+                    }
+                    return Err(unfinished);
+                }
+                Err(Ended::Failed(cause)) => cause,
+            };
+            let delay = match (&policy.retry, delays.next()) {
+                (Some(retry), Some(delay)) if leaves && self.may_retry(retry, &cause) => {
+                    delay.max(left_alone(&cause))
+                }
+                _ => {
+                    if leaves {
+                        self.release(sources);
+                    }
+                    return Err(self.failed(cause));
+                }
+            };
+            // Waiting longer than there is time would only lose the cause.
+            if deadline.is_some_and(|(deadline, _)| now() + delay >= deadline) {
+                self.release(sources);
+                return Err(self.failed(cause));
+            }
+            self.tell_of_retry(&cause, delay);
+            tokio::select! {
+                biased;
+                () = shared.cancel.cancelled() => {
+                    self.release(sources);
+                    return Err(Unfinished::Cancelled);
+                }
+                () = time::sleep(delay) => {}
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// One attempt, within its time.
+    async fn attempt(
+        &self,
+        step: Step,
+        policy: &Policy,
+        owner: Owner,
+        leaves: bool,
+        deadline: Option<(time::Instant, TimedOut)>,
+    ) -> Result<Completed, Ended> {
+        let shared = self.shared;
+        let permit = match policy.resource {
+            Some(resource) => tokio::select! {
+                biased;
+                () = shared.cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled)),
+                permit = shared.resources.enter(resource) => {
+                    Some(permit.map_err(|open| Ended::Failed(Cause::Error(open.into())))?)
+                }
+                timed_out = time_is_up(deadline) => return Err(Ended::Failed(Cause::TimedOut(timed_out))),
+            },
+            None => None,
+        };
+        shared.phases[self.node].set(Phase::Assemble);
+        let token = step.blocking.then(|| shared.cancel.child_token());
+        let job = Job {
+            shared: Arc::clone(shared),
+            owner,
+            started: Instant::now(),
+            leaves,
+            stands_in: self.stands_in,
+            cancel: token.clone(),
+        };
+        let live = Live { owner, future: Some((step.run)(job)) };
+        let limit = policy.timeout.map(|limit| (now() + limit, TimedOut::attempt(limit)));
+        let limit = match (limit, deadline) {
+            (Some(limit), Some(deadline)) => Some(if limit.0 <= deadline.0 { limit } else { deadline }),
+            (limit, deadline) => limit.or(deadline),
+        };
+        let ended = within(live, token, limit, &shared.cancel).await;
+        if let Some(permit) = permit {
+            match &ended {
+                Ok(_) => permit.succeeded(),
+                Err(Ended::Failed(cause)) => permit.failed(shared.class_of(cause)),
+                Err(Ended::Unfinished(_)) => drop(permit),
+            }
+        }
+        ended
+    }
+
+    fn may_retry(&self, retry: &Retry, cause: &Cause) -> bool {
+        match cause {
+            Cause::Error(error) => caught(|| retry.on.covers(error, self.shared.classifier)).unwrap_or(false),
+            Cause::TimedOut(_) => true,
+            Cause::Panic { .. } => false,
+        }
+    }
+
+    fn tell_of_retry(&self, cause: &Cause, delay: Duration) {
+        self.shared.emit_with(|emit| {
+            let error = cause.line();
+            emit(&Event::Retrying {
+                factory: &self.shared.plan.factories[self.node].name,
+                attempt: self.made,
+                error: &error,
+                delay,
+            });
+        });
+    }
+
+    /// Gives up what attempts have left for others.
+    fn release(&self, sources: &[Source]) {
+        self.shared.release(sources);
+    }
+}
+
+/// How long a resource lets nobody through, if that is why an attempt failed.
+fn left_alone(cause: &Cause) -> Duration {
+    match cause {
+        Cause::Error(error) => find::<CircuitOpen>(error).map_or(Duration::ZERO, |open| open.retry_after),
+        _ => Duration::ZERO,
+    }
+}
+
+fn now() -> time::Instant {
+    time::Instant::now()
+}
+
+/// Ends when the time is up, if it ever is.
+async fn time_is_up(limit: Option<(time::Instant, TimedOut)>) -> TimedOut {
+    match limit {
+        Some((until, timed_out)) => {
+            time::sleep_until(until).await;
+            timed_out
+        }
+        None => pending().await,
+    }
+}
+
+/// Waits for an attempt, but not longer than it may take.
+///
+/// What waits at an `.await` is dropped then. What blocks its thread is told through its context, and waited for.
+async fn within(
+    mut live: Live,
+    token: Option<CancellationToken>,
+    limit: Option<(time::Instant, TimedOut)>,
+    cancel: &CancellationToken,
+) -> Result<Completed, Ended> {
+    let timed_out = match token {
+        Some(token) => tokio::select! {
+            biased;
+            ended = &mut live => return ended,
+            timed_out = time_is_up(limit) => {
+                token.cancel();
+                // Whatever comes now comes too late.
+                let _ = (&mut live).await;
+                timed_out
+            }
+        },
+        None => tokio::select! {
+            biased;
+            ended = &mut live => return ended,
+            () = cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled)),
+            timed_out = time_is_up(limit) => timed_out,
+        },
+    };
+    Err(Ended::Failed(Cause::TimedOut(timed_out)))
+}
+
+/// A factory that lives; its panics are causes.
+struct Live {
+    owner: Owner,
+    future: Option<BoxFuture<Outcome>>,
+}
+
+impl Future for Live {
+    type Output = Result<Completed, Ended>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        enter(self.owner);
+        let Some(future) = &mut self.future else { return Poll::Pending };
+        let polled = caught(|| future.as_mut().poll(cx));
+        let ended = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(completed))) => Ok(completed),
+            Ok(Poll::Ready(Err(Unfinished::Error(error)))) => Err(Ended::Failed(Cause::Error(error))),
+            Ok(Poll::Ready(Err(unfinished))) => Err(Ended::Unfinished(unfinished)),
+            Err(panic) => Err(Ended::Failed(panic)),
+        };
+        self.clear();
+        Poll::Ready(ended)
+    }
+}
+
+impl Live {
+    /// A panic of its destructor must not end anything else.
+    fn clear(&mut self) {
+        let future = self.future.take();
+        contained(|| drop(future));
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

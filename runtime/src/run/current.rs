@@ -1,0 +1,111 @@
+//! Which attempt of which factory this thread is working for.
+//!
+//! What a factory calls without a [`Context`](crate::Context) finds its run here: a repository that saves, work that
+//! blocks. Work that a factory hands to a task of its own takes the place along with [`Context::scope`].
+//!
+//! [`Context::scope`]: crate::Context::scope
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use super::executor::Shared;
+use crate::commit::{Owner, StagedWrite};
+
+thread_local! {
+    static RUN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+    static OWNER: Cell<Owner> = const { Cell::new(Owner { node: 0, attempt: 0 }) };
+}
+
+/// An attempt of a factory in its run.
+#[derive(Clone)]
+pub(crate) struct Current {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) owner: Owner,
+}
+
+impl Current {
+    /// What this thread works for, if it does for a run.
+    pub(crate) fn get() -> Option<Self> {
+        RUN.with_borrow(Clone::clone).map(|shared| Self { shared, owner: OWNER.get() })
+    }
+
+    /// Works for this attempt while `work` lasts.
+    pub(crate) fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        in_run(Arc::clone(&self.shared), || {
+            let outer = OWNER.replace(self.owner);
+            let _reset = Reset(|| OWNER.set(outer));
+            work()
+        })
+    }
+}
+
+/// Works for this run while `work` lasts, also if it panics.
+pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
+    let mut outer = RUN.replace(Some(shared));
+    let _reset = Reset(move || drop(RUN.replace(outer.take())));
+    work()
+}
+
+/// From now on this thread works for this attempt of the run it is in.
+pub(super) fn enter(owner: Owner) {
+    OWNER.set(owner);
+}
+
+/// Whether this thread works for a run.
+pub(super) fn is_in_run() -> bool {
+    // A hook of a panic must not panic, not even while its thread ends.
+    RUN.try_with(|run| run.try_borrow().is_ok_and(|run| run.is_some())).unwrap_or(false)
+}
+
+struct Reset<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Reset<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Gives a staged write to the run that this thread works for; gives it back where there is none.
+pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dyn StagedWrite>>> {
+    match Current::get() {
+        Some(current) => current.shared.transaction().enlist(current.owner, write).map(|()| None),
+        None => Ok(Some(write)),
+    }
+}
+
+/// Refuses to read what this run has staged and not committed yet: the reader would see the old data.
+pub(crate) fn refuse_staged(target: &str) -> crate::Result<()> {
+    let Some(current) = Current::get() else { return Ok(()) };
+    if current.shared.has_staged(target) {
+        anyhow::bail!(
+            "{target} is read in the run that writes it: what a run writes is visible when the run has succeeded; take the \
+             output of the factory that writes it as a delivery, or let that factory write with `save_now`"
+        );
+    }
+    Ok(())
+}
+
+/// Finishes or undoes what runs have left that are no more, once in each run that reads or writes.
+pub(crate) fn recover() -> crate::Result<()> {
+    match Current::get() {
+        Some(current) => current.shared.transaction().recover(),
+        None => Ok(()),
+    }
+}
+
+/// A future that works for an attempt whenever it is polled.
+pub(crate) struct Scoped<F> {
+    pub(crate) current: Current,
+    pub(crate) future: F,
+}
+
+impl<F: Future + Unpin> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let current = self.current.clone();
+        current.scope(|| Pin::new(&mut self.future).poll(cx))
+    }
+}

@@ -1,0 +1,103 @@
+//! The end of a run: what was written becomes visible, or all of it is undone.
+
+use std::sync::Arc;
+
+use super::current::{Current, Scoped};
+use super::error::{Cause, FactoryError};
+use super::event::Event;
+use super::executor::Shared;
+use super::panic::caught;
+use super::report::{Phase, Status};
+use super::step::{Failure, Undone};
+use crate::commit::{CommitError, Owner};
+
+/// What came of the writes of a run.
+pub(super) enum Written {
+    /// These are visible, if there are any.
+    Committed(Vec<String>),
+    /// Nothing has changed, since this failed.
+    RolledBack(Option<FactoryError>),
+    /// The commit was decided, but is not complete.
+    Unfinished(FactoryError),
+}
+
+/// Commits what the factories have written that delivered.
+pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
+    let Some(transaction) = shared.writes_of_run().filter(|writes| !writes.is_empty()) else {
+        return Written::Committed(Vec::new());
+    };
+    shared.emit(|| Event::Committing { writes: transaction.len() });
+    let of_run = Arc::clone(shared);
+    let committed = shared.pool.run(move || {
+        let transaction = of_run.transaction();
+        // Attempts that failed have left nothing, but for what came too late to be noticed by them.
+        transaction.discard(|owner| !of_run.has_delivered(owner));
+        caught(|| transaction.commit())
+    });
+    match committed.await {
+        Some(Ok(Ok(targets))) => Written::Committed(targets),
+        Some(Ok(Err(CommitError::RolledBack { owner, error }))) => {
+            Written::RolledBack(Some(failure(shared, owner, Cause::Error(error))))
+        }
+        Some(Ok(Err(CommitError::Unfinished { owner, error }))) => {
+            Written::Unfinished(failure(shared, owner, Cause::Error(error)))
+        }
+        Some(Err(panic)) => Written::RolledBack(Some(failure(shared, None, panic))),
+        None => Written::RolledBack(None),
+    }
+}
+
+fn failure(shared: &Shared, owner: Option<Owner>, cause: Cause) -> FactoryError {
+    let node = owner.map_or(0, |owner| owner.node);
+    let attempts = owner.map_or(1, |owner| owner.attempt);
+    shared.error_of(node, Failure { phase: Phase::Commit, cause, attempts, fallback: None })
+}
+
+/// Discards what was staged, and undoes in reverse order what factories did outside of the transaction.
+///
+/// What cannot be undone does not keep the rest from being undone.
+pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
+    let mut failures = Vec::new();
+    for (node, undo) in shared.take_undone().into_iter().rev() {
+        shared.emit(|| Event::RollingBack { factory: &shared.plan.factories[node].name });
+        if let Some(cause) = undone(shared, node, undo).await {
+            let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
+            failures.push(shared.error_of(node, failure));
+        }
+    }
+    if shared.writes_of_run().is_some_and(|writes| !writes.is_empty()) {
+        let of_run = Arc::clone(shared);
+        let errors = shared.pool.run(move || of_run.transaction().discard(|_| true)).await;
+        for error in errors.into_iter().flatten() {
+            let failure =
+                Failure { phase: Phase::Rollback, cause: Cause::Error(error), attempts: 1, fallback: None };
+            failures.push(shared.error_of(0, failure));
+        }
+    }
+    failures
+}
+
+/// Why it could not be undone, if it could not.
+async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
+    let current = Current { shared: Arc::clone(shared), owner: Owner { node, attempt: 0 } };
+    let mut future = match caught(|| Box::pin(Scoped { current, future: undo() })) {
+        Ok(future) => future,
+        Err(panic) => return Some(panic),
+    };
+    let polled = std::future::poll_fn(|cx| match caught(|| future.as_mut().poll(cx)) {
+        Ok(std::task::Poll::Pending) => std::task::Poll::Pending,
+        Ok(std::task::Poll::Ready(result)) => std::task::Poll::Ready(result.map_err(Cause::Error)),
+        Err(panic) => std::task::Poll::Ready(Err(panic)),
+    });
+    polled.await.err()
+}
+
+impl Shared {
+    /// Whether this attempt is the one whose output was delivered.
+    fn has_delivered(&self, owner: Owner) -> bool {
+        self.records().nth(owner.node).flatten().is_some_and(|record| {
+            record.status == Status::Restored
+                || (record.status == Status::Succeeded && record.attempts == owner.attempt)
+        })
+    }
+}

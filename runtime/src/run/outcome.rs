@@ -1,0 +1,253 @@
+//! What a run gives back.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::process::{ExitCode, Termination};
+
+use super::error::{FactoryError, RunError};
+use super::report::Report;
+use super::signals::EXIT_AT_SIGINT;
+use crate::factory::{AlwaysRuns, Factory};
+use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
+use crate::plan::PlanRef;
+use crate::plan::dynamic::Pipeline;
+
+/// A run that succeeded: the outputs that were kept, and the [`Report`], which it prints.
+pub struct Run<P> {
+    pub(super) plan: PlanRef,
+    pub(super) outputs: Vec<Option<AnyPayload>>,
+    pub(super) report: Report,
+    pub(super) pipeline: PhantomData<fn() -> P>,
+}
+
+/// A run of some of the factories of `P`: see [`Runner::only`](super::Runner::only).
+pub struct Partial<P>(PhantomData<fn() -> P>);
+
+impl<P> Run<P> {
+    /// What ran and how long it took.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    fn output<T: 'static>(&self, node: usize) -> Option<&T> {
+        self.outputs.get(node)?.as_ref()?.downcast_ref()
+    }
+}
+
+impl<P: PipelineItem> Run<P> {
+    /// The output of a factory: one that no other factory takes, or one under `keep(…)`. Any other does not compile.
+    pub fn get<F: Factory + AlwaysRuns>(&self) -> &F::Output
+    where
+        P: Keeps<F, true>,
+    {
+        match self.output(position::<P, F>()) {
+            Some(output) => output,
+            // The run succeeded, so every factory has delivered, and `Keeps` says that this output stayed.
+            None => unreachable!("a kept output is there after a successful run"),
+        }
+    }
+
+    /// The output of a factory, if it is there: it was kept, and the factory was not skipped.
+    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    where
+        P: Lists<F>,
+    {
+        self.output(position::<P, F>())
+    }
+}
+
+impl<P: PipelineItem> Run<Partial<P>> {
+    /// The output of a factory, if it ran and no other factory of the run takes it.
+    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    where
+        P: Lists<F>,
+    {
+        self.output(position::<P, F>())
+    }
+}
+
+impl Run<Pipeline> {
+    /// The output of the factory of this type, if there is one and its output was kept.
+    pub fn find<F: Factory>(&self) -> Option<&F::Output> {
+        self.find_named(F::NAME)
+    }
+
+    /// The output of the factory with this name, if there is one, its output was kept and is a `T`.
+    pub fn find_named<T: 'static>(&self, factory: &str) -> Option<&T> {
+        self.output(self.plan.factories.iter().position(|node| node.name == factory)?)
+    }
+}
+
+impl<P> Deref for Run<P> {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.report
+    }
+}
+
+impl<P> fmt::Display for Run<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(f)
+    }
+}
+
+impl<P> fmt::Debug for Run<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+/// How a run ended, whichever way: what succeeded, what failed, and what did not run.
+///
+/// It is what a program can give back from `main`: it then prints its report, or what went wrong, to standard error, and
+/// ends with the [exit code](Outcome::exit_code) that says how the run ended.
+///
+/// ```
+/// use setl::prelude::*;
+/// use setl::run::Outcome;
+///
+/// #[factory]
+/// fn answer() -> u32 {
+///     42
+/// }
+///
+/// #[factory]
+/// fn question() -> Result<String> {
+///     Err(setl::Error::msg("it takes longer"))
+/// }
+///
+/// #[pipeline(only(answer, question))]
+/// struct Deep;
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() {
+///     let outcome: Outcome<Deep> = Deep.run().keep_going().outcome().await;
+///     assert_eq!(outcome.find::<answer>(), Some(&42));
+///     assert_eq!(outcome.failures()[0].factory, "question");
+///     assert_eq!(outcome.code(), 3);
+/// }
+/// ```
+pub struct Outcome<P> {
+    /// With what has succeeded. Nothing, if the run could not start.
+    pub(super) run: Option<Run<P>>,
+    /// Why it did not succeed.
+    pub(super) error: Option<RunError>,
+}
+
+impl<P> Outcome<P> {
+    /// The run, or why it did not succeed.
+    ///
+    /// # Errors
+    /// When it did not.
+    pub fn into_result(self) -> Result<Run<P>, RunError> {
+        match (self.run, self.error) {
+            (_, Some(error)) => Err(error),
+            (Some(run), None) => Ok(run),
+            (None, None) => unreachable!("a run that could not start has an error"),
+        }
+    }
+
+    /// Why the run did not succeed, if it did not.
+    pub fn error(&self) -> Option<&RunError> {
+        self.error.as_ref()
+    }
+
+    /// The failures of single factories, in the order in which they happened.
+    pub fn failures(&self) -> &[FactoryError] {
+        self.error.as_ref().map_or(&[], RunError::failures)
+    }
+
+    /// What ran, if the run could start.
+    pub fn report(&self) -> Option<&Report> {
+        self.run.as_ref().map(Run::report)
+    }
+
+    /// The number with which a program ends that ran this and nothing else; the book has them in a table.
+    ///
+    /// | code | means |
+    /// |---|---|
+    /// | 0 | all succeeded |
+    /// | 1 | factories failed, nothing was written |
+    /// | 2 | the run could not start: nothing ran |
+    /// | 3 | factories failed, others succeeded: the run kept going |
+    /// | 4 | the commit was decided but is not complete: the next run completes it |
+    /// | 75 | as 1, and all failures are transient: try again later (`EX_TEMPFAIL` of `sysexits.h`) |
+    /// | 124 | the deadline passed (as `timeout` of coreutils) |
+    /// | 130 | cancelled, as by Ctrl-C (128 + SIGINT) |
+    pub fn code(&self) -> u8 {
+        match &self.error {
+            None => 0,
+            Some(RunError::CannotStart { .. } | RunError::NoRuntime { .. }) => 2,
+            Some(RunError::CommitUnfinished { .. }) => 4,
+            Some(RunError::DeadlineExceeded { .. }) => 124,
+            Some(RunError::Cancelled { .. }) => EXIT_AT_SIGINT,
+            Some(error) if error.report().is_some_and(Report::kept_going) => 3,
+            Some(error) if error.failures().iter().all(|failure| failure.transient) => 75,
+            Some(_) => 1,
+        }
+    }
+
+    /// [`Outcome::code`], to be given back from `main`.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+}
+
+impl<P: PipelineItem> Outcome<P> {
+    /// The output of a factory, if it is there: the factory has delivered, and its output was kept.
+    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    where
+        P: Lists<F>,
+    {
+        self.run.as_ref()?.find::<F>()
+    }
+}
+
+impl<P: PipelineItem> Outcome<Partial<P>> {
+    /// The output of a factory, if it ran and no other factory of the run takes it.
+    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    where
+        P: Lists<F>,
+    {
+        self.run.as_ref()?.find::<F>()
+    }
+}
+
+impl Outcome<Pipeline> {
+    /// The output of the factory of this type, if it is there.
+    pub fn find<F: Factory>(&self) -> Option<&F::Output> {
+        self.run.as_ref()?.find::<F>()
+    }
+
+    /// The output of the factory with this name, if it is there and is a `T`.
+    pub fn find_named<T: 'static>(&self, factory: &str) -> Option<&T> {
+        self.run.as_ref()?.find_named(factory)
+    }
+}
+
+impl<P> fmt::Display for Outcome<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(run) = &self.run {
+            writeln!(f, "{run}")?;
+        }
+        match &self.error {
+            Some(error) => write!(f, "\n{}", error.full()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<P> fmt::Debug for Outcome<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome").field("run", &self.run).field("error", &self.error).finish()
+    }
+}
+
+impl<P> Termination for Outcome<P> {
+    fn report(self) -> ExitCode {
+        eprintln!("{self}");
+        self.exit_code()
+    }
+}

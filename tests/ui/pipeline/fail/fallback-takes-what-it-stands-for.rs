@@ -1,0 +1,16 @@
+use setl::prelude::*;
+
+#[factory(on_failure = fallback(cached_rate))]
+fn fetch_rate() -> Result<f64> {
+    Ok(1.0)
+}
+
+#[factory]
+fn cached_rate(rate: f64) -> f64 {
+    rate
+}
+
+#[pipeline(extract(fetch_rate))]
+struct Daily;
+
+fn main() {}
