@@ -15,7 +15,7 @@ use crate::plan::Plan;
 pub struct Effective {
     /// Of each factory, in the order of the plan; empty if none of them has any. See [`Effective::of_factory`].
     pub policies: Vec<EffectivePolicy>,
-    /// Those that the factories name.
+    /// Those that the factories name, and those that stand in for them. See [`Effective::resource`].
     pub resources: HashMap<&'static str, Resource>,
     /// Whether factories that do not depend on a failed one still run, if settings say so.
     pub keep_going: Option<bool>,
@@ -68,17 +68,19 @@ impl Effective {
             return Self::default();
         }
         let policies = plan.factories.iter().map(|node| node.policy.or(&plan.defaults));
-        Self::with(policies.map(|policy| EffectivePolicy { policy, enabled: true }).collect())
+        Self::with(plan, policies.map(|policy| EffectivePolicy { policy, enabled: true }).collect())
     }
 
-    pub(super) fn with(mut policies: Vec<EffectivePolicy>) -> Self {
-        let mut resources = HashMap::<_, Resource>::new();
+    pub(super) fn with(plan: &Plan, mut policies: Vec<EffectivePolicy>) -> Self {
         for EffectivePolicy { policy, .. } in &mut policies {
             policy.retry = policy.retry.filter(|retry| retry.times > 0);
-            if let Some(resource) = policy.resource {
-                let known = resources.entry(resource.name).or_insert(*resource);
-                *known = known.and(resource);
-            }
+        }
+        let mut resources = HashMap::<_, Resource>::new();
+        let stand_ins = plan.factories.iter().filter_map(|node| node.fallback.as_ref());
+        let all = policies.iter().map(|of| of.policy.resource);
+        for resource in all.chain(stand_ins.map(|fallback| fallback.policy.resource)).flatten() {
+            let known = resources.entry(resource.name).or_insert(*resource);
+            *known = known.and(resource);
         }
         Self { policies, resources, ..Self::default() }
     }
@@ -95,9 +97,14 @@ impl Effective {
         self.policies.get(factory).unwrap_or(&EffectivePolicy::NONE)
     }
 
+    /// A resource with the bounds that hold in this run.
+    pub fn resource<'a>(&'a self, resource: &'a Resource) -> &'a Resource {
+        self.resources.get(resource.name).unwrap_or(resource)
+    }
+
     /// The resource of the factory with this index, with the bounds that hold in this run.
     pub fn resource_of(&self, factory: usize) -> Option<&Resource> {
-        self.resources.get(self.of_factory(factory).policy.resource?.name)
+        self.of_factory(factory).policy.resource.map(|resource| self.resource(resource))
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn apply(
             None => mistakes.push(unknown(named, "factory", &names, &plan.pipeline)),
         }
     }
-    let mut effective = Effective::with(policies);
+    let mut effective = Effective::with(plan, policies);
     let mut names: Vec<&'static str> = effective.resources.keys().copied().collect();
     names.sort_unstable();
     for named in &overrides.resources {

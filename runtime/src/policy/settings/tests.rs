@@ -17,6 +17,8 @@ static TIGHTER: Resource = Resource::new("rates").at_once(3).breaker(5, SECOND);
 static STRICT: Policy =
     Policy { retry: Some(Retry::times(2).factor(3.0)), timeout: Some(SECOND), ..Policy::NONE };
 static OPTIONAL: Policy = Policy { on_failure: OnFailure::Skip, resource: Some(&RATES), ..Policy::NONE };
+static CACHE: Resource = Resource::new("cache");
+static STAND_IN: Policy = Policy { resource: Some(&CACHE), ..Policy::NONE };
 static SHARED: Policy = Policy { resource: Some(&TIGHTER), retry: Some(Retry::times(0)), ..Policy::NONE };
 
 /// `fetch_rates` says a lot, `CarrierDelays` can be skipped, `load` has a fallback, `plain` says nothing.
@@ -36,7 +38,7 @@ fn plan() -> Plan {
     let mut load = node("load", &SHARED);
     let sources = Cow::Borrowed(&[][..]);
     load.fallback =
-        Some(FallbackNode { name: "old", deliveries: &[], sources, blocking: false, policy: &Policy::NONE });
+        Some(FallbackNode { name: "old", deliveries: &[], sources, blocking: false, policy: &STAND_IN });
     let factories = vec![
         node("fetch_rates", &STRICT),
         node("CarrierDelays", &OPTIONAL),
@@ -166,6 +168,14 @@ fn false_switches_off() {
     let effective = applied(&text.parse().unwrap());
     assert!(effective.of_factory(0).policy.is_trivial());
     assert_eq!(*effective.resource_of(1).unwrap(), Resource::new("rates"));
+}
+
+#[test]
+fn what_stands_in_for_a_factory_may_have_a_resource_too() {
+    let effective = applied(&"resource.cache.at_once = 1".parse().unwrap());
+    assert_eq!(*effective.resource(&CACHE), Resource::new("cache").at_once(1));
+    static ELSEWHERE: Resource = Resource::new("elsewhere");
+    assert_eq!(*effective.resource(&ELSEWHERE), ELSEWHERE);
 }
 
 #[test]
