@@ -2,7 +2,7 @@ use super::*;
 
 /// Builds, and compares every mistake.
 #[track_caller]
-fn check(builder: Builder, expected: &[&str]) {
+pub(super) fn check(builder: Builder, expected: &[&str]) {
     let error = builder.build().unwrap_err();
     assert_eq!(error.mistakes, expected);
     assert_eq!(error.pipeline, "daily");
