@@ -54,13 +54,15 @@
 //! | what they take | [`macro@delivery`], [`Context`] |
 //! | pipelines and runs | [`macro@pipeline`], [`Runner`], [`Run`], [`RunError`] |
 //! | pipelines put together at run time | [`Pipeline::builder`] |
+//! | what is done about failures | [`policy`] |
 //! | tests | [`testing`] |
 //! | looking at a pipeline | [`inspect`] |
 #![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
 //!
 //! # Features
 //!
-//! `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
+//! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
+//! - `config` (on by default): [policies](policy) from a file and from environment variables.
 
 pub mod checkpoint;
 pub mod commit;

@@ -3,8 +3,11 @@
 mod backoff;
 mod circuit;
 mod classify;
+mod effective;
 mod mark;
 mod resource;
+#[cfg(feature = "config")]
+pub mod settings;
 mod timeout;
 
 use std::fmt;
@@ -15,9 +18,12 @@ use crate::Error;
 pub use backoff::Waits;
 pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
+pub use effective::{Effective, EffectivePolicy};
 pub(crate) use mark::unmark;
 pub use mark::{Classify, find, permanent, transient};
 pub use resource::{CircuitOpen, Permit, ResourceReport, Resources};
+#[cfg(feature = "config")]
+pub use settings::{Settings, SettingsError};
 pub use timeout::TimedOut;
 
 /// What is done when a factory fails, and before: all options of `#[factory]` that say so.

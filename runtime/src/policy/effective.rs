@@ -1,0 +1,145 @@
+//! The policies of a run, after all that has a say in them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Breaker, OnFailure, Policy, Resource};
+use crate::plan::Plan;
+
+/// How a run goes: the policies of its factories, and what holds for all of it.
+///
+/// What a factory says goes before the defaults of its pipeline. `Settings` (feature `config`) may say otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Effective {
+    /// Of each factory, in the order of the plan; empty if none of them has any. See [`Effective::of_factory`].
+    pub policies: Vec<EffectivePolicy>,
+    /// Those that the factories name, and those that stand in for them. See [`Effective::resource`].
+    pub resources: HashMap<&'static str, Resource>,
+    /// Whether factories that do not depend on a failed one still run, if settings say so.
+    pub keep_going: Option<bool>,
+    /// How long the run may take.
+    pub deadline: Option<Duration>,
+    /// How many factories run at once.
+    pub concurrency: Option<usize>,
+    /// How much blocking work is done at once.
+    pub blocking_threads: Option<usize>,
+    /// Where the state of runs is kept.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// The policy of one factory in a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EffectivePolicy {
+    /// With all defaults in it. No retry is `None`, never `times(0)`; for the bounds of its resource see
+    /// [`Effective::resource_of`].
+    pub policy: Policy,
+    /// Whether it runs at all.
+    pub enabled: bool,
+}
+
+impl EffectivePolicy {
+    /// Of a factory that says nothing, in a pipeline without defaults.
+    pub const NONE: Self = Self { policy: Policy::NONE, enabled: true };
+}
+
+impl Effective {
+    /// What a pipeline says by itself. Without any policy in it, nothing is allocated.
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    /// use setl::pipeline::PipelineItem;
+    /// use setl::policy::Effective;
+    ///
+    /// #[factory]
+    /// fn answer() -> u32 {
+    ///     42
+    /// }
+    ///
+    /// #[pipeline(only(answer))]
+    /// struct Deep;
+    ///
+    /// assert!(Effective::of(Deep::PLAN).is_trivial());
+    /// ```
+    pub fn of(plan: &Plan) -> Self {
+        if plan.defaults.is_trivial() && plan.factories.iter().all(|node| node.policy.is_trivial()) {
+            return Self::default();
+        }
+        let policies = plan.factories.iter().map(|node| node.policy.or(&plan.defaults));
+        Self::with(plan, policies.map(|policy| EffectivePolicy { policy, enabled: true }).collect())
+    }
+
+    pub(super) fn with(plan: &Plan, mut policies: Vec<EffectivePolicy>) -> Self {
+        for EffectivePolicy { policy, .. } in &mut policies {
+            policy.retry = policy.retry.filter(|retry| retry.times > 0);
+        }
+        let mut resources = HashMap::<_, Resource>::new();
+        let stand_ins = plan.factories.iter().filter_map(|node| node.fallback.as_ref());
+        let all = policies.iter().map(|of| of.policy.resource);
+        for resource in all.chain(stand_ins.map(|fallback| fallback.policy.resource)).flatten() {
+            let known = resources.entry(resource.name).or_insert(*resource);
+            *known = known.and(resource);
+        }
+        Self { policies, resources, ..Self::default() }
+    }
+
+    /// Whether no factory has a policy, and nothing bounds the run in time: then factories are just run.
+    pub fn is_trivial(&self) -> bool {
+        self.deadline.is_none()
+            && self.keep_going != Some(true)
+            && self.policies.iter().all(|of| of.enabled && of.policy.is_trivial())
+    }
+
+    /// The policy of the factory with this index.
+    pub fn of_factory(&self, factory: usize) -> &EffectivePolicy {
+        self.policies.get(factory).unwrap_or(&EffectivePolicy::NONE)
+    }
+
+    /// A resource with the bounds that hold in this run.
+    pub fn resource<'a>(&'a self, resource: &'a Resource) -> &'a Resource {
+        self.resources.get(resource.name).unwrap_or(resource)
+    }
+
+    /// The resource of the factory with this index, with the bounds that hold in this run.
+    pub fn resource_of(&self, factory: usize) -> Option<&Resource> {
+        self.of_factory(factory).policy.resource.map(|resource| self.resource(resource))
+    }
+}
+
+impl Policy {
+    /// Whether a factory with this policy is just run.
+    pub const fn is_trivial(&self) -> bool {
+        self.retry.is_none()
+            && self.timeout.is_none()
+            && self.total_timeout.is_none()
+            && matches!(self.on_failure, OnFailure::Fail)
+            && !self.conditional
+            && !self.checkpoint
+            && self.resource.is_none()
+    }
+}
+
+impl Resource {
+    /// The tighter bounds of two with the same name: who states a bound may rely on it.
+    fn and(&self, other: &Resource) -> Self {
+        let tighter = |a: u32, b: u32| a.min(b);
+        let breaker = |a: Breaker, b: Breaker| Breaker {
+            failures: a.failures.min(b.failures),
+            open_for: a.open_for.max(b.open_for),
+        };
+        Self {
+            name: self.name,
+            at_once: both(self.at_once, other.at_once, tighter),
+            breaker: both(self.breaker, other.breaker, breaker),
+        }
+    }
+}
+
+fn both<T>(a: Option<T>, b: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(join(a, b)),
+        (a, b) => a.or(b),
+    }
+}

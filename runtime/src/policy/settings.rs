@@ -1,0 +1,298 @@
+//! Policies that are changed without a rebuild: from a file, and from environment variables.
+//!
+//! ```toml
+//! keep_going = true                  # run what does not depend on a factory that failed
+//! deadline = "1h"                    # of the whole run
+//! concurrency = 4
+//! blocking_threads = 8
+//! state_dir = "/var/lib/setl"        # relative to the current directory
+//!
+//! [defaults]                         # for factories that say nothing themselves
+//! retry = { times = 3, backoff = "1s..1m", factor = 2.0, jitter = true, on = "transient" }   # or on = "any"
+//! timeout = "5m"                     # of one attempt
+//! total_timeout = "20m"              # of all attempts
+//!
+//! [factory.fetch_rates]              # goes before what the factory says
+//! timeout = "10s"
+//! retry.times = 5                    # the rest stays
+//! on_failure = "fail"                # "fail", "skip" or "fallback"
+//! enabled = false
+//! checkpoint = true
+//!
+//! [resource.rates]
+//! at_once = 2
+//! breaker = { failures = 5, open_for = "30s" }
+//!
+//! [env.production.defaults]          # goes before all that is outside of `env`
+//! timeout = "15m"
+//! ```
+//!
+//! `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`.
+//!
+//! # Who goes before whom
+//!
+//! 1. environment variables: `SETL_FACTORY__FETCH_RATES__TIMEOUT=10s` is `factory.fetch_rates.timeout`,
+//! 2. the chosen environment: `[env.production.…]`,
+//! 3. the rest of the file,
+//!
+//! and among what these say together,
+//!
+//! 1. `[factory.…]`,
+//! 2. what the factory says,
+//! 3. `[defaults]`,
+//! 4. the defaults of the pipeline.
+//!
+//! Environments are [profiles of figment](figment::Profile), whose rules these are: the tables outside of `env` are its
+//! default profile, variables its global one. Unlike in its nested files, the default profile needs no table of its own,
+//! so that a file without environments has one level less.
+//!
+//! # Names in variables
+//!
+//! Two underscores stand for the dot. Factories and resources are found regardless of case and underscores:
+//! `CARRIER_DELAYS` is `CarrierDelays`. Other programs may use variables that begin with `SETL_`; only those are looked at
+//! that have two underscores, or are within two letters of a setting.
+
+mod apply;
+mod origin;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::{fs, io};
+
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Source};
+
+use super::Effective;
+use crate::plan::Plan;
+use origin::Given;
+use read::{Overrides, Reader};
+
+/// Overrides of policies, from a file and from environment variables. See the [module](self).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use setl::pipeline::PipelineItem;
+/// use setl::policy::Settings;
+/// use setl::prelude::*;
+///
+/// #[factory]
+/// fn fetch_rates() -> f64 {
+///     1.1
+/// }
+///
+/// #[pipeline(extract(fetch_rates))]
+/// struct Daily;
+///
+/// # fn main() -> Result<()> {
+/// let settings: Settings = "
+///     [defaults]
+///     retry.times = 3
+///     [factory.fetch_rates]
+///     timeout = '10s'
+/// "
+/// .parse()?;
+/// let effective = settings.apply(Daily::PLAN, |_| false)?;
+/// assert_eq!(effective.of_factory(0).policy.timeout, Some(Duration::from_secs(10)));
+///
+/// let settings: Settings = "factory.fetch_rate.timeout = '10s'".parse()?;
+/// let error = settings.apply(Daily::PLAN, |_| false).unwrap_err();
+/// assert!(error.to_string().contains("no factory `fetch_rate`, did you mean `fetch_rates`?"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    figment: Figment,
+    /// Those that files have tables for.
+    environments: Vec<String>,
+    environment: Option<String>,
+}
+
+/// What is wrong with settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("settings file {} cannot be read", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The text is no TOML.
+    #[error("{place} is not TOML: {reason}")]
+    NotToml {
+        /// Which file.
+        place: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// The settings do not fit.
+    #[error("{}", listed(mistakes))]
+    Mistakes {
+        /// All of them, each with its file or variable and its key.
+        mistakes: Vec<String>,
+    },
+}
+
+fn listed(mistakes: &[String]) -> String {
+    match mistakes {
+        [one] => format!("the settings have a mistake: {one}"),
+        several => format!("the settings have {} mistakes:\n  {}", several.len(), several.join("\n  ")),
+    }
+}
+
+impl Settings {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not TOML, or says what cannot be a setting, in any environment. Whether the factories
+    /// are there is checked when the settings are applied.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SettingsError> {
+        Self::default().with_file(path)
+    }
+
+    /// Adds a file, which goes before those that were added earlier.
+    ///
+    /// # Errors
+    /// As [`Settings::from_file`].
+    pub fn with_file(self, path: impl AsRef<Path>) -> Result<Self, SettingsError> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path)
+            .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+        self.with_text(&text, Some(path))
+    }
+
+    /// Adds the environment variables of the process that begin with `SETL_`. `SETL_ENV` chooses the environment.
+    pub fn with_env(self) -> Self {
+        // What is not text cannot be a setting.
+        let variables = std::env::vars_os();
+        self.with_variables(
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    /// Like [`Settings::with_env`], with these variables instead of those of the process.
+    ///
+    /// ```
+    /// use setl::policy::Settings;
+    ///
+    /// let settings = Settings::default().with_variables([("SETL_DEFAULTS__RETRY__TIMES", "5")]);
+    /// ```
+    pub fn with_variables<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mut variables: Vec<(String, String)> =
+            variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        variables.sort();
+        for (name, value) in variables {
+            let Some(key) = name.strip_prefix("SETL_") else { continue };
+            if key == "ENV" {
+                self.environment = Some(value);
+            } else if read::is_meant(key) {
+                // Each is a source of its own, so that mistakes name it.
+                self.figment = self.figment.merge(Given::variable(&name, key, &value));
+            }
+        }
+        self
+    }
+
+    /// Chooses the environment, whatever `SETL_ENV` says.
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Puts the settings over what a pipeline says by itself. `can_persist` tells of a factory, by its index, whether its
+    /// output can be kept on disk.
+    ///
+    /// # Errors
+    /// Lists every mistake: unknown settings, factories and resources, values that do not fit, and what the code of a
+    /// factory does not allow for.
+    pub fn apply(
+        &self,
+        plan: &Plan,
+        can_persist: impl Fn(usize) -> bool,
+    ) -> Result<Effective, SettingsError> {
+        let (overrides, mut mistakes) = self.read(self.environment.as_deref());
+        if let Some(chosen) = &self.environment
+            && !self.environments.is_empty()
+            && !self.environments.iter().any(|known| known.eq_ignore_ascii_case(chosen))
+        {
+            let near = read::did_you_mean(chosen, self.environments.iter().map(String::as_str));
+            mistakes.push(format!("there is no environment `{chosen}`{near}"));
+        }
+        let effective = apply::apply(&overrides, plan, can_persist, &mut mistakes);
+        if mistakes.is_empty() { Ok(effective) } else { Err(SettingsError::Mistakes { mistakes }) }
+    }
+
+    fn with_text(mut self, text: &str, path: Option<&Path>) -> Result<Self, SettingsError> {
+        let metadata = match path {
+            Some(path) => Metadata::from("settings file", Source::File(path.to_owned())),
+            None => Metadata::from("settings", Source::Custom("text".to_owned())),
+        };
+        let mut dict: Dict = Toml::from_str(text).map_err(|error: <Toml as Format>::Error| {
+            let place = path.map_or("the text of the settings".to_owned(), |path| path.display().to_string());
+            SettingsError::NotToml { place, reason: error.to_string().trim_end().to_owned() }
+        })?;
+        let place = path.map_or(String::new(), |path| format!("{}: ", path.display()));
+        let mut mistakes = Vec::new();
+        let mut data = Map::new();
+        match dict.remove("env") {
+            Some(Value::Dict(_, environments)) => {
+                for (name, value) in environments {
+                    match value {
+                        Value::Dict(_, dict) if Profile::new(&name).is_custom() => {
+                            data.insert(Profile::new(&name), dict);
+                            self.environments.push(name);
+                        }
+                        Value::Dict(..) => {
+                            mistakes
+                                .push(format!("{place}`env.{name}`: an environment cannot have this name"));
+                        }
+                        other => {
+                            mistakes.push(read::wrong(&format!("{place}`env.{name}`"), "a table", &other))
+                        }
+                    }
+                }
+            }
+            Some(other) => {
+                mistakes.push(read::wrong(&format!("{place}`env`"), "a table of environments", &other))
+            }
+            None => {}
+        }
+        data.insert(Profile::Default, dict);
+        self.figment = self.figment.merge(Given { metadata, data });
+        for environment in std::iter::once(None).chain(self.environments.iter().map(Some)) {
+            let (_, found) = self.read(environment.map(String::as_str));
+            for mistake in found {
+                // What is outside of `env` is read with every environment.
+                if !mistakes.contains(&mistake) {
+                    mistakes.push(mistake);
+                }
+            }
+        }
+        if mistakes.is_empty() { Ok(self) } else { Err(SettingsError::Mistakes { mistakes }) }
+    }
+
+    fn read(&self, environment: Option<&str>) -> (Overrides, Vec<String>) {
+        let figment = self.figment.clone().select(environment.map_or(Profile::Default, Profile::new));
+        Reader::read(&figment, environment)
+    }
+}
+
+/// Settings in a text.
+impl FromStr for Settings {
+    type Err = SettingsError;
+
+    fn from_str(text: &str) -> Result<Self, SettingsError> {
+        Self::default().with_text(text, None)
+    }
+}

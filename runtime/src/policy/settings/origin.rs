@@ -1,0 +1,74 @@
+//! Where a setting comes from.
+
+use figment::error::Result;
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider, Source};
+
+/// Settings from one source.
+pub(super) struct Given {
+    pub(super) metadata: Metadata,
+    pub(super) data: Map<Profile, Dict>,
+}
+
+impl Given {
+    /// An environment variable, whose name without the prefix is `key`. It goes before all profiles.
+    pub(super) fn variable(name: &str, key: &str, value: &str) -> Self {
+        let metadata = Metadata::named(format!("environment variable `{name}`"));
+        // Whatever is no number, list or table is text.
+        let value = value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let nested = nest(&mut key.to_ascii_lowercase().split("__"), value);
+        Self { metadata, data: Map::from([(Profile::Global, nested.into_dict().unwrap_or_default())]) }
+    }
+}
+
+fn nest<'a>(keys: &mut impl Iterator<Item = &'a str>, value: Value) -> Value {
+    match keys.next() {
+        Some(key) => Dict::from([(key.to_owned(), nest(keys, value))]).into(),
+        None => value,
+    }
+}
+
+impl Provider for Given {
+    fn metadata(&self) -> Metadata {
+        self.metadata.clone()
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>> {
+        Ok(self.data.clone())
+    }
+}
+
+/// Where to look for a value with this key: a variable, or a file and the key in it.
+pub(super) fn place(figment: &Figment, environment: Option<&str>, key: &str, value: &Value) -> String {
+    let tag = deepest(value).tag();
+    match figment.get_metadata(tag) {
+        Some(Metadata { source: None, name, .. }) => format!("{name}: `{key}`"),
+        metadata => {
+            // Tags tell the default profile and the global one from all others.
+            let table = match (tag.profile(), environment) {
+                (None, Some(environment)) => format!("env.{environment}."),
+                _ => String::new(),
+            };
+            match metadata.and_then(|metadata| metadata.source.as_ref()) {
+                Some(file @ Source::File(_)) => format!("{file}: `{table}{key}`"),
+                _ => format!("`{table}{key}`"),
+            }
+        }
+    }
+}
+
+/// Whether a value comes from an environment variable alone.
+pub(super) fn is_variable(figment: &Figment, value: &Value) -> bool {
+    match value {
+        Value::Dict(_, dict) if !dict.is_empty() => dict.values().all(|value| is_variable(figment, value)),
+        value => figment.get_metadata(value.tag()).is_some_and(|metadata| metadata.source.is_none()),
+    }
+}
+
+/// A table that several sources contribute to has the tag of the last, so its first value tells more.
+fn deepest(value: &Value) -> &Value {
+    match value {
+        Value::Dict(_, dict) => dict.values().next().map_or(value, deepest),
+        value => value,
+    }
+}

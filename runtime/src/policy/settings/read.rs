@@ -1,0 +1,389 @@
+//! What the settings say, each value checked by itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::Figment;
+use figment::value::{Dict, Value};
+
+use super::origin::{is_variable, place};
+use crate::policy::{OnFailure, RetryOn};
+
+const TOP: &[&str] = &[
+    "keep_going",
+    "deadline",
+    "concurrency",
+    "blocking_threads",
+    "state_dir",
+    "defaults",
+    "factory",
+    "resource",
+];
+const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
+const FACTORY: &[&str] = &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint"];
+const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];
+const RESOURCE: &[&str] = &["at_once", "breaker"];
+const BREAKER: &[&str] = &["failures", "open_for"];
+
+/// All that settings say.
+#[derive(Default)]
+pub(super) struct Overrides {
+    pub(super) keep_going: Option<bool>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) concurrency: Option<usize>,
+    pub(super) blocking_threads: Option<usize>,
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) defaults: PolicyOverride,
+    pub(super) factories: Vec<Named<FactoryOverride>>,
+    pub(super) resources: Vec<Named<ResourceOverride>>,
+}
+
+/// A value, or `false` for none.
+#[derive(Clone, Copy)]
+pub(super) enum Switch<T> {
+    Off,
+    To(T),
+}
+
+#[derive(Default)]
+pub(super) struct PolicyOverride {
+    pub(super) retry: Option<Placed<Switch<RetryOverride>>>,
+    pub(super) timeout: Option<Switch<Duration>>,
+    pub(super) total_timeout: Option<Switch<Duration>>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct RetryOverride {
+    pub(super) times: Option<u32>,
+    pub(super) backoff: Option<(Duration, Duration)>,
+    pub(super) factor: Option<f32>,
+    pub(super) jitter: Option<bool>,
+    pub(super) on: Option<RetryOn>,
+}
+
+pub(super) struct FactoryOverride {
+    pub(super) policy: PolicyOverride,
+    pub(super) on_failure: Option<Placed<OnFailure>>,
+    pub(super) enabled: Option<Placed<bool>>,
+    pub(super) checkpoint: Option<Placed<bool>>,
+}
+
+pub(super) struct ResourceOverride {
+    pub(super) at_once: Option<Switch<u32>>,
+    pub(super) breaker: Option<Placed<Switch<BreakerOverride>>>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct BreakerOverride {
+    pub(super) failures: Option<u32>,
+    pub(super) open_for: Option<Duration>,
+}
+
+/// With the place where it is said.
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) place: String,
+}
+
+/// What is said of a factory or resource.
+pub(super) struct Named<T> {
+    pub(super) name: String,
+    pub(super) place: String,
+    /// Whether only variables say it, which have neither case nor a single underscore of their own.
+    pub(super) by_variable: bool,
+    pub(super) says: T,
+}
+
+/// Reads values, and collects what is wrong with them.
+pub(super) struct Reader<'a> {
+    figment: &'a Figment,
+    environment: Option<&'a str>,
+    mistakes: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn read(figment: &'a Figment, environment: Option<&'a str>) -> (Overrides, Vec<String>) {
+        let mut reader = Self { figment, environment, mistakes: Vec::new() };
+        // Without a path it is all there is; what could fail are providers, and ours do not.
+        let overrides = match figment.find_value("") {
+            Ok(all) => reader.overrides(&all),
+            Err(error) => {
+                reader.mistakes.push(error.to_string());
+                Overrides::default()
+            }
+        };
+        (overrides, reader.mistakes)
+    }
+
+    fn overrides(&mut self, all: &Value) -> Overrides {
+        let Some(table) = self.table("", all, TOP) else { return Overrides::default() };
+        Overrides {
+            keep_going: self.field(table, "", "keep_going", SWITCH, Value::to_bool),
+            deadline: self.field(table, "", "deadline", DURATION, duration),
+            concurrency: self.field(table, "", "concurrency", COUNT, count),
+            blocking_threads: self.field(table, "", "blocking_threads", COUNT, count),
+            state_dir: self
+                .field(table, "", "state_dir", "a path", |value| value.as_str().map(PathBuf::from)),
+            defaults: match table.get("defaults").and_then(|value| self.table("defaults", value, DEFAULTS)) {
+                Some(defaults) => self.policy(defaults, "defaults"),
+                None => PolicyOverride::default(),
+            },
+            factories: self.named(table, "factory", Self::factory),
+            resources: self.named(table, "resource", Self::resource),
+        }
+    }
+
+    fn factory(&mut self, path: &str, value: &Value) -> Option<FactoryOverride> {
+        let table = self.table(path, value, FACTORY)?;
+        Some(FactoryOverride {
+            policy: self.policy(table, path),
+            on_failure: self.choice(
+                table,
+                path,
+                "on_failure",
+                &[("fail", OnFailure::Fail), ("skip", OnFailure::Skip), ("fallback", OnFailure::Fallback)],
+            ),
+            enabled: self.placed(table, path, "enabled", SWITCH, Value::to_bool),
+            checkpoint: self.placed(table, path, "checkpoint", SWITCH, Value::to_bool),
+        })
+    }
+
+    fn resource(&mut self, path: &str, value: &Value) -> Option<ResourceOverride> {
+        let table = self.table(path, value, RESOURCE)?;
+        let at_once = self.field(table, path, "at_once", "a whole number of at least 1, or false", |value| {
+            switch(value, |value| whole(value).filter(|&number: &u32| number > 0))
+        });
+        let breaker = table.get("breaker").and_then(|value| {
+            let path = joined(path, "breaker");
+            let place = self.place(&path, value);
+            let value = match value.to_bool() {
+                Some(false) => Switch::Off,
+                _ => {
+                    let table = self.table(&path, value, BREAKER)?;
+                    let failures = |value: &Value| whole(value).filter(|&number: &u32| number > 0);
+                    Switch::To(BreakerOverride {
+                        failures: self.field(table, &path, "failures", COUNT, failures),
+                        open_for: self.field(table, &path, "open_for", DURATION, duration),
+                    })
+                }
+            };
+            Some(Placed { value, place })
+        });
+        Some(ResourceOverride { at_once, breaker })
+    }
+
+    fn policy(&mut self, table: &Dict, path: &str) -> PolicyOverride {
+        let limit = |value: &Value| switch(value, duration);
+        PolicyOverride {
+            retry: table.get("retry").and_then(|value| {
+                let path = joined(path, "retry");
+                let place = self.place(&path, value);
+                let value = match value.to_bool() {
+                    Some(false) => Switch::Off,
+                    _ => Switch::To(self.retry(&path, value)?),
+                };
+                Some(Placed { value, place })
+            }),
+            timeout: self.field(table, path, "timeout", LIMIT, limit),
+            total_timeout: self.field(table, path, "total_timeout", LIMIT, limit),
+        }
+    }
+
+    fn retry(&mut self, path: &str, value: &Value) -> Option<RetryOverride> {
+        let table = self.table(path, value, RETRY)?;
+        let on = [("transient", RetryOn::Transient), ("any", RetryOn::Any)];
+        Some(RetryOverride {
+            times: self.field(table, path, "times", "a whole number", whole),
+            backoff: self.field(table, path, "backoff", r#"two durations such as "1s..1m""#, range),
+            factor: self.field(table, path, "factor", "a number of at least 1", factor),
+            jitter: self.field(table, path, "jitter", SWITCH, Value::to_bool),
+            on: self.choice(table, path, "on", &on).map(|on| on.value),
+        })
+    }
+
+    fn named<T>(
+        &mut self,
+        table: &Dict,
+        kind: &str,
+        read: impl Fn(&mut Self, &str, &Value) -> Option<T>,
+    ) -> Vec<Named<T>> {
+        let Some(value) = table.get(kind) else { return Vec::new() };
+        let Some(dict) = value.as_dict() else {
+            self.mistake(kind, value, &format!("a table for each {kind}, as in [{kind}.name]"));
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for (name, value) in dict {
+            let path = joined(kind, name);
+            if let Some(says) = read(self, &path, value) {
+                let place = self.place(&path, value);
+                let by_variable = is_variable(self.figment, value);
+                all.push(Named { name: name.clone(), place, by_variable, says });
+            }
+        }
+        // What variables say goes before what files say of the same, under another spelling.
+        all.sort_by_key(|named| named.by_variable);
+        all
+    }
+
+    fn table<'v>(&mut self, path: &str, value: &'v Value, allowed: &[&str]) -> Option<&'v Dict> {
+        let Some(table) = value.as_dict() else {
+            let switched = if matches!(allowed, RETRY | BREAKER) { ", or false" } else { "" };
+            self.mistake(path, value, &format!("a table with {}{switched}", quoted(allowed.iter().copied())));
+            return None;
+        };
+        for (key, value) in table {
+            if !allowed.contains(&key.as_str()) {
+                let near = did_you_mean(key, allowed.iter().copied());
+                let place = self.place(&joined(path, key), value);
+                self.mistakes.push(format!("{place}: unknown setting{near}"));
+            }
+        }
+        Some(table)
+    }
+
+    fn field<T>(
+        &mut self,
+        table: &Dict,
+        path: &str,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = table.get(key)?;
+        let read = read(value);
+        if read.is_none() {
+            self.mistake(&joined(path, key), value, expected);
+        }
+        read
+    }
+
+    fn placed<T>(
+        &mut self,
+        table: &Dict,
+        path: &str,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<Placed<T>> {
+        let value = self.field(table, path, key, expected, read)?;
+        let place = self.place(&joined(path, key), table.get(key)?);
+        Some(Placed { value, place })
+    }
+
+    fn choice<T: Copy>(
+        &mut self,
+        table: &Dict,
+        path: &str,
+        key: &str,
+        choices: &[(&str, T)],
+    ) -> Option<Placed<T>> {
+        let words = quoted(choices.iter().map(|(word, _)| *word)).replace('`', "\"");
+        self.placed(table, path, key, &format!("one of {words}"), |value| {
+            let word = value.as_str()?;
+            choices.iter().find(|(choice, _)| *choice == word).map(|(_, value)| *value)
+        })
+    }
+
+    fn place(&self, path: &str, value: &Value) -> String {
+        place(self.figment, self.environment, path, value)
+    }
+
+    fn mistake(&mut self, path: &str, value: &Value, expected: &str) {
+        let place = self.place(path, value);
+        self.mistakes.push(wrong(&place, expected, value));
+    }
+}
+
+const SWITCH: &str = "true or false";
+const DURATION: &str = r#"a duration such as "10s""#;
+const LIMIT: &str = r#"a duration such as "10s", or false"#;
+const COUNT: &str = "a whole number of at least 1";
+
+/// `setl.toml: `deadline`: expected a duration such as "10s", found 10`
+pub(super) fn wrong(place: &str, expected: &str, value: &Value) -> String {
+    let found = match value {
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Char(_, char) => format!("{char:?}"),
+        Value::Bool(_, bool) => bool.to_string(),
+        Value::Num(..) => match (integer(value), value.to_f64()) {
+            (Some(integer), _) => integer.to_string(),
+            (None, Some(float)) => format!("{float:?}"),
+            (None, None) => "a number".to_owned(),
+        },
+        Value::Empty(..) => "nothing".to_owned(),
+        Value::Dict(..) => "a table".to_owned(),
+        Value::Array(..) => "a list".to_owned(),
+    };
+    format!("{place}: expected {expected}, found {found}")
+}
+
+/// `, did you mean `timeout`?` when `word` is near to one of them, else the list of what is there.
+pub(super) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> + Clone) -> String {
+    let wanted = plain(word);
+    let near = there
+        .clone()
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((_, candidate)) => format!(", did you mean `{candidate}`?"),
+        None if there.clone().next().is_none() => "; there is none".to_owned(),
+        None => format!("; there are {}", quoted(there)),
+    }
+}
+
+/// A name without case and underscores, as in variables.
+pub(super) fn plain(name: &str) -> String {
+    name.to_lowercase().replace('_', "")
+}
+
+/// Whether the author of this variable, named without its prefix, meant a setting.
+pub(super) fn is_meant(variable: &str) -> bool {
+    let key = variable.to_ascii_lowercase();
+    key.contains("__") || TOP.iter().any(|setting| strsim::damerau_levenshtein(&key, setting) <= 2)
+}
+
+/// `` `a`, `b` ``
+fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn switch<T>(value: &Value, read: impl FnOnce(&Value) -> Option<T>) -> Option<Switch<T>> {
+    match value.to_bool() {
+        Some(false) => Some(Switch::Off),
+        _ => read(value).map(Switch::To),
+    }
+}
+
+/// A duration of more than nothing.
+fn duration(value: &Value) -> Option<Duration> {
+    humantime::parse_duration(value.as_str()?).ok().filter(|duration| !duration.is_zero())
+}
+
+fn range(value: &Value) -> Option<(Duration, Duration)> {
+    let (from, to) = value.as_str()?.split_once("..")?;
+    let read = |text: &str| humantime::parse_duration(text.trim()).ok();
+    Some((read(from)?, read(to)?)).filter(|(from, to)| from <= to)
+}
+
+fn integer(value: &Value) -> Option<i128> {
+    value.to_i128().or_else(|| value.to_u128()?.try_into().ok())
+}
+
+fn whole<T: TryFrom<i128>>(value: &Value) -> Option<T> {
+    integer(value)?.try_into().ok()
+}
+
+fn count(value: &Value) -> Option<usize> {
+    whole(value).filter(|&number: &usize| number > 0)
+}
+
+fn factor(value: &Value) -> Option<f32> {
+    let factor = value.to_f64().or_else(|| Some(integer(value)? as f64))? as f32;
+    (factor.is_finite() && factor >= 1.0).then_some(factor)
+}
