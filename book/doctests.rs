@@ -95,6 +95,12 @@ mod data {}
 #[doc = include_str!("src/running.md")]
 mod running {}
 
+#[doc = include_str!("src/conditions.md")]
+mod conditions {}
+
+#[doc = include_str!("src/operating.md")]
+mod operating {}
+
 #[doc = include_str!("src/testing.md")]
 mod testing {}
 
