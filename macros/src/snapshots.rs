@@ -52,6 +52,41 @@ fn function_factory() {
 }
 
 #[test]
+fn factory_with_policy() {
+    let options = quote! {
+        output = Rates,
+        retry(times = 3, backoff = "100ms..10s", factor = 2, jitter = false, on = is_busy),
+        timeout = "30s",
+        total_timeout = "1m 30s 5ms",
+        on_failure = fallback(CachedRates),
+        when = settings.full && *day > 0,
+        resource = RATES,
+        volatile
+    };
+    let item = quote! {
+        struct FetchRates {
+            #[delivery]
+            settings: Settings,
+            #[delivery]
+            day: u8,
+        }
+    };
+    check("factory_with_policy", &factory::expand(options, item));
+}
+
+#[test]
+fn factory_that_may_be_skipped() {
+    let item = quote! {
+        fn report<T: Row>((first, _): (T, T), #[delivery(optional)] rates: Option<Rates>) -> Result<T> {
+            Ok(first)
+        }
+    };
+    let options =
+        quote!(on_failure = skip, when = rates.is_some() || _0.is_due()?, retry(times = 0), checkpoint);
+    check("factory_that_may_be_skipped", &factory::expand(options, item));
+}
+
+#[test]
 fn factory_with_mistake() {
     let item = quote! {
         struct Count {
@@ -94,6 +129,7 @@ fn deliveries() {
 #[test]
 fn pipeline_without_mistake() {
     let stages = quote!(
+        defaults(retry(times = 2), timeout = "1h"),
         extract(read_flights),
         #[barrier]
         transform(CarrierDelays),

@@ -233,9 +233,9 @@ impl Fallback {
 
 /// That a factory can be the fallback of `F`: it delivers the same `Output`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot stand in for `{F}`: it is no factory that delivers `{Output}`",
-    label = "does not deliver `{Output}`",
-    note = "a fallback is another `#[factory]` with the same output; it needs no place in a stage"
+    message = "`{Self}` cannot stand in for `{F}`: it does not deliver `{Output}`",
+    label = "must be a factory that delivers `{Output}`",
+    note = "a fallback is another factory with the same output, complete with `impl Factory`; it needs no place in a stage"
 )]
 pub trait StandsInFor<F, Output> {
     /// The fallback.
@@ -278,7 +278,11 @@ pub trait Produces<P> {
 /// What an output of type `()` goes by: nobody can ask for it.
 pub struct Sink<F>(PhantomData<fn() -> F>);
 
-/// That a factory can be wired in the pipeline `P`: all its deliveries have a producer there.
+/// That a factory can be wired in the pipeline `P`: all its deliveries have a producer there, and those of its fallback.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
+    label = "its fallback `{Self}` needs `#[factory]`"
+)]
 pub trait Wired<P> {
     /// Where each delivery comes from.
     const FROM: &'static [Source];

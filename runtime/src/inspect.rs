@@ -4,5 +4,5 @@ mod describe;
 mod diagram;
 
 pub use describe::describe;
-pub(crate) use describe::short_type;
+pub(crate) use describe::{conduct, short_type};
 pub use diagram::Diagram;

@@ -1,7 +1,7 @@
 //! When a factory runs, and what is done when it fails: the options of `#[factory]` that say so.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprLit, Lit, Type};
 
 use super::Model;
@@ -30,7 +30,7 @@ enum OnFailure {
     #[default]
     Fail,
     Skip,
-    Fallback(Type),
+    Fallback(Box<Type>),
 }
 
 impl Conduct {
@@ -101,7 +101,16 @@ impl Conduct {
             OnFailure::Fallback(_) => Some(quote!(.on_failure(#setl::OnFailure::Fallback))),
         };
         let conditional = self.when.as_ref().map(|_| quote!(.conditional()));
-        let resource = self.resource.as_ref().map(|resource| quote!(.resource(&#resource)));
+        let resource = self.resource.as_ref().map(|resource| {
+            // The variable has a type, so that what has another is a mistake of this option only.
+            let place = Place::of(resource);
+            let at_resource = runtime(place.start);
+            let reference = quote_spanned!(place.start=> &);
+            let declared = quote_spanned! {place.start=>
+                let resource: &'static #at_resource::Resource = #reference #resource;
+            };
+            quote!(.resource({ #declared resource }))
+        });
         let checkpoint = self.checkpoint.then(|| quote!(.checkpoint()));
         let volatile = self.volatile.then(|| quote!(.volatile()));
         let said = quote!(#limits #on_failure #conditional #resource #checkpoint #volatile);
@@ -134,18 +143,22 @@ impl Model {
         let (setl, at_other) = (runtime(Span::call_site()), runtime(place.start));
         let of = place.last("of");
         let arguments = place.angled(&quote!(#other, Self, #output));
+        let call = quote_spanned!(place.end=> ());
         Some(quote! {
             const FALLBACK: #setl::Option<#setl::Fallback> =
-                #setl::Some(#at_other::Fallback::#of::#arguments());
+                #setl::Some(#at_other::Fallback::#of::#arguments #call);
         })
     }
 
     /// Evaluates the fallback of a factory that is in no pipeline yet. Of a generic one there is nothing to evaluate.
     pub(super) fn expand_check_of_fallback(&self) -> Option<TokenStream> {
-        let (setl, name) = (runtime(Span::call_site()), &self.name);
-        self.conduct.fallback().filter(|_| self.generics.params.is_empty())?;
+        let other = self.conduct.fallback().filter(|_| self.generics.params.is_empty())?;
+        let (setl, name, place) = (runtime(Span::call_site()), &self.name, Place::of(other));
+        let at_other = runtime(place.start);
+        let itself = place.angled(&quote!(#name as #at_other::FactoryItem));
+        let fallback = place.last("FALLBACK");
         Some(quote! {
-            const _: #setl::Option<#setl::Fallback> = <#name as #setl::FactoryItem>::FALLBACK;
+            const _: #setl::Option<#setl::Fallback> = #itself::#fallback;
         })
     }
 
@@ -210,7 +223,7 @@ fn on_failure(chosen: &Word, factory: &Ident) -> syn::Result<OnFailure> {
                 );
                 return Err(syn::Error::new_spanned(other, message));
             }
-            Ok(OnFailure::Fallback(other))
+            Ok(OnFailure::Fallback(Box::new(other)))
         }
         ("fallback", _) => {
             let message =

@@ -135,7 +135,9 @@ const _: () = {
             waits: ::setl::__private::Cow::Borrowed(&GRAPH.waits),
             order: ::setl::__private::Cow::Borrowed(&ORDER.order),
             levels: ::setl::__private::Cow::Borrowed(&ORDER.levels),
-            defaults: ::setl::__private::Policy::NONE,
+            defaults: ::setl::__private::Policy::NONE
+                .retry(::setl::__private::Retry::times(2))
+                .timeout(::setl::__private::Duration::from_secs(3600u64)),
         };
         const STEPS: &'static [::setl::__private::Step] = &[
             ENTRIES[0usize].step,

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::plan::{Delivery, Plan, Source, Taking};
+use crate::policy::{Policy, Retry};
 
 /// The pipeline as text: its inputs, its stages, and what each factory takes from whom.
 pub fn describe(plan: &Plan) -> String {
@@ -13,7 +14,7 @@ pub fn describe(plan: &Plan) -> String {
 }
 
 fn write(plan: &Plan, text: &mut String) -> std::fmt::Result {
-    writeln!(text, "pipeline {}", plan.pipeline)?;
+    writeln!(text, "pipeline {}{}", plan.pipeline, in_parentheses(&conduct(&plan.defaults)))?;
     if !plan.inputs.is_empty() {
         writeln!(text, "\ninputs")?;
         for input in plan.inputs.iter() {
@@ -23,24 +24,68 @@ fn write(plan: &Plan, text: &mut String) -> std::fmt::Result {
     for (index, stage) in plan.stages.iter().enumerate() {
         let options =
             [(stage.barrier, "barrier"), (stage.sequential, "sequential"), (stage.no_write, "no_write")];
-        let options: Vec<_> = options.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
-        let options = if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
+        let options: Vec<_> =
+            options.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned()).collect();
+        let options = in_parentheses(&options);
         writeln!(text, "\nstage {}{options}", stage.name)?;
         for (_, factory) in plan.factories_of(index) {
             let output = short_type((factory.output)());
-            writeln!(text, "  {} -> {output}{}", factory.name, with_id(factory.id))?;
-            for (delivery, source) in factory.deliveries.iter().zip(factory.sources.iter()) {
-                writeln!(
-                    text,
-                    "    {}: {}{}",
-                    delivery.name,
-                    delivery.type_name,
-                    origin(plan, delivery, *source)
-                )?;
+            let conduct = in_parentheses(&conduct(factory.policy));
+            writeln!(text, "  {} -> {output}{}{conduct}", factory.name, with_id(factory.id))?;
+            write_deliveries(plan, "    ", factory.deliveries, &factory.sources, text)?;
+            if let Some(fallback) = &factory.fallback {
+                let conduct = in_parentheses(&self::conduct(fallback.policy));
+                writeln!(text, "    on failure {}{conduct}", fallback.name)?;
+                write_deliveries(plan, "      ", fallback.deliveries, &fallback.sources, text)?;
             }
         }
     }
     Ok(())
+}
+
+fn write_deliveries(
+    plan: &Plan,
+    indent: &str,
+    deliveries: &[Delivery],
+    sources: &[Source],
+    text: &mut String,
+) -> std::fmt::Result {
+    for (delivery, source) in deliveries.iter().zip(sources) {
+        let origin = origin(plan, delivery, *source);
+        writeln!(text, "{indent}{}: {}{origin}", delivery.name, delivery.type_name)?;
+    }
+    Ok(())
+}
+
+/// What a policy says, in a few words each.
+pub(crate) fn conduct(policy: &Policy) -> Vec<String> {
+    let mut said = Vec::new();
+    match policy.retry {
+        Some(Retry { times: 0, .. }) => said.push("no retries".to_owned()),
+        Some(Retry { times: 1, .. }) => said.push("1 retry".to_owned()),
+        Some(Retry { times, .. }) => said.push(format!("{times} retries")),
+        None => {}
+    }
+    if let Some(timeout) = policy.timeout {
+        said.push(format!("timeout {}", humantime::format_duration(timeout)));
+    }
+    if let Some(timeout) = policy.total_timeout {
+        said.push(format!("total timeout {}", humantime::format_duration(timeout)));
+    }
+    if let Some(resource) = policy.resource {
+        said.push(format!("resource {}", resource.name));
+    }
+    let flags = [
+        (policy.is_skippable(), "may be skipped"),
+        (policy.checkpoint, "checkpoint"),
+        (policy.volatile, "volatile"),
+    ];
+    said.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned()));
+    said
+}
+
+fn in_parentheses(said: &[String]) -> String {
+    if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
 fn origin(plan: &Plan, delivery: &Delivery, source: Source) -> String {

@@ -44,3 +44,20 @@ impl<T: Clone + Send + Sync + 'static> Factory for Load<T> {
 /// A generic function factory that delivers nothing.
 #[factory]
 pub fn discard<T: Clone>(_value: Vec<T>) {}
+
+/// A generic factory that may be skipped.
+#[factory(on_failure = skip, retry(times = 1, backoff = "1ms"))]
+pub fn first<T: Clone>(values: Vec<T>) -> Result<T> {
+    values.first().cloned().ok_or_else(|| setl::Error::msg("no values"))
+}
+
+/// A factory that another one stands in for, which is nobody else's business.
+#[factory(on_failure = fallback(known_names))]
+pub fn fetch_names(service: String) -> Result<Names> {
+    Err(setl::Error::msg(service))
+}
+
+#[factory]
+fn known_names(#[delivery(id = Raw)] names: Names) -> Names {
+    names
+}

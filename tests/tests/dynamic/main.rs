@@ -36,6 +36,8 @@ fn report(total: Total, #[delivery(shared)] title: Arc<String>) -> Page {
     Page(format!("{title}: {}", total.0))
 }
 
+mod failures;
+
 mod mistakes;
 
 mod loops;

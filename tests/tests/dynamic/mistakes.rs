@@ -2,7 +2,7 @@ use super::*;
 
 /// Builds, and compares every mistake.
 #[track_caller]
-fn check(builder: Builder, expected: &[&str]) {
+pub(super) fn check(builder: Builder, expected: &[&str]) {
     let error = builder.build().unwrap_err();
     assert_eq!(error.mistakes, expected);
     assert_eq!(error.pipeline, "daily");
@@ -220,8 +220,8 @@ fn a_pipeline_is_empty() {
 
 #[test]
 fn what_may_be_absent_is_needed() {
-    let text = "`Orders` may be absent; factory `sum` takes it as `orders`, which must be optional: \
-                `#[delivery(optional)]` with the type `Option<Orders>`";
+    let text = "pipeline `daily`: factory `sum` needs `orders` in every run, but input `orders` may be absent; take it \
+                as `#[delivery(optional)] orders: Option<Orders>`, or make the input one that is always there";
     check(daily().optional_input::<Orders>("orders", None).factory::<sum>(), &[text]);
     check(daily().optional_input("orders", Some(Orders(vec![]))).factory::<sum>(), &[text]);
 }
@@ -232,8 +232,10 @@ fn what_may_be_absent_is_needed_by_name() {
         daily()
             .optional_input("perhaps", Some(Orders(vec![])))
             .factory_named::<sum>("s", |wiring| wiring.take("orders", "perhaps")),
-        &["`perhaps` may be absent; factory `s` takes it as `orders`, which must be optional: \
-           `#[delivery(optional)]` with the type `Option<Orders>`"],
+        &[
+            "pipeline `daily`: factory `s` needs `orders` in every run, but input `perhaps` may be absent; take it as \
+           `#[delivery(optional)] orders: Option<Orders>`, or make the input one that is always there",
+        ],
     );
 }
 

@@ -87,8 +87,10 @@ impl Builder {
             && all < one
         {
             mistakes.push(format!(
-                "the defaults of pipeline `{}` give all attempts together {all:?} (`total_timeout`), and one of them {one:?} (`timeout`)",
-                self.name
+                "the defaults of pipeline `{}` give all attempts together {} (`total_timeout`), and one of them {} (`timeout`)",
+                self.name,
+                humantime::format_duration(all),
+                humantime::format_duration(one)
             ));
         }
     }

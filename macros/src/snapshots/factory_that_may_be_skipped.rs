@@ -1,0 +1,122 @@
+fn report<T: Row>((first, _): (T, T), rates: Option<Rates>) -> Result<T> {
+    Ok(first)
+}
+#[allow(non_camel_case_types, reason = "stands for the function of the same name")]
+struct report<T: Row> {
+    deliveries: ::setl::__private::Option<((T, T), Option<Rates>)>,
+    marker: ::setl::__private::PhantomData<fn() -> (T,)>,
+}
+impl<T: Row> ::setl::__private::FactoryItem for report<T>
+where
+    T: ::setl::__private::Payload,
+{
+    const NAME: &'static str = "report";
+    type Output = T;
+    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
+    const BLOCKING: bool = true;
+    const DELIVERIES: &'static [::setl::__private::Delivery] = &[
+        ::setl::__private::Delivery {
+            name: "0",
+            type_name: "(T, T)",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: false,
+            taking: ::setl::__private::Taking::Owned,
+        },
+        ::setl::__private::Delivery {
+            name: "rates",
+            type_name: "Option<Rates>",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: true,
+            taking: ::setl::__private::Taking::Owned,
+        },
+    ];
+    type Presence = ::setl::__private::Sometimes;
+    type Deliveries = ((T, T), Option<Rates>);
+    #[allow(unused_variables, reason = "there may be no deliveries")]
+    fn receive(
+        inbox: &mut ::setl::__private::Inbox<'_>,
+    ) -> ::setl::__private::Result<Self::Deliveries> {
+        ::setl::__private::Ok((
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                (T, T),
+            >>::take(inbox, 0usize)?,
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                Rates,
+            >>::take_optional(inbox, 1usize)?,
+        ))
+    }
+    fn assemble((__0, __1): Self::Deliveries) -> Self {
+        Self {
+            deliveries: ::setl::__private::Some((__0, __1)),
+            marker: ::setl::__private::PhantomData,
+        }
+    }
+    fn requirements() -> ::setl::__private::Vec<::setl::__private::Requirement> {
+        ::setl::__private::vec([
+            ::setl::__private::Requirement::new::<
+                (T, T),
+                (T, T),
+            >(false, ::setl::__private::None),
+            ::setl::__private::Requirement::new::<
+                Rates,
+                Rates,
+            >(true, ::setl::__private::None),
+        ])
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
+        use ::setl::__private::{Inspectable as _, Opaque as _};
+        (&&::setl::__private::Probe::<T>::NEW).inspector()(output, "report")
+    }
+    const POLICY: &'static ::setl::__private::Policy = &::setl::__private::Policy::NONE
+        .retry(::setl::__private::Retry::times(0))
+        .on_failure(::setl::__private::OnFailure::Skip)
+        .conditional()
+        .checkpoint();
+    #[allow(unused_variables, reason = "a condition on some of the deliveries")]
+    fn is_due(__deliveries: &Self::Deliveries) -> ::setl::__private::Result<bool> {
+        let (_0, rates) = __deliveries;
+        ::setl::__private::is_due(rates.is_some() || _0.is_due()?)
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
+        use ::setl::__private::{Lasting as _, Undoable as _};
+        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
+    }
+}
+impl<T: Row, ThePipeline> ::setl::__private::Produces<ThePipeline> for report<T>
+where
+    T: ::setl::__private::Payload,
+{
+    type Key = T;
+    type Itself = Self;
+}
+impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for report<T>
+where
+    T: ::setl::__private::Payload,
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<(T, T)>,
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Rates>,
+{
+    const FROM: &'static [::setl::__private::Source] = &[
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<(T, T)>>::SOURCE,
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<Rates>>::SOURCE,
+    ];
+}
+impl<T: Row> ::setl::__private::Factory for report<T>
+where
+    T: ::setl::__private::Payload,
+{
+    #[allow(
+        clippy::unit_arg,
+        clippy::let_unit_value,
+        reason = "the function may return nothing"
+    )]
+    async fn process(&mut self) -> ::setl::__private::Result<Self::Output> {
+        let ::setl::__private::Some((__0, __1)) = self.deliveries.take() else {
+            return ::setl::__private::Err(::setl::__private::processed_twice());
+        };
+        <Result<T> as ::setl::__private::Fallible>::into_result(report::<T>(__0, __1))
+    }
+}

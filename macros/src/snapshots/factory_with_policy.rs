@@ -1,0 +1,115 @@
+struct FetchRates {
+    settings: Settings,
+    day: u8,
+}
+impl ::setl::__private::FactoryItem for FetchRates {
+    const NAME: &'static str = "FetchRates";
+    type Output = Rates;
+    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
+    const BLOCKING: bool = false;
+    const DELIVERIES: &'static [::setl::__private::Delivery] = &[
+        ::setl::__private::Delivery {
+            name: "settings",
+            type_name: "Settings",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: false,
+            taking: ::setl::__private::Taking::Owned,
+        },
+        ::setl::__private::Delivery {
+            name: "day",
+            type_name: "u8",
+            id: ::setl::__private::None,
+            producer: ::setl::__private::None,
+            optional: false,
+            taking: ::setl::__private::Taking::Owned,
+        },
+    ];
+    type Presence = ::setl::__private::Sometimes;
+    type Deliveries = (Settings, u8);
+    #[allow(unused_variables, reason = "there may be no deliveries")]
+    fn receive(
+        inbox: &mut ::setl::__private::Inbox<'_>,
+    ) -> ::setl::__private::Result<Self::Deliveries> {
+        ::setl::__private::Ok((
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                Settings,
+            >>::take(inbox, 0usize)?,
+            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+                u8,
+            >>::take(inbox, 1usize)?,
+        ))
+    }
+    fn assemble((__0, __1): Self::Deliveries) -> Self {
+        Self { settings: __0, day: __1 }
+    }
+    fn requirements() -> ::setl::__private::Vec<::setl::__private::Requirement> {
+        ::setl::__private::vec([
+            ::setl::__private::Requirement::new::<
+                Settings,
+                Settings,
+            >(false, ::setl::__private::None),
+            ::setl::__private::Requirement::new::<u8, u8>(false, ::setl::__private::None),
+        ])
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
+        use ::setl::__private::{Inspectable as _, Opaque as _};
+        (&&::setl::__private::Probe::<Rates>::NEW).inspector()(output, "FetchRates")
+    }
+    const POLICY: &'static ::setl::__private::Policy = &::setl::__private::Policy::NONE
+        .retry(
+            ::setl::__private::Retry::times(3)
+                .backoff(
+                    ::setl::__private::Duration::from_millis(100u64),
+                    ::setl::__private::Duration::from_secs(10u64),
+                )
+                .factor(2f32)
+                .jitter(false)
+                .on({
+                    let on: ::setl::__private::RetryIf = is_busy;
+                    ::setl::__private::RetryOn::If(on)
+                }),
+        )
+        .timeout(::setl::__private::Duration::from_secs(30u64))
+        .total_timeout(::setl::__private::Duration::from_millis(90005u64))
+        .on_failure(::setl::__private::OnFailure::Fallback)
+        .conditional()
+        .resource({
+            let resource: &'static ::setl::__private::Resource = &RATES;
+            resource
+        })
+        .volatile();
+    const FALLBACK: ::setl::__private::Option<::setl::__private::Fallback> = ::setl::__private::Some(
+        ::setl::__private::Fallback::of::<CachedRates, Self, Rates>(),
+    );
+    #[allow(unused_variables, reason = "a condition on some of the deliveries")]
+    fn is_due(__deliveries: &Self::Deliveries) -> ::setl::__private::Result<bool> {
+        let (settings, day) = __deliveries;
+        ::setl::__private::is_due(settings.full && *day > 0)
+    }
+    #[allow(unused_imports, reason = "one of them is enough")]
+    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
+        use ::setl::__private::{Lasting as _, Undoable as _};
+        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
+    }
+}
+impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for FetchRates {
+    type Key = Rates;
+    type Itself = Self;
+}
+impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for FetchRates
+where
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Settings>,
+    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<u8>,
+    CachedRates: ::setl::__private::Wired<ThePipeline>,
+{
+    const FROM: &'static [::setl::__private::Source] = &[
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<Settings>>::SOURCE,
+        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<u8>>::SOURCE,
+    ];
+    const FALLBACK_FROM: &'static [::setl::__private::Source] = <CachedRates as ::setl::__private::Wired<
+        ThePipeline,
+    >>::FROM;
+}
+const _: ::setl::__private::Option<::setl::__private::Fallback> = <FetchRates as ::setl::__private::FactoryItem>::FALLBACK;
