@@ -95,6 +95,9 @@ mod data {}
 #[doc = include_str!("src/running.md")]
 mod running {}
 
+#[doc = include_str!("src/error-handling.md")]
+mod error_handling {}
+
 #[doc = include_str!("src/testing.md")]
 mod testing {}
 
