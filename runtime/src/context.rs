@@ -49,7 +49,8 @@ impl Context {
 
     /// Of no run: see [`testing::context`](crate::testing::context).
     pub(crate) fn alone() -> Self {
-        let shared = Shared::new(crate::testing::no_launch(), Box::default(), &mut Default::default());
+        let shared =
+            Shared::new(crate::testing::no_launch(), crate::run::Conduct::default(), &mut Default::default());
         let cancel = shared.cancel.clone();
         Self::new(Arc::new(shared), Owner { node: 0, attempt: 1 }, cancel)
     }

@@ -18,7 +18,7 @@ use super::report::Phase;
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Unfinished};
 use crate::commit::Owner;
 use crate::plan::Source;
-use crate::policy::{CircuitOpen, OnFailure, Policy, Retry, TimedOut, Transience, find};
+use crate::policy::{CircuitOpen, OnFailure, Policy, Retry, TimedOut, find};
 
 /// Runs a factory under this policy.
 pub(super) fn supervised(
@@ -59,7 +59,10 @@ async fn supervise(
         (OnFailure::Fallback, Some(fallback), Some(stand_in)) => {
             shared.emit(|| Event::FellBack { factory: &plan.factories[node].name, to: fallback.name });
             attempts.stands_in = true;
-            match attempts.make(stand_in.step, stand_in.step.policy, &fallback.sources).await {
+            match attempts
+                .make(stand_in.step, &stand_in.step.policy.or(&plan.defaults), &fallback.sources)
+                .await
+            {
                 Ok(completed) => Ok(Completed { instead_of: Some(failure), ..completed }),
                 Err(Unfinished::Failed(second)) => Err(Unfinished::Failed(Box::new(Failure {
                     fallback: Some((fallback.name, second)),
@@ -188,7 +191,7 @@ impl Attempts<'_> {
             Some(resource) => tokio::select! {
                 biased;
                 () = shared.cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled)),
-                permit = shared.resources.enter(resource) => {
+                permit = shared.resources.enter(shared.effective.resource(resource)) => {
                     Some(permit.map_err(|open| Ended::Failed(Cause::Error(open.into())))?)
                 }
                 timed_out = time_is_up(deadline) => return Err(Ended::Failed(Cause::TimedOut(timed_out))),

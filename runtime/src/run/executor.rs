@@ -18,7 +18,7 @@ use super::blocking::BlockingPool;
 use super::current::{enter, in_run};
 use super::error::{Cause, FactoryError};
 use super::event::{Event, Observer};
-use super::handling::Handling;
+use super::handling::{Conduct, Handling};
 use super::panic::{caught, contained};
 use super::report::{Phase, PhaseCell, Record, Status, Timing};
 use super::runner::Options;
@@ -29,7 +29,7 @@ use super::sync::held;
 use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
 use crate::plan::{PlanRef, Source};
-use crate::policy::{Classifier, Resources, Transience, classify_by, unmark};
+use crate::policy::{Classifier, Effective, Resources, Transience, classify_by, unmark};
 
 /// Stands in for a factory: see [`testing`](crate::testing).
 pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;
@@ -75,6 +75,7 @@ pub struct Shared {
     pub(crate) phases: Box<[PhaseCell]>,
     /// What holds for each factory; empty where nothing is said of any.
     handling: Box<[Handling]>,
+    pub(crate) effective: Effective,
     pub(crate) resources: Resources,
     pub(crate) classifier: Option<Classifier>,
     keep_going: bool,
@@ -112,8 +113,9 @@ pub(crate) enum Why {
 }
 
 impl Shared {
-    pub(crate) fn new(launch: Launch, mut handling: Box<[Handling]>, options: &mut Options) -> Self {
+    pub(crate) fn new(launch: Launch, conduct: Conduct, options: &mut Options) -> Self {
         let Launch { plan, steps, inputs } = launch;
+        let Conduct { mut handling, effective } = conduct;
         let selected: Vec<bool> = (0..plan.factories.len())
             .map(|node| handling.get(node).is_none_or(|handling| handling.selected))
             .collect();
@@ -166,6 +168,7 @@ impl Shared {
             observers: std::mem::take(&mut options.observers),
             no_write: options.no_write,
             handling,
+            effective,
             resources: options.resources.take().unwrap_or_default().of_run(),
             classifier: options.classifier,
             keep_going: options.keep_going,

@@ -3,8 +3,8 @@
 use super::executor::Launch;
 use super::runner::Options;
 use super::select::Selection;
-use crate::plan::{Node, Plan};
-use crate::policy::{OnFailure, Policy};
+use crate::plan::Plan;
+use crate::policy::{Effective, EffectivePolicy, Policy};
 
 /// What holds for one factory in one run.
 #[derive(Clone, Copy, Debug)]
@@ -20,18 +20,35 @@ pub(crate) struct Handling {
     pub(crate) supervised: bool,
 }
 
-/// How each factory of a run is handled; nothing where there is nothing to say of any.
+#[derive(Default)]
+/// What holds for a run: for all of it, and for each factory; nothing for these where there is nothing to say of any.
+pub(crate) struct Conduct {
+    pub(crate) handling: Box<[Handling]>,
+    pub(crate) effective: Effective,
+}
+
+/// Puts together what the pipeline, the settings and the caller say of a run.
+///
+/// Settings go before what the caller says: they are there to change what a program does without building it anew.
 ///
 /// # Errors
 /// Why the run cannot start, each mistake in a sentence.
-pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Box<[Handling]>, Vec<String>> {
+pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, Vec<String>> {
     let plan = &launch.plan;
-    let selection = options.selection.take();
-    let plain = |node: &Node| !needs_supervision(node.policy);
-    if selection.is_none() && !needs_supervision(&plan.defaults) && plan.factories.iter().all(plain) {
-        return Ok(Box::default());
-    }
     let mut mistakes = Vec::new();
+    let effective = effective(launch, options).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Effective::default()
+    });
+    options.concurrency = effective.concurrency.or(options.concurrency);
+    options.blocking_threads = effective.blocking_threads.or(options.blocking_threads);
+    options.deadline = effective.deadline.or(options.deadline);
+    options.keep_going = effective.keep_going.unwrap_or(options.keep_going);
+    options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
+    let selection = options.selection.take();
+    if selection.is_none() && effective.policies.is_empty() && mistakes.is_empty() {
+        return Ok(Conduct { handling: Box::default(), effective });
+    }
     let selected = match &selection {
         None => vec![true; plan.factories.len()],
         Some(selection) => {
@@ -45,21 +62,28 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Box<[Hand
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let handling = plan.factories.iter().zip(selected).map(|(node, selected)| {
-        let policy = node.policy.or(&plan.defaults);
-        Handling { policy, selected, enabled: true, kept: false, supervised: needs_supervision(&policy) }
+    let handling = selected.into_iter().enumerate().map(|(node, selected)| {
+        let EffectivePolicy { policy, enabled, .. } = *effective.of_factory(node);
+        // A condition is asked where the factory is assembled.
+        let supervised = !Policy { conditional: false, ..policy }.is_trivial();
+        Handling { policy, selected, enabled, kept: false, supervised }
     });
-    Ok(handling.collect())
+    Ok(Conduct { handling: handling.collect(), effective })
 }
 
-/// Whether there is anything to do for a factory but to run it once.
-fn needs_supervision(policy: &Policy) -> bool {
-    policy.retry.is_some()
-        || policy.timeout.is_some()
-        || policy.total_timeout.is_some()
-        || policy.resource.is_some()
-        || policy.on_failure != OnFailure::Fail
-        || policy.checkpoint
+#[cfg(feature = "config")]
+fn effective(launch: &Launch, options: &Options) -> Result<Effective, String> {
+    match &options.settings {
+        Some(settings) => settings
+            .apply(&launch.plan, |node| (launch.steps[node].persistence)().is_some())
+            .map_err(|error| error.to_string()),
+        None => Ok(Effective::of(&launch.plan)),
+    }
+}
+
+#[cfg(not(feature = "config"))]
+fn effective(launch: &Launch, _: &Options) -> Result<Effective, String> {
+    Ok(Effective::of(&launch.plan))
 }
 
 fn unknown(plan: &Plan, name: &str) -> String {

@@ -26,6 +26,7 @@ pub use error::{Cause, FactoryError, Failures, RunError};
 pub use event::Event;
 pub use executor::Shared;
 pub(crate) use executor::{Launch, Replacement, Steps};
+pub(crate) use handling::Conduct;
 pub use outcome::{Outcome, Partial, Run};
 pub use report::{Entry, Phase, Report, Status, Timing};
 pub use runner::Runner;

@@ -24,6 +24,8 @@ use crate::factory::Factory;
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
+#[cfg(feature = "config")]
+use crate::policy::Settings;
 use crate::policy::{Classifier, Resources};
 
 /// How a run is to go.
@@ -40,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) classifier: Option<Classifier>,
     pub(crate) resources: Option<Resources>,
     pub(crate) state_dir: Option<PathBuf>,
+    #[cfg(feature = "config")]
+    pub(crate) settings: Option<Settings>,
     pub(crate) selection: Option<Selection>,
     pub(crate) observers: Vec<Observer>,
     /// By position, each used once.
@@ -151,6 +155,39 @@ impl<P> Runner<P> {
     /// Shares the state of resources with other runs: how many use them, and whether their breakers are open.
     pub fn resources(mut self, resources: Resources) -> Self {
         self.options.resources = Some(resources);
+        self
+    }
+
+    /// Lets settings say otherwise: of policies, of bounds, of what goes on after a failure. They go before what the
+    /// program says.
+    ///
+    /// ```
+    /// use setl::policy::Settings;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// async fn fetch() -> Result<u32> {
+    ///     Ok(42)
+    /// }
+    ///
+    /// #[pipeline(extract(fetch))]
+    /// struct Daily;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let settings: Settings = "factory.fetch.timeout = '10s'".parse()?;
+    /// let run = Daily.run().settings(settings.with_env()).await?;
+    /// # assert_eq!(*run.get::<fetch>(), 42);
+    ///
+    /// let settings: Settings = "factory.fetsh.timeout = '10s'".parse()?;
+    /// let error = Daily.run().settings(settings).await.unwrap_err();
+    /// assert!(error.to_string().contains("no factory `fetsh`, did you mean `fetch`?"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "config")]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.options.settings = Some(settings);
         self
     }
 
@@ -332,14 +369,14 @@ impl<P> Runner<P> {
         if Handle::try_current().is_err() {
             return cannot_start(RunError::NoRuntime { pipeline: pipeline.to_string() });
         }
-        let handling = match handling::of_run(&launch, &mut options) {
-            Ok(handling) => handling,
+        let conduct = match handling::of_run(&launch, &mut options) {
+            Ok(conduct) => conduct,
             Err(mistakes) => {
                 return cannot_start(RunError::CannotStart { pipeline: pipeline.to_string(), mistakes });
             }
         };
         watch();
-        let shared = Arc::new(Shared::new(launch, handling, &mut options));
+        let shared = Arc::new(Shared::new(launch, conduct, &mut options));
         let ctrl_c = match options.cancel_on_ctrl_c {
             true => Some(stop_at_ctrl_c(&shared).await),
             false => None,
