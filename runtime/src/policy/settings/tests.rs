@@ -308,6 +308,9 @@ fn values_that_do_not_go_together_are_a_mistake() {
     let text = "factory.plain.retry.jitter = false";
     assert_eq!(wrong(text), ["`factory.plain.retry`: nothing is tried again yet, so `times` is needed"]);
 
+    for never in ["0s", "500000000000y", "99999999999999999999y", "-1s", ""] {
+        assert_eq!(wrong(&format!("deadline = '{never}'")).len(), 1, "{never}");
+    }
     assert_eq!(
         wrong("defaults = { timeout = '1m', total_timeout = '1s' }"),
         ["`defaults.total_timeout`: it is for all attempts together, and one may take 1m already"]

@@ -1,6 +1,6 @@
 //! Single values: durations, numbers, and what they are not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use figment::value::Value;
 
@@ -36,9 +36,10 @@ pub(super) fn switch<T>(value: &Value, read: impl FnOnce(&Value) -> Option<T>) -
     }
 }
 
-/// A duration of more than nothing.
+/// A duration of more than nothing, whose end a clock can still tell.
 pub(super) fn duration(value: &Value) -> Option<Duration> {
-    humantime::parse_duration(value.as_str()?).ok().filter(|duration| !duration.is_zero())
+    let duration = humantime::parse_duration(value.as_str()?).ok()?;
+    (!duration.is_zero() && Instant::now().checked_add(duration).is_some()).then_some(duration)
 }
 
 pub(super) fn range(value: &Value) -> Option<(Duration, Duration)> {
