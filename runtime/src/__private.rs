@@ -12,6 +12,11 @@ pub use std::vec::Vec;
 pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
 
 pub use crate::Result;
+pub use crate::checkpoint::probe::{
+    Keep, KeptByFrame, KeptBySerde, NotKept, NotPrinted, Print, PrintedByFrame, PrintedBySerde,
+    PrintsByFrame, PrintsBySerde, PrintsNot, keep, print,
+};
+pub use crate::checkpoint::{FingerprintOf, Persistence};
 pub use crate::context::Context;
 pub use crate::delivery::{
     AutoLoad, ByValue, HandsOver, Inspect, Loadable, Optional, Payload, Shared, Undelivered, payload,

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn fingerprints_are_the_same_in_every_run() {
         let value = HashMap::from([("min_delay", Some(15.0)), ("max_delay", None)]);
-        let text = "6c6df3ff0c0f";
+        let text = "3ed8b48aa464";
         assert_eq!(value.fingerprint().unwrap().to_string(), text);
         assert_eq!(value.into_iter().collect::<BTreeMap<_, _>>().fingerprint().unwrap().to_string(), text);
     }

@@ -103,10 +103,12 @@ fn add_values(fingerprinter: &mut Fingerprinter, column: &Column) -> Result<()> 
         DataType::UInt32 => each!(series.u32()?, |value| value.to_le_bytes()),
         DataType::UInt64 => each!(series.u64()?, |value| value.to_le_bytes()),
         // One NaN is as good as another.
-        DataType::Float32 => each!(series.f32()?, |value| if value.is_nan() { f32::NAN } else { value }
-            .to_le_bytes()),
-        DataType::Float64 => each!(series.f64()?, |value| if value.is_nan() { f64::NAN } else { value }
-            .to_le_bytes()),
+        DataType::Float32 => {
+            each!(series.f32()?, |value| if value.is_nan() { f32::NAN } else { value }.to_le_bytes())
+        }
+        DataType::Float64 => {
+            each!(series.f64()?, |value| if value.is_nan() { f64::NAN } else { value }.to_le_bytes())
+        }
         DataType::String => each!(series.str()?, |value| sized(value.as_bytes())),
         DataType::Binary => each!(series.binary()?, |value| sized(value)),
         // Columns within columns, and what rows have no type for: a file of the column alone says it all.
@@ -127,14 +129,33 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use polars::prelude::*;
 
     use super::*;
-    use crate::dataset::Provenance;
+    use crate::dataset::{DataError, Layout, Provenance};
 
-    #[derive(Clone, Copy)]
-    struct Flight;
+    pub(in crate::checkpoint) struct Flight {
+        carrier: Option<String>,
+        delay: Option<f64>,
+        flights: i64,
+        on_time: bool,
+    }
+
+    impl Row for Flight {
+        const NAME: &'static str = "Flight";
+
+        fn walk<L: Layout<Self>>(mut layout: L) -> Result<L::Output, DataError> {
+            let mut carrier = layout.column("carrier", |row: &Self| &row.carrier)?;
+            let mut delay = layout.column("delay", |row: &Self| &row.delay)?;
+            let mut flights = layout.column("flights", |row: &Self| &row.flights)?;
+            let mut on_time = layout.column("on_time", |row: &Self| &row.on_time)?;
+            layout.finish(move || {
+                let (carrier, delay) = (carrier.next()?, delay.next()?);
+                Some(Self { carrier, delay, flights: flights.next()?, on_time: on_time.next()? })
+            })
+        }
+    }
 
     fn of(frame: &DataFrame) -> Fingerprint {
         frame.fingerprint().unwrap()

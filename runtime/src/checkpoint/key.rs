@@ -258,6 +258,7 @@ impl StaticKeys {
     pub fn compute(plan: &Plan, codes: &[u128], inputs: &[Option<Fingerprint>]) -> Vec<Option<Key>> {
         let all = all_components(plan, codes, inputs, |_| Known::NotYet);
         let keys = all.into_iter().zip(plan.factories.iter());
-        keys.map(|(components, node)| components.filter(|_| !node.policy.volatile).map(|all| all.key())).collect()
+        keys.map(|(components, node)| components.filter(|_| !node.policy.volatile).map(|all| all.key()))
+            .collect()
     }
 }

@@ -141,7 +141,9 @@ impl Manifest {
 
         let whole = match fs::read_to_string(path) {
             Ok(whole) => whole,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err("its manifest is missing".into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err("its manifest is missing".into());
+            }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(DAMAGED.into()),
             Err(error) => return Err(format!("its manifest cannot be read: {error}")),
         };

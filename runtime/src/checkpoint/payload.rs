@@ -106,7 +106,10 @@ mod tests {
         let delivered = (persistence.store)(Arc::clone(&payload), directory.path()).unwrap();
         assert!(Arc::ptr_eq(&delivered, &payload));
         let loaded = (persistence.load)(directory.path()).unwrap();
-        assert_eq!(loaded.downcast_ref::<Vec<Option<Option<f64>>>>().unwrap(), &[None, Some(None), Some(Some(0.5))]);
+        assert_eq!(
+            loaded.downcast_ref::<Vec<Option<Option<f64>>>>().unwrap(),
+            &[None, Some(None), Some(Some(0.5))]
+        );
     }
 
     #[test]

@@ -19,7 +19,8 @@ const OLD: &str = ".old-";
 
 /// The directory for state if none is given: `$SETL_STATE_DIR`, or else `.setl`.
 pub fn state_directory(given: Option<&Path>) -> PathBuf {
-    let from_environment = || env::var_os("SETL_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let from_environment =
+        || env::var_os("SETL_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
     given.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(".setl"))
 }
 
@@ -95,13 +96,13 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
         }
         let run = run.to_string();
-        let this = Self { pipeline: pipeline.to_owned(), directory, run, _lock: File::open(&path).map_err(failed("open", &path))? };
         // Only for those who are turned away.
-        let held = format!("process {}, run {}\n", std::process::id(), this.run);
-        let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(held.as_bytes()));
+        let held = format!("process {}, run {run}\n", std::process::id());
+        let written =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(held.as_bytes()));
         written.map_err(failed("write", &path))?;
-        let this = Self { _lock: lock, ..this };
-        this.remove_leftovers().map_err(failed("tidy", &this.directory))?;
+        let this = Self { pipeline: pipeline.to_owned(), directory, run, _lock: lock };
+        this.remove_leftovers().map_err(this.failed("tidy up", &this.directory))?;
         Ok(this)
     }
 
@@ -146,8 +147,7 @@ impl Store {
         let payload = aside.0.join(PAYLOAD);
         fs::create_dir_all(&payload).map_err(self.failed("create", &payload))?;
         let stored = store(&payload)?;
-        let fingerprint =
-            fingerprint_of_files(&payload, true).map_err(self.failed("flush", &payload))?;
+        let fingerprint = fingerprint_of_files(&payload, true).map_err(self.failed("flush", &payload))?;
         let manifest = aside.0.join(MANIFEST);
         Manifest::new(factory, &self.run, made, fingerprint)
             .write(&manifest)

@@ -62,7 +62,8 @@ impl<'de> Decoder<'de> {
     }
 
     fn char(&mut self) -> Result<char, CodecError> {
-        char::from_u32(u32::from_le_bytes(self.array()?)).ok_or(CodecError::Malformed("it has an invalid char"))
+        char::from_u32(u32::from_le_bytes(self.array()?))
+            .ok_or(CodecError::Malformed("it has an invalid char"))
     }
 }
 
