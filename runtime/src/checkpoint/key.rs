@@ -187,42 +187,37 @@ fn wiring(plan: &Plan, node: &Node) -> Fingerprint {
     fingerprinter.finish()
 }
 
-/// What is known of a factory while keys are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
-    /// Nothing but what it depends on, which is enough if it always delivers the same.
-    NotYet,
-    /// It has ended, and this counts for those who take what it delivers; none if that cannot be told.
-    Delivered(Option<Fingerprint>),
-}
-
-/// The components of all factories, as far as they can be known: not below a volatile factory that has not delivered yet,
-/// nor below an input that has no fingerprint.
-///
-/// Of a factory that may be skipped it is assumed that it delivers. Where it does not, those below have another key, under
-/// which nothing is found before the run, so that they wait for what becomes of it in this run.
+/// The components of all factories, as far as they can be known. `delivers` says of each, in the order of the plan, what
+/// counts for those who take what it delivers; none if that cannot be told yet.
 pub(super) fn all_components(
     plan: &Plan,
-    codes: &[u128],
+    codes: impl Fn(usize) -> u128,
     inputs: &[Option<Fingerprint>],
-    known: impl Fn(usize) -> Known,
+    mut delivers: impl FnMut(usize, Option<&Components>) -> Option<Fingerprint>,
 ) -> Vec<Option<Components>> {
     let mut all: Vec<Option<Components>> = vec![None; plan.factories.len()];
-    let mut delivers: Vec<Option<Fingerprint>> = vec![None; plan.factories.len()];
+    let mut delivered: Vec<Option<Fingerprint>> = vec![None; plan.factories.len()];
     for node in plan.factory_order() {
-        let components = Components::of(plan, node, codes[node], |source| match source {
+        let components = Components::of(plan, node, codes(node), |source| match source {
             Source::Input(input) => inputs[input],
-            Source::Factory(factory) => delivers[factory],
+            Source::Factory(factory) => delivered[factory],
             Source::Context => None,
         });
-        delivers[node] = match known(node) {
-            Known::Delivered(fingerprint) => fingerprint,
-            Known::NotYet if plan.factories[node].policy.volatile => None,
-            Known::NotYet => components.as_ref().map(|components| components.key().fingerprint()),
-        };
+        delivered[node] = delivers(node, components.as_ref());
         all[node] = components;
     }
     all
+}
+
+/// What counts for those who take what a factory delivers, before it has run.
+///
+/// Of a factory that may be skipped it is assumed that it delivers. Where it does not, those below have another key, under
+/// which nothing is found before the run, so that they wait for what becomes of it in this run.
+pub(super) fn expected(plan: &Plan, node: usize, components: Option<&Components>) -> Option<Fingerprint> {
+    if plan.factories[node].policy.volatile {
+        return None;
+    }
+    components.map(|components| components.key().fingerprint())
 }
 
 /// The keys that are known before anything has run.
@@ -256,7 +251,8 @@ impl StaticKeys {
     /// There is none below a `volatile` factory, or below an input without a fingerprint. An input that is not there has
     /// [`Fingerprint::ABSENT`].
     pub fn compute(plan: &Plan, codes: &[u128], inputs: &[Option<Fingerprint>]) -> Vec<Option<Key>> {
-        let all = all_components(plan, codes, inputs, |_| Known::NotYet);
+        let of = |node: usize| codes[node];
+        let all = all_components(plan, of, inputs, |node, components| expected(plan, node, components));
         let keys = all.into_iter().zip(plan.factories.iter());
         keys.map(|(components, node)| components.filter(|_| !node.policy.volatile).map(|all| all.key()))
             .collect()

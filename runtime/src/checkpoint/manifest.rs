@@ -48,16 +48,19 @@ pub struct Manifest {
     /// What the key is made of.
     pub components: Components,
     /// What the factory, and those above it, have read.
-    pub reads: Vec<Read>,
+    pub reads: BTreeSet<Read>,
     /// Rows, where they are known.
     pub rows: Option<usize>,
     /// What counts for those who take the output, if its fallback has delivered it.
     pub by_fallback: bool,
     /// Whether it comes from a run whose factories write.
     pub writes: bool,
+    /// Whether the factory has written anything that goes with the run if that fails.
+    pub wrote: bool,
     /// The staged writes of the factory that were kept.
     pub kept_writes: Vec<serde_json::Value>,
-    /// Factories above it that have written something without being a checkpoint: what they wrote went with their run.
+    /// Factories above it that have written something. Where a run fails, what they wrote goes with it, unless it was kept
+    /// with a checkpoint of their own.
     pub wrote_above: BTreeSet<String>,
     /// The fingerprint of the payload's files.
     pub(super) payload: Fingerprint,
@@ -69,13 +72,15 @@ pub struct Made {
     /// See [`Manifest::components`].
     pub components: Components,
     /// See [`Manifest::reads`].
-    pub reads: Vec<Read>,
+    pub reads: BTreeSet<Read>,
     /// See [`Manifest::rows`].
     pub rows: Option<usize>,
     /// See [`Manifest::by_fallback`].
     pub by_fallback: bool,
     /// See [`Manifest::writes`].
     pub writes: bool,
+    /// See [`Manifest::wrote`].
+    pub wrote: bool,
     /// See [`Manifest::kept_writes`].
     pub kept_writes: Vec<serde_json::Value>,
     /// See [`Manifest::wrote_above`].
@@ -84,7 +89,7 @@ pub struct Made {
 
 impl Manifest {
     pub(super) fn new(factory: &str, run: &str, made: Made, payload: Fingerprint) -> Self {
-        let Made { components, reads, rows, by_fallback, writes, kept_writes, wrote_above } = made;
+        let Made { components, reads, rows, by_fallback, writes, wrote, kept_writes, wrote_above } = made;
         Self {
             format: FORMAT,
             setl: SETL.to_owned(),
@@ -96,6 +101,7 @@ impl Manifest {
             rows,
             by_fallback,
             writes,
+            wrote,
             kept_writes,
             wrote_above,
             payload,
@@ -120,6 +126,9 @@ impl Manifest {
         }
         if writes && !self.writes {
             return Validity::stale("made by a run that did not write");
+        }
+        if self.wrote && self.kept_writes.is_empty() {
+            return Validity::stale("what it wrote went with the run that made it");
         }
         match self.reads.iter().find_map(|read| read.objection(contents)) {
             Some(because) => Validity::Stale { because },

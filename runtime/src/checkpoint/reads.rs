@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fingerprint, Fingerprinter, held};
 
 /// A place that was read, and what was there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Read {
     /// The place as the factory names it.
     pub place: String,

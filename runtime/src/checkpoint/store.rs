@@ -138,11 +138,16 @@ impl Store {
     }
 
     /// Makes a checkpoint, in place of the one that may be there; `store` writes the payload into the directory that it is
-    /// given. Gives what `store` gives.
+    /// given. Gives what `store` gives, and the writes that were kept with the old one.
     ///
     /// # Errors
     /// What `store` gives, or when the disk does not take it. The old one is there still, or none.
-    pub fn put<T>(&self, factory: &str, made: Made, store: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    pub fn put<T>(
+        &self,
+        factory: &str,
+        made: Made,
+        store: impl FnOnce(&Path) -> Result<T>,
+    ) -> Result<(T, Vec<serde_json::Value>)> {
         let aside = Aside(self.directory.join(format!("{NEW}{}", uuid::Uuid::now_v7())));
         let payload = aside.0.join(PAYLOAD);
         fs::create_dir_all(&payload).map_err(self.failed("create", &payload))?;
@@ -153,11 +158,11 @@ impl Store {
             .write(&manifest)
             .map_err(self.failed("write", &manifest))?;
         sync_directory(&aside.0).map_err(self.failed("flush", &aside.0))?;
-        self.remove(factory)?;
+        let replaced = self.remove(factory)?;
         let path = self.path(factory);
         fs::rename(&aside.0, &path).map_err(self.failed("rename", &path))?;
         sync_directory(&self.directory).map_err(self.failed("flush", &self.directory))?;
-        Ok(stored)
+        Ok((stored, replaced))
     }
 
     /// Reads the payload of a factory's checkpoint, which [`check`](Self::check) has found to be whole.
@@ -254,4 +259,4 @@ fn file_name(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -49,10 +49,11 @@ fn components(code: u128) -> Components {
 fn made(code: u128) -> Made {
     Made {
         components: components(code),
-        reads: Vec::new(),
+        reads: BTreeSet::new(),
         rows: Some(3),
         by_fallback: false,
         writes: true,
+        wrote: true,
         kept_writes: vec![serde_json::json!({ "target": "rates.csv" })],
         wrote_above: BTreeSet::new(),
     }
@@ -100,7 +101,8 @@ fn the_new_one_replaces_the_old() {
     let state = tempfile::tempdir().unwrap();
     let store = open(state.path());
     put(&store, 1, "old");
-    put(&store, 2, "new");
+    let (_, replaced) = store.put("Rates", made(2), |_| Ok(())).unwrap();
+    assert_eq!(replaced, made(1).kept_writes);
     assert_eq!(check(&store, 2), Ok(Validity::Valid));
     let failed = store.put("Rates", made(3), |_| Err::<(), _>(crate::Error::msg("no space")));
     assert_eq!(failed.unwrap_err().to_string(), "no space");
@@ -260,7 +262,9 @@ fn what_was_read_has_to_be_the_same() {
     fs::write(&file, "1").unwrap();
     let reads = Reads::default();
     reads.record(&file).unwrap();
-    store.put("Rates", Made { reads: reads.recorded(), ..made(1) }, |_| Ok(())).unwrap();
+    store
+        .put("Rates", Made { reads: reads.recorded().into_iter().collect(), ..made(1) }, |_| Ok(()))
+        .unwrap();
     assert_eq!(check(&store, 1), Ok(Validity::Valid));
     fs::write(&file, "2").unwrap();
     assert_eq!(check(&store, 1), stale(&format!("file {} has changed", file.display())));
@@ -275,6 +279,14 @@ fn what_did_not_write_is_no_use_for_a_run_that_writes() {
     let manifest = store.find("Rates").unwrap().unwrap();
     let dry = store.check(&manifest, &components(1), false, &Contents::default());
     assert!(dry.is_valid());
+}
+
+#[test]
+fn what_wrote_and_kept_nothing_of_it_runs_again() {
+    let state = tempfile::tempdir().unwrap();
+    let store = open(state.path());
+    store.put("Rates", Made { kept_writes: Vec::new(), ..made(1) }, |_| Ok(())).unwrap();
+    assert_eq!(check(&store, 1), stale("what it wrote went with the run that made it"));
 }
 
 #[test]
