@@ -15,6 +15,11 @@ pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
 use crate::factory::{IsDue, Rollback};
 
 pub use crate::Result;
+pub use crate::checkpoint::probe::{
+    Keep, KeptByFrame, KeptBySerde, NotKept, NotPrinted, Print, PrintedByFrame, PrintedBySerde,
+    PrintsByFrame, PrintsBySerde, PrintsNot, keep, print,
+};
+pub use crate::checkpoint::{FingerprintOf, Persistence};
 pub use crate::context::Context;
 pub use crate::delivery::{
     AutoLoad, ByValue, HandsOver, Inspect, Loadable, Optional, Payload, Shared, Undelivered, payload,
