@@ -86,7 +86,7 @@ impl Context {
     }
 
     /// Gives the run something that is written and not visible yet: it is committed with all other writes of the run, or
-    /// rolled back. What goes through a [`Repository`](crate::Repository) is given to the run by itself.
+    /// rolled back. What goes through a repository is given to the run by itself.
     ///
     /// # Errors
     /// When the run already writes to the same target, and the two cannot be put together.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use crate::Result;
-use crate::checkpoint::Persistence;
+use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::delivery::Payload;
 use crate::plan::dynamic::Requirement;
 use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
@@ -126,6 +126,11 @@ pub trait FactoryItem: Sized {
 
     /// How what it did outside of the run's transaction is undone, if it says so.
     fn undo() -> Option<Undo<Self>> {
+        None
+    }
+
+    /// How the fingerprint of its output is taken, if it is volatile.
+    fn content() -> Option<FingerprintOf> {
         None
     }
 

@@ -19,7 +19,9 @@ use crate::plan::{Plan, PlanRef, Source};
 pub(crate) struct How {
     /// The fingerprint of its code, [with that of its fallback](super::with_fallback).
     pub(crate) code: u128,
-    /// How its output is kept, if it is a checkpoint.
+    /// Whether its output is kept.
+    pub(crate) checkpoint: bool,
+    /// How its output is kept, if it can be.
     pub(crate) persistence: Option<Persistence>,
     /// How the fingerprint of its output is taken, if it is volatile.
     pub(crate) content: Option<FingerprintOf>,
@@ -121,11 +123,6 @@ struct Above {
 }
 
 impl Session {
-    /// Whether there is anything to keep in runs of this plan.
-    pub(crate) fn concerns(plan: &Plan) -> bool {
-        plan.factories.iter().any(|factory| factory.policy.checkpoint)
-    }
-
     /// Opens the checkpoints of the pipeline, and finds out which can be used.
     ///
     /// # Errors
@@ -135,8 +132,8 @@ impl Session {
         let store = Store::open(&state, &plan.pipeline, run)?;
         let discarded = if resume { Vec::new() } else { store.clear()? };
         let contents = Arc::new(Contents::default());
-        let nodes = plan.factories.iter().map(|factory| NodeState {
-            found: if factory.policy.checkpoint { store.find(&factory.name) } else { None },
+        let nodes = plan.factories.iter().zip(&factories).map(|(factory, how)| NodeState {
+            found: if how.checkpoint { store.find(&factory.name) } else { None },
             ..NodeState::default()
         });
         let state = Mutex::new(State { nodes: nodes.collect(), outdated: false });
@@ -180,6 +177,17 @@ impl Session {
             .collect()
     }
 
+    /// The writes that were kept with the checkpoint of a factory.
+    pub(crate) fn kept_writes_of(&self, node: usize) -> Vec<serde_json::Value> {
+        let state = held(self.state.lock());
+        state.nodes[node].valid().map(|manifest| manifest.kept_writes.clone()).unwrap_or_default()
+    }
+
+    /// Whether the output of this factory is kept.
+    pub(crate) fn is_checkpoint(&self, node: usize) -> bool {
+        self.factories[node].checkpoint
+    }
+
     /// What becomes of a factory, now that all it takes is there. It blocks only below volatile factories, and below those
     /// that were skipped or whose fallback has delivered.
     pub(crate) fn ready(&self, node: usize) -> Part {
@@ -210,7 +218,7 @@ impl Session {
         let mut result = (Arc::clone(&payload), Vec::new());
         let how = &self.factories[node];
         if let (true, false, Some(persistence), Some(components)) =
-            (factory.policy.checkpoint, factory.policy.volatile, how.persistence, components.clone())
+            (how.checkpoint, factory.policy.volatile, how.persistence, components.clone())
         {
             let Above { reads, wrote: wrote_above } = above.clone();
             let writes = how.writes;
@@ -231,7 +239,7 @@ impl Session {
         let this = &mut state.nodes[node];
         this.delivers = Some(delivers);
         this.above = above;
-        this.kept = factory.policy.checkpoint;
+        this.kept = how.checkpoint;
         if factory.policy.volatile {
             // What it delivers counts by its content, whatever that was made of.
             this.above.reads.clear();

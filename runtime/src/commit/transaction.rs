@@ -110,16 +110,14 @@ impl Transaction {
         self.lock().iter().any(|(_, write)| write.target() == target)
     }
 
+    /// Whether this attempt has staged anything.
+    pub(crate) fn has_any_of(&self, owner: Owner) -> bool {
+        self.lock().iter().any(|(of, _)| *of == owner)
+    }
+
     /// How many writes are staged.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
-    }
-
-    /// Removes what is staged, as far as that can be done at once: the process is about to end.
-    pub(crate) fn abandon(&self) {
-        if let Ok(mut writes) = self.writes.try_lock() {
-            writes.clear();
-        }
     }
 
     /// Whether nothing is staged at all.

@@ -80,8 +80,8 @@ pub(crate) fn refuse_staged(target: &str) -> crate::Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
     if current.shared.has_staged(target) {
         anyhow::bail!(
-            "{target} is read in the run that writes it: what a run writes is visible when the run has succeeded; take the \
-             output of the factory that writes it as a delivery, or let that factory write with `save_now`"
+            "{target} has been saved to by this run, and holds its old data until the run has succeeded: take the output of \
+             the factory that saves it as a delivery, or save it with `save_now`"
         );
     }
     Ok(())

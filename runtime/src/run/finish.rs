@@ -8,6 +8,7 @@ use super::event::Event;
 use super::executor::Shared;
 use super::panic::caught;
 use super::report::{Phase, Status};
+use super::resume::{EARLIER, forget};
 use super::step::{Failure, Undone};
 use crate::commit::{CommitError, Owner};
 
@@ -18,7 +19,7 @@ pub(super) enum Written {
     /// Nothing has changed, since this failed.
     RolledBack(Option<FactoryError>),
     /// The commit was decided, but is not complete.
-    Unfinished(FactoryError),
+    Unfinished(FactoryError, Vec<String>),
 }
 
 /// Commits what the factories have written that delivered.
@@ -32,15 +33,19 @@ pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
         let transaction = of_run.transaction();
         // Attempts that failed have left nothing, but for what came too late to be noticed by them.
         transaction.discard(|owner| !of_run.has_delivered(owner));
-        caught(|| transaction.commit())
+        caught(|| {
+            let targets = transaction.commit()?;
+            Ok((targets, forget(&of_run)))
+        })
     });
     match committed.await {
         Some(Ok(Ok(targets))) => Written::Committed(targets),
         Some(Ok(Err(CommitError::RolledBack { owner, error }))) => {
             Written::RolledBack(Some(failure(shared, owner, Cause::Error(error))))
         }
-        Some(Ok(Err(CommitError::Unfinished { owner, error }))) => {
-            Written::Unfinished(failure(shared, owner, Cause::Error(error)))
+        Some(Ok(Err(CommitError::Unfinished { owner, error, committed, open }))) => {
+            let error = error.context(format!("still as before: {}", open.join(", ")));
+            Written::Unfinished(failure(shared, owner, Cause::Error(error)), committed)
         }
         Some(Err(panic)) => Written::RolledBack(Some(failure(shared, None, panic))),
         None => Written::RolledBack(None),
@@ -60,7 +65,10 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
     for (node, undo) in shared.take_undone().into_iter().rev() {
         shared.emit(|| Event::RollingBack { factory: &shared.plan.factories[node].name });
-        if let Some(cause) = undone(shared, node, undo).await {
+        let of_run = Arc::clone(shared);
+        let forgotten = shared.pool.run(move || super::resume::forget_undone(&of_run, node)).await;
+        let forgotten = forgotten.and_then(Result::err).map(Cause::Error);
+        if let Some(cause) = undone(shared, node, undo).await.or(forgotten) {
             let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
             failures.push(shared.error_of(node, failure));
         }
@@ -96,7 +104,7 @@ impl Shared {
     /// Whether this attempt is the one whose output was delivered.
     fn has_delivered(&self, owner: Owner) -> bool {
         self.records().nth(owner.node).flatten().is_some_and(|record| {
-            record.status == Status::Restored
+            owner.attempt == EARLIER
                 || (record.status == Status::Succeeded && record.attempts == owner.attempt)
         })
     }

@@ -65,8 +65,8 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     let handling = selected.into_iter().enumerate().map(|(node, selected)| {
         let EffectivePolicy { policy, enabled, .. } = *effective.of_factory(node);
         // A condition is asked where the factory is assembled.
-        let supervised = !Policy { conditional: false, ..policy }.is_trivial();
-        Handling { policy, selected, enabled, kept: false, supervised }
+        let plain = Policy { conditional: false, ..policy }.is_trivial() && plan.factories[node].fallback.is_none();
+        Handling { policy, selected, enabled, kept: false, supervised: !plain }
     });
     Ok(Conduct { handling: handling.collect(), effective })
 }

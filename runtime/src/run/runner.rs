@@ -421,7 +421,10 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
                 commits = false;
                 failures.extend(failure);
             }
-            Written::Unfinished(failure) => unfinished = Some(failure),
+            Written::Unfinished(failure, committed) => {
+                report.committed = committed;
+                unfinished = Some(failure);
+            }
         }
     }
     if !commits {
