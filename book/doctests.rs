@@ -95,6 +95,9 @@ mod data {}
 #[doc = include_str!("src/running.md")]
 mod running {}
 
+#[doc = include_str!("src/resuming.md")]
+mod resuming {}
+
 #[doc = include_str!("src/testing.md")]
 mod testing {}
 
