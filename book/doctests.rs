@@ -98,6 +98,9 @@ mod running {}
 #[doc = include_str!("src/error-handling.md")]
 mod error_handling {}
 
+#[doc = include_str!("src/resuming.md")]
+mod resuming {}
+
 #[doc = include_str!("src/testing.md")]
 mod testing {}
 

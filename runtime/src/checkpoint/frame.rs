@@ -8,7 +8,7 @@ use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter,
 
 use super::{ByFrame, Checkpoint, Fingerprint, Fingerprinted, Fingerprinter};
 use crate::Result;
-use crate::dataset::{Dataset, Row};
+use crate::dataset::{Dataset, Row, waiting};
 use crate::storage::Repository;
 
 /// The file that holds a frame.
@@ -52,7 +52,8 @@ impl Checkpoint<ByFrame> for DataFrame {
     }
 
     fn load(directory: &Path) -> Result<Self> {
-        Ok(ParquetReader::new(File::open(directory.join(FRAME))?).finish()?)
+        let reader = ParquetReader::new(File::open(directory.join(FRAME))?);
+        Ok(waiting(|| reader.finish())?)
     }
 }
 
@@ -71,7 +72,8 @@ impl<T: Row> Checkpoint<ByFrame> for Dataset<T> {
 }
 
 fn write(frame: &mut DataFrame, directory: &Path) -> Result<()> {
-    ParquetWriter::new(File::create(directory.join(FRAME))?).finish(frame)?;
+    let writer = ParquetWriter::new(File::create(directory.join(FRAME))?);
+    waiting(|| writer.finish(frame))?;
     Ok(())
 }
 
