@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::StagedWrite;
+use super::{Connector, StagedWrite};
 use crate::Error;
 use crate::commit::{Owner, Transaction};
 
@@ -35,4 +35,12 @@ pub(super) fn refuse_staged(target: &str) -> crate::Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Has a connector finish or undo what it has prepared for runs that are no more.
+pub(super) fn settle(connector: &dyn Connector) -> crate::Result<()> {
+    let Some((transaction, _)) = transaction() else {
+        return Ok(());
+    };
+    transaction.settle(&connector.target(), &|token, decision| connector.settle(token, decision))
 }

@@ -91,6 +91,7 @@ impl<T: Row> Repository<T> {
 
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
         current::refuse_staged(&self.connector.target())?;
+        current::settle(&*self.connector)?;
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
         let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
@@ -169,6 +170,7 @@ impl<T: Row> Repository<T> {
             let write = Box::new(Untouched::new(self.connector.target()));
             return Ok(Staged { write, rows: 0, place: self.connector.to_string() });
         }
+        current::settle(&*self.connector)?;
         let shape = Shape::of::<T>();
         let request = StageRequest { shape: &shape, mode: self.mode };
         let required = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
@@ -230,6 +232,11 @@ impl Staged {
     /// Where they will be, as in `Parquet file delays.parquet`.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The write by itself, to be committed by what takes such.
+    pub fn into_write(self) -> Box<dyn StagedWrite> {
+        self.write
     }
 
     /// Puts the rows in place of the old data, and gives their number. It blocks.
