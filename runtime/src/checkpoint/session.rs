@@ -13,7 +13,7 @@ use super::{
 };
 use crate::Result;
 use crate::pipeline::AnyPayload;
-use crate::plan::{Plan, PlanRef, Source};
+use crate::plan::{PlanRef, Source};
 
 /// What has to be known of a factory.
 #[derive(Clone, Copy, Default)]
@@ -131,7 +131,7 @@ impl Session {
     pub(crate) fn open(setup: Setup) -> Result<(Self, Discarded), StoreError> {
         let Setup { plan, factories, inputs, state, run, resume } = setup;
         let store = Store::open(&state, &plan.pipeline, run)?;
-        let discarded = if resume { Vec::new() } else { store.clear()? };
+        let discarded = if resume && !store.is_committed() { Vec::new() } else { store.clear()? };
         let contents = Arc::new(Contents::default());
         let nodes = plan.factories.iter().zip(&factories).map(|(factory, how)| NodeState {
             found: if how.checkpoint { store.find(&factory.name) } else { None },
@@ -145,6 +145,11 @@ impl Session {
             this.assign(&mut state);
         }
         Ok((this, discarded))
+    }
+
+    /// What is there when a run has committed all that its checkpoints stand for, and could not remove them any more.
+    pub(crate) fn mark(&self) -> PathBuf {
+        self.store.mark()
     }
 
     /// Where the factory records what it reads.

@@ -106,6 +106,15 @@ impl Store {
         Ok(this)
     }
 
+    /// What is there when all checkpoints are of a run that has committed what they stand for.
+    pub(super) fn mark(&self) -> PathBuf {
+        self.directory.with_extension("committed")
+    }
+
+    pub(super) fn is_committed(&self) -> bool {
+        self.mark().exists()
+    }
+
     /// Where the checkpoints are.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -204,7 +213,12 @@ impl Store {
             kept.extend(self.remove_at(&path)?);
         }
         sync_directory(&self.directory).map_err(self.failed("flush", &self.directory))?;
-        Ok(kept)
+        match fs::remove_file(self.mark()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("remove", &self.mark())(error))
+            }
+            _ => Ok(kept),
+        }
     }
 
     /// The checkpoints, and what is left of unfinished ones.

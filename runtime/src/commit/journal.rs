@@ -165,10 +165,6 @@ impl Journal {
         read.map_err(WriteError::io("read", &self.path))?;
         parse(&bytes).map_err(|Damaged| WriteError::Journal { path: self.path.clone() })
     }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 fn checksum(json: &str) -> String {
@@ -206,3 +202,6 @@ fn entry(line: &[u8]) -> Option<Entry> {
     let (sum, json) = line.split_once(' ')?;
     (sum == checksum(json)).then(|| serde_json::from_str(json).ok())?
 }
+
+#[cfg(test)]
+mod tests;

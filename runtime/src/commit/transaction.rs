@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use uuid::Uuid;
@@ -11,7 +10,8 @@ use uuid::Uuid;
 use super::error::WriteError;
 use super::file::StagedFile;
 use super::journal::{self, Journal};
-use super::{Decision, KeptWrite, StagedWrite, recover};
+use super::recover::{self, Recovered};
+use super::{Decision, KeptWrite, StagedWrite, Ticket};
 use crate::Error;
 
 /// Who made a write: an attempt of a factory.
@@ -31,7 +31,8 @@ pub(crate) struct Transaction {
     run_id: Uuid,
     pipeline: String,
     state: PathBuf,
-    recovered: AtomicBool,
+    /// What [`recover`](Self::recover) has found.
+    recovered: Mutex<Option<Recovered>>,
 }
 
 /// Why a commit did not succeed.
@@ -54,6 +55,14 @@ pub(crate) enum CommitError {
     },
 }
 
+impl CommitError {
+    fn into_error(self) -> Error {
+        match self {
+            Self::RolledBack { error, .. } | Self::Unfinished { error, .. } => error,
+        }
+    }
+}
+
 impl Transaction {
     /// Does nothing yet: journals are kept in `state`, if there is something to keep. Without, it is what the variable
     /// `SETL_STATE_DIR` says, or else `.setl` in the working directory.
@@ -63,7 +72,7 @@ impl Transaction {
             run_id,
             pipeline: pipeline.to_owned(),
             state: state.unwrap_or_else(journal::default_state),
-            recovered: AtomicBool::new(false),
+            recovered: Mutex::default(),
         }
     }
 
@@ -74,20 +83,28 @@ impl Transaction {
 
     /// Finishes or undoes what runs have left that are no more. Does so once; cheap from then on. It blocks.
     pub(crate) fn recover(&self) -> crate::Result<()> {
-        if !self.recovered.load(Ordering::Acquire) {
-            recover(&self.state)?;
-            self.recovered.store(true, Ordering::Release);
+        let mut recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
+        if recovered.is_none() {
+            *recovered = Some(recover::recover(&self.state)?);
         }
         Ok(())
     }
 
-    /// Lets the connector of `place` settle what dead runs have left there. It blocks.
+    /// Lets the connector of `place` settle what dead runs have left there. Cheap, if they have left nothing. It blocks.
+    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
     pub(crate) fn settle(
         &self,
         place: &str,
         settle: &dyn Fn(&str, Decision) -> crate::Result<()>,
     ) -> crate::Result<()> {
-        recover::settle(&self.state, place, settle)
+        let mut recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recovered) = &mut *recovered
+            && recovered.waiting.iter().any(|waiting| waiting == place)
+        {
+            recover::settle(&self.state, place, settle)?;
+            recovered.waiting.retain(|waiting| waiting != place);
+        }
+        Ok(())
     }
 
     /// Takes a write that an attempt has staged.
@@ -201,17 +218,14 @@ impl Transaction {
 pub(crate) fn commit_now(write: Box<dyn StagedWrite>) -> crate::Result<()> {
     let alone = Transaction::new(Uuid::now_v7(), "", None);
     alone.enlist(Owner { node: 0, attempt: 1 }, write)?;
-    match alone.commit() {
-        Ok(_) => Ok(()),
-        Err(CommitError::RolledBack { error, .. } | CommitError::Unfinished { error, .. }) => Err(error),
-    }
+    alone.commit().map(drop).map_err(CommitError::into_error)
 }
 
 /// The steps of a commit, each of which may be the last of the process.
 struct Commit {
     writes: Vec<Write>,
     journal: Option<Journal>,
-    tickets: Vec<super::Ticket>,
+    tickets: Vec<Ticket>,
 }
 
 impl Commit {
@@ -273,7 +287,7 @@ impl Commit {
 
     /// Gives what is staged the names that the journal says.
     fn arm(&mut self) -> Result<(), CommitError> {
-        let armed = self.tickets.iter().try_for_each(super::Ticket::arm);
+        let armed = self.tickets.iter().try_for_each(Ticket::arm);
         armed.map_err(|error| self.undo(None, error))
     }
 
@@ -319,6 +333,16 @@ impl Commit {
         roll_back(writes);
         CommitError::RolledBack { owner, error }
     }
+}
+
+/// Commits `writes` as a run does that has staged them, for tests that kill it.
+#[doc(hidden)]
+pub fn commit_together(state: &Path, writes: Vec<Box<dyn StagedWrite>>) -> crate::Result<Vec<String>> {
+    let run = Transaction::new(Uuid::now_v7(), "together", Some(state.to_owned()));
+    for (node, write) in writes.into_iter().enumerate() {
+        run.enlist(Owner { node, attempt: 1 }, write)?;
+    }
+    run.commit().map_err(CommitError::into_error)
 }
 
 fn roll_back(writes: impl IntoIterator<Item = Write>) -> Vec<Error> {

@@ -123,7 +123,8 @@ impl Attempts<'_> {
     /// Tries until it succeeds, fails for good, or may not be tried again.
     async fn make(&mut self, step: Step, policy: &Policy, sources: &[Source]) -> Outcome {
         let shared = self.shared;
-        let deadline = policy.total_timeout.and_then(|total| Some((now().checked_add(total)?, TimedOut::total(total))));
+        let deadline =
+            policy.total_timeout.and_then(|total| Some((now().checked_add(total)?, TimedOut::total(total))));
         let mut delays = policy.retry.map(|retry| retry.waits()).into_iter().flatten();
         let retries = policy.retry.map_or(0, |retry| retry.times);
         for tried in 0.. {
@@ -164,7 +165,9 @@ impl Attempts<'_> {
                 }
             };
             // Waiting longer than there is time would only lose the cause.
-            if deadline.is_some_and(|(deadline, _)| now().checked_add(delay).is_none_or(|then| then >= deadline)) {
+            if deadline
+                .is_some_and(|(deadline, _)| now().checked_add(delay).is_none_or(|then| then >= deadline))
+            {
                 self.release(sources);
                 return Err(self.failed(cause));
             }
@@ -213,7 +216,8 @@ impl Attempts<'_> {
             cancel: token.clone(),
         };
         let live = Live { owner, future: Some((step.run)(job)) };
-        let limit = policy.timeout.and_then(|limit| Some((now().checked_add(limit)?, TimedOut::attempt(limit))));
+        let limit =
+            policy.timeout.and_then(|limit| Some((now().checked_add(limit)?, TimedOut::attempt(limit))));
         let limit = match (limit, deadline) {
             (Some(limit), Some(deadline)) => Some(if limit.0 <= deadline.0 { limit } else { deadline }),
             (limit, deadline) => limit.or(deadline),

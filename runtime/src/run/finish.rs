@@ -8,9 +8,9 @@ use super::event::Event;
 use super::executor::Shared;
 use super::panic::caught;
 use super::report::{Phase, Status};
-use super::resume::{EARLIER, forget};
+use super::resume::{EARLIER, forget, mark_forgotten};
 use super::step::{Failure, Undone};
-use crate::commit::{CommitError, Owner};
+use crate::commit::{CommitError, Owner, Transaction};
 
 /// What came of the writes of a run.
 pub(super) enum Written {
@@ -24,18 +24,26 @@ pub(super) enum Written {
 
 /// Commits what the factories have written that delivered.
 pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
-    let Some(transaction) = shared.writes_of_run().filter(|writes| !writes.is_empty()) else {
+    let writes = shared.writes_of_run().map_or(0, Transaction::len);
+    if writes == 0 && shared.session.is_none() {
         return Written::Committed(Vec::new());
-    };
-    shared.emit(|| Event::Committing { writes: transaction.len() });
+    }
+    if writes > 0 {
+        shared.emit(|| Event::Committing { writes });
+    }
     let of_run = Arc::clone(shared);
     let committed = shared.pool.run(move || {
         let transaction = of_run.transaction();
         // Attempts that failed have left nothing, but for what came too late to be noticed by them.
         transaction.discard(|owner| !of_run.has_delivered(owner));
         caught(|| {
-            let targets = transaction.commit()?;
-            Ok((targets, forget(&of_run)))
+            let marked = mark_forgotten(&of_run);
+            let mark = marked.map_err(|error| CommitError::RolledBack { owner: None, error })?;
+            let mut targets = transaction.commit()?;
+            targets.retain(|target| Some(target) != mark.as_ref());
+            // What cannot be removed now is removed by the next run, which finds the mark.
+            let _ = forget(&of_run);
+            Ok(targets)
         })
     });
     match committed.await {

@@ -12,7 +12,7 @@ use super::runner::Options;
 use super::step::{Completed, Unfinished};
 use crate::Result;
 use crate::checkpoint::{Ended, Fingerprint, How, Part, Session, Setup, state_directory, with_fallback};
-use crate::commit::{KeptWrite, Owner};
+use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction};
 
 /// The attempt that stands for those of earlier runs.
 pub(super) const EARLIER: u32 = 0;
@@ -55,6 +55,8 @@ pub(super) fn open(
         run,
         resume: options.resume,
     };
+    // The commit of a dead run may have to be finished, which decides about its checkpoints.
+    crate::commit::recover(&setup.state)?;
     let (session, discarded) = Session::open(setup)?;
     discard(discarded)?;
     Ok(Some(session))
@@ -160,6 +162,20 @@ fn keep(shared: &Shared, owner: Owner, by_fallback: bool, completed: Completed) 
     Ok(Completed { output, ..completed })
 }
 
+/// Has the commit of a run say that its checkpoints are forgotten, so that both come true in one step: a run that was killed
+/// right after its commit is not resumed, which would write everything again. Gives the target of that write. It blocks.
+pub(super) fn mark_forgotten(shared: &Shared) -> Result<Option<String>> {
+    let Some(session) = shared.session.as_ref().filter(|_| !shared.is_partial) else { return Ok(None) };
+    if shared.writes_of_run().is_none_or(Transaction::is_empty) {
+        return Ok(None);
+    }
+    let mark = StagedFile::beside(session.mark())?;
+    std::fs::write(mark.path(), shared.run_id.to_string())?;
+    let target = mark.target();
+    shared.transaction().enlist(Owner { node: 0, attempt: EARLIER }, Box::new(mark))?;
+    Ok(Some(target))
+}
+
 /// Forgets the checkpoints of a pipeline whose run has succeeded: what they held is committed. It blocks.
 pub(super) fn forget(shared: &Shared) -> Result<()> {
     match &shared.session {
@@ -186,7 +202,8 @@ pub(crate) fn record_read(path: Option<&Path>, place: impl FnOnce() -> String) -
         Some(path) => {
             let record = reads.record(path);
             record.map_err(|error| {
-                anyhow::Error::new(error).context(format!("cannot take the fingerprint of {}", path.display()))
+                anyhow::Error::new(error)
+                    .context(format!("cannot take the fingerprint of {}", path.display()))
             })
         }
         None => {

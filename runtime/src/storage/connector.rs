@@ -1,6 +1,7 @@
 //! What a format and a place must be able to do.
 
 use std::fmt;
+use std::path::Path;
 
 use polars::prelude::{Expr, LazyFrame};
 
@@ -71,6 +72,12 @@ pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// the same. If nothing is implemented, it is the name.
     fn target(&self) -> String {
         self.to_string()
+    }
+
+    /// Where the data is, if it is a file or a directory of files: its content tells whether what was made of it is still
+    /// valid. If nothing is implemented, that cannot be told, and what was made of it is never taken by a resumed run.
+    fn path(&self) -> Option<&Path> {
+        None
     }
 
     /// Finishes or undoes a write whose process has died, as its ticket says: [`Ticket::Place`](crate::commit::Ticket).

@@ -1,7 +1,7 @@
 //! CSV files.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::prelude::*;
@@ -345,6 +345,10 @@ impl fmt::Display for CsvFile {
 impl Connector for CsvFile {
     fn scan(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
         self.place.scan(request, |place| Self { place, ..self.clone() }.scan_file(request))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.place.path)
     }
 
     fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {

@@ -9,7 +9,6 @@
 
 mod connector;
 mod csv;
-mod current;
 mod file;
 mod memory;
 mod ndjson;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::io::ndjson::infer_schema;
@@ -197,6 +197,10 @@ impl fmt::Display for NdjsonFile {
 impl Connector for NdjsonFile {
     fn scan(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
         self.place.scan(request, |place| Self { place }.scan_file(request))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.place.path)
     }
 
     fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {

@@ -155,6 +155,10 @@ impl Connector for ParquetFile {
         self.place.scan(request, |place| Self { place, ..self.clone() }.scan_file(request))
     }
 
+    fn path(&self) -> Option<&Path> {
+        Some(&self.place.path)
+    }
+
     fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
         if let Some(untouched) = self.place.untouched(request) {
             return Ok(untouched);

@@ -5,12 +5,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::StagedWrite;
 use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
 use super::tally::Tally;
-use super::{StagedWrite, current};
 use crate::commit::{self, Untouched};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
 use crate::delivery::AutoLoad;
+use crate::run::current;
+use crate::run::resume::record_read;
 
 /// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
 ///
@@ -90,7 +92,10 @@ impl<T: Row> Repository<T> {
     }
 
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
+        self.attend()?;
         current::refuse_staged(&self.connector.target())?;
+        record_read(self.connector.path(), || self.connector.to_string())?;
+        current::settle(&*self.connector)?;
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
         let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
@@ -164,11 +169,13 @@ impl<T: Row> Repository<T> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn stage_blocking(&self, dataset: &Dataset<T>) -> crate::Result<Staged> {
-        if self.mode == SaveMode::Ignore && current::is_staged(&self.connector.target()) {
+        if self.mode == SaveMode::Ignore && current::has_staged(&self.connector.target()) {
             // For this run it is there already.
             let write = Box::new(Untouched::new(self.connector.target()));
             return Ok(Staged { write, rows: 0, place: self.connector.to_string() });
         }
+        current::settle(&*self.connector)?;
+        self.attend()?;
         let shape = Shape::of::<T>();
         let request = StageRequest { shape: &shape, mode: self.mode };
         let required = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
@@ -186,6 +193,11 @@ impl<T: Row> Repository<T> {
 }
 
 impl<T> Repository<T> {
+    /// In a run, sees to it that what dead runs have left is finished or undone, here too.
+    fn attend(&self) -> crate::Result<()> {
+        current::recover(&self.connector.target(), &|token, decision| self.connector.settle(token, decision))
+    }
+
     /// The connector behind it.
     pub fn connector(&self) -> &Arc<dyn Connector> {
         &self.connector
@@ -230,6 +242,11 @@ impl Staged {
     /// Where they will be, as in `Parquet file delays.parquet`.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The write by itself, to be committed by what takes such.
+    pub fn into_write(self) -> Box<dyn StagedWrite> {
+        self.write
     }
 
     /// Puts the rows in place of the old data, and gives their number. It blocks.
