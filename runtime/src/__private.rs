@@ -17,7 +17,7 @@ use crate::factory::{IsDue, Rollback};
 pub use crate::Result;
 pub use crate::checkpoint::probe::{
     Keep, KeptByFrame, KeptBySerde, NotKept, NotPrinted, Print, PrintedByFrame, PrintedBySerde,
-    PrintsByFrame, PrintsBySerde, PrintsNot, keep, print,
+    PrintsByFrame, PrintsBySerde, PrintsNot, keep, opaque, print,
 };
 pub use crate::checkpoint::{FingerprintOf, Persistence};
 pub use crate::context::Context;
@@ -35,8 +35,8 @@ pub use crate::pipeline::{
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{
-    Delivery, Input, Links, Ordering, Plan, Source, Sources, Stage, Taking, check_presence, count_links,
-    input_is_taken, kept, order,
+    Delivery, Input, Links, Ordering, Plan, Source, Sources, Stage, Taking, check_fingerprints,
+    check_presence, count_links, input_is_taken, kept, order,
 };
 pub use crate::policy::{OnFailure, Policy, Resource, Retry, RetryOn};
 pub use crate::run::{Inbox, Runner, Step};

@@ -125,7 +125,7 @@ impl Model {
             self.conduct.expand_policy(),
             self.expand_fallback(),
             self.expand_is_due(),
-            self.expand_checkpoint(),
+            Some(self.expand_checkpoint()),
             self.expand_volatile(),
             Some(self.expand_undo()),
         ]
@@ -183,14 +183,47 @@ impl Model {
         })
     }
 
-    /// How the output is kept on disk, and that it can be: with `checkpoint`.
-    fn expand_checkpoint(&self) -> Option<TokenStream> {
-        None
+    /// How the output is kept on disk: if it can be, and as it must be with `checkpoint`.
+    fn expand_checkpoint(&self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        let output = &self.output;
+        let persistence = if self.conduct.checkpoint {
+            // The error is about the type that was written.
+            let (place, probe) = (Place::of(output), quote!(&&&#setl::Keep::<#output>::NEW));
+            let (at_output, keep) = (runtime(place.start), place.last("keep"));
+            let arguments = place.angled(&quote!(#output, _));
+            let call = quote_spanned!(place.end=> ((#probe).via()));
+            quote!(#setl::Some(#at_output::#keep::#arguments #call))
+        } else {
+            quote!((&&&#setl::Keep::<#output>::NEW).persistence())
+        };
+        quote! {
+            #[allow(unused_imports, reason = "one of them is enough")]
+            fn persistence() -> #setl::Option<#setl::Persistence> {
+                use #setl::{KeptByFrame as _, KeptBySerde as _, NotKept as _};
+                #persistence
+            }
+        }
     }
 
-    /// That the output can be told from another one: with `volatile`.
+    /// How the output is told from another one: with `volatile`.
     fn expand_volatile(&self) -> Option<TokenStream> {
-        None
+        if !self.conduct.volatile {
+            return None;
+        }
+        let setl = runtime(Span::call_site());
+        let output = &self.output;
+        let (place, probe) = (Place::of(output), quote!(&&&#setl::Print::<#output>::NEW));
+        let (at_output, print) = (runtime(place.start), place.last("print"));
+        let arguments = place.angled(&quote!(#output, _));
+        let call = quote_spanned!(place.end=> ((#probe).via()));
+        Some(quote! {
+            #[allow(unused_imports, reason = "one of them is enough")]
+            fn content() -> #setl::Option<#setl::FingerprintOf> {
+                use #setl::{NotPrinted as _, PrintedByFrame as _, PrintedBySerde as _};
+                #setl::Some(#at_output::#print::#arguments #call)
+            }
+        })
     }
 
     /// Finds out whether the factory implements `Rollback`.

@@ -47,6 +47,7 @@ impl Model {
         let requirements = self.deliveries.iter().map(|delivery| delivery.requirement());
         let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
         let assemble = &self.assemble;
+        let code = self.code;
         let (presence, conduct) = (self.conduct.presence(), self.expand_conduct());
         quote! {
             impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
@@ -55,6 +56,7 @@ impl Model {
                 const ID: #setl::Option<&'static str> = #id;
                 const BLOCKING: bool = #blocking;
                 const DELIVERIES: &'static [#setl::Delivery] = &[#(#described),*];
+                const CODE: u128 = #code;
                 type Presence = #presence;
                 type Deliveries = (#(#types,)*);
 

@@ -7,8 +7,11 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
+use super::Fingerprint;
 use super::{ByFrame, BySerde, Checkpoint, FingerprintOf, Fingerprinted, Persistence, fingerprint_of};
+use crate::Result;
 use crate::delivery::Payload;
+use crate::pipeline::AnyPayload;
 
 /// Asks how a `T` is kept on disk. Generated code has all traits of this module in scope, and writes:
 ///
@@ -41,6 +44,11 @@ pub const fn keep<T: Payload + Checkpoint<Via>, Via>(_: PhantomData<Via>) -> Per
 /// How the fingerprint of a `T` is taken.
 pub const fn print<T: Payload + Fingerprinted<Via>, Via>(_: PhantomData<Via>) -> FingerprintOf {
     fingerprint_of::<T, Via>()
+}
+
+/// The fingerprint of an input of which nobody cares whether it changes.
+pub fn opaque(_: &AnyPayload) -> Result<Fingerprint> {
+    Ok(Fingerprint::of_bytes(b"opaque"))
 }
 
 /// Of types that setl knows how to keep.
@@ -170,7 +178,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::pipeline::AnyPayload;
 
     struct Opaque;
 

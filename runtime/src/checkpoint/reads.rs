@@ -1,6 +1,5 @@
 //! What factories have read: a checkpoint is valid only as long as it is still the same.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -80,46 +79,6 @@ impl Reads {
     /// What is recorded so far.
     pub fn recorded(&self) -> Vec<Read> {
         held(self.recorded.lock()).clone()
-    }
-}
-
-thread_local! {
-    /// The reads of the factory that this thread polls or runs.
-    static CURRENT: RefCell<Option<Arc<Reads>>> = const { RefCell::new(None) };
-}
-
-/// Polls a factory, or does its blocking work, so that what it reads is recorded as its own. Where `reads` is none, nothing
-/// is recorded, which costs nothing.
-pub(crate) fn recording<R>(reads: Option<Arc<Reads>>, work: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Arc<Reads>>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CURRENT.set(self.0.take());
-        }
-    }
-
-    let _restore = Restore(CURRENT.replace(reads));
-    work()
-}
-
-/// What [`recording`] records to here, to take it along to another thread.
-pub(crate) fn current() -> Option<Arc<Reads>> {
-    CURRENT.with_borrow(Clone::clone)
-}
-
-/// Records that the factory which runs here is about to read this file or directory, if that is of use to anybody.
-///
-/// # Errors
-/// When what is there cannot be read.
-pub(crate) fn note(path: &Path) -> io::Result<()> {
-    current().map_or(Ok(()), |reads| reads.record(path))
-}
-
-/// The same of a place of which nobody can tell whether it changes.
-pub(crate) fn note_unknown(place: &dyn std::fmt::Display) {
-    if let Some(reads) = current() {
-        reads.record_unknown(place.to_string());
     }
 }
 
@@ -246,28 +205,6 @@ mod tests {
         reads.record_unknown("table flights");
         let objection = reads.recorded()[0].objection(&Contents::default()).unwrap();
         assert_eq!(objection, "it read table flights, and whether that has changed cannot be told");
-    }
-
-    #[test]
-    fn what_is_noted_belongs_to_the_factory_that_runs() {
-        let directory = tempfile::tempdir().unwrap();
-        note(directory.path()).unwrap();
-        let [one, other] = [Arc::new(Reads::default()), Arc::new(Reads::default())];
-        recording(Some(Arc::clone(&one)), || {
-            note(&directory.path().join("a")).unwrap();
-            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                recording(Some(Arc::clone(&other)), || {
-                    note_unknown(&"table flights");
-                    panic!("within")
-                })
-            }));
-            assert!(caught.is_err());
-            recording(None, || note_unknown(&"nobody's"));
-            note(&directory.path().join("b")).unwrap();
-        });
-        assert!(current().is_none());
-        assert_eq!(one.recorded().len(), 2);
-        assert_eq!(other.recorded()[0].place, "table flights");
     }
 
     #[test]
