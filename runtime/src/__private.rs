@@ -26,7 +26,8 @@ pub use crate::delivery::{
     payload_if_any, share, share_optional,
 };
 pub use crate::factory::{
-    Always, Delivers, Factory, FactoryItem, Fallback, Fallible, Produces, Sink, Sometimes, Undo, Wired,
+    Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, Produces, Sink, Sometimes, Undo,
+    Wired,
 };
 pub use crate::inspect::{Diagram, describe};
 pub use crate::pipeline::{

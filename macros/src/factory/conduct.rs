@@ -127,7 +127,6 @@ impl Model {
             self.expand_is_due(),
             Some(self.expand_checkpoint()),
             self.expand_volatile(),
-            Some(self.expand_undo()),
         ]
         .into_iter()
         .flatten()
@@ -224,18 +223,6 @@ impl Model {
                 #setl::Some(#at_output::#print::#arguments #call)
             }
         })
-    }
-
-    /// Finds out whether the factory implements `Rollback`.
-    fn expand_undo(&self) -> TokenStream {
-        let setl = runtime(Span::call_site());
-        quote! {
-            #[allow(unused_imports, reason = "one of them is enough")]
-            fn undo() -> #setl::Option<#setl::Undo<Self>> {
-                use #setl::{Lasting as _, Undoable as _};
-                (&&#setl::UndoProbe::<Self>::NEW).undo()
-            }
-        }
     }
 }
 

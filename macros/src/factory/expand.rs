@@ -73,10 +73,13 @@ impl Model {
                     #setl::vec([#(#requirements),*])
                 }
 
-                #[allow(unused_imports, reason = "one of them is enough")]
-                fn inspect(output: &mut Self::Output) -> #setl::Option<usize> {
-                    use #setl::{Inspectable as _, Opaque as _};
-                    (&&#setl::Probe::<#output>::NEW).inspector()(output, #text)
+                #[allow(unused_imports, reason = "one of each two is enough")]
+                fn abilities() -> #setl::Abilities<Self> {
+                    use #setl::{Inspectable as _, Lasting as _, Opaque as _, Undoable as _};
+                    #setl::Abilities {
+                        inspect: (&&#setl::Probe::<#output>::NEW).inspector(),
+                        undo: (&&#setl::UndoProbe::<Self>::NEW).undo(),
+                    }
                 }
 
                 #conduct

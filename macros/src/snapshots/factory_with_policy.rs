@@ -52,10 +52,15 @@ impl ::setl::__private::FactoryItem for FetchRates {
             ::setl::__private::Requirement::new::<u8, u8>(false, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        use ::setl::__private::{Inspectable as _, Opaque as _};
-        (&&::setl::__private::Probe::<Rates>::NEW).inspector()(output, "FetchRates")
+    #[allow(unused_imports, reason = "one of each two is enough")]
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        use ::setl::__private::{
+            Inspectable as _, Lasting as _, Opaque as _, Undoable as _,
+        };
+        ::setl::__private::Abilities {
+            inspect: (&&::setl::__private::Probe::<Rates>::NEW).inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+        }
     }
     const POLICY: &'static ::setl::__private::Policy = &::setl::__private::Policy::NONE
         .retry(
@@ -87,11 +92,6 @@ impl ::setl::__private::FactoryItem for FetchRates {
     fn is_due(__deliveries: &Self::Deliveries) -> ::setl::__private::Result<bool> {
         let (settings, day) = __deliveries;
         ::setl::__private::is_due(settings.full && *day > 0)
-    }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
-        use ::setl::__private::{Lasting as _, Undoable as _};
-        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for FetchRates {
