@@ -141,7 +141,7 @@ pub trait FactoryItem: Sized {
 
     /// How its output is kept on disk, if that is possible.
     fn persistence() -> Option<Persistence> {
-        None
+        Self::abilities().persistence
     }
 }
 
@@ -151,6 +151,8 @@ pub struct Abilities<F: FactoryItem> {
     pub inspect: fn(&mut F::Output, &'static str) -> Option<usize>,
     /// See [`Rollback`].
     pub undo: Option<Undo<F>>,
+    /// See [`Checkpoint`](crate::checkpoint::Checkpoint).
+    pub persistence: Option<Persistence>,
 }
 
 /// Undoes what a factory did, some time after it has written.

@@ -121,16 +121,10 @@ impl Conduct {
 impl Model {
     /// What `FactoryItem` says of a factory only if it was told so.
     pub(super) fn expand_conduct(&self) -> TokenStream {
-        [
-            self.conduct.expand_policy(),
-            self.expand_fallback(),
-            self.expand_is_due(),
-            Some(self.expand_checkpoint()),
-            self.expand_volatile(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        [self.conduct.expand_policy(), self.expand_fallback(), self.expand_is_due(), self.expand_volatile()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// ```text
@@ -183,26 +177,19 @@ impl Model {
     }
 
     /// How the output is kept on disk: if it can be, and as it must be with `checkpoint`.
-    fn expand_checkpoint(&self) -> TokenStream {
+    pub(super) fn expand_persistence(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let output = &self.output;
-        let persistence = if self.conduct.checkpoint {
-            // The error is about the type that was written.
-            let (place, probe) = (Place::of(output), quote!(&&&#setl::Keep::<#output>::NEW));
-            let (at_output, keep) = (runtime(place.start), place.last("keep"));
-            let arguments = place.angled(&quote!(#output, _));
-            let call = quote_spanned!(place.end=> ((#probe).via()));
-            quote!(#setl::Some(#at_output::#keep::#arguments #call))
-        } else {
-            quote!((&&&#setl::Keep::<#output>::NEW).persistence())
-        };
-        quote! {
-            #[allow(unused_imports, reason = "one of them is enough")]
-            fn persistence() -> #setl::Option<#setl::Persistence> {
-                use #setl::{KeptByFrame as _, KeptBySerde as _, NotKept as _};
-                #persistence
-            }
+        let probe = quote!(&&&#setl::Keep::<#output>::NEW);
+        if !self.conduct.checkpoint {
+            return quote!((#probe).persistence());
         }
+        // The error is about the type that was written.
+        let place = Place::of(output);
+        let (at_output, keep) = (runtime(place.start), place.last("keep"));
+        let arguments = place.angled(&quote!(#output, _));
+        let call = quote_spanned!(place.end=> ((#probe).via()));
+        quote!(#setl::Some(#at_output::#keep::#arguments #call))
     }
 
     /// How the output is told from another one: with `volatile`.

@@ -48,6 +48,7 @@ impl Model {
         let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
         let assemble = &self.assemble;
         let code = self.code;
+        let persistence = self.expand_persistence();
         let (presence, conduct) = (self.conduct.presence(), self.expand_conduct());
         quote! {
             impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
@@ -73,12 +74,16 @@ impl Model {
                     #setl::vec([#(#requirements),*])
                 }
 
-                #[allow(unused_imports, reason = "one of each two is enough")]
+                #[allow(unused_imports, reason = "one of each is enough")]
                 fn abilities() -> #setl::Abilities<Self> {
-                    use #setl::{Inspectable as _, Lasting as _, Opaque as _, Undoable as _};
+                    use #setl::{
+                        Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _, NotKept as _, Opaque as _,
+                        Undoable as _,
+                    };
                     #setl::Abilities {
                         inspect: (&&#setl::Probe::<#output>::NEW).inspector(),
                         undo: (&&#setl::UndoProbe::<Self>::NEW).undo(),
+                        persistence: #persistence,
                     }
                 }
 

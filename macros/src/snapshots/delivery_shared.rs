@@ -19,6 +19,7 @@ impl ::setl::__private::FactoryItem for take {
             taking: ::setl::__private::Taking::Shared,
         },
     ];
+    const CODE: u128 = 7885178840717300397925071700472679604u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Arc<Model>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -41,14 +42,16 @@ impl ::setl::__private::FactoryItem for take {
             >(false, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of each two is enough")]
+    #[allow(unused_imports, reason = "one of each is enough")]
     fn abilities() -> ::setl::__private::Abilities<Self> {
         use ::setl::__private::{
-            Inspectable as _, Lasting as _, Opaque as _, Undoable as _,
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
             inspect: (&&::setl::__private::Probe::<()>::NEW).inspector(),
             undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<()>::NEW).persistence(),
         }
     }
 }

@@ -32,6 +32,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 80642204615169821678310947163052804926u128;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = ((T, T), Option<Rates>);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -65,14 +66,21 @@ where
             >(true, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of each two is enough")]
+    #[allow(unused_imports, reason = "one of each is enough")]
     fn abilities() -> ::setl::__private::Abilities<Self> {
         use ::setl::__private::{
-            Inspectable as _, Lasting as _, Opaque as _, Undoable as _,
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
             inspect: (&&::setl::__private::Probe::<T>::NEW).inspector(),
             undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: ::setl::__private::Some(
+                ::setl::__private::keep::<
+                    T,
+                    _,
+                >((&&&::setl::__private::Keep::<T>::NEW).via()),
+            ),
         }
     }
     const POLICY: &'static ::setl::__private::Policy = &::setl::__private::Policy::NONE

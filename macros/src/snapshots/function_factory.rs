@@ -37,6 +37,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 183016529280881147413837213343937641492u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Repository<T>, usize);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -70,14 +71,16 @@ where
             >(false, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of each two is enough")]
+    #[allow(unused_imports, reason = "one of each is enough")]
     fn abilities() -> ::setl::__private::Abilities<Self> {
         use ::setl::__private::{
-            Inspectable as _, Lasting as _, Opaque as _, Undoable as _,
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
             inspect: (&&::setl::__private::Probe::<Dataset<T>>::NEW).inspector(),
             undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<Dataset<T>>::NEW).persistence(),
         }
     }
 }

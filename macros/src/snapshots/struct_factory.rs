@@ -18,6 +18,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 82339148129275642686254456401675035507u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -44,14 +45,16 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
             >(false, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of each two is enough")]
+    #[allow(unused_imports, reason = "one of each is enough")]
     fn abilities() -> ::setl::__private::Abilities<Self> {
         use ::setl::__private::{
-            Inspectable as _, Lasting as _, Opaque as _, Undoable as _,
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
             inspect: (&&::setl::__private::Probe::<Delays>::NEW).inspector(),
             undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<Delays>::NEW).persistence(),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::store::tests::chain;
 use super::*;
 use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
+use crate::plan::Plan;
 use crate::policy::Policy;
 
 const CHECKPOINT: Policy = Policy { checkpoint: true, ..Policy::NONE };
@@ -70,15 +71,16 @@ impl Job {
 
     fn go(&mut self, resume: bool) -> Outcome {
         self.run += 1;
-        let factory = |code: &u128| How {
+        let factory = |(code, node): (&u128, &crate::plan::Node)| How {
             code: *code,
+            checkpoint: node.policy.checkpoint,
             persistence: Some(Persistence::of::<u64, _>()),
             content: Some(fingerprint_of::<u64, _>()),
             writes: true,
         };
         let setup = Setup {
             plan: PlanRef::Shared(Arc::new(self.plan.clone())),
-            factories: self.codes.iter().map(factory).collect(),
+            factories: self.codes.iter().zip(self.plan.factories.iter()).map(factory).collect(),
             inputs: vec![Some(self.input.fingerprint().unwrap())],
             state: self.state.path().to_owned(),
             run: self.run.to_string(),
@@ -352,8 +354,10 @@ fn what_cannot_be_loaded_runs() {
         factories: job
             .codes
             .iter()
-            .map(|code| How {
+            .zip(job.plan.factories.iter())
+            .map(|(code, node)| How {
                 code: *code,
+                checkpoint: node.policy.checkpoint,
                 persistence: Some(Persistence::of::<String, _>()),
                 content: None,
                 writes: true,
