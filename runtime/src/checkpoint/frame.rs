@@ -131,6 +131,7 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 pub(super) mod tests {
     use polars::prelude::*;
 

@@ -24,7 +24,7 @@ pub use manifest::{Made, Manifest, Validity};
 pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
 pub use reads::{Read, Reads};
 pub(crate) use reads::{current, note, note_unknown, recording};
-pub(crate) use session::{Ended, How, Part, Restored, Session, Setup};
+pub(crate) use session::{Ended, How, Part, Restored, Session, Setup, fingerprints_of_inputs};
 pub use store::{Store, StoreError, state_directory};
 
 /// The guard, also of a lock whose holder panicked: what the locks here hold is consistent at every instant.

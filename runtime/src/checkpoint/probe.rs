@@ -166,6 +166,7 @@ impl<T> PrintsNot for PrintsByFrame<T> {}
 impl<T> PrintsNot for PrintsBySerde<T> {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use std::sync::Arc;
 
@@ -187,6 +188,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::needless_borrow, reason = "as in generated code, which does not know the type")]
     fn what_a_type_can_is_found_out() {
         check!(u8: kept true, printed true);
         check!((): kept true, printed true);
