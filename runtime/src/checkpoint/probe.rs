@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::{ByFrame, BySerde, Checkpoint, FingerprintOf, Fingerprinted, Persistence, fingerprint_of};
 use crate::delivery::Payload;
 
-/// Asks how a `T` is kept on disk. Generated code has all traits of this module in scope, and writes:
+/// Asks how a `T` is kept on disk. Generated code has the traits [`KeptByFrame`], [`KeptBySerde`] and [`NotKept`] in scope,
+/// and writes:
 ///
 /// - `(&&&Keep::<T>::NEW).persistence()` for an `Option<Persistence>`, whatever the type;
 /// - `keep::<T, _>((&&&Keep::<T>::NEW).via())` for a [`Persistence`], and our error where there is none.
@@ -21,7 +22,8 @@ impl<T> Keep<T> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// Asks how the fingerprint of a `T` is taken. Generated code writes:
+/// Asks how the fingerprint of a `T` is taken. Generated code has the traits [`PrintedByFrame`], [`PrintedBySerde`],
+/// [`NotPrinted`] and [`PrintsNot`] in scope, and writes:
 ///
 /// - `(&&&Print::<T>::NEW).fingerprint_of()` for an `Option<FingerprintOf>`, whatever the type;
 /// - `print::<T, _>((&&&Print::<T>::NEW).via())` for a [`FingerprintOf`], and our error where there is none;
@@ -199,7 +201,29 @@ mod tests {
         let of = print::<OnlyWritten, _>((&&&Print::<OnlyWritten>::NEW).via());
         let payload: AnyPayload = Arc::new(OnlyWritten(1));
         assert_eq!(of(&payload).unwrap(), 1u8.fingerprint().unwrap());
+        of_any::<u8>();
         let _: Persistence = keep::<u8, _>((&&&Keep::<u8>::NEW).via());
+    }
+
+    /// As in the code of a generic factory.
+    fn of_any<T>() -> (Persistence, FingerprintOf)
+    where
+        T: Payload + Serialize + serde::de::DeserializeOwned,
+    {
+        (
+            keep::<Vec<T>, _>((&&&Keep::<Vec<T>>::NEW).via()),
+            print::<Vec<T>, _>((&&&Print::<Vec<T>>::NEW).via()),
+        )
+    }
+
+    #[cfg(feature = "polars")]
+    fn of_any_row<T: crate::Row>() -> (Persistence, FingerprintOf) {
+        use crate::Dataset;
+
+        (
+            keep::<Dataset<T>, _>((&&&Keep::<Dataset<T>>::NEW).via()),
+            print::<Dataset<T>, _>((&&&Print::<Dataset<T>>::NEW).via()),
+        )
     }
 
     #[cfg(feature = "polars")]
@@ -213,6 +237,7 @@ mod tests {
         check!(Dataset<crate::checkpoint::frame::tests::Flight>: kept true, printed true);
         check!(Repository<crate::checkpoint::frame::tests::Flight>: kept false, printed true);
         check!(LazyFrame: kept false, printed false);
+        of_any_row::<crate::checkpoint::frame::tests::Flight>();
         let _: PhantomData<ByFrame> = (&&&Keep::<DataFrame>::NEW).via();
         let _: PhantomData<ByFrame> = (&&&Print::<DataFrame>::NEW).via();
     }
