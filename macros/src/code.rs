@@ -7,7 +7,7 @@
 mod lexer;
 mod source;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs};
@@ -50,7 +50,9 @@ impl Package {
     /// Of these files, by their path in the package.
     fn of_sources<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let sources: Vec<_> = files.into_iter().map(|(path, text)| (path, Source::of(text))).collect();
-        let factories = sources.iter().flat_map(|(_, source)| source.factories.iter().cloned()).collect();
+        let others: HashSet<_> = sources.iter().flat_map(|(_, source)| &source.others).collect();
+        let factories = sources.iter().flat_map(|(_, source)| &source.factories);
+        let factories = factories.filter(|name| !others.contains(name)).cloned().collect();
         let of_tests: Vec<_> = sources.iter().flat_map(|(path, source)| test_modules(path, source)).collect();
         let mut of_all = Hash::new();
         let mut of_one: HashMap<String, Hash> = HashMap::new();

@@ -11,6 +11,9 @@ use super::lexer::{Kind, Token, tokens};
 pub(super) struct Source {
     /// The factories that are declared in it.
     pub(super) factories: Vec<String>,
+    /// The other types. An `impl` block says by its name alone whose it is, and where two types have one name, it counts for
+    /// all.
+    pub(super) others: Vec<String>,
     /// The modules in it that are there in tests only and have a file of their own, by their path from this one.
     pub(super) test_modules: Vec<String>,
     items: Vec<Item>,
@@ -49,6 +52,9 @@ impl Source {
     }
 }
 
+/// The words that say what an item is.
+const KINDS: [&str; 8] = ["struct", "enum", "union", "fn", "mod", "impl", "trait", "type"];
+
 /// Goes from item to item.
 struct Items<'a> {
     tokens: &'a [Token<'a>],
@@ -77,11 +83,7 @@ impl<'a> Items<'a> {
         // What is in brackets, of a macro or a constant, is not what the item is.
         let outer = self.visibility(head);
         let mut words = header.iter().skip(outer).take_while(|token| token.kind != Kind::Open);
-        let kind = words
-            .position(|token| {
-                ["struct", "enum", "union", "fn", "mod", "impl", "trait"].iter().any(|kind| token.is(kind))
-            })
-            .map(|kind| outer + kind);
+        let kind = words.position(|token| KINDS.iter().any(|kind| token.is(kind))).map(|kind| outer + kind);
         let name = kind.and_then(|kind| header.get(kind + 1)).map(|token| unraw(token.text).to_owned());
         let kind_is = |text: &str| kind.is_some_and(|kind| header[kind].is(text));
         if kind_is("mod")
@@ -89,9 +91,9 @@ impl<'a> Items<'a> {
         {
             match body {
                 _ if is_test && body.is_some() => {}
-                None if is_test => {
-                    source.test_modules.push([modules.as_slice(), &[name.clone()]].concat().join("/"))
-                }
+                None if is_test => source
+                    .test_modules
+                    .push([modules.as_slice(), std::slice::from_ref(name)].concat().join("/")),
                 Some(body) => {
                     let within = &self.tokens[body.start + 1..body.end.max(body.start + 2) - 1];
                     source.items.push(Item { of: None, hash: hash_of(&self.tokens[start..body.start]) });
@@ -104,8 +106,11 @@ impl<'a> Items<'a> {
             return;
         }
         // How a pipeline is wired counts by what its factories take from whom.
-        if is_test || is_pipeline {
+        if is_test || (is_pipeline && kind_is("struct")) {
             return;
+        }
+        if !is_factory && ["struct", "enum", "union", "trait", "type"].into_iter().any(kind_is) {
+            source.others.extend(name.clone());
         }
         let of = if kind_is("impl") { kind.and_then(|kind| self_type(&header[kind + 1..])) } else { None };
         let of = of.or_else(|| name.filter(|_| is_factory));
@@ -132,15 +137,15 @@ impl<'a> Items<'a> {
 
     /// Goes to the end of an item, and gives its braces, if it ends with such.
     fn skip_item(&mut self, head: usize) -> Option<std::ops::Range<usize>> {
-        let ends_with_braces =
-            !["use", "static", "type", "let"].iter().any(|word| self.starts_with(head, word))
-                && !(self.starts_with(head, "const") && !self.is_function(head));
+        let is_constant = self.starts_with(head, "const") && !self.is_function(head);
+        let ends_with_semicolon =
+            is_constant || ["use", "static", "type", "let"].iter().any(|word| self.starts_with(head, word));
         while let Some(token) = self.tokens.get(self.at) {
             match token.kind {
                 Kind::Open => {
                     let start = self.at;
                     self.at = end_of_group(self.tokens, start);
-                    if token.is("{") && ends_with_braces {
+                    if token.is("{") && !ends_with_semicolon {
                         return Some(start..self.at);
                     }
                 }

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::str::FromStr;
 
 use super::*;
@@ -92,6 +94,16 @@ fn a_factory_more_or_less_is_its_own_affair() {
     // It counts for all then, and has no code of its own any more.
     check("#[factory(checkpoint)]", "", ALL);
     check("fn read_flights", "fn read_all", [true, false, false]);
+}
+
+#[test]
+fn an_impl_block_of_two_types_of_one_name_counts_for_all() {
+    let of = |body: &str| {
+        let other = format!("pub struct CarrierDelays; impl CarrierDelays {{ fn help() {{ {body} }} }}");
+        of(ETL, &other)
+    };
+    let (before, after) = (of("1"), of("2"));
+    assert!((0..3).all(|at| before[at] != after[at]));
 }
 
 #[test]

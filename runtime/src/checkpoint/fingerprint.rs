@@ -192,6 +192,7 @@ impl<T: Serialize> Fingerprinted<BySerde> for T {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,6 @@
 //! Fingerprints and files of what Polars holds.
+//!
+//! Some features of Polars let serde know a frame, too, so that here it is always said by which way.
 
 use std::fs::File;
 use std::io::Write;
@@ -31,7 +33,7 @@ impl Fingerprinted<ByFrame> for DataFrame {
 /// Runs the query: two queries are the same if they give the same.
 impl<T: Row> Fingerprinted<ByFrame> for Dataset<T> {
     fn fingerprint(&self) -> Result<Fingerprint> {
-        self.collect_blocking()?.fingerprint()
+        Fingerprinted::<ByFrame>::fingerprint(&self.collect_blocking()?)
     }
 }
 
@@ -67,7 +69,7 @@ impl<T: Row> Checkpoint<ByFrame> for Dataset<T> {
     }
 
     fn load(directory: &Path) -> Result<Self> {
-        Ok(DataFrame::load(directory)?.try_into()?)
+        Ok(<DataFrame as Checkpoint<ByFrame>>::load(directory)?.try_into()?)
     }
 }
 
@@ -131,6 +133,7 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 pub(super) mod tests {
     use polars::prelude::*;
 
@@ -160,7 +163,7 @@ pub(super) mod tests {
     }
 
     fn of(frame: &DataFrame) -> Fingerprint {
-        frame.fingerprint().unwrap()
+        Fingerprinted::<ByFrame>::fingerprint(frame).unwrap()
     }
 
     fn frame() -> DataFrame {
@@ -212,8 +215,8 @@ pub(super) mod tests {
         let cast = |dtype| col("flights").cast(dtype).alias("cast");
         for dtype in [DataType::Date, DataType::Time, micros, DataType::UInt8, DataType::Int16] {
             let frame = frame().lazy().with_column(cast(dtype)).collect().unwrap();
-            assert!(frame.store(directory.path()).unwrap().is_none());
-            let loaded = DataFrame::load(directory.path()).unwrap();
+            assert!(Checkpoint::<ByFrame>::store(&frame, directory.path()).unwrap().is_none());
+            let loaded = <DataFrame as Checkpoint<ByFrame>>::load(directory.path()).unwrap();
             assert!(frame.equals_missing(&loaded), "{loaded}");
             assert_eq!(frame.schema(), loaded.schema());
             assert_eq!(of(&frame), of(&loaded));

@@ -23,7 +23,7 @@ pub use key::{Components, Key, StaticKeys, with_fallback};
 pub use manifest::{Made, Manifest, Validity};
 pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
 pub use reads::{Read, Reads};
-pub(crate) use session::{Ended, How, Part, Session, Setup};
+pub(crate) use session::{Ended, How, Part, Session, Setup, fingerprints_of_inputs};
 pub use store::{Store, StoreError, state_directory};
 
 /// The guard, also of a lock whose holder panicked: what the locks here hold is consistent at every instant.

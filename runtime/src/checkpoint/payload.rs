@@ -95,6 +95,7 @@ fn typed<T: Payload>(payload: &AnyPayload) -> Result<&T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 

@@ -13,7 +13,8 @@ use crate::Result;
 use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
 
-/// Asks how a `T` is kept on disk. Generated code has all traits of this module in scope, and writes:
+/// Asks how a `T` is kept on disk. Generated code has the traits [`KeptByFrame`], [`KeptBySerde`] and [`NotKept`] in scope,
+/// and writes:
 ///
 /// - `(&&&Keep::<T>::NEW).persistence()` for an `Option<Persistence>`, whatever the type;
 /// - `keep::<T, _>((&&&Keep::<T>::NEW).via())` for a [`Persistence`], and our error where there is none.
@@ -24,7 +25,8 @@ impl<T> Keep<T> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// Asks how the fingerprint of a `T` is taken. Generated code writes:
+/// Asks how the fingerprint of a `T` is taken. Generated code has the traits [`PrintedByFrame`], [`PrintedBySerde`],
+/// [`NotPrinted`] and [`PrintsNot`] in scope, and writes:
 ///
 /// - `(&&&Print::<T>::NEW).fingerprint_of()` for an `Option<FingerprintOf>`, whatever the type;
 /// - `print::<T, _>((&&&Print::<T>::NEW).via())` for a [`FingerprintOf`], and our error where there is none;
@@ -174,6 +176,7 @@ impl<T> PrintsNot for PrintsByFrame<T> {}
 impl<T> PrintsNot for PrintsBySerde<T> {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use std::sync::Arc;
 
@@ -194,6 +197,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::needless_borrow, reason = "as in generated code, which does not know the type")]
     fn what_a_type_can_is_found_out() {
         check!(u8: kept true, printed true);
         check!((): kept true, printed true);
@@ -204,7 +208,29 @@ mod tests {
         let of = print::<OnlyWritten, _>((&&&Print::<OnlyWritten>::NEW).via());
         let payload: AnyPayload = Arc::new(OnlyWritten(1));
         assert_eq!(of(&payload).unwrap(), 1u8.fingerprint().unwrap());
+        of_any::<u8>();
         let _: Persistence = keep::<u8, _>((&&&Keep::<u8>::NEW).via());
+    }
+
+    /// As in the code of a generic factory.
+    fn of_any<T>() -> (Persistence, FingerprintOf)
+    where
+        T: Payload + Serialize + serde::de::DeserializeOwned,
+    {
+        (
+            keep::<Vec<T>, _>((&&&Keep::<Vec<T>>::NEW).via()),
+            print::<Vec<T>, _>((&&&Print::<Vec<T>>::NEW).via()),
+        )
+    }
+
+    #[cfg(feature = "polars")]
+    fn of_any_row<T: crate::Row>() -> (Persistence, FingerprintOf) {
+        use crate::Dataset;
+
+        (
+            keep::<Dataset<T>, _>((&&&Keep::<Dataset<T>>::NEW).via()),
+            print::<Dataset<T>, _>((&&&Print::<Dataset<T>>::NEW).via()),
+        )
     }
 
     #[cfg(feature = "polars")]
@@ -218,6 +244,7 @@ mod tests {
         check!(Dataset<crate::checkpoint::frame::tests::Flight>: kept true, printed true);
         check!(Repository<crate::checkpoint::frame::tests::Flight>: kept false, printed true);
         check!(LazyFrame: kept false, printed false);
+        of_any_row::<crate::checkpoint::frame::tests::Flight>();
         let _: PhantomData<ByFrame> = (&&&Keep::<DataFrame>::NEW).via();
         let _: PhantomData<ByFrame> = (&&&Print::<DataFrame>::NEW).via();
     }

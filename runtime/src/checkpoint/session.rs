@@ -13,7 +13,7 @@ use super::{
 };
 use crate::Result;
 use crate::pipeline::AnyPayload;
-use crate::plan::{PlanRef, Source};
+use crate::plan::{Plan, PlanRef, Source};
 
 /// What has to be known of a factory.
 #[derive(Clone, Copy, Default)]
@@ -42,6 +42,53 @@ pub(crate) struct Setup {
     pub(crate) run: String,
     /// Whether checkpoints of earlier runs are used. Otherwise they are removed.
     pub(crate) resume: bool,
+    /// Whether a write that was kept can be committed still; why not, if not.
+    pub(crate) can_reopen: fn(&serde_json::Value) -> Result<(), String>,
+}
+
+/// The fingerprints of the inputs' values, for [`Setup::inputs`]: of those that a checkpoint depends on, since one may be a
+/// query which is run for it. It blocks.
+///
+/// # Errors
+/// When one cannot be taken.
+pub(crate) fn fingerprints_of_inputs(
+    plan: &Plan,
+    payloads: &[Option<AnyPayload>],
+    how: &[Option<FingerprintOf>],
+    factories: &[How],
+) -> Result<Vec<Option<Fingerprint>>> {
+    let mut counts: Vec<bool> = factories.iter().map(|factory| factory.checkpoint).collect();
+    let mut taken = vec![false; payloads.len()];
+    let order: Vec<_> = plan.factory_order().collect();
+    for node in order.into_iter().rev() {
+        if !counts[node] {
+            continue;
+        }
+        for source in sources(plan, node) {
+            match source {
+                Source::Input(input) => taken[input] = true,
+                // What is volatile counts by what it delivers.
+                Source::Factory(above) => counts[above] |= !plan.factories[above].policy.volatile,
+                Source::Context => {}
+            }
+        }
+    }
+    let of =
+        |((payload, how), taken): ((&Option<AnyPayload>, &Option<FingerprintOf>), bool)| match (payload, how)
+        {
+            _ if !taken => Ok(None),
+            (None, _) => Ok(Some(Fingerprint::ABSENT)),
+            (Some(payload), Some(how)) => how(payload).map(Some),
+            (Some(_), None) => Ok(None),
+        };
+    payloads.iter().zip(how).zip(taken).map(of).collect()
+}
+
+/// Where the deliveries of a factory and of its fallback come from.
+fn sources(plan: &Plan, node: usize) -> impl Iterator<Item = Source> + '_ {
+    let factory = &plan.factories[node];
+    let fallback = factory.fallback.iter().flat_map(|fallback| fallback.sources.iter());
+    factory.sources.iter().chain(fallback).copied()
 }
 
 /// What becomes of a factory in this run.
@@ -83,6 +130,7 @@ pub(crate) struct Session {
     contents: Arc<Contents>,
     reads: Vec<Arc<Reads>>,
     store: Store,
+    can_reopen: fn(&serde_json::Value) -> Result<(), String>,
     state: Mutex<State>,
 }
 
@@ -129,7 +177,7 @@ impl Session {
     /// # Errors
     /// When another run uses them, or their directory cannot be used.
     pub(crate) fn open(setup: Setup) -> Result<(Self, Discarded), StoreError> {
-        let Setup { plan, factories, inputs, state, run, resume } = setup;
+        let Setup { plan, factories, inputs, state, run, resume, can_reopen } = setup;
         let store = Store::open(&state, &plan.pipeline, run)?;
         let discarded = if resume && !store.is_committed() { Vec::new() } else { store.clear()? };
         let contents = Arc::new(Contents::default());
@@ -139,7 +187,7 @@ impl Session {
         });
         let state = Mutex::new(State { nodes: nodes.collect(), outdated: false });
         let reads = factories.iter().map(|_| Arc::new(Reads::new(Arc::clone(&contents)))).collect();
-        let this = Self { plan, factories, inputs, contents, reads, store, state };
+        let this = Self { plan, factories, inputs, contents, reads, store, can_reopen, state };
         {
             let mut state = held(this.state.lock());
             this.assign(&mut state);
@@ -298,18 +346,12 @@ impl Session {
         });
         let mut above =
             Above { reads: self.reads[node].recorded().into_iter().collect(), ..Above::default() };
-        for source in self.sources(node) {
+        for source in sources(&self.plan, node) {
             let Source::Factory(factory) = source else { continue };
             above.reads.extend(state.nodes[factory].above.reads.iter().cloned());
             above.wrote.extend(state.nodes[factory].above.wrote.iter().cloned());
         }
         (components, above)
-    }
-
-    fn sources(&self, node: usize) -> impl Iterator<Item = Source> + '_ {
-        let factory = &self.plan.factories[node];
-        let fallback = factory.fallback.iter().flat_map(|fallback| fallback.sources.iter());
-        factory.sources.iter().chain(fallback).copied()
     }
 }
 

@@ -174,7 +174,7 @@ impl Store {
         Ok((stored, replaced))
     }
 
-    /// Reads the payload of a factory's checkpoint, which [`check`](Self::check) has found to be whole.
+    /// Reads the payload of a factory's checkpoint, which was found to be whole.
     ///
     /// # Errors
     /// What `load` gives.

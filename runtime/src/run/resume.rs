@@ -11,7 +11,9 @@ use super::report::{Phase, Timing};
 use super::runner::Options;
 use super::step::{Completed, Unfinished};
 use crate::Result;
-use crate::checkpoint::{Ended, Fingerprint, How, Part, Session, Setup, state_directory, with_fallback};
+use crate::checkpoint::{
+    Ended, How, Part, Session, Setup, Validity, fingerprints_of_inputs, state_directory, with_fallback,
+};
 use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction};
 
 /// The attempt that stands for those of earlier runs.
@@ -42,24 +44,39 @@ pub(super) fn open(
             writes: !options.no_write && !plan.stages[node.stage].no_write,
         },
     );
-    let inputs = launch.inputs.iter().enumerate().map(|(index, input)| {
-        let Some(payload) = input else { return Ok(Some(Fingerprint::ABSENT)) };
-        let of = launch.fingerprints.get(index).copied().flatten();
-        of.map(|of| of(payload)).transpose()
-    });
+    let factories: Vec<_> = factories.collect();
+    let mut how = launch.fingerprints.clone();
+    how.resize(launch.inputs.len(), None);
+    let inputs = fingerprints_of_inputs(plan, &launch.inputs, &how, &factories)?;
     let setup = Setup {
         plan: plan.clone(),
-        factories: factories.collect(),
-        inputs: inputs.collect::<Result<_>>()?,
+        factories,
+        inputs,
         state: state_directory(options.state_dir.as_deref()),
         run,
         resume: options.resume,
+        can_reopen: |kept| {
+            let kept =
+                serde_json::from_value::<KeptWrite>(kept.clone()).map_err(|error| error.to_string())?;
+            kept.reopen().map(drop).map_err(|error| format!("{error:#}"))
+        },
     };
     // The commit of a dead run may have to be finished, which decides about its checkpoints.
     crate::commit::recover(&setup.state)?;
     let (session, discarded) = Session::open(setup)?;
     discard(discarded)?;
     Ok(Some(session))
+}
+
+/// Notes of each factory why its checkpoint cannot be used, if so.
+pub(super) fn note_stale(shared: &Shared) {
+    let Some(session) = &shared.session else { return };
+    for (factory, validity) in session.validities() {
+        let node = shared.plan.factories.iter().position(|node| node.name == factory);
+        if let (Some(node), Validity::Stale { because }) = (node, validity) {
+            shared.note(node, format!("its checkpoint was not used: {because}"));
+        }
+    }
 }
 
 /// Removes writes that were kept with checkpoints which are gone.

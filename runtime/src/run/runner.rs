@@ -426,6 +426,7 @@ impl<P> Runner<P> {
             };
         }
         let shared = Arc::new(Shared::new(launch, conduct, &mut options));
+        resume::note_stale(&shared);
         let ctrl_c = match options.cancel_on_ctrl_c {
             true => Some(stop_at_ctrl_c(&shared).await),
             false => None,

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Writes a value so that [`read`] gives it back.
+/// Writes a value so that [`read()`] gives it back.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut dyn Write) -> Result<(), CodecError> {
     value.serialize(encode::Encoder::new(out, encode::Form::AsGiven))
 }
@@ -27,7 +27,7 @@ pub(super) fn write_canonical<T: Serialize + ?Sized>(
     value.serialize(encode::Encoder::new(out, encode::Form::Canonical))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut decoder = decode::Decoder::new(bytes);
     let value = T::deserialize(&mut decoder)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::Validity;
 use super::super::key::{all_components, expected};
-use super::{Above, Restored, Role, Session, State};
+use super::{Above, Restored, Role, Session, State, sources};
 use crate::plan::Source;
 
 impl Session {
@@ -37,7 +37,9 @@ impl Session {
             if this.checked.as_ref().is_none_or(|(checked, _)| *checked != key) {
                 let usable = self.factories[node].persistence.is_some() && expected.is_some();
                 let validity = if usable {
-                    self.store.check(manifest, components, writes, &self.contents)
+                    let validity = self.store.check(manifest, components, writes, &self.contents);
+                    let lost = manifest.kept_writes.iter().find_map(|write| (self.can_reopen)(write).err());
+                    lost.filter(|_| validity.is_valid()).map_or(validity, Validity::stale)
                 } else {
                     Validity::stale("it is no checkpoint any more")
                 };
@@ -70,7 +72,7 @@ impl Session {
                 has_to_write.extend(manifest.wrote_above.iter().cloned());
             }
             let runs = this.role == Role::Runs;
-            for source in self.sources(node) {
+            for source in sources(&self.plan, node) {
                 if let Source::Factory(factory) = source {
                     consumers[factory].0 += 1;
                     consumers[factory].1 |= runs;

@@ -1,155 +1,15 @@
-use std::collections::BTreeMap;
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod job;
+
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::store::tests::chain;
 use super::*;
 use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
-use crate::plan::Plan;
-use crate::policy::Policy;
-
-const CHECKPOINT: Policy = Policy { checkpoint: true, ..Policy::NONE };
-const VOLATILE: Policy = Policy { volatile: true, ..Policy::NONE };
-
-/// A pipeline and what its factories do: each delivers the sum of what it takes, what it reads, and its code.
-struct Job {
-    plan: Plan,
-    state: tempfile::TempDir,
-    codes: Vec<u128>,
-    input: u64,
-    /// Which file a factory reads.
-    files: BTreeMap<usize, &'static str>,
-    /// What volatile factories deliver.
-    content: u64,
-    skipped: BTreeSet<usize>,
-    by_fallback: BTreeSet<usize>,
-    fails: Option<usize>,
-    writes: BTreeSet<usize>,
-    run: u32,
-}
-
-#[derive(Debug, Default)]
-struct Outcome {
-    ran: Vec<String>,
-    outputs: BTreeMap<usize, u64>,
-    reasons: BTreeMap<String, String>,
-    reopened: Vec<(usize, Value)>,
-    discarded: Vec<Value>,
-}
-
-/// `Rates`, which is kept, `Clean`, which is not, `Joined`, which is, and `Report`, which ends it all.
-fn job() -> Job {
-    let mut plan = chain(&["Rates", "Clean", "Joined", "Report"]);
-    for kept in [0, 2] {
-        plan.factories.to_mut()[kept].policy = &CHECKPOINT;
-    }
-    Job {
-        plan,
-        state: tempfile::tempdir().unwrap(),
-        codes: vec![1, 2, 3, 4],
-        input: 10,
-        files: BTreeMap::new(),
-        content: 100,
-        skipped: BTreeSet::new(),
-        by_fallback: BTreeSet::new(),
-        fails: Some(3),
-        writes: BTreeSet::new(),
-        run: 0,
-    }
-}
-
-impl Job {
-    fn path(&self, file: &str) -> PathBuf {
-        self.state.path().join(file)
-    }
-
-    fn write(&self, file: &str, content: u64) {
-        fs::write(self.path(file), content.to_string()).unwrap();
-    }
-
-    fn go(&mut self, resume: bool) -> Outcome {
-        self.run += 1;
-        let factory = |(code, node): (&u128, &crate::plan::Node)| How {
-            code: *code,
-            checkpoint: node.policy.checkpoint,
-            persistence: Some(Persistence::of::<u64, _>()),
-            content: Some(fingerprint_of::<u64, _>()),
-            writes: true,
-        };
-        let setup = Setup {
-            plan: PlanRef::Shared(Arc::new(self.plan.clone())),
-            factories: self.codes.iter().zip(self.plan.factories.iter()).map(factory).collect(),
-            inputs: vec![Some(self.input.fingerprint().unwrap())],
-            state: self.state.path().to_owned(),
-            run: self.run.to_string(),
-            resume,
-        };
-        let (session, discarded) = Session::open(setup).unwrap();
-        let mut outcome = Outcome { discarded, ..Outcome::default() };
-        for (name, validity) in session.validities() {
-            if let Validity::Stale { because } = validity {
-                outcome.reasons.insert(name, because);
-            }
-        }
-        let order: Vec<_> = self.plan.factory_order().collect();
-        for node in order {
-            match session.ready(node) {
-                Part::LeftOut => {}
-                Part::Restored(Restored { payload, .. }) => {
-                    outcome.outputs.insert(node, *payload.downcast_ref::<u64>().unwrap());
-                }
-                Part::Runs => {
-                    outcome.ran.push(self.plan.factories[node].name.to_string());
-                    if self.fails == Some(node) {
-                        outcome.reopened = session.kept_writes();
-                        return outcome;
-                    }
-                    self.run_one(node, &session, &mut outcome);
-                }
-            }
-        }
-        outcome.reopened = session.kept_writes();
-        outcome.discarded.extend(session.succeeded().unwrap());
-        outcome
-    }
-
-    fn run_one(&self, node: usize, session: &Session, outcome: &mut Outcome) {
-        if self.skipped.contains(&node) {
-            return session.skipped(node);
-        }
-        let mut output = self.codes[node] as u64;
-        for source in self.plan.factories[node].sources.iter() {
-            output += match *source {
-                Source::Input(_) => self.input,
-                Source::Factory(factory) => outcome.outputs.get(&factory).copied().unwrap_or_else(|| {
-                    assert!(self.skipped.contains(&factory), "{factory} is not there for {node}");
-                    0
-                }),
-                Source::Context => 0,
-            };
-        }
-        if let Some(file) = self.files.get(&node) {
-            session.reads(node).record(&self.path(file)).unwrap();
-            output += fs::read_to_string(self.path(file)).unwrap().parse::<u64>().unwrap();
-        }
-        if self.plan.factories[node].policy.volatile {
-            output = self.content;
-        }
-        let wrote = self.writes.contains(&node);
-        let ended = Ended {
-            payload: Arc::new(output),
-            rows: None,
-            by_fallback: self.by_fallback.contains(&node),
-            wrote,
-            kept_writes: if wrote { vec![json!([node, self.run])] } else { vec![] },
-        };
-        let (payload, discarded) = session.delivered(node, ended).unwrap();
-        outcome.outputs.insert(node, *payload.downcast_ref::<u64>().unwrap());
-        outcome.discarded.extend(discarded);
-    }
-}
+use job::{Job, Outcome, VOLATILE, job};
 
 /// A run that fails at the end, `change`, and a run that takes up what is left: what runs in it, and why.
 #[track_caller]
@@ -345,6 +205,40 @@ fn kept_writes_that_are_not_used_are_discarded() {
 }
 
 #[test]
+fn who_wrote_what_cannot_be_committed_any_more_writes_again() {
+    let mut job = job();
+    job.writes = [2].into();
+    job.run = 76;
+    job.go(false);
+    job.fails = None;
+    let resumed = job.go(true);
+    assert_eq!(resumed.ran, ["Clean", "Joined", "Report"]);
+    assert_eq!(resumed.reasons["Joined"], "it is gone");
+    assert_eq!(resumed.discarded, [json!([2, 77])]);
+}
+
+#[test]
+fn only_inputs_that_count_are_compared() {
+    let job = job();
+    let payload: AnyPayload = Arc::new(10u64);
+    let of = |plan: &Plan, payload: Option<&AnyPayload>, how| {
+        let factories: Vec<_> = plan
+            .factories
+            .iter()
+            .map(|node| How { checkpoint: node.policy.checkpoint, ..How::default() })
+            .collect();
+        fingerprints_of_inputs(plan, &[payload.cloned()], &[how], &factories).unwrap()[0]
+    };
+    let how = Some(fingerprint_of::<u64, _>());
+    assert_eq!(of(&job.plan, Some(&payload), how), Some(10u64.fingerprint().unwrap()));
+    assert_eq!(of(&job.plan, Some(&payload), None), None);
+    assert_eq!(of(&job.plan, None, how), Some(Fingerprint::ABSENT));
+    let mut volatile = job.plan.clone();
+    volatile.factories.to_mut()[0].policy = &VOLATILE;
+    assert_eq!(of(&volatile, Some(&payload), how), None);
+}
+
+#[test]
 fn what_cannot_be_loaded_runs() {
     let mut job = job();
     job.go(false);
@@ -367,6 +261,7 @@ fn what_cannot_be_loaded_runs() {
         state: job.state.path().to_owned(),
         run: "x".into(),
         resume: true,
+        can_reopen: |_| Ok(()),
     };
     let (session, _) = Session::open(setup(&job)).unwrap();
     assert!((0..4).all(|node| matches!(session.ready(node), Part::Runs)));
@@ -388,6 +283,7 @@ fn what_is_undone_is_gone() {
         state: job.state.path().to_owned(),
         run: "x".into(),
         resume: true,
+        can_reopen: |_| Ok(()),
     };
     let (session, _) = Session::open(setup).unwrap();
     // Nothing is known of the input.
