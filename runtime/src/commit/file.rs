@@ -167,7 +167,7 @@ impl StagedFile {
         let (aside, expect) = self.new.as_ref()?;
         let ready = if journaled { aside.ready_path() } else { aside.path().to_owned() };
         let directory = self.recipe.is_directory().then(|| Directory {
-            node: disk::node(aside.path()),
+            number: disk::number(aside.path()),
             old: aside.path().with_extension("setl-old"),
             trash: aside.path().with_extension("setl-tmp"),
         });
@@ -190,7 +190,7 @@ impl StagedFile {
             piece.keep().map_err(WriteError::io("keep", piece.path()))?;
         }
         let pieces = self.pieces.iter();
-        let pieces = pieces.map(|piece| (piece.path().to_owned(), disk::node(piece.path()))).collect();
+        let pieces = pieces.map(|piece| (piece.path().to_owned(), disk::number(piece.path()))).collect();
         let (target, how, base, recipe) =
             (self.target.clone(), self.how, self.base.clone(), self.recipe.clone());
         Ok(Some(KeptWrite { target, how, base, recipe, pieces }))
@@ -199,9 +199,9 @@ impl StagedFile {
     /// Undoes [`keep`](Self::keep) in what it means, not in what it did.
     pub(super) fn reopen(kept: &KeptWrite) -> Result<Self, WriteError> {
         let KeptWrite { target, how, base, recipe, .. } = kept.clone();
-        let pieces = kept.pieces.iter().map(|(path, node)| {
+        let pieces = kept.pieces.iter().map(|(path, number)| {
             let failed = |what| WriteError::Kept { target: kept.target(), path: path.clone(), what };
-            if disk::node(path) != *node {
+            if disk::number(path) != *number {
                 return Err(failed("not there any more"));
             }
             let opened = Aside::reopen(path.clone()).map_err(WriteError::io("open", path))?;
@@ -251,7 +251,7 @@ impl StagedWrite for StagedFile {
             return Ok(());
         }
         let mut expect = self.expect()?;
-        if expect == Expect::NothingOrStay && disk::node(&self.target).is_some() {
+        if expect == Expect::NothingOrStay && disk::is_there(&self.target) {
             self.pieces.clear();
             return Ok(());
         }
@@ -272,7 +272,7 @@ impl StagedWrite for StagedFile {
 
     fn is_one_step(&self) -> bool {
         // Nothing to exchange with is a plain rename.
-        !self.recipe.is_directory() || disk::node(&self.target).is_none() || self.can_exchange()
+        !self.recipe.is_directory() || !disk::is_there(&self.target) || self.can_exchange()
     }
 
     fn ticket(&mut self) -> crate::Result<Ticket> {

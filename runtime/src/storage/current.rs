@@ -21,16 +21,16 @@ pub(super) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dy
     }
 }
 
-/// Whether the run has staged a write to `target`.
-pub(super) fn is_staged(target: &str) -> bool {
-    transaction().is_some_and(|(transaction, _)| transaction.has_staged(target))
+/// Whether the run has staged a write to what `connector` reaches.
+pub(super) fn is_staged(connector: &dyn Connector) -> bool {
+    transaction().is_some_and(|(transaction, _)| transaction.has_staged(&connector.target()))
 }
 
 /// Refuses to load what the run has saved: it is not visible yet, so that the old data would be loaded.
-pub(super) fn refuse_staged(target: &str) -> crate::Result<()> {
-    if is_staged(target) {
+pub(super) fn refuse_staged(connector: &dyn Connector) -> crate::Result<()> {
+    if is_staged(connector) {
         return Err(Error::msg(format!(
-            "{target} has been saved to by this run, and holds its old data until the run has succeeded: take the \
+            "{connector} has been saved to by this run, and holds its old data until the run has succeeded: take the \
              output of the factory that saves it as a delivery, or save it with `save_now`"
         )));
     }

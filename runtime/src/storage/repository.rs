@@ -90,7 +90,7 @@ impl<T: Row> Repository<T> {
     }
 
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
-        current::refuse_staged(&self.connector.target())?;
+        current::refuse_staged(&*self.connector)?;
         current::settle(&*self.connector)?;
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
@@ -165,7 +165,7 @@ impl<T: Row> Repository<T> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn stage_blocking(&self, dataset: &Dataset<T>) -> crate::Result<Staged> {
-        if self.mode == SaveMode::Ignore && current::is_staged(&self.connector.target()) {
+        if self.mode == SaveMode::Ignore && current::is_staged(&*self.connector) {
             // For this run it is there already.
             let write = Box::new(Untouched::new(self.connector.target()));
             return Ok(Staged { write, rows: 0, place: self.connector.to_string() });
