@@ -203,4 +203,5 @@ fn entry(line: &[u8]) -> Option<Entry> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests;

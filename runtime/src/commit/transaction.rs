@@ -344,4 +344,5 @@ fn roll_back(writes: impl IntoIterator<Item = Write>) -> Vec<Error> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests;
