@@ -39,7 +39,7 @@ pub enum WriteError {
         target: String,
     },
     /// The target was not to be there yet.
-    #[error("{target} exists already, and the save mode is to fail then")]
+    #[error("{target} exists already, and is not to be replaced")]
     Exists {
         /// What is there.
         target: String,

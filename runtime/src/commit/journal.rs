@@ -90,8 +90,12 @@ impl Journal {
         let directory = directory(state);
         fs::create_dir_all(&directory)
             .map_err(|source| WriteError::State { path: directory.clone(), source })?;
-        // The journals are found again from another working directory too.
-        let path = disk::resolved(&directory).join(format!("{run}.{EXTENSION}"));
+        let directory = disk::resolved(&directory);
+        // A journal whose directories a crash of the machine takes away is none.
+        for made in directory.ancestors().skip(1).take(2) {
+            disk::sync_directory(made).map_err(WriteError::io("flush", made))?;
+        }
+        let path = directory.join(format!("{run}.{EXTENSION}"));
         let failed = || WriteError::io("create", &path);
         let mut this = loop {
             OpenOptions::new().append(true).create(true).open(&path).map_err(failed())?;
