@@ -7,10 +7,9 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-/// By what a file, or a directory of files, is known again, and a change of it is noticed.
+/// By what a file, or a directory of files, is known again at its path, and a change of it is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    device: u64,
     inode: u64,
     length: u64,
     /// Seconds and nanoseconds since 1970.
@@ -43,10 +42,10 @@ impl Identity {
     }
 
     fn from_metadata(metadata: &fs::Metadata) -> Self {
-        let (device, inode) = node_of(metadata);
+        let (_, inode) = node_of(metadata);
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified = modified.map(|since| (since.as_secs(), since.subsec_nanos()));
-        Self { device, inode, length: metadata.len(), modified, entries: None }
+        Self { inode, length: metadata.len(), modified, entries: None }
     }
 
     pub(super) fn is_directory(&self) -> bool {
@@ -66,10 +65,17 @@ pub(super) fn node_of(_: &fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// That of what is at `path`; `None` where nothing is, or files have no number.
-pub(super) fn node(path: &Path) -> Option<(u64, u64)> {
-    let node = fs::symlink_metadata(path).map(|metadata| node_of(&metadata)).ok()?;
-    (node != (0, 0)).then_some(node)
+/// The number of what is at `path`; `None` where nothing is, or files have no number.
+///
+/// It is written down without the device, whose number may be another one after the next start of the machine.
+pub(super) fn number(path: &Path) -> Option<u64> {
+    let (_, inode) = fs::symlink_metadata(path).map(|metadata| node_of(&metadata)).ok()?;
+    (inode != 0).then_some(inode)
+}
+
+/// Whether there is anything at `path`, be it a link to nothing.
+pub(super) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Nothing, where there is nothing.

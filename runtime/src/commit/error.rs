@@ -39,7 +39,7 @@ pub enum WriteError {
         target: String,
     },
     /// The target was not to be there yet.
-    #[error("{target} exists already, and the save mode is to fail then")]
+    #[error("{target} exists already, and is not to be replaced")]
     Exists {
         /// What is there.
         target: String,
@@ -91,14 +91,13 @@ pub enum WriteError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// The journal of a run is damaged where it must not be.
-    #[error(
-        "journal {} is damaged, but says that its run was decided: look at what it names, then remove it",
-        path.display()
-    )]
+    /// The journal of a run cannot be understood.
+    #[error("journal {} {reason}", path.display())]
     Journal {
         /// Where it is.
         path: PathBuf,
+        /// What is the matter, and what to do.
+        reason: &'static str,
     },
     /// What was kept for a later run is not there any more, or is in use.
     #[error("what was staged for {target} and kept in {} is {what}", path.display())]

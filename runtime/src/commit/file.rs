@@ -43,6 +43,8 @@ pub struct StagedFile {
     recipe: Recipe,
     /// What was written; the first is the whole new content unless it is to be appended.
     pieces: Vec<Aside>,
+    /// Whether all that was written is on disk.
+    flushed: bool,
     /// What `prepare` has made of the pieces.
     new: Option<(Aside, Expect)>,
     /// What the journal says of it. From then on, what is on disk outlives this.
@@ -78,7 +80,8 @@ impl StagedFile {
         let target = disk::resolved(target);
         aside::remove_left_overs(&target);
         let base = Identity::of(&target).map_err(WriteError::io("read", &target))?;
-        let mut this = Self { target, how, base, recipe, pieces: Vec::new(), new: None, step: None };
+        let mut this =
+            Self { target, how, base, recipe, pieces: Vec::new(), flushed: false, new: None, step: None };
         this.check(this.base.as_ref())?;
         this.pieces.push(this.aside()?);
         Ok(this)
@@ -98,8 +101,10 @@ impl StagedFile {
 
     /// Brings what was written to disk.
     #[cfg(feature = "polars")]
-    pub(crate) fn flush(&self) -> Result<(), WriteError> {
-        disk::sync_all(self.path()).map_err(WriteError::io("flush", self.path()))
+    pub(crate) fn flush(&mut self) -> Result<(), WriteError> {
+        disk::sync_all(self.path()).map_err(WriteError::io("flush", self.path()))?;
+        self.flushed = true;
+        Ok(())
     }
 
     fn aside(&self) -> Result<Aside, WriteError> {
@@ -156,7 +161,7 @@ impl StagedFile {
         let merged = self.aside()?;
         let paths: Vec<_> = self.pieces.iter().map(|piece| piece.path().to_owned()).collect();
         self.recipe.merge(bare, old, &paths, merged.path())?;
-        disk::sync_all(merged.path()).map_err(WriteError::io("flush", merged.path()))?;
+        self.flushed = false;
         // What is kept is still needed, should the commit fail.
         self.pieces.retain(Aside::is_kept);
         Ok(merged)
@@ -167,7 +172,7 @@ impl StagedFile {
         let (aside, expect) = self.new.as_ref()?;
         let ready = if journaled { aside.ready_path() } else { aside.path().to_owned() };
         let directory = self.recipe.is_directory().then(|| Directory {
-            node: disk::node(aside.path()),
+            number: disk::number(aside.path()),
             old: aside.path().with_extension("setl-old"),
             trash: aside.path().with_extension("setl-tmp"),
         });
@@ -187,10 +192,13 @@ impl StagedFile {
             return Ok(None);
         }
         for piece in &mut self.pieces {
+            if !self.flushed {
+                disk::sync_all(piece.path()).map_err(WriteError::io("flush", piece.path()))?;
+            }
             piece.keep().map_err(WriteError::io("keep", piece.path()))?;
         }
         let pieces = self.pieces.iter();
-        let pieces = pieces.map(|piece| (piece.path().to_owned(), disk::node(piece.path()))).collect();
+        let pieces = pieces.map(|piece| (piece.path().to_owned(), disk::number(piece.path()))).collect();
         let (target, how, base, recipe) =
             (self.target.clone(), self.how, self.base.clone(), self.recipe.clone());
         Ok(Some(KeptWrite { target, how, base, recipe, pieces }))
@@ -199,22 +207,22 @@ impl StagedFile {
     /// Undoes [`keep`](Self::keep) in what it means, not in what it did.
     pub(super) fn reopen(kept: &KeptWrite) -> Result<Self, WriteError> {
         let KeptWrite { target, how, base, recipe, .. } = kept.clone();
-        let pieces = kept.pieces.iter().map(|(path, node)| {
+        let pieces = kept.pieces.iter().map(|(path, number)| {
             let failed = |what| WriteError::Kept { target: kept.target(), path: path.clone(), what };
-            if disk::node(path) != *node {
+            if disk::number(path) != *number {
                 return Err(failed("not there any more"));
             }
             let opened = Aside::reopen(path.clone()).map_err(WriteError::io("open", path))?;
             opened.map_err(failed)
         });
         let pieces = pieces.collect::<Result<_, _>>()?;
-        Ok(Self { target, how, base, recipe, pieces, new: None, step: None })
+        Ok(Self { target, how, base, recipe, pieces, flushed: true, new: None, step: None })
     }
 
     /// Lets go of everything as a process does that dies.
     #[cfg(test)]
     pub(super) fn die(mut self) {
-        self.pieces.iter_mut().chain(self.new.as_mut().map(|(aside, _)| aside)).for_each(Aside::leave);
+        self.leave();
     }
 }
 
@@ -242,6 +250,7 @@ impl StagedWrite for StagedFile {
         if self.how == How::Append && self.base != later.base {
             return Err(WriteError::Changed { target }.into());
         }
+        self.flushed &= later.flushed;
         self.pieces.append(&mut later.pieces);
         Ok(())
     }
@@ -251,13 +260,15 @@ impl StagedWrite for StagedFile {
             return Ok(());
         }
         let mut expect = self.expect()?;
-        if expect == Expect::NothingOrStay && disk::node(&self.target).is_some() {
+        if expect == Expect::NothingOrStay && disk::is_there(&self.target) {
             self.pieces.clear();
             return Ok(());
         }
         let permissions = fs::metadata(&self.target).map(|old| old.permissions());
         let new = self.merged()?;
-        disk::sync_all(new.path()).map_err(WriteError::io("flush", new.path()))?;
+        if !self.flushed {
+            disk::sync_all(new.path()).map_err(WriteError::io("flush", new.path()))?;
+        }
         if let Ok(permissions) = permissions {
             let failed = WriteError::io("set the permissions of", new.path());
             fs::set_permissions(new.path(), permissions).map_err(failed)?;
@@ -272,7 +283,7 @@ impl StagedWrite for StagedFile {
 
     fn is_one_step(&self) -> bool {
         // Nothing to exchange with is a plain rename.
-        !self.recipe.is_directory() || disk::node(&self.target).is_none() || self.can_exchange()
+        !self.recipe.is_directory() || !disk::is_there(&self.target) || self.can_exchange()
     }
 
     fn ticket(&mut self) -> crate::Result<Ticket> {

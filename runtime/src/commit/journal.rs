@@ -90,8 +90,12 @@ impl Journal {
         let directory = directory(state);
         fs::create_dir_all(&directory)
             .map_err(|source| WriteError::State { path: directory.clone(), source })?;
-        // The journals are found again from another working directory too.
-        let path = disk::resolved(&directory).join(format!("{run}.{EXTENSION}"));
+        let directory = disk::resolved(&directory);
+        // A journal whose directories a crash of the machine takes away is none.
+        for made in directory.ancestors().skip(1).take(2) {
+            disk::sync_directory(made).map_err(WriteError::io("flush", made))?;
+        }
+        let path = directory.join(format!("{run}.{EXTENSION}"));
         let failed = || WriteError::io("create", &path);
         let mut this = loop {
             OpenOptions::new().append(true).create(true).open(&path).map_err(failed())?;
@@ -163,7 +167,7 @@ impl Journal {
         let mut bytes = Vec::new();
         let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
         read.map_err(WriteError::io("read", &self.path))?;
-        parse(&bytes).map_err(|Damaged| WriteError::Journal { path: self.path.clone() })
+        parse(&bytes).map_err(|reason| WriteError::Journal { path: self.path.clone(), reason })
     }
 }
 
@@ -171,26 +175,25 @@ fn checksum(json: &str) -> String {
     blake3::hash(json.as_bytes()).to_hex()[..16].to_owned()
 }
 
-/// A journal says that it is decided, and not what.
-#[derive(Debug, PartialEq)]
-struct Damaged;
+const DAMAGED: &str = "is damaged, but says that its run was decided: look at what it names, put that in order by hand, then remove it";
+const UNKNOWN: &str = "is of another version: use that to finish what it names";
 
 /// What is behind the first damaged line counts only where it says that there was more before it.
-fn parse(bytes: &[u8]) -> Result<Content, Damaged> {
+fn parse(bytes: &[u8]) -> Result<Content, &'static str> {
     let mut content = Content::default();
     let mut whole = true;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         match entry(line) {
             None => whole = false,
-            Some(Entry::Run { version, .. }) if version != VERSION => return Err(Damaged),
+            Some(Entry::Run { version, .. }) if version != VERSION => return Err(UNKNOWN),
             Some(Entry::Run { pipeline, .. }) => content.pipeline = pipeline,
             Some(Entry::Ticket(ticket)) => content.tickets.push((ticket, false)),
             Some(Entry::Decided { tickets }) if whole && tickets == content.tickets.len() => {
                 content.decided = true;
             }
-            Some(Entry::Decided { .. }) => return Err(Damaged),
+            Some(Entry::Decided { .. }) => return Err(DAMAGED),
             Some(Entry::Settled { ticket }) => {
-                content.tickets.get_mut(ticket).ok_or(Damaged)?.1 = true;
+                content.tickets.get_mut(ticket).ok_or(DAMAGED)?.1 = true;
             }
         }
     }
@@ -204,4 +207,5 @@ fn entry(line: &[u8]) -> Option<Entry> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests;

@@ -15,18 +15,18 @@ use super::merge::Recipe;
 /// What it names stays until it is committed, or [`discard`](Self::discard) is called: neither dropping it removes it, nor
 /// rolling back a write that was opened from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptWrite {
+pub(crate) struct KeptWrite {
     pub(super) target: PathBuf,
     pub(super) how: How,
     pub(super) base: Option<Identity>,
     pub(super) recipe: Recipe,
     /// With the numbers by which they are known again.
-    pub(super) pieces: Vec<(PathBuf, Option<(u64, u64)>)>,
+    pub(super) pieces: Vec<(PathBuf, Option<u64>)>,
 }
 
 impl KeptWrite {
     /// As [`StagedWrite::target`].
-    pub fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         self.target.display().to_string()
     }
 
@@ -34,7 +34,7 @@ impl KeptWrite {
     ///
     /// # Errors
     /// When it has been committed or discarded since, or another run has it open.
-    pub fn reopen(&self) -> crate::Result<Box<dyn StagedWrite>> {
+    pub(crate) fn reopen(&self) -> crate::Result<Box<dyn StagedWrite>> {
         Ok(Box::new(StagedFile::reopen(self)?))
     }
 
@@ -42,10 +42,10 @@ impl KeptWrite {
     ///
     /// # Errors
     /// When another run has it open, or it cannot be removed.
-    pub fn discard(self) -> crate::Result<()> {
-        for (path, node) in &self.pieces {
+    pub(crate) fn discard(self) -> crate::Result<()> {
+        for (path, number) in &self.pieces {
             // Something else may have got the name since.
-            if disk::node(path) != *node {
+            if disk::number(path) != *number {
                 continue;
             }
             if let disk::Locked::Busy = disk::lock(path).map_err(WriteError::io("open", path))? {

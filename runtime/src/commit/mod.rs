@@ -22,13 +22,12 @@ use std::fmt;
 
 pub use error::WriteError;
 pub use file::StagedFile;
-pub use kept::KeptWrite;
 pub use recover::{Recovered, recover};
 pub use ticket::{Decision, FileStep, Ticket};
 #[doc(hidden)]
 pub use transaction::commit_together;
 
-#[allow(unused_imports, reason = "the executor is built without some of them")]
+pub(crate) use kept::KeptWrite;
 pub(crate) use transaction::{CommitError, Owner, Transaction};
 #[cfg(feature = "polars")]
 pub(crate) use {

@@ -8,7 +8,16 @@ use super::Decision;
 use super::journal::{self, Journal};
 use super::ticket::{FileStep, Ticket};
 
-/// What became of the writes that dead runs had left.
+/// What became of the writes that dead runs had left; [`recover`] gives it.
+///
+/// ```
+/// # let state = std::env::temp_dir().join("setl-no-such-state");
+/// let recovered = setl::commit::recover(state)?;
+/// for target in &recovered.finished {
+///     println!("{target} holds the new data now");
+/// }
+/// # Ok::<(), setl::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovered {

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,19 @@ use super::aside;
 use super::disk::{self, Identity, Locked};
 use super::error::WriteError;
 
-/// Whether the run that made a write was decided.
+/// What becomes of a write whose process has died; [`Connector::settle`](../storage/trait.Connector.html) is told it.
+///
+/// ```
+/// use setl::commit::Decision;
+///
+/// fn statement(token: &str, decision: Decision) -> String {
+///     match decision {
+///         Decision::Commit => format!("commit prepared '{token}'"),
+///         Decision::Rollback => format!("rollback prepared '{token}'"),
+///     }
+/// }
+/// # assert_eq!(statement("a", Decision::Rollback), "rollback prepared 'a'");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The write is to become visible.
@@ -19,9 +32,20 @@ pub enum Decision {
     Rollback,
 }
 
+/// How often a lock is tried that somebody else has, a hundredth of a second apart.
+const PATIENCE: usize = 50;
+
 /// What a later process needs to finish or undo a write whose process has died.
 ///
-/// It is written into the journal of the run, and stays readable for later versions.
+/// It is written into the journal of the run.
+///
+/// ```
+/// use setl::commit::Ticket;
+///
+/// // What a database takes for `commit prepared`.
+/// let ticket = Ticket::Place { place: "table delays".into(), token: "setl-42".into() };
+/// # assert_ne!(ticket, Ticket::None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -42,7 +66,18 @@ pub enum Ticket {
     },
 }
 
-/// A file or directory that is put in the place of another; made by [`StagedFile`](super::StagedFile).
+/// A file or directory that is put in the place of another; a [`StagedFile`](super::StagedFile) gives it in its ticket.
+///
+/// ```
+/// use setl::commit::{StagedFile, StagedWrite, Ticket};
+///
+/// # let target = std::env::temp_dir().join(format!("setl-ticket-{}", std::process::id()));
+/// let mut staged = StagedFile::beside(&target)?;
+/// staged.prepare()?;
+/// assert!(matches!(staged.ticket()?, Ticket::Files { steps } if steps.len() == 1));
+/// Box::new(staged).rollback()?;
+/// # Ok::<(), setl::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileStep {
@@ -70,7 +105,7 @@ pub(super) enum Expect {
 /// A directory is in its place when the target has its number; without one, two renames tell how far they came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Directory {
-    pub(super) node: Option<(u64, u64)>,
+    pub(super) number: Option<u64>,
     /// Where the old directory is between two renames.
     pub(super) old: PathBuf,
     /// Where it is while it is removed: a name that says that it can be.
@@ -117,7 +152,7 @@ impl FileStep {
 
     /// Whether nothing is left to do or undo.
     pub(super) fn is_over(&self) -> bool {
-        disk::node(&self.ready).is_none() && !self.ready.exists()
+        !disk::is_there(&self.ready)
     }
 
     fn sync(&self) -> Result<(), WriteError> {
@@ -126,19 +161,18 @@ impl FileStep {
     }
 
     fn replace(&self) -> Result<(), WriteError> {
-        let refused = |path: &Path| WriteError::io("replace", path);
-        match disk::if_there(fs::symlink_metadata(&self.ready)) {
-            Ok(Some(_)) => {}
+        let refused = || WriteError::io("replace", &self.target);
+        let found = disk::if_there(fs::symlink_metadata(&self.ready)).map_err(refused())?;
+        if found.is_none() {
             // It has been put in its place before.
-            Ok(None) => return Ok(()),
-            Err(source) => return Err(refused(&self.ready)(source)),
+            return Ok(());
         }
         match &self.expect {
-            Expect::Anything => fs::rename(&self.ready, &self.target).map_err(refused(&self.target)),
+            Expect::Anything => fs::rename(&self.ready, &self.target).map_err(refused()),
             Expect::Nothing | Expect::NothingOrStay => self.rename_new(),
             Expect::Same(identity) => {
                 let _lock = self.check_same(identity)?;
-                fs::rename(&self.ready, &self.target).map_err(refused(&self.target))
+                fs::rename(&self.ready, &self.target).map_err(refused())
             }
         }
     }
@@ -147,8 +181,9 @@ impl FileStep {
     fn rename_new(&self) -> Result<(), WriteError> {
         match disk::rename_new(&self.ready, &self.target) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let ours =
-                    disk::node(&self.ready).is_some() && disk::node(&self.ready) == disk::node(&self.target);
+                // A link that was made when the process died.
+                let ready = disk::number(&self.ready);
+                let ours = ready.is_some() && ready == disk::number(&self.target);
                 if ours || self.expect == Expect::NothingOrStay {
                     disk::remove(&self.ready).map_err(WriteError::io("remove", &self.ready))
                 } else {
@@ -161,45 +196,69 @@ impl FileStep {
 
     /// Checks that the target is what it was. While the lock is held, no other process that does the same changes it.
     fn check_same(&self, identity: &Identity) -> Result<Locked, WriteError> {
-        let changed = || WriteError::Changed { target: self.target() };
         let read = || WriteError::io("read", &self.target);
-        let lock = match disk::lock(&self.target).map_err(read())? {
-            Locked::Busy | Locked::Gone => return Err(changed()),
-            lock => lock,
-        };
-        match Identity::of(&self.target).map_err(read())? {
-            Some(found) if found == *identity => Ok(lock),
-            _ => Err(changed()),
+        let mut lock = disk::lock(&self.target).map_err(read())?;
+        // Whoever has it is about to change it, or has just done so, or has been forked off and is about to let go.
+        for _ in 0..PATIENCE {
+            if !matches!(lock, Locked::Busy) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            lock = disk::lock(&self.target).map_err(read())?;
+        }
+        let same = Identity::of(&self.target).map_err(read())?.as_ref() == Some(identity);
+        if same && matches!(lock, Locked::Yes(_) | Locked::Unsupported) {
+            Ok(lock)
+        } else {
+            Err(WriteError::Changed { target: self.target() })
         }
     }
 
     fn exchange(&self, directory: &Directory) -> Result<(), WriteError> {
-        let there = |path: &Path| fs::symlink_metadata(path).is_ok();
-        let refused = |path: &Path| WriteError::io("replace", path);
-        let is_new = directory.node.is_none() || disk::node(&self.ready) == directory.node;
-        if there(&self.ready) && is_new {
-            if there(&directory.old) && !there(&self.target) {
-                // Two renames were interrupted between the first and the second.
-                fs::rename(&self.ready, &self.target).map_err(refused(&self.target))?;
-            } else if !there(&self.target) && !matches!(self.expect, Expect::Same(_)) {
-                fs::rename(&self.ready, &self.target).map_err(refused(&self.target))?;
+        if disk::is_there(&self.ready) && !self.is_exchanged(directory)? {
+            if disk::is_there(&self.target) {
+                self.exchange_existing(directory)?;
+            } else if !disk::is_there(&directory.old) && matches!(self.expect, Expect::Same(_)) {
+                return Err(WriteError::Changed { target: self.target() });
             } else {
-                let _lock = match &self.expect {
-                    Expect::Anything => None,
-                    Expect::Same(identity) => Some(self.check_same(identity)?),
-                    Expect::Nothing => return Err(WriteError::Exists { target: self.target() }),
-                    Expect::NothingOrStay => {
-                        return disk::remove(&self.ready).map_err(WriteError::io("remove", &self.ready));
-                    }
-                };
-                if !disk::exchange(&self.ready, &self.target).map_err(refused(&self.target))? {
-                    fs::rename(&self.target, &directory.old).map_err(refused(&self.target))?;
-                    fs::rename(&self.ready, &self.target).map_err(refused(&self.target))?;
-                }
+                // There was nothing, or two renames were interrupted between the first and the second.
+                self.rename_new()?;
             }
         }
         self.sync()?;
         self.remove_old(directory);
+        Ok(())
+    }
+
+    /// Whether it is the old directory that is at the place of the new one.
+    fn is_exchanged(&self, directory: &Directory) -> Result<bool, WriteError> {
+        let Some(number) = directory.number else {
+            return Ok(false);
+        };
+        if disk::number(&self.ready) == Some(number) {
+            return Ok(false);
+        }
+        // One of the two is to be removed, so it must be certain which.
+        if disk::number(&self.target) == Some(number) {
+            return Ok(true);
+        }
+        Err(WriteError::Changed { target: self.target() })
+    }
+
+    fn exchange_existing(&self, directory: &Directory) -> Result<(), WriteError> {
+        let refused = || WriteError::io("replace", &self.target);
+        let _lock = match &self.expect {
+            Expect::Anything => None,
+            Expect::Same(identity) => Some(self.check_same(identity)?),
+            Expect::Nothing => return Err(WriteError::Exists { target: self.target() }),
+            Expect::NothingOrStay => {
+                return disk::remove(&self.ready).map_err(WriteError::io("remove", &self.ready));
+            }
+        };
+        if !disk::exchange(&self.ready, &self.target).map_err(refused())? {
+            fs::rename(&self.target, &directory.old).map_err(refused())?;
+            fs::rename(&self.ready, &self.target).map_err(refused())?;
+        }
         Ok(())
     }
 

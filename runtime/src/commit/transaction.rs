@@ -191,7 +191,11 @@ impl Transaction {
     /// When one of them is not there any more, or is in use; then none is taken.
     pub(crate) fn adopt(&self, owner: Owner, kept: &[KeptWrite]) -> crate::Result<()> {
         let writes: Vec<_> = kept.iter().map(KeptWrite::reopen).collect::<Result<_, _>>()?;
-        writes.into_iter().try_for_each(|write| self.enlist(owner, write))
+        let enlisted = writes.into_iter().try_for_each(|write| self.enlist(owner, write));
+        if enlisted.is_err() {
+            self.discard(|of| of == owner);
+        }
+        enlisted
     }
 
     /// Makes all writes visible, and gives their targets. It blocks.
@@ -350,4 +354,5 @@ fn roll_back(writes: impl IntoIterator<Item = Write>) -> Vec<Error> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests;

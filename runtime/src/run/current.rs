@@ -86,11 +86,11 @@ pub(crate) fn has_staged(target: &str) -> bool {
 
 /// Refuses to read what this run has staged and not committed yet: the reader would see the old data.
 #[cfg(feature = "polars")]
-pub(crate) fn refuse_staged(target: &str) -> crate::Result<()> {
+pub(crate) fn refuse_staged(target: &str, place: &dyn std::fmt::Display) -> crate::Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
     if current.shared.has_staged(target) {
         anyhow::bail!(
-            "{target} has been saved to by this run, and holds its old data until the run has succeeded: take the output of \
+            "{place} has been saved to by this run, and holds its old data until the run has succeeded: take the output of \
              the factory that saves it as a delivery, or save it with `save_now`"
         );
     }

@@ -172,7 +172,7 @@ impl Place {
             SaveMode::Ignore => How::CreateOrStay,
         };
         // From here on, leaving in whatever way removes what is staged.
-        let staged = StagedFile::new(&self.path, how, self.recipe(recipe))?;
+        let mut staged = StagedFile::new(&self.path, how, self.recipe(recipe))?;
         if how == How::Append && staged.has_base() {
             self.files()?.into_iter().try_for_each(check)?;
         }

@@ -90,7 +90,12 @@ impl Connector for Memory {
                 SaveMode::Overwrite | SaveMode::Append => {}
             }
         }
-        Ok(Box::new(StagedFrame { new: query.collect()?, mode: request.mode, held: Arc::clone(&self.held) }))
+        Ok(Box::new(StagedFrame {
+            new: query.collect()?,
+            mode: request.mode,
+            joined: false,
+            held: Arc::clone(&self.held),
+        }))
     }
 
     fn target(&self) -> String {
@@ -102,6 +107,8 @@ impl Connector for Memory {
 struct StagedFrame {
     new: DataFrame,
     mode: SaveMode,
+    /// Whether rows of later writes are among these.
+    joined: bool,
     held: Arc<Mutex<Held>>,
 }
 
@@ -117,7 +124,10 @@ impl StagedWrite for StagedFrame {
     fn join(&mut self, later: Box<dyn StagedWrite>) -> crate::Result<()> {
         let later: Box<dyn Any> = later;
         match later.downcast::<Self>() {
-            Ok(later) if later.adds() => Ok(self.new.vstack_mut(&later.new).map(drop)?),
+            Ok(later) if later.adds() => {
+                self.joined = true;
+                Ok(self.new.vstack_mut(&later.new).map(drop)?)
+            }
             _ => Err(WriteError::Twice { target: self.target() }.into()),
         }
     }
@@ -126,6 +136,9 @@ impl StagedWrite for StagedFrame {
         match self.mode {
             SaveMode::ErrorIfExists if lock(&self.held).exists => {
                 Err(WriteError::Exists { target: self.target() }.into())
+            }
+            SaveMode::Ignore if self.joined && lock(&self.held).exists => {
+                Err(WriteError::Changed { target: self.target() }.into())
             }
             _ => Ok(()),
         }

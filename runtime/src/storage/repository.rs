@@ -93,9 +93,8 @@ impl<T: Row> Repository<T> {
 
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
         self.attend()?;
-        current::refuse_staged(&self.connector.target())?;
+        current::refuse_staged(&self.connector.target(), &self.connector)?;
         record_read(self.connector.path(), || self.connector.to_string())?;
-        current::settle(&*self.connector)?;
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
         let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
@@ -174,7 +173,6 @@ impl<T: Row> Repository<T> {
             let write = Box::new(Untouched::new(self.connector.target()));
             return Ok(Staged { write, rows: 0, place: self.connector.to_string() });
         }
-        current::settle(&*self.connector)?;
         self.attend()?;
         let shape = Shape::of::<T>();
         let request = StageRequest { shape: &shape, mode: self.mode };

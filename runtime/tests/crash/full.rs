@@ -50,11 +50,13 @@ fn a_full_disk_changes_nothing() {
         let written = targets.write(before + 1);
         let after = targets.check_whole();
         assert_eq!(after, before + u32::from(written.is_ok()), "{free} pages free: {written:?}");
-        if written.is_ok() {
+        let Err(error) = written else {
             break;
-        }
+        };
+        println!("{free} pages free: {error:#}");
         failures += 1;
     }
+    println!("the disk was full in {failures} writes");
     assert!(failures > 3, "the disk was full only {failures} times");
     fs::remove_file(&ballast).unwrap();
     let before = targets.check_whole();

@@ -145,17 +145,30 @@ fn commit_until(world: &World, steps: usize) -> bool {
     decided
 }
 
+/// A recovery that is killed itself after so many tickets.
+fn recover_until(world: &World, tickets: usize) {
+    for path in journal::paths(&world.path("state")).unwrap() {
+        let content = Journal::open(&path).unwrap().unwrap().read().unwrap();
+        for step in content.tickets.iter().take(tickets).flat_map(|(ticket, _)| ticket.steps()) {
+            if content.decided { step.forward() } else { step.back() }.unwrap();
+        }
+    }
+}
+
 fn check_every_crash() {
     for steps in 0..=12 {
-        let world = World::new();
-        let decided = commit_until(&world, steps);
-        world.recover();
-        if decided {
-            world.check_new()
-        } else {
-            world.check_old()
+        for recovered in 0..=5 {
+            let world = World::new();
+            let decided = commit_until(&world, steps);
+            recover_until(&world, recovered);
+            world.recover();
+            if decided {
+                world.check_new()
+            } else {
+                world.check_old()
+            }
+            assert!(journal::paths(&world.path("state")).unwrap().is_empty());
         }
-        assert!(journal::paths(&world.path("state")).unwrap().is_empty());
     }
 }
 
