@@ -24,7 +24,8 @@ const OF_FACTORY: &[Allowed] = &[
 ];
 
 /// Of a pipeline's input.
-const OF_PIPELINE: &[Allowed] = &[ID, OPTIONAL];
+const OF_PIPELINE: &[Allowed] =
+    &[ID, OPTIONAL, Allowed { name: "opaque", takes: Takes::Nothing, usage: "opaque" }];
 
 /// A field or parameter of a factory that is injected.
 pub(crate) struct Delivery {
@@ -48,6 +49,8 @@ pub(crate) struct Input {
     pub(crate) ty: Type,
     pub(crate) id: Option<Type>,
     pub(crate) optional: bool,
+    /// Whether what is made of it stays valid when it changes.
+    pub(crate) opaque: bool,
 }
 
 /// Takes `#[delivery]` off `attributes`, and gives its options; `None` if it is not there.

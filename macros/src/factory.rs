@@ -47,6 +47,8 @@ struct Model {
     /// When it runs, and what is done when it fails.
     conduct: Conduct,
     deliveries: Vec<Delivery>,
+    /// The fingerprint of its code.
+    code: u128,
     /// Builds the factory out of `__0`, `__1`, …: one variable for each delivery.
     assemble: TokenStream,
 }

@@ -1,6 +1,7 @@
 //! The attribute and derive macros of `setl`. Use them through the `setl` crate.
 
 mod cfg;
+mod code;
 mod delivery;
 mod errors;
 mod factory;

@@ -105,6 +105,7 @@ fn take_inputs(item: &mut ItemStruct, errors: &mut Errors) -> Vec<Input> {
             ty: field.ty.clone(),
             id: options.type_of("id").cloned(),
             optional: options.flag("optional").is_some(),
+            opaque: options.flag("opaque").is_some(),
         });
     }
     inputs

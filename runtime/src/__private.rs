@@ -15,13 +15,19 @@ pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
 use crate::factory::{IsDue, Rollback};
 
 pub use crate::Result;
+pub use crate::checkpoint::probe::{
+    Keep, KeptByFrame, KeptBySerde, NotKept, NotPrinted, Print, PrintedByFrame, PrintedBySerde,
+    PrintsByFrame, PrintsBySerde, PrintsNot, keep, opaque, print,
+};
+pub use crate::checkpoint::{FingerprintOf, Persistence};
 pub use crate::context::Context;
 pub use crate::delivery::{
     AutoLoad, ByValue, HandsOver, Inspect, Loadable, Optional, Payload, Shared, Undelivered, payload,
     payload_if_any, share, share_optional,
 };
 pub use crate::factory::{
-    Always, Delivers, Factory, FactoryItem, Fallback, Fallible, Produces, Sink, Sometimes, Undo, Wired,
+    Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, Produces, Sink, Sometimes, Undo,
+    Wired,
 };
 pub use crate::inspect::{Diagram, describe};
 pub use crate::pipeline::{
@@ -30,8 +36,8 @@ pub use crate::pipeline::{
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{
-    Delivery, Input, Links, Ordering, Plan, Source, Sources, Stage, Taking, check_presence, count_links,
-    input_is_taken, kept, order,
+    Delivery, Input, Links, Ordering, Plan, Source, Sources, Stage, Taking, check_fingerprints,
+    check_presence, count_links, input_is_taken, kept, order,
 };
 pub use crate::policy::{OnFailure, Policy, Resource, Retry, RetryOn};
 pub use crate::run::{Inbox, Runner, Step};

@@ -1,6 +1,7 @@
 //! What a factory can know of the run it is in.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 
 use crate::commit::{Owner, StagedWrite};
 use crate::run::current::{Current, Scoped};
+use crate::run::resume::record_read;
 use crate::run::{Event, Shared};
 
 /// The run that a factory is part of. Every pipeline supplies it: take it as a delivery.
@@ -86,12 +88,28 @@ impl Context {
     }
 
     /// Gives the run something that is written and not visible yet: it is committed with all other writes of the run, or
-    /// rolled back. What goes through a [`Repository`](crate::Repository) is given to the run by itself.
+    /// rolled back. What goes through a repository is given to the run by itself.
     ///
     /// # Errors
     /// When the run already writes to the same target, and the two cannot be put together.
     pub fn enlist(&self, write: Box<dyn StagedWrite>) -> crate::Result<()> {
         self.shared.transaction().enlist(self.owner, write)
+    }
+
+    /// Says that what this factory delivers depends on a file, or on all files in a directory, that it reads by itself. Call
+    /// it before reading.
+    ///
+    /// A [checkpoint](crate::Runner::resume) is valid only as long as the content is the same. What goes through a repository
+    /// is known without. It blocks, since it reads the content, and does nothing where the run keeps no checkpoints.
+    ///
+    /// # Errors
+    /// When what is there cannot be read.
+    pub fn depends_on(&self, path: impl AsRef<Path>) -> crate::Result<()> {
+        self.current().scope(|| record_read(Some(path.as_ref()), String::new))
+    }
+
+    fn current(&self) -> Current {
+        Current { shared: Arc::clone(&self.shared), owner: self.owner }
     }
 
     /// Lets a future work for this factory wherever it is polled.
@@ -115,8 +133,7 @@ impl Context {
     /// # }
     /// ```
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let current = Current { shared: Arc::clone(&self.shared), owner: self.owner };
-        Scoped { current, future: Box::pin(future) }
+        Scoped { current: self.current(), future: Box::pin(future) }
     }
 
     /// Tells who observes the run that `done` of `total` units of work are done.

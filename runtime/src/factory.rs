@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use crate::Result;
-use crate::checkpoint::Persistence;
+use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::delivery::Payload;
 use crate::plan::dynamic::Requirement;
 use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
@@ -112,8 +112,13 @@ pub trait FactoryItem: Sized {
     /// What it takes, by type: for pipelines that are wired at run time.
     fn requirements() -> Vec<Requirement>;
 
+    /// What it and its output can do.
+    fn abilities() -> Abilities<Self>;
+
     /// Tells the output where it comes from, and asks it for its rows.
-    fn inspect(output: &mut Self::Output) -> Option<usize>;
+    fn inspect(output: &mut Self::Output) -> Option<usize> {
+        (Self::abilities().inspect)(output, Self::NAME)
+    }
 
     /// Whether it is to run, given what it takes: `when = …`.
     ///
@@ -126,13 +131,28 @@ pub trait FactoryItem: Sized {
 
     /// How what it did outside of the run's transaction is undone, if it says so.
     fn undo() -> Option<Undo<Self>> {
+        Self::abilities().undo
+    }
+
+    /// How the fingerprint of its output is taken, if it is volatile.
+    fn content() -> Option<FingerprintOf> {
         None
     }
 
     /// How its output is kept on disk, if that is possible.
     fn persistence() -> Option<Persistence> {
-        None
+        Self::abilities().persistence
     }
+}
+
+/// What generated code finds out about a factory and its output: which traits they implement.
+pub struct Abilities<F: FactoryItem> {
+    /// Tells the output the name of the factory, and asks it for its rows.
+    pub inspect: fn(&mut F::Output, &'static str) -> Option<usize>,
+    /// See [`Rollback`].
+    pub undo: Option<Undo<F>>,
+    /// See [`Checkpoint`](crate::checkpoint::Checkpoint).
+    pub persistence: Option<Persistence>,
 }
 
 /// Undoes what a factory did, some time after it has written.

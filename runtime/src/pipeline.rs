@@ -4,6 +4,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::checkpoint::FingerprintOf;
 use crate::delivery::AutoLoad;
 use crate::factory::{Factory, Fallback, Produces};
 use crate::plan::{Delivery, FallbackNode, Node, Plan, Source, Sources};
@@ -157,6 +158,11 @@ pub trait PipelineItem: Sized {
     const PLAN: &'static Plan;
     /// How its factories are run, in the order of the plan.
     const STEPS: &'static [Step];
+
+    /// How the fingerprint of each input is taken, in the order of the plan, where there is one that counts.
+    fn fingerprints() -> Vec<Option<FingerprintOf>> {
+        Vec::new()
+    }
 
     /// The inputs, in the order of the plan; an optional input may be absent.
     fn into_inputs(self) -> Vec<Option<AnyPayload>>;

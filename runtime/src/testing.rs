@@ -184,5 +184,10 @@ pub(crate) fn no_launch() -> Launch {
         factories: Cow::Owned(vec![node]),
         ..Plan::EMPTY
     };
-    Launch { plan: PlanRef::Shared(Arc::new(plan)), steps: Steps::Static(&[]), inputs: Vec::new() }
+    Launch {
+        plan: PlanRef::Shared(Arc::new(plan)),
+        steps: Steps::Static(&[]),
+        inputs: Vec::new(),
+        fingerprints: Vec::new(),
+    }
 }

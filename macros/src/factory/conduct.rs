@@ -121,17 +121,10 @@ impl Conduct {
 impl Model {
     /// What `FactoryItem` says of a factory only if it was told so.
     pub(super) fn expand_conduct(&self) -> TokenStream {
-        [
-            self.conduct.expand_policy(),
-            self.expand_fallback(),
-            self.expand_is_due(),
-            self.expand_checkpoint(),
-            self.expand_volatile(),
-            Some(self.expand_undo()),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        [self.conduct.expand_policy(), self.expand_fallback(), self.expand_is_due(), self.expand_volatile()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// ```text
@@ -183,26 +176,40 @@ impl Model {
         })
     }
 
-    /// How the output is kept on disk, and that it can be: with `checkpoint`.
-    fn expand_checkpoint(&self) -> Option<TokenStream> {
-        None
-    }
-
-    /// That the output can be told from another one: with `volatile`.
-    fn expand_volatile(&self) -> Option<TokenStream> {
-        None
-    }
-
-    /// Finds out whether the factory implements `Rollback`.
-    fn expand_undo(&self) -> TokenStream {
+    /// How the output is kept on disk: if it can be, and as it must be with `checkpoint`.
+    pub(super) fn expand_persistence(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
-        quote! {
-            #[allow(unused_imports, reason = "one of them is enough")]
-            fn undo() -> #setl::Option<#setl::Undo<Self>> {
-                use #setl::{Lasting as _, Undoable as _};
-                (&&#setl::UndoProbe::<Self>::NEW).undo()
-            }
+        let output = &self.output;
+        let probe = quote!(&&&#setl::Keep::<#output>::NEW);
+        if !self.conduct.checkpoint {
+            return quote!((#probe).persistence());
         }
+        // The error is about the type that was written.
+        let place = Place::of(output);
+        let (at_output, keep) = (runtime(place.start), place.last("keep"));
+        let arguments = place.angled(&quote!(#output, _));
+        let call = quote_spanned!(place.end=> ((#probe).via()));
+        quote!(#setl::Some(#at_output::#keep::#arguments #call))
+    }
+
+    /// How the output is told from another one: with `volatile`.
+    fn expand_volatile(&self) -> Option<TokenStream> {
+        if !self.conduct.volatile {
+            return None;
+        }
+        let setl = runtime(Span::call_site());
+        let output = &self.output;
+        let (place, probe) = (Place::of(output), quote!(&&&#setl::Print::<#output>::NEW));
+        let (at_output, print) = (runtime(place.start), place.last("print"));
+        let arguments = place.angled(&quote!(#output, _));
+        let call = quote_spanned!(place.end=> ((#probe).via()));
+        Some(quote! {
+            #[allow(unused_imports, reason = "one of them is enough")]
+            fn content() -> #setl::Option<#setl::FingerprintOf> {
+                use #setl::{NotPrinted as _, PrintedByFrame as _, PrintedBySerde as _};
+                #setl::Some(#at_output::#print::#arguments #call)
+            }
+        })
     }
 }
 

@@ -47,6 +47,8 @@ impl Model {
         let requirements = self.deliveries.iter().map(|delivery| delivery.requirement());
         let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
         let assemble = &self.assemble;
+        let code = self.code;
+        let persistence = self.expand_persistence();
         let (presence, conduct) = (self.conduct.presence(), self.expand_conduct());
         quote! {
             impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
@@ -55,6 +57,7 @@ impl Model {
                 const ID: #setl::Option<&'static str> = #id;
                 const BLOCKING: bool = #blocking;
                 const DELIVERIES: &'static [#setl::Delivery] = &[#(#described),*];
+                const CODE: u128 = #code;
                 type Presence = #presence;
                 type Deliveries = (#(#types,)*);
 
@@ -71,10 +74,17 @@ impl Model {
                     #setl::vec([#(#requirements),*])
                 }
 
-                #[allow(unused_imports, reason = "one of them is enough")]
-                fn inspect(output: &mut Self::Output) -> #setl::Option<usize> {
-                    use #setl::{Inspectable as _, Opaque as _};
-                    (&&#setl::Probe::<#output>::NEW).inspector()(output, #text)
+                #[allow(unused_imports, reason = "one of each is enough")]
+                fn abilities() -> #setl::Abilities<Self> {
+                    use #setl::{
+                        Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _, NotKept as _, Opaque as _,
+                        Undoable as _,
+                    };
+                    #setl::Abilities {
+                        inspect: (&&#setl::Probe::<#output>::NEW).inspector(),
+                        undo: (&&#setl::UndoProbe::<Self>::NEW).undo(),
+                        persistence: #persistence,
+                    }
                 }
 
                 #conduct

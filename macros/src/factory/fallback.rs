@@ -46,8 +46,8 @@ pub(super) fn expand(
                 #setl::never()
             }
 
-            fn inspect(_: &mut Self::Output) -> #setl::Option<usize> {
-                #setl::None
+            fn abilities() -> #setl::Abilities<Self> {
+                #setl::never()
             }
         }
 

@@ -22,9 +22,11 @@ use crate::options::Options;
 /// ```
 pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
     let mut errors = Errors::new();
+    let said = arguments.clone();
     let options = Options::parse(arguments, "#[factory]", OF_FUNCTION, &mut errors);
     check_signature(&item, &mut errors);
 
+    let code = crate::code::of(&item.sig.ident, &quote!(#said #item));
     let mut deliveries = Vec::new();
     for parameter in &mut item.sig.inputs {
         match parameter {
@@ -74,6 +76,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
         },
         conduct,
         deliveries,
+        code,
     };
     let declaration = declare(&item, &deliveries_type);
     let body = implement(&item, model.deliveries.len());

@@ -23,10 +23,11 @@ pub(super) fn expand_without_item(arguments: TokenStream, mut item: ItemStruct) 
 /// What goes beside the struct, which loses its `#[delivery]` attributes.
 fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let mut errors = Errors::new();
+    let code = crate::code::of(&item.ident, &quote!(#arguments #item));
     let options = Options::parse(arguments, "#[factory]", OF_STRUCT, &mut errors);
     check_output(item, &options, &mut errors);
     check_lifetimes(item, &mut errors);
-    let model = Model::of_struct(item, &options, &mut errors);
+    let model = Model::of_struct(item, &options, code, &mut errors);
     if !errors.is_empty() {
         // An implementation of it could only be complained of.
         if item.generics.lifetimes().next().is_some() {
@@ -41,7 +42,7 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
 }
 
 impl Model {
-    fn of_struct(item: &mut ItemStruct, options: &Options, errors: &mut Errors) -> Self {
+    fn of_struct(item: &mut ItemStruct, options: &Options, code: u128, errors: &mut Errors) -> Self {
         let mut deliveries = Vec::new();
         let mut fields = Vec::new();
         let members: Vec<_> = item.fields.members().collect();
@@ -75,6 +76,7 @@ impl Model {
             blocking: options.flag("blocking").is_some(),
             conduct: Conduct::of(options, &item.ident, errors),
             deliveries,
+            code,
             assemble: quote!(Self { #(#fields,)* }),
         }
     }

@@ -185,6 +185,14 @@ impl Model {
             }
         });
         let presence = self.expand_presence();
+        let fingerprints = self.inputs.iter().enumerate().map(|(index, input)| {
+            let alias = format_ident!("__Input{index}");
+            match input.opaque {
+                true => quote!(#setl::Some(#setl::opaque)),
+                false => quote!((&&&#setl::Print::<#alias>::NEW).fingerprint_of()),
+            }
+        });
+        let fingerprinted = self.expand_fingerprinted();
         let defaults = self.defaults.expand();
         quote_spanned! {span=>
             const NAMES: &[&str; #count] = &[#(#names),*];
@@ -196,6 +204,7 @@ impl Model {
             const ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, NAMES, GRAPH, FROM, STAGES);
             const KEPT: &[bool; #count] = &#setl::kept(GRAPH, FROM, [#(#asked),*]);
             #presence
+            #fingerprinted
 
             #(#keeps)*
 
@@ -224,7 +233,33 @@ impl Model {
                 fn into_inputs(#this) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
                     #setl::vec([#(#fields),*])
                 }
+
+                #[allow(unused_imports, reason = "one of them is enough")]
+                fn fingerprints() -> #setl::Vec<#setl::Option<#setl::FingerprintOf>> {
+                    use #setl::{NotPrinted as _, PrintedByFrame as _, PrintedBySerde as _};
+                    #setl::vec([#(#fingerprints),*])
+                }
             }
+        }
+    }
+
+    /// Checks that it can be told of every input whether it has changed, if a checkpoint depends on it.
+    fn expand_fingerprinted(&self) -> TokenStream {
+        let setl = runtime(self.name.span());
+        let name = readable(&self.name);
+        let inputs = self.inputs.iter().enumerate().map(|(index, input)| {
+            let alias = format_ident!("__Input{index}");
+            let (field, ty, opaque) = (readable(&input.name), readable(&input.ty), input.opaque);
+            quote! {
+                (#field, #ty, #opaque || <#setl::PrintsByFrame<#alias>>::PRINTS || <#setl::PrintsBySerde<#alias>>::PRINTS)
+            }
+        });
+        quote_spanned! {self.name.span()=>
+            const _: () = {
+                #[allow(unused_imports, reason = "there may be no inputs, or all have a fingerprint")]
+                use #setl::PrintsNot as _;
+                #setl::check_fingerprints(#name, &[#(#inputs),*], NAMES, ENTRIES, FROM, &ORDER.order)
+            };
         }
     }
 

@@ -19,6 +19,7 @@ impl ::setl::__private::FactoryItem for take {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 206923223360079543506649135048691803150u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -45,15 +46,17 @@ impl ::setl::__private::FactoryItem for take {
             >(false, ::setl::__private::Some(::setl::__private::TypeId::of::<clean>())),
         ])
     }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        use ::setl::__private::{Inspectable as _, Opaque as _};
-        (&&::setl::__private::Probe::<()>::NEW).inspector()(output, "take")
-    }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
-        use ::setl::__private::{Lasting as _, Undoable as _};
-        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
+    #[allow(unused_imports, reason = "one of each is enough")]
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        use ::setl::__private::{
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
+        };
+        ::setl::__private::Abilities {
+            inspect: (&&::setl::__private::Probe::<()>::NEW).inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<()>::NEW).persistence(),
+        }
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {

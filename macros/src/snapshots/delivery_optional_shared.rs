@@ -19,6 +19,7 @@ impl ::setl::__private::FactoryItem for take {
             taking: ::setl::__private::Taking::Shared,
         },
     ];
+    const CODE: u128 = 190785731114039342774128347934823129399u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Option<Arc<Model>>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -43,15 +44,17 @@ impl ::setl::__private::FactoryItem for take {
             >(true, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        use ::setl::__private::{Inspectable as _, Opaque as _};
-        (&&::setl::__private::Probe::<()>::NEW).inspector()(output, "take")
-    }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
-        use ::setl::__private::{Lasting as _, Undoable as _};
-        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
+    #[allow(unused_imports, reason = "one of each is enough")]
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        use ::setl::__private::{
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
+        };
+        ::setl::__private::Abilities {
+            inspect: (&&::setl::__private::Probe::<()>::NEW).inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<()>::NEW).persistence(),
+        }
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {

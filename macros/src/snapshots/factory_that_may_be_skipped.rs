@@ -32,6 +32,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 80642204615169821678310947163052804926u128;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = ((T, T), Option<Rates>);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -65,10 +66,22 @@ where
             >(true, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        use ::setl::__private::{Inspectable as _, Opaque as _};
-        (&&::setl::__private::Probe::<T>::NEW).inspector()(output, "report")
+    #[allow(unused_imports, reason = "one of each is enough")]
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        use ::setl::__private::{
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
+        };
+        ::setl::__private::Abilities {
+            inspect: (&&::setl::__private::Probe::<T>::NEW).inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: ::setl::__private::Some(
+                ::setl::__private::keep::<
+                    T,
+                    _,
+                >((&&&::setl::__private::Keep::<T>::NEW).via()),
+            ),
+        }
     }
     const POLICY: &'static ::setl::__private::Policy = &::setl::__private::Policy::NONE
         .retry(::setl::__private::Retry::times(0))
@@ -79,11 +92,6 @@ where
     fn is_due(__deliveries: &Self::Deliveries) -> ::setl::__private::Result<bool> {
         let (_0, rates) = __deliveries;
         ::setl::__private::is_due(rates.is_some() || _0.is_due()?)
-    }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
-        use ::setl::__private::{Lasting as _, Undoable as _};
-        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
     }
 }
 impl<T: Row, ThePipeline> ::setl::__private::Produces<ThePipeline> for report<T>

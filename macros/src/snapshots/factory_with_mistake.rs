@@ -18,8 +18,8 @@ impl ::setl::__private::FactoryItem for Count {
     fn requirements() -> ::setl::__private::Vec<::setl::__private::Requirement> {
         ::setl::__private::never()
     }
-    fn inspect(_: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        ::setl::__private::None
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        ::setl::__private::never()
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for Count {

@@ -25,6 +25,7 @@ impl ::setl::__private::FactoryItem for FetchRates {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 223140597211244843028469439228878268584u128;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = (Settings, u8);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -52,10 +53,17 @@ impl ::setl::__private::FactoryItem for FetchRates {
             ::setl::__private::Requirement::new::<u8, u8>(false, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        use ::setl::__private::{Inspectable as _, Opaque as _};
-        (&&::setl::__private::Probe::<Rates>::NEW).inspector()(output, "FetchRates")
+    #[allow(unused_imports, reason = "one of each is enough")]
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        use ::setl::__private::{
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
+        };
+        ::setl::__private::Abilities {
+            inspect: (&&::setl::__private::Probe::<Rates>::NEW).inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<Rates>::NEW).persistence(),
+        }
     }
     const POLICY: &'static ::setl::__private::Policy = &::setl::__private::Policy::NONE
         .retry(
@@ -89,9 +97,16 @@ impl ::setl::__private::FactoryItem for FetchRates {
         ::setl::__private::is_due(settings.full && *day > 0)
     }
     #[allow(unused_imports, reason = "one of them is enough")]
-    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
-        use ::setl::__private::{Lasting as _, Undoable as _};
-        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
+    fn content() -> ::setl::__private::Option<::setl::__private::FingerprintOf> {
+        use ::setl::__private::{
+            NotPrinted as _, PrintedByFrame as _, PrintedBySerde as _,
+        };
+        ::setl::__private::Some(
+            ::setl::__private::print::<
+                Rates,
+                _,
+            >((&&&::setl::__private::Print::<Rates>::NEW).via()),
+        )
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for FetchRates {

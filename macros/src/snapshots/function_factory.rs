@@ -37,6 +37,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 183016529280881147413837213343937641492u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Repository<T>, usize);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -70,16 +71,17 @@ where
             >(false, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        use ::setl::__private::{Inspectable as _, Opaque as _};
-        (&&::setl::__private::Probe::<Dataset<T>>::NEW)
-            .inspector()(output, "read_flights")
-    }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
-        use ::setl::__private::{Lasting as _, Undoable as _};
-        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
+    #[allow(unused_imports, reason = "one of each is enough")]
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        use ::setl::__private::{
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
+        };
+        ::setl::__private::Abilities {
+            inspect: (&&::setl::__private::Probe::<Dataset<T>>::NEW).inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<Dataset<T>>::NEW).persistence(),
+        }
     }
 }
 impl<T: Row, ThePipeline> ::setl::__private::Produces<ThePipeline> for read_flights<T>

@@ -87,6 +87,34 @@ const _: () = {
         ENTRIES,
         FROM,
     );
+    const _: () = {
+        #[allow(
+            unused_imports,
+            reason = "there may be no inputs, or all have a fingerprint"
+        )]
+        use ::setl::__private::PrintsNot as _;
+        ::setl::__private::check_fingerprints(
+            "Delays",
+            &[
+                (
+                    "flights",
+                    "Repository<Flight>",
+                    false || <::setl::__private::PrintsByFrame<__Input0>>::PRINTS
+                        || <::setl::__private::PrintsBySerde<__Input0>>::PRINTS,
+                ),
+                (
+                    "rates",
+                    "Option<Rates>",
+                    false || <::setl::__private::PrintsByFrame<__Input1>>::PRINTS
+                        || <::setl::__private::PrintsBySerde<__Input1>>::PRINTS,
+                ),
+            ],
+            NAMES,
+            ENTRIES,
+            FROM,
+            &ORDER.order,
+        )
+    };
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { KEPT[0usize] }>
     for Delays {}
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<1usize>, { KEPT[1usize] }>
@@ -151,6 +179,18 @@ const _: () = {
             ::setl::__private::vec([
                 ::setl::__private::payload::<__Input0>(self.flights),
                 ::setl::__private::payload_if_any::<__Input1>(self.rates),
+            ])
+        }
+        #[allow(unused_imports, reason = "one of them is enough")]
+        fn fingerprints() -> ::setl::__private::Vec<
+            ::setl::__private::Option<::setl::__private::FingerprintOf>,
+        > {
+            use ::setl::__private::{
+                NotPrinted as _, PrintedByFrame as _, PrintedBySerde as _,
+            };
+            ::setl::__private::vec([
+                (&&&::setl::__private::Print::<__Input0>::NEW).fingerprint_of(),
+                (&&&::setl::__private::Print::<__Input1>::NEW).fingerprint_of(),
             ])
         }
     }

@@ -18,6 +18,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
+    const CODE: u128 = 82339148129275642686254456401675035507u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -44,15 +45,17 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
             >(false, ::setl::__private::None),
         ])
     }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn inspect(output: &mut Self::Output) -> ::setl::__private::Option<usize> {
-        use ::setl::__private::{Inspectable as _, Opaque as _};
-        (&&::setl::__private::Probe::<Delays>::NEW).inspector()(output, "CarrierDelays")
-    }
-    #[allow(unused_imports, reason = "one of them is enough")]
-    fn undo() -> ::setl::__private::Option<::setl::__private::Undo<Self>> {
-        use ::setl::__private::{Lasting as _, Undoable as _};
-        (&&::setl::__private::UndoProbe::<Self>::NEW).undo()
+    #[allow(unused_imports, reason = "one of each is enough")]
+    fn abilities() -> ::setl::__private::Abilities<Self> {
+        use ::setl::__private::{
+            Inspectable as _, KeptByFrame as _, KeptBySerde as _, Lasting as _,
+            NotKept as _, Opaque as _, Undoable as _,
+        };
+        ::setl::__private::Abilities {
+            inspect: (&&::setl::__private::Probe::<Delays>::NEW).inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            persistence: (&&&::setl::__private::Keep::<Delays>::NEW).persistence(),
+        }
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for CarrierDelays {

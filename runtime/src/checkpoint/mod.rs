@@ -1,14 +1,32 @@
 //! Outputs that are kept on disk, so that a run which did not succeed can be resumed.
+//!
+//! The output of a factory under `#[factory(checkpoint)]` is written to disk when the factory has finished. If the run fails
+//! or is killed, the next can take it from there instead of running the factory, provided that everything it depends on is
+//! still the same: see [`Key`] for what is known before, and [`Reads`] for what turns out while the factory runs.
 
-use std::path::Path;
+mod codec;
+mod fingerprint;
+#[cfg(feature = "polars")]
+mod frame;
+mod key;
+mod manifest;
+mod payload;
+pub(crate) mod probe;
+mod reads;
+mod session;
+mod store;
 
-use crate::pipeline::AnyPayload;
+use std::sync::{LockResult, PoisonError};
 
-/// How the output of a factory is kept on disk, whatever its type.
-#[derive(Clone, Copy)]
-pub struct Persistence {
-    /// Writes the payload into a directory of its own, and gives what is delivered from now on. It blocks.
-    pub store: fn(AnyPayload, &Path) -> crate::Result<AnyPayload>,
-    /// Reads it back. It blocks.
-    pub load: fn(&Path) -> crate::Result<AnyPayload>,
+pub use fingerprint::{ByFrame, BySerde, Fingerprint, Fingerprinted, Fingerprinter, NoFingerprint};
+pub use key::{Components, Key, StaticKeys, with_fallback};
+pub use manifest::{Made, Manifest, Validity};
+pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
+pub use reads::{Read, Reads};
+pub(crate) use session::{Ended, How, Part, Session, Setup, fingerprints_of_inputs};
+pub use store::{Store, StoreError, state_directory};
+
+/// The guard, also of a lock whose holder panicked: what the locks here hold is consistent at every instant.
+fn held<G>(lock: LockResult<G>) -> G {
+    lock.unwrap_or_else(PoisonError::into_inner)
 }

@@ -93,7 +93,12 @@ impl Pipeline {
     /// A run of this pipeline: `.await` it.
     pub fn run(self) -> Runner<Self> {
         let Self { plan, steps, inputs } = self;
-        Runner::of(Launch { plan: PlanRef::Shared(plan), steps: Steps::Owned(steps), inputs })
+        Runner::of(Launch {
+            plan: PlanRef::Shared(plan),
+            steps: Steps::Owned(steps),
+            inputs,
+            fingerprints: Vec::new(),
+        })
     }
 
     /// What the pipeline consists of, and who delivers to whom.

@@ -3,6 +3,7 @@
 //! For a `#[pipeline]` the plan is a constant. `Pipeline::builder()` makes the same thing at run time.
 
 pub mod dynamic;
+mod fingerprints;
 mod order;
 mod presence;
 mod text;
@@ -12,6 +13,7 @@ use std::fmt;
 
 use crate::policy::Policy;
 
+pub use fingerprints::check_fingerprints;
 pub use order::{Links, Ordering, count_links, input_is_taken, kept, order};
 pub use presence::check_presence;
 pub(crate) use presence::mistake_in_fallback;

@@ -5,7 +5,7 @@ use std::io;
 
 use super::mark::{Marked, beneath};
 use super::{CircuitOpen, RetryOn, TimedOut};
-use crate::Error;
+use crate::{Error, RunError};
 
 /// Whether an error may go away by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +53,7 @@ pub type Classifier = fn(&Error) -> Option<Transience>;
 /// | [`io::Error`] of any other kind: `NotFound`, `PermissionDenied`, `InvalidData`, … | permanent |
 /// | `polars::error::PolarsError` | its [`io::Error`], if it comes from one; otherwise permanent |
 /// | `setl::dataset::DataError` | of `Io` and `Query` what they come from; all others permanent |
-/// | [`RunError`](crate::RunError) of a run inside of a factory | its first failure |
+/// | [`RunError`] of a run inside of a factory | its first failure; permanent if there is none |
 /// | anything else | permanent |
 ///
 /// `UnexpectedEof` is permanent: the kind does not tell a connection that broke from a file that is cut off, and to try the
@@ -75,6 +75,27 @@ pub type Classifier = fn(&Error) -> Option<Transience>;
 ///
 /// let missing = io::Error::from(io::ErrorKind::NotFound);
 /// assert_eq!(classify(&missing.into()), Transience::Permanent);
+/// ```
+///
+/// A factory may run a pipeline, and be tried again when that fails:
+///
+/// ```
+/// use setl::policy::{Transience, classify};
+/// use setl::prelude::*;
+///
+/// #[factory(timeout = "1ms")]
+/// async fn forever() -> u32 {
+///     std::future::pending().await
+/// }
+///
+/// #[pipeline(only(forever))]
+/// struct Inner;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = Inner.run().await.expect_err("it takes longer");
+/// assert_eq!(classify(&error.into()), Transience::Transient);
+/// # }
 /// ```
 pub fn classify(error: &Error) -> Transience {
     classify_by(None, error)
@@ -99,6 +120,11 @@ fn mark_of(cause: &(dyn StdError + 'static)) -> Option<Transience> {
 fn known(cause: &(dyn StdError + 'static)) -> Option<Transience> {
     if cause.is::<TimedOut>() || cause.is::<tokio::time::error::Elapsed>() || cause.is::<CircuitOpen>() {
         return Some(Transience::Transient);
+    }
+    if let Some(run) = cause.downcast_ref::<RunError>() {
+        // Its source leaves out what the failure itself knows, such as that it was a timeout.
+        let first = run.failures().first()?;
+        return Some(if first.transient { Transience::Transient } else { Transience::Permanent });
     }
     match cause.downcast_ref::<io::Error>()?.kind() {
         io::ErrorKind::Other => wrapped(cause).and_then(|wrapped| {
@@ -215,6 +241,22 @@ mod tests {
         assert_eq!(classify(&other.into()), Transience::Transient);
         let late = io::Error::other(Outer(Box::new(TimedOut::attempt(std::time::Duration::ZERO))));
         assert_eq!(classify(&late.into()), Transience::Transient);
+    }
+
+    #[cfg(feature = "polars")]
+    #[test]
+    fn errors_of_data_are_what_the_system_says() {
+        use polars::prelude::PolarsError;
+
+        use crate::dataset::DataError;
+
+        let lost = || PolarsError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert_eq!(classify(&lost().into()), Transience::Transient);
+        assert_eq!(classify(&io::Error::other(lost()).into()), Transience::Transient);
+        assert_eq!(classify(&PolarsError::NoData("none".into()).into()), Transience::Permanent);
+        let source = io::Error::from(io::ErrorKind::StaleNetworkFileHandle);
+        let stale = DataError::Io { action: "read", path: "rates.csv".into(), source };
+        assert_eq!(classify(&stale.into()), Transience::Transient);
     }
 
     #[test]

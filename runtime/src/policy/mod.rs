@@ -1,4 +1,37 @@
 //! What is done when a factory fails: try again, wait no longer, skip it, let another stand in.
+//!
+//! | for | see |
+//! |---|---|
+//! | what a factory says | [`Policy`], from the options of [`#[factory]`](macro@crate::factory) |
+//! | waits between attempts | [`Retry`] |
+//! | which errors go away by themselves | [`classify`], [`transient`], [`permanent`], [`Classify`], [`Classifier`] |
+//! | services that several factories ask | [`Resource`], [`Breaker`], [`Resources`] |
+//! | what holds in a run, with all defaults | [`Effective`] |
+#![cfg_attr(feature = "config", doc = "| changes without a rebuild | [`Settings`], [`settings`] |")]
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use setl::policy::Resource;
+//! use setl::prelude::*;
+//!
+//! static RATES: Resource = Resource::new("rates").at_once(2).breaker(5, Duration::from_secs(30));
+//!
+//! #[factory(retry(times = 3, backoff = "100ms..10s"), timeout = "30s", resource = RATES)]
+//! async fn dollar() -> Result<f64> {
+//!     Ok(1.1)
+//! }
+//!
+//! #[pipeline(extract(dollar))]
+//! struct Daily;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! let run = Daily.run().await?;
+//! assert_eq!(run.report().resources()[0].attempts, 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod backoff;
 mod circuit;

@@ -109,7 +109,7 @@ impl Resources {
             tally.now += 1;
             tally.most_at_once = tally.most_at_once.max(tally.now);
         });
-        Ok(Permit { user, ticket, _place: place })
+        Ok(Permit { user, ticket, settled: false, _place: place })
     }
 
     /// What has been done with each resource that was used, by name.
@@ -140,8 +140,10 @@ impl Resources {
 #[derive(Debug)]
 pub struct Permit {
     user: Arc<Use>,
-    /// None where there is no breaker, and once it knows how the attempt ended.
+    /// None where there is no breaker.
     ticket: Option<Ticket>,
+    /// Whether it is known how the attempt ended.
+    settled: bool,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -154,16 +156,19 @@ impl Permit {
     /// The attempt failed. A permanent failure shows that the resource answers, so it speaks for it.
     pub fn failed(mut self, how: Transience) {
         match how {
-            Transience::Transient => {
-                self.user.count(|tally| tally.failures += 1);
-                self.settle(Verdict::Fails);
-            }
+            Transience::Transient => self.settle(Verdict::Fails),
             Transience::Permanent => self.settle(Verdict::Answers),
         }
     }
 
     fn settle(&mut self, verdict: Verdict) {
-        let Some(ticket) = self.ticket.take() else { return };
+        self.settled = true;
+        // Counted as gone before anybody is let through because of it.
+        self.user.count(|tally| {
+            tally.now -= 1;
+            tally.failures += u64::from(verdict == Verdict::Fails);
+        });
+        let Some(ticket) = self.ticket else { return };
         let opened = self.user.gate.turn(|circuit| circuit.settle(ticket, verdict, Instant::now()));
         if opened == Some(true) {
             self.user.count(|tally| tally.opened += 1);
@@ -174,8 +179,9 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         // The breaker knows before the place is free.
-        self.settle(Verdict::Unknown);
-        self.user.count(|tally| tally.now -= 1);
+        if !self.settled {
+            self.settle(Verdict::Unknown);
+        }
     }
 }
 

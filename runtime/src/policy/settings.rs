@@ -57,6 +57,7 @@ mod origin;
 mod read;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -110,6 +111,9 @@ pub struct Settings {
     figment: Figment,
     /// Those that files have tables for.
     environments: Vec<String>,
+    /// What `SETL_ENV` says.
+    of_variable: Option<String>,
+    /// What the program says.
     environment: Option<String>,
 }
 
@@ -195,7 +199,7 @@ impl Settings {
         for (name, value) in variables {
             let Some(key) = name.strip_prefix("SETL_") else { continue };
             if key == "ENV" {
-                self.environment = Some(value);
+                self.of_variable = Some(value).filter(|name| !name.is_empty());
             } else if read::is_meant(key) {
                 // Each is a source of its own, so that mistakes name it.
                 self.figment = self.figment.merge(Given::variable(&name, key, &value));
@@ -221,13 +225,16 @@ impl Settings {
         plan: &Plan,
         can_persist: impl Fn(usize) -> bool,
     ) -> Result<Effective, SettingsError> {
-        let (overrides, mut mistakes) = self.read(self.environment.as_deref());
-        if let Some(chosen) = &self.environment
+        let chosen = self.environment.as_ref().or(self.of_variable.as_ref());
+        let (overrides, mut mistakes) = self.read(chosen.map(String::as_str));
+        // Without any, every program may have the variable set.
+        if let Some(chosen) = chosen
             && !self.environments.is_empty()
             && !self.environments.iter().any(|known| known.eq_ignore_ascii_case(chosen))
         {
+            let place = if self.environment.is_none() { "environment variable `SETL_ENV`: " } else { "" };
             let near = read::did_you_mean(chosen, self.environments.iter().map(String::as_str));
-            mistakes.push(format!("there is no environment `{chosen}`{near}"));
+            mistakes.push(format!("{place}there is no environment `{chosen}`{near}"));
         }
         let effective = apply::apply(&overrides, plan, can_persist, &mut mistakes);
         if mistakes.is_empty() { Ok(effective) } else { Err(SettingsError::Mistakes { mistakes }) }
@@ -258,13 +265,13 @@ impl Settings {
                                 .push(format!("{place}`env.{name}`: an environment cannot have this name"));
                         }
                         other => {
-                            mistakes.push(read::wrong(&format!("{place}`env.{name}`"), "a table", &other))
+                            mistakes.push(value::wrong(&format!("{place}`env.{name}`"), "a table", &other))
                         }
                     }
                 }
             }
             Some(other) => {
-                mistakes.push(read::wrong(&format!("{place}`env`"), "a table of environments", &other))
+                mistakes.push(value::wrong(&format!("{place}`env`"), "a table of environments", &other))
             }
             None => {}
         }

@@ -15,6 +15,7 @@ use super::event::Event;
 use super::executor::{Replacement, Shared, replaced};
 use super::panic::{caught, contained};
 use super::report::Phase;
+use super::resume::{kept, restored};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Unfinished};
 use crate::commit::Owner;
 use crate::plan::Source;
@@ -43,6 +44,9 @@ async fn supervise(
     let fallback =
         plan.factories[node].fallback.as_ref().filter(|_| policy.on_failure == OnFailure::Fallback);
     let mut attempts = Attempts { shared: &shared, node, started, made: 0, stands_in: false };
+    if let Some(ended) = restored(&shared, node).await {
+        return ended;
+    }
     let first = match replacement {
         Some(replacement) => attempts.replaced(replacement).await,
         None => attempts.make(step, &policy, &plan.factories[node].sources).await,
@@ -119,7 +123,8 @@ impl Attempts<'_> {
     /// Tries until it succeeds, fails for good, or may not be tried again.
     async fn make(&mut self, step: Step, policy: &Policy, sources: &[Source]) -> Outcome {
         let shared = self.shared;
-        let deadline = policy.total_timeout.map(|total| (now() + total, TimedOut::total(total)));
+        let deadline =
+            policy.total_timeout.and_then(|total| Some((now().checked_add(total)?, TimedOut::total(total))));
         let mut delays = policy.retry.map(|retry| retry.waits()).into_iter().flatten();
         let retries = policy.retry.map_or(0, |retry| retry.times);
         // What went wrong before a resource let nobody through any more.
@@ -162,7 +167,9 @@ impl Attempts<'_> {
                 }
             };
             // Waiting longer than there is time would only lose the cause.
-            if deadline.is_some_and(|(deadline, _)| now() + delay >= deadline) {
+            if deadline
+                .is_some_and(|(deadline, _)| now().checked_add(delay).is_none_or(|then| then >= deadline))
+            {
                 self.release(sources);
                 return Err(self.failed(with_reason(cause, reason)));
             }
@@ -214,12 +221,16 @@ impl Attempts<'_> {
             cancel: token.clone(),
         };
         let live = Live { owner, future: Some((step.run)(job)) };
-        let limit = policy.timeout.map(|limit| (now() + limit, TimedOut::attempt(limit)));
+        let limit =
+            policy.timeout.and_then(|limit| Some((now().checked_add(limit)?, TimedOut::attempt(limit))));
         let limit = match (limit, deadline) {
             (Some(limit), Some(deadline)) => Some(if limit.0 <= deadline.0 { limit } else { deadline }),
             (limit, deadline) => limit.or(deadline),
         };
-        let ended = within(live, token, limit, &shared.cancel).await;
+        let mut ended = within(live, token, limit, &shared.cancel).await;
+        if let Ok(completed) = ended {
+            ended = kept(shared, owner, self.stands_in, completed).await.map_err(Ended::Failed);
+        }
         if let Some(permit) = permit {
             match &ended {
                 Ok(_) => permit.succeeded(),

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use super::executor::Shared;
-use crate::commit::{Owner, StagedWrite};
+use crate::commit::Owner;
+#[cfg(feature = "polars")]
+use crate::commit::{Decision, StagedWrite};
 
 thread_local! {
     static RUN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -68,6 +70,7 @@ impl<F: FnMut()> Drop for Reset<F> {
 }
 
 /// Gives a staged write to the run that this thread works for; gives it back where there is none.
+#[cfg(feature = "polars")]
 pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dyn StagedWrite>>> {
     match Current::get() {
         Some(current) => current.shared.transaction().enlist(current.owner, write).map(|()| None),
@@ -75,24 +78,36 @@ pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dy
     }
 }
 
+/// Whether this run has staged a write to this target.
+#[cfg(feature = "polars")]
+pub(crate) fn has_staged(target: &str) -> bool {
+    Current::get().is_some_and(|current| current.shared.has_staged(target))
+}
+
 /// Refuses to read what this run has staged and not committed yet: the reader would see the old data.
-pub(crate) fn refuse_staged(target: &str) -> crate::Result<()> {
+#[cfg(feature = "polars")]
+pub(crate) fn refuse_staged(target: &str, place: &dyn std::fmt::Display) -> crate::Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
     if current.shared.has_staged(target) {
         anyhow::bail!(
-            "{target} is read in the run that writes it: what a run writes is visible when the run has succeeded; take the \
-             output of the factory that writes it as a delivery, or let that factory write with `save_now`"
+            "{place} has been saved to by this run, and holds its old data until the run has succeeded: take the output of \
+             the factory that saves it as a delivery, or save it with `save_now`"
         );
     }
     Ok(())
 }
 
-/// Finishes or undoes what runs have left that are no more, once in each run that reads or writes.
-pub(crate) fn recover() -> crate::Result<()> {
-    match Current::get() {
-        Some(current) => current.shared.transaction().recover(),
-        None => Ok(()),
-    }
+/// Finishes or undoes what runs have left that are no more, once in each run that reads or writes; and what they have left
+/// in this place, as its connector knows how to.
+#[cfg(feature = "polars")]
+pub(crate) fn recover(
+    place: &str,
+    settle: &dyn Fn(&str, Decision) -> crate::Result<()>,
+) -> crate::Result<()> {
+    let Some(current) = Current::get() else { return Ok(()) };
+    let transaction = current.shared.transaction();
+    transaction.recover()?;
+    transaction.settle(place, settle)
 }
 
 /// A future that works for an attempt whenever it is polled.

@@ -26,6 +26,7 @@ use super::schedule::{Next, Schedule};
 use super::slot::Slot;
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Undone, Unfinished};
 use super::sync::held;
+use crate::checkpoint::{FingerprintOf, Session};
 use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
 use crate::plan::{PlanRef, Source};
@@ -56,6 +57,8 @@ pub(crate) struct Launch {
     pub(crate) plan: PlanRef,
     pub(crate) steps: Steps,
     pub(crate) inputs: Vec<Option<AnyPayload>>,
+    /// How the fingerprint of each input is taken, where there is one.
+    pub(crate) fingerprints: Vec<Option<FingerprintOf>>,
 }
 
 /// What all drivers of a run share.
@@ -67,6 +70,10 @@ pub struct Shared {
     /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<BlockingPool>,
+    /// What is kept of this run for a later one, and taken from an earlier.
+    pub(crate) session: Option<Session>,
+    /// Whether the run was asked for some factories only.
+    pub(crate) is_partial: bool,
     schedule: Schedule,
     /// Inputs, then factories.
     slots: Box<[Slot]>,
@@ -114,7 +121,7 @@ pub(crate) enum Why {
 
 impl Shared {
     pub(crate) fn new(launch: Launch, conduct: Conduct, options: &mut Options) -> Self {
-        let Launch { plan, steps, inputs } = launch;
+        let Launch { plan, steps, inputs, .. } = launch;
         let Conduct { mut handling, effective } = conduct;
         let selected: Vec<bool> = (0..plan.factories.len())
             .map(|node| handling.get(node).is_none_or(|handling| handling.selected))
@@ -155,7 +162,9 @@ impl Shared {
             phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
             plan,
             steps,
-            run_id: Uuid::now_v7(),
+            run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
+            session: options.session.take(),
+            is_partial: options.is_partial,
             started: Instant::now(),
             linked: cancel.is_some() || options.cancel_on_ctrl_c || options.deadline.is_some(),
             // What cancels the run reaches its factories even while one of them keeps this thread to itself.
@@ -391,7 +400,7 @@ impl Shared {
         true
     }
 
-    fn release_all(&self, node: usize) {
+    pub(crate) fn release_all(&self, node: usize) {
         let factory = &self.plan.factories[node];
         self.release(&factory.sources);
         if let Some(fallback) = &factory.fallback {
@@ -425,6 +434,9 @@ impl Shared {
 
     fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
         let attempts = failure.as_ref().map_or(0, |failure| failure.attempts);
+        if let Some(session) = &self.session {
+            session.skipped(node);
+        }
         if let Some(failure) = failure {
             self.note(node, format!("it failed: {}", failure.cause.line()));
         }
@@ -681,6 +693,7 @@ fn advance(
             shared.failed(node, failed(Cause::Error(error)), running.started);
         }
         Ok(Poll::Ready(Err(Unfinished::Failed(failure)))) => shared.failed(node, *failure, running.started),
+        Ok(Poll::Ready(Err(Unfinished::LeftOut))) => shared.left_out(node, Status::NotSelected),
         Ok(Poll::Ready(Err(Unfinished::Skipped(failure)))) => shared.skipped(node, failure, running.started),
         Err(panic) => shared.failed(node, failed(panic), running.started),
         Ok(Poll::Ready(Err(Unfinished::Cancelled))) => shared.cancelled(node, running.started),

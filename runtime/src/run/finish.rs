@@ -8,8 +8,9 @@ use super::event::Event;
 use super::executor::Shared;
 use super::panic::caught;
 use super::report::{Phase, Status};
+use super::resume::{EARLIER, forget, mark_forgotten};
 use super::step::{Failure, Undone};
-use crate::commit::{CommitError, Owner};
+use crate::commit::{CommitError, Owner, Transaction};
 
 /// What came of the writes of a run.
 pub(super) enum Written {
@@ -18,29 +19,41 @@ pub(super) enum Written {
     /// Nothing has changed, since this failed.
     RolledBack(Option<FactoryError>),
     /// The commit was decided, but is not complete.
-    Unfinished(FactoryError),
+    Unfinished(FactoryError, Vec<String>),
 }
 
 /// Commits what the factories have written that delivered.
 pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
-    let Some(transaction) = shared.writes_of_run().filter(|writes| !writes.is_empty()) else {
+    let writes = shared.writes_of_run().map_or(0, Transaction::len);
+    if writes == 0 && shared.session.is_none() {
         return Written::Committed(Vec::new());
-    };
-    shared.emit(|| Event::Committing { writes: transaction.len() });
+    }
+    if writes > 0 {
+        shared.emit(|| Event::Committing { writes });
+    }
     let of_run = Arc::clone(shared);
     let committed = shared.pool.run(move || {
         let transaction = of_run.transaction();
         // Attempts that failed have left nothing, but for what came too late to be noticed by them.
         transaction.discard(|owner| !of_run.has_delivered(owner));
-        caught(|| transaction.commit())
+        caught(|| {
+            let marked = mark_forgotten(&of_run);
+            let mark = marked.map_err(|error| CommitError::RolledBack { owner: None, error })?;
+            let mut targets = transaction.commit()?;
+            targets.retain(|target| Some(target) != mark.as_ref());
+            // What cannot be removed now is removed by the next run, which finds the mark.
+            let _ = forget(&of_run);
+            Ok(targets)
+        })
     });
     match committed.await {
         Some(Ok(Ok(targets))) => Written::Committed(targets),
         Some(Ok(Err(CommitError::RolledBack { owner, error }))) => {
             Written::RolledBack(Some(failure(shared, owner, Cause::Error(error))))
         }
-        Some(Ok(Err(CommitError::Unfinished { owner, error }))) => {
-            Written::Unfinished(failure(shared, owner, Cause::Error(error)))
+        Some(Ok(Err(CommitError::Unfinished { owner, error, committed, open }))) => {
+            let error = error.context(format!("still as before: {}", open.join(", ")));
+            Written::Unfinished(failure(shared, owner, Cause::Error(error)), committed)
         }
         Some(Err(panic)) => Written::RolledBack(Some(failure(shared, None, panic))),
         None => Written::RolledBack(None),
@@ -60,7 +73,10 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
     for (node, undo) in shared.take_undone().into_iter().rev() {
         shared.emit(|| Event::RollingBack { factory: &shared.plan.factories[node].name });
-        if let Some(cause) = undone(shared, node, undo).await {
+        let of_run = Arc::clone(shared);
+        let forgotten = shared.pool.run(move || super::resume::forget_undone(&of_run, node)).await;
+        let forgotten = forgotten.and_then(Result::err).map(Cause::Error);
+        if let Some(cause) = undone(shared, node, undo).await.or(forgotten) {
             let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
             failures.push(shared.error_of(node, failure));
         }
@@ -96,7 +112,7 @@ impl Shared {
     /// Whether this attempt is the one whose output was delivered.
     fn has_delivered(&self, owner: Owner) -> bool {
         self.records().nth(owner.node).flatten().is_some_and(|record| {
-            record.status == Status::Restored
+            owner.attempt == EARLIER
                 || (record.status == Status::Succeeded && record.attempts == owner.attempt)
         })
     }

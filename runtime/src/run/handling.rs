@@ -46,7 +46,9 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.keep_going = effective.keep_going.unwrap_or(options.keep_going);
     options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
     let selection = options.selection.take();
-    if selection.is_none() && effective.policies.is_empty() && mistakes.is_empty() {
+    options.is_partial = selection.is_some();
+    if selection.is_none() && effective.policies.is_empty() && !options.checkpoint_all && mistakes.is_empty()
+    {
         return Ok(Conduct { handling: Box::default(), effective });
     }
     let selected = match &selection {
@@ -62,13 +64,31 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let handling = selected.into_iter().enumerate().map(|(node, selected)| {
-        let EffectivePolicy { policy, enabled, .. } = *effective.of_factory(node);
-        // A condition is asked where the factory is assembled.
-        let supervised = !Policy { conditional: false, ..policy }.is_trivial();
-        Handling { policy, selected, enabled, kept: false, supervised }
-    });
-    Ok(Conduct { handling: handling.collect(), effective })
+    let mut handling: Box<[Handling]> = selected
+        .into_iter()
+        .enumerate()
+        .map(|(node, selected)| {
+            let EffectivePolicy { mut policy, enabled, .. } = *effective.of_factory(node);
+            policy.checkpoint |=
+                options.checkpoint_all && !policy.volatile && (launch.steps[node].persistence)().is_some();
+            // A condition is asked where the factory is assembled.
+            let plain = Policy { conditional: false, ..policy }.is_trivial()
+                && plan.factories[node].fallback.is_none();
+            Handling { policy, selected, enabled, kept: false, supervised: !plain }
+        })
+        .collect();
+    // Of each factory it has to be known what it has delivered, if one is a checkpoint.
+    if handling.iter().any(|handling| handling.policy.checkpoint) {
+        handling.iter_mut().for_each(|handling| handling.supervised = true);
+    }
+    Ok(Conduct { handling, effective })
+}
+
+impl Conduct {
+    /// Whether the output of a factory is to be kept.
+    pub(crate) fn has_checkpoints(&self) -> bool {
+        self.handling.iter().any(|handling| handling.selected && handling.policy.checkpoint)
+    }
 }
 
 #[cfg(feature = "config")]

@@ -13,6 +13,7 @@ mod loom;
 mod outcome;
 mod panic;
 mod report;
+pub(crate) mod resume;
 mod runner;
 mod schedule;
 mod select;

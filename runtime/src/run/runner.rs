@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::error::{Failures, RunError};
 use super::event::{Event, Observer};
@@ -18,8 +19,10 @@ use super::handling;
 use super::outcome::{Outcome, Partial, Run};
 use super::panic::watch;
 use super::report::Report;
+use super::resume;
 use super::select::Selection;
 use super::signals::{stop_after, stop_at_ctrl_c};
+use crate::checkpoint::Session;
 use crate::factory::Factory;
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
@@ -45,6 +48,13 @@ pub(crate) struct Options {
     #[cfg(feature = "config")]
     pub(crate) settings: Option<Settings>,
     pub(crate) selection: Option<Selection>,
+    /// Whether some factories were asked for only.
+    pub(crate) is_partial: bool,
+    pub(crate) resume: bool,
+    pub(crate) checkpoint_all: bool,
+    /// Known before the run begins, where checkpoints are made.
+    pub(crate) run_id: Option<Uuid>,
+    pub(crate) session: Option<Session>,
     pub(crate) observers: Vec<Observer>,
     /// By position, each used once.
     pub(crate) replacements: Vec<(usize, Replacement)>,
@@ -191,6 +201,24 @@ impl<P> Runner<P> {
         self
     }
 
+    /// Goes on with a run of this pipeline that failed, or was killed: what is kept of it and still valid is taken, and
+    /// only the rest runs.
+    ///
+    /// Outputs are kept of factories under `#[factory(checkpoint)]`, and of [all](Runner::checkpoint_all) where the run says
+    /// so. One is valid as long as the code of the factory, what it takes and what it has read are the same, and the same
+    /// holds for those above it. When a run has succeeded, nothing is kept of it, so that a run which resumes starts afresh
+    /// then.
+    pub fn resume(mut self) -> Self {
+        self.options.resume = true;
+        self
+    }
+
+    /// Keeps the outputs of all factories whose type allows for it, for [`Runner::resume`].
+    pub fn checkpoint_all(mut self) -> Self {
+        self.options.checkpoint_all = true;
+        self
+    }
+
     /// Keeps the state of runs (journals of commits, checkpoints) in this directory.
     ///
     /// Without it, in `$SETL_STATE_DIR`, or else in `.setl` in the working directory. It is made when there is something to
@@ -214,6 +242,7 @@ impl<P: PipelineItem> Runner<P> {
             plan: PlanRef::Static(P::PLAN),
             steps: Steps::Static(P::STEPS),
             inputs: pipeline.into_inputs(),
+            fingerprints: P::fingerprints(),
         };
         Self::of(launch)
     }
@@ -363,20 +392,41 @@ impl<P> Runner<P> {
 
     /// Runs the pipeline, and says how that went: also what succeeded when something failed.
     pub async fn outcome(self) -> Outcome<P> {
-        let Self { launch, mut options, .. } = self;
-        let pipeline = &launch.plan.pipeline;
+        let Self { mut launch, mut options, .. } = self;
+        let pipeline = launch.plan.clone().pipeline.clone();
         let cannot_start = |error| Outcome { run: None, error: Some(error) };
         if Handle::try_current().is_err() {
             return cannot_start(RunError::NoRuntime { pipeline: pipeline.to_string() });
         }
-        let conduct = match handling::of_run(&launch, &mut options) {
+        let mut conduct = match handling::of_run(&launch, &mut options) {
             Ok(conduct) => conduct,
             Err(mistakes) => {
                 return cannot_start(RunError::CannotStart { pipeline: pipeline.to_string(), mistakes });
             }
         };
         watch();
+        if conduct.has_checkpoints() {
+            let run_id = Uuid::now_v7();
+            options.run_id = Some(run_id);
+            let opened = tokio::task::spawn_blocking(move || {
+                let session = resume::open(&launch, &conduct, &options, run_id.to_string());
+                (session, launch, conduct, options)
+            });
+            let (session, back) = match opened.await {
+                Ok((session, launch, conduct, options)) => (session, (launch, conduct, options)),
+                Err(_) => panic!("the tokio runtime is shut down"),
+            };
+            (launch, conduct, options) = back;
+            options.session = match session {
+                Ok(session) => session,
+                Err(error) => {
+                    let (pipeline, mistakes) = (launch.plan.pipeline.to_string(), vec![format!("{error:#}")]);
+                    return cannot_start(RunError::CannotStart { pipeline, mistakes });
+                }
+            };
+        }
         let shared = Arc::new(Shared::new(launch, conduct, &mut options));
+        resume::note_stale(&shared);
         let ctrl_c = match options.cancel_on_ctrl_c {
             true => Some(stop_at_ctrl_c(&shared).await),
             false => None,
@@ -421,7 +471,10 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
                 commits = false;
                 failures.extend(failure);
             }
-            Written::Unfinished(failure) => unfinished = Some(failure),
+            Written::Unfinished(failure, committed) => {
+                report.committed = committed;
+                unfinished = Some(failure);
+            }
         }
     }
     if !commits {

@@ -12,7 +12,7 @@ use super::current::Current;
 use super::error::Cause;
 use super::executor::Shared;
 use super::report::{Phase, Timing};
-use crate::checkpoint::Persistence;
+use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned};
@@ -50,6 +50,8 @@ pub(crate) enum Unfinished {
     Error(Error),
     /// It failed for good.
     Failed(Box<Failure>),
+    /// Nobody needs it, since what it would deliver is there already further on.
+    LeftOut,
     /// It is left out: by its condition, or because it failed.
     Skipped(Option<Box<Failure>>),
     Cancelled,
@@ -80,6 +82,7 @@ pub struct Step {
     pub(crate) fallback: &'static Option<Fallback>,
     pub(crate) code: u128,
     pub(crate) persistence: fn() -> Option<Persistence>,
+    pub(crate) content: fn() -> Option<FingerprintOf>,
 }
 
 impl Step {
@@ -92,6 +95,7 @@ impl Step {
             fallback: const { &F::FALLBACK },
             code: F::CODE,
             persistence: F::persistence,
+            content: F::content,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What a format and a place must be able to do.
 
 use std::fmt;
+use std::path::Path;
 
 use polars::prelude::{Expr, LazyFrame};
 
-use crate::commit::StagedWrite;
+use crate::commit::{Decision, StagedWrite};
 use crate::dataset::Shape;
 
 /// Reads and writes data of one format in one place: a file, a table, memory.
@@ -16,8 +17,7 @@ use crate::dataset::Shape;
 /// use std::fmt;
 ///
 /// use polars::prelude::*;
-/// use setl::dataset::Shape;
-/// use setl::storage::{Connector, Repository, ScanRequest, StagedWrite};
+/// use setl::storage::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
 /// use setl::Row;
 ///
 /// /// The first numbers, to read only.
@@ -35,7 +35,7 @@ use crate::dataset::Shape;
 ///         Ok(df!("n" => (0..self.0).collect::<Vec<_>>())?.lazy())
 ///     }
 ///
-///     fn stage(&self, _: LazyFrame, _: &Shape) -> setl::Result<Box<dyn StagedWrite>> {
+///     fn stage(&self, _: LazyFrame, _: &StageRequest<'_>) -> setl::Result<Box<dyn StagedWrite>> {
 ///         Err(setl::Error::msg(format!("{self} cannot be written")))
 ///     }
 /// }
@@ -60,12 +60,79 @@ pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Runs `query` and writes its rows aside, so that the target is unchanged until the write is committed.
     ///
-    /// The query has the columns of `shape`, in order. When this returns, the rows are on disk, or wherever they
-    /// survive a crash until the commit. It blocks.
+    /// The query has the columns of the shape, in order. When this returns, the rows are on disk, or wherever they
+    /// survive a crash until the commit. Where the mode leaves the target as it is, the query is not run, and an
+    /// [`Untouched`](crate::commit::Untouched) is given. It blocks.
     ///
     /// # Errors
-    /// When the query fails or the rows cannot be written; then nothing is left behind.
-    fn stage(&self, query: LazyFrame, shape: &Shape) -> crate::Result<Box<dyn StagedWrite>>;
+    /// When the query fails, the rows cannot be written, or the mode does not allow it; then nothing is left behind.
+    fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>>;
+
+    /// What is changed by a write: the same text as [`StagedWrite::target`], and the same for all connectors that reach
+    /// the same. If nothing is implemented, it is the name.
+    fn target(&self) -> String {
+        self.to_string()
+    }
+
+    /// Where the data is, if it is a file or a directory of files: its content tells whether what was made of it is still
+    /// valid. If nothing is implemented, that cannot be told, and what was made of it is never taken by a resumed run.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Finishes or undoes a write whose process has died, as its ticket says: [`Ticket::Place`](crate::commit::Ticket).
+    ///
+    /// It may be called again for a token that is settled, and must succeed then.
+    ///
+    /// # Errors
+    /// When the store refuses, or there are no such tickets; that is what happens if nothing is implemented.
+    fn settle(&self, token: &str, decision: Decision) -> crate::Result<()> {
+        let _ = decision;
+        Err(crate::Error::msg(format!("{self} has left `{token}` in a journal, and does not settle such")))
+    }
+}
+
+/// What is saved, and what becomes of what is there.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct StageRequest<'a> {
+    /// The declared columns.
+    pub shape: &'a Shape,
+    /// What becomes of what is there.
+    pub mode: SaveMode,
+}
+
+/// What saving does with what is there.
+///
+/// ```
+/// use setl::storage::{Memory, SaveMode};
+/// use setl::{dataset::Dataset, Row};
+///
+/// #[derive(Row)]
+/// struct Count {
+///     flights: u32,
+/// }
+///
+/// let counts = Memory::new(&[Count { flights: 1 }])?;
+/// let more = Dataset::from_rows(&[Count { flights: 2 }])?;
+/// assert_eq!(counts.clone().append().save_blocking(&more)?, 1);
+/// assert_eq!(counts.load()?.to_rows_blocking()?.len(), 2);
+/// assert_eq!(counts.clone().mode(SaveMode::Ignore).save_blocking(&more)?, 0);
+/// assert!(counts.error_if_exists().save_blocking(&more).is_err());
+/// # Ok::<(), setl::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SaveMode {
+    /// It is replaced as a whole.
+    #[default]
+    Overwrite,
+    /// It stays, and the new rows come after it. They must have the same columns.
+    Append,
+    /// Saving fails if there is something.
+    ErrorIfExists,
+    /// If there is something, it stays, and nothing is computed.
+    Ignore,
 }
 
 /// What a connector is asked for.

@@ -1,7 +1,7 @@
 //! CSV files.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::prelude::*;
@@ -9,7 +9,8 @@ use polars::prelude::*;
 use super::file::Place;
 use super::tally::Tally;
 use super::text::{self, Patterns};
-use super::{Connector, Repository, ScanRequest, StagedWrite};
+use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
+use crate::commit::{Recipe, WriteError};
 use crate::dataset::{DataError, Provenance, Row, Shape};
 
 /// CSV files, read by the names in their header and with the dtypes that the row declares.
@@ -59,7 +60,7 @@ impl Csv {
     /// A file whose options follow; ends in [`CsvFile::open`] or [`CsvFile::create`].
     pub fn at(path: impl Into<PathBuf>) -> CsvFile {
         CsvFile {
-            place: Place::new("CSV", path),
+            place: Place::new("CSV", "csv", path),
             separator: b',',
             quote: Some(b'"'),
             header: true,
@@ -152,6 +153,22 @@ impl CsvFile {
         self
     }
 
+    /// Takes the path for a directory, whose files are the data together: those whose names end in `.csv` and begin
+    /// neither with `.` nor with `_`, in the order of their names. It is replaced as a whole, in one step.
+    #[must_use]
+    pub fn directory(mut self) -> Self {
+        self.place.set_directory();
+        self
+    }
+
+    /// Begins a new file of the directory after so many rows; if nothing is said, or 0, all rows go into one file.
+    /// Implies [`directory`](Self::directory).
+    #[must_use]
+    pub fn rows_per_file(mut self, rows: usize) -> Self {
+        self.place.set_rows_per_file(rows);
+        self
+    }
+
     /// As [`Csv::open`].
     ///
     /// # Errors
@@ -205,6 +222,56 @@ impl CsvFile {
             .collect();
         shape.check(&declared, || Provenance::at(shape.row, self.to_string()))?;
         Ok(declared.into_iter().map(|(name, dtype)| (name, raw(&dtype))).collect())
+    }
+
+    fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
+        let schema = self.file_schema(request.shape)?;
+        let frame = self.reader()?.with_schema(Some(Arc::new(schema))).finish()?;
+        let columns: Vec<_> = request
+            .shape
+            .columns
+            .iter()
+            .map(|column| match &column.dtype {
+                dtype if text::is_text(dtype) => text::parsed(column, &self.patterns),
+                DataType::Duration(_) => col(column.name).strict_cast(column.dtype.clone()),
+                _ => col(column.name),
+            })
+            .collect();
+        Ok(frame.select(columns))
+    }
+
+    /// Rows are appended by position, so the file must have the very columns of the row, in their order.
+    fn check_appendable(&self, shape: &Shape) -> crate::Result<()> {
+        if std::fs::metadata(&self.place.path).map_err(|source| self.place.io("read", source))?.len() == 0 {
+            return Ok(());
+        }
+        let schema = self.reader()?.with_infer_schema_length(Some(0)).finish()?.collect_schema()?;
+        let expected: Vec<_> = shape.columns.iter().map(|column| column.name).collect();
+        let found: Vec<_> = schema.iter_names().map(PlSmallStr::as_str).collect();
+        let fits = if self.header { found == expected } else { found.len() == expected.len() };
+        if fits {
+            return Ok(());
+        }
+        let (found, expected) = (found.join(", "), expected.join(", "));
+        let target = self.to_string();
+        let reason = format!("its columns are {found}, and those of `{}` are {expected}", shape.row);
+        Err(WriteError::Append { target, reason }.into())
+    }
+
+    /// The header as it is written.
+    fn header_line(&self, shape: &Shape) -> crate::Result<String> {
+        if !self.header {
+            return Ok(String::new());
+        }
+        let schema: Schema =
+            shape.columns.iter().map(|column| (column.name.into(), DataType::String)).collect();
+        let mut line = Vec::new();
+        CsvWriter::new(&mut line)
+            .with_separator(self.separator)
+            .with_quote_char(self.quote.unwrap_or(b'"'))
+            .with_quote_style(if self.quote.is_some() { QuoteStyle::Necessary } else { QuoteStyle::Never })
+            .finish(&mut DataFrame::empty_with_schema(&schema))?;
+        Ok(String::from_utf8(line)?)
     }
 
     fn positional_schema(&self, shape: &Shape, found: usize) -> Result<Schema, DataError> {
@@ -277,28 +344,27 @@ impl fmt::Display for CsvFile {
 
 impl Connector for CsvFile {
     fn scan(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
-        self.place.check_exists()?;
-        let schema = self.file_schema(request.shape)?;
-        let frame = self.reader()?.with_schema(Some(Arc::new(schema))).finish()?;
-        let columns: Vec<_> = request
-            .shape
-            .columns
-            .iter()
-            .map(|column| match &column.dtype {
-                dtype if text::is_text(dtype) => text::parsed(column, &self.patterns),
-                DataType::Duration(_) => col(column.name).strict_cast(column.dtype.clone()),
-                _ => col(column.name),
-            })
-            .collect();
-        Ok(frame.select(columns))
+        self.place.scan(request, |place| Self { place, ..self.clone() }.scan_file(request))
     }
 
-    fn stage(&self, query: LazyFrame, shape: &Shape) -> crate::Result<Box<dyn StagedWrite>> {
+    fn path(&self) -> Option<&Path> {
+        Some(&self.place.path)
+    }
+
+    fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
+        if let Some(untouched) = self.place.untouched(request) {
+            return Ok(untouched);
+        }
+        let shape = request.shape;
         let texts =
             shape.columns.iter().filter(|column| column.dtype == DataType::String).map(|column| column.name);
         let (query, unwritable) = Tally::on(query, texts, self.ambiguous(shape));
         let query = text::with_durations_as_numbers(query, shape);
-        let staged = self.place.stage(query, FileWriteFormat::Csv(self.writer()))?;
+        let mut writer = self.writer();
+        let recipe = Recipe::Lines { header: self.header_line(shape)? };
+        writer.include_header &= !self.place.is_bare(request);
+        let check = |place| Self { place, ..self.clone() }.check_appendable(shape);
+        let staged = self.place.stage(query, FileWriteFormat::Csv(writer), request, recipe, check)?;
         let columns = unwritable.found();
         if columns.is_empty() {
             return Ok(staged);
@@ -312,5 +378,9 @@ impl Connector for CsvFile {
             fix: "it would be read back as a null, a comment or several fields: change the quote, null values or comment prefix of the file",
         }
         .into())
+    }
+
+    fn target(&self) -> String {
+        self.place.target()
     }
 }

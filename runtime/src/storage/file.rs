@@ -1,50 +1,78 @@
-//! A file as a target: written aside, flushed, and renamed into place.
+//! A file or a directory of files as a place: what is there, and how a query is written beside it.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{FileWriteFormat, LazyFrame, PlRefPath, SinkDestination, SinkTarget, UnifiedSinkArgs};
+use polars::prelude::file_provider::{FileProviderArgs, FileProviderReturn, FileProviderType};
+use polars::prelude::*;
 use uuid::Uuid;
 
-use super::StagedWrite;
+use super::connector::{SaveMode, StageRequest};
+use super::{ScanRequest, StagedWrite};
+use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, resolved};
 use crate::dataset::{DataError, nearest};
 
-/// A file of a format, there already or not yet.
+/// A file of a format, or a directory of such files; there already or not yet.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) format: &'static str,
+    extension: &'static str,
     pub(super) path: PathBuf,
+    directory: Option<Parts>,
+}
+
+/// A directory whose files are the data together.
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    /// 0 stands for all.
+    rows_per_file: usize,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} file {}", self.format, self.path.display())
+        let kind = if self.directory.is_some() { "directory" } else { "file" };
+        write!(f, "{} {kind} {}", self.format, self.path.display())
     }
 }
 
 impl Place {
-    pub(super) fn new(format: &'static str, path: impl Into<PathBuf>) -> Self {
-        Self { format, path: path.into() }
+    pub(super) fn new(format: &'static str, extension: &'static str, path: impl Into<PathBuf>) -> Self {
+        Self { format, extension, path: path.into(), directory: None }
     }
 
-    /// Checks that there is a file.
+    pub(super) fn set_directory(&mut self) {
+        self.directory.get_or_insert_default();
+    }
+
+    pub(super) fn set_rows_per_file(&mut self, rows: usize) {
+        self.directory.get_or_insert_default().rows_per_file = rows;
+    }
+
+    /// Checks that there is a file, or a directory if it is one.
     pub(super) fn check_exists(&self) -> Result<(), DataError> {
-        match fs::metadata(&self.path) {
-            Ok(metadata) if metadata.is_dir() => Err(self.bad("it is a directory")),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.not_found()),
-            Err(source) => Err(self.io("open", source)),
+        match (fs::metadata(&self.path), &self.directory) {
+            (Ok(metadata), None) if metadata.is_dir() => Err(self.bad("it is a directory")),
+            (Ok(metadata), Some(_)) if !metadata.is_dir() => Err(self.bad("it is not a directory")),
+            (Ok(_), _) => Ok(()),
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Err(self.not_found()),
+            (Err(source), _) => Err(self.io("open", source)),
         }
     }
 
-    /// Makes the directory of the file, if need be.
+    /// Makes the directory that it is in, if need be.
     pub(super) fn prepare(&self) -> Result<(), DataError> {
-        if self.path.is_dir() {
-            return Err(self.bad("it is a directory"));
+        match fs::metadata(&self.path) {
+            Ok(metadata) if metadata.is_dir() && self.directory.is_none() => {
+                return Err(self.bad("it is a directory"));
+            }
+            Ok(metadata) if !metadata.is_dir() && self.directory.is_some() => {
+                return Err(self.bad("it is not a directory"));
+            }
+            _ => {}
         }
-        let directory = self.directory();
+        let directory = directory_of(&self.path);
         fs::create_dir_all(directory).map_err(|source| DataError::Io {
             action: "create the directory",
             path: directory.to_owned(),
@@ -54,14 +82,15 @@ impl Place {
 
     fn not_found(&self) -> DataError {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let hint = match fs::read_dir(self.directory()) {
+        let directory = directory_of(&self.path);
+        let hint = match fs::read_dir(directory) {
             Ok(entries) => {
                 let names: Vec<_> =
                     entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
                 nearest(&name, names.iter().map(String::as_str))
                     .map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
             }
-            Err(_) => format!(": there is no directory {}", self.directory().display()),
+            Err(_) => format!(": there is no directory {}", directory.display()),
         };
         DataError::NoFile { format: self.format, path: self.path.clone(), hint }
     }
@@ -74,102 +103,129 @@ impl Place {
         DataError::Io { action, path: self.path.clone(), source }
     }
 
-    fn directory(&self) -> &Path {
-        directory_of(&self.path)
+    /// The same text as that of what is staged here.
+    pub(super) fn target(&self) -> String {
+        resolved(&self.path).display().to_string()
     }
 
     /// The path as Polars takes it.
     pub(super) fn polars_path(&self) -> Result<PlRefPath, DataError> {
-        PlRefPath::try_from_path(&self.path).map_err(|error| self.bad(error.to_string()))
+        polars_path(&self.path).map_err(|error| self.bad(error.to_string()))
     }
 
-    /// Runs `query` into a hidden file beside the target, and flushes it to disk.
+    /// The files, each a place of its own: one, or those of the directory in the order of their names.
+    pub(super) fn files(&self) -> Result<Vec<Self>, DataError> {
+        if self.directory.is_none() {
+            return Ok(vec![self.clone()]);
+        }
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(|source| self.io("read", source))? {
+            let entry = entry.map_err(|source| self.io("read", source))?;
+            if is_part(&entry.file_name().to_string_lossy(), self.extension) {
+                paths.push(entry.path());
+            }
+        }
+        paths.sort();
+        Ok(paths.into_iter().map(|path| Self { path, directory: None, ..self.clone() }).collect())
+    }
+
+    /// Opens every file with `scan`, and puts the rows of one after those of the other.
+    pub(super) fn scan(
+        &self,
+        request: &ScanRequest<'_>,
+        scan: impl Fn(Self) -> crate::Result<LazyFrame>,
+    ) -> crate::Result<LazyFrame> {
+        self.check_exists()?;
+        if self.directory.is_none() {
+            return scan(self.clone());
+        }
+        let frames = self.files()?.into_iter().map(scan).collect::<crate::Result<Vec<_>>>()?;
+        if frames.is_empty() {
+            let columns = request.shape.columns.iter();
+            let schema: Schema = columns.map(|column| (column.name.into(), column.dtype.clone())).collect();
+            return Ok(DataFrame::empty_with_schema(&schema).lazy());
+        }
+        Ok(concat(frames, UnionArgs::default())?)
+    }
+
+    /// What stands for a write that is not made, because there is something already.
+    pub(super) fn untouched(&self, request: &StageRequest<'_>) -> Option<Box<dyn StagedWrite>> {
+        let left = request.mode == SaveMode::Ignore && fs::symlink_metadata(&self.path).is_ok();
+        left.then(|| Box::new(Untouched::new(self.target())) as Box<dyn StagedWrite>)
+    }
+
+    /// Runs `query` into something hidden beside the target, and flushes it to disk.
+    ///
+    /// `recipe` says how files of this kind are put together. `check` looks at each file that is appended to.
     pub(super) fn stage(
         &self,
         query: LazyFrame,
         format: FileWriteFormat,
+        request: &StageRequest<'_>,
+        recipe: Recipe,
+        check: impl Fn(Self) -> crate::Result<()>,
     ) -> crate::Result<Box<dyn StagedWrite>> {
-        // A link stays a link: the file that it leads to is replaced.
-        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let aside = Place::new(self.format, aside_of(&target));
-        // From here on, leaving in whatever way removes the file.
-        let staged = StagedFile { aside: Some(aside.path.clone()), target };
-        let destination = SinkDestination::File { target: SinkTarget::Path(aside.polars_path()?) };
-        query.sink(destination, format, UnifiedSinkArgs::default())?.collect()?;
-        staged.flush().map_err(|source| aside.io("flush", source))?;
+        let how = match request.mode {
+            SaveMode::Overwrite => How::Replace,
+            SaveMode::Append => How::Append,
+            SaveMode::ErrorIfExists => How::Create,
+            SaveMode::Ignore => How::CreateOrStay,
+        };
+        // From here on, leaving in whatever way removes what is staged.
+        let mut staged = StagedFile::new(&self.path, how, self.recipe(recipe))?;
+        if how == How::Append && staged.has_base() {
+            self.files()?.into_iter().try_for_each(check)?;
+        }
+        sink(query, self.destination(staged.path())?, format)?;
+        staged.flush()?;
         Ok(Box::new(staged))
     }
-}
 
-/// `.delays.parquet.<uuid>.setl-tmp` beside `delays.parquet`: a rename within a directory is one step.
-fn aside_of(target: &Path) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.{}.setl-tmp", Uuid::now_v7()))
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+    fn recipe(&self, single: Recipe) -> Recipe {
+        match &self.directory {
+            None => single,
+            Some(_) => Recipe::Directory {
+                extension: self.extension.to_owned(),
+                layout: format!("{} {single:?}", self.format),
+            },
+        }
     }
-}
 
-#[derive(Debug)]
-struct StagedFile {
-    /// `None` once it is renamed or removed.
-    aside: Option<PathBuf>,
-    target: PathBuf,
-}
+    /// Whether appended lines go into a file that may begin with others, so that they must not have a header.
+    pub(super) fn is_bare(&self, request: &StageRequest<'_>) -> bool {
+        request.mode == SaveMode::Append && self.directory.is_none()
+    }
 
-impl StagedFile {
-    /// Brings the content to disk, and gives it the permissions of what it replaces.
-    fn flush(&self) -> io::Result<()> {
-        let Some(aside) = &self.aside else {
-            return Ok(());
+    fn destination(&self, aside: &Path) -> crate::Result<SinkDestination> {
+        let path = polars_path(aside)?;
+        let Some(parts) = &self.directory else {
+            return Ok(SinkDestination::File { target: SinkTarget::Path(path) });
         };
-        OpenOptions::new().write(true).open(aside)?.sync_all()?;
-        match fs::metadata(&self.target) {
-            Ok(old) => fs::set_permissions(aside, old.permissions()),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn remove(&mut self) -> io::Result<()> {
-        match self.aside.take().map(fs::remove_file) {
-            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl StagedWrite for StagedFile {
-    fn target(&self) -> String {
-        self.target.display().to_string()
-    }
-
-    fn commit(mut self: Box<Self>) -> crate::Result<()> {
-        let Some(aside) = &self.aside else {
-            return Ok(());
+        // A name is used once and never again: who has listed the directory finds what was in it, or nothing.
+        let (write, extension) = (Uuid::now_v7(), self.extension);
+        let name = move |part: FileProviderArgs| {
+            let index = part.index_in_partition;
+            Ok(FileProviderReturn::Path(format!("part-{write}-{index:05}.{extension}")))
         };
-        let failed = |source| DataError::Io { action: "replace", path: self.target.clone(), source };
-        fs::rename(aside, &self.target).map_err(failed)?;
-        // The rename itself must survive a crash too; where a directory cannot be flushed, the system sees to it.
-        if let Ok(directory) = File::open(directory_of(&self.target)) {
-            let _ = directory.sync_all();
-        }
-        self.aside = None;
-        Ok(())
-    }
-
-    fn rollback(mut self: Box<Self>) -> crate::Result<()> {
-        let path = self.aside.clone().unwrap_or_default();
-        Ok(self.remove().map_err(|source| DataError::Io { action: "remove", path, source })?)
+        Ok(SinkDestination::Partitioned {
+            base_path: path,
+            file_path_provider: Some(FileProviderType::Function(PlanCallback::new(name))),
+            partition_strategy: PartitionStrategy::FileSize,
+            max_rows_per_file: IdxSize::try_from(parts.rows_per_file).unwrap_or(IdxSize::MAX),
+            approximate_bytes_per_file: 0,
+        })
     }
 }
 
-impl Drop for StagedFile {
-    fn drop(&mut self) {
-        // Nobody is left to tell; the name of the file says that it is to be removed.
-        let _ = self.remove();
-    }
+pub(super) fn polars_path(path: &Path) -> PolarsResult<PlRefPath> {
+    PlRefPath::try_from_path(path)
+}
+
+/// Runs `query` into files. Its rows stay in order.
+pub(super) fn sink(
+    query: LazyFrame,
+    destination: SinkDestination,
+    format: FileWriteFormat,
+) -> PolarsResult<()> {
+    query.sink(destination, format, UnifiedSinkArgs::default())?.collect().map(drop)
 }

@@ -1,12 +1,14 @@
 //! Rows in memory, for tests and small lookups.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use polars::prelude::{DataFrame, IntoLazy, LazyFrame};
 
-use super::{Connector, Repository, ScanRequest, StagedWrite};
-use crate::dataset::{DataError, Row, Shape};
+use super::{Connector, Repository, SaveMode, ScanRequest, StageRequest, StagedWrite};
+use crate::commit::{Untouched, WriteError};
+use crate::dataset::{DataError, Row};
 
 /// Rows in memory.
 ///
@@ -27,7 +29,14 @@ use crate::dataset::{DataError, Row, Shape};
 #[derive(Debug)]
 pub struct Memory {
     row: &'static str,
-    frame: Arc<Mutex<DataFrame>>,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    frame: DataFrame,
+    /// Whether rows were given or saved, be it none.
+    exists: bool,
 }
 
 impl Memory {
@@ -40,22 +49,26 @@ impl Memory {
         reason = "named like the constructors of the other formats: it gives a repository"
     )]
     pub fn new<T: Row>(rows: &[T]) -> Result<Repository<T>, DataError> {
-        Ok(Self::of::<T>(T::to_frame(rows)?))
+        Ok(Self::of::<T>(T::to_frame(rows)?, true))
     }
 
-    /// A repository that holds no rows yet.
+    /// A repository that holds no rows yet. For [`SaveMode`], nothing exists there until something is saved.
     pub fn empty<T: Row>() -> Repository<T> {
-        Self::of::<T>(DataFrame::empty_with_schema(&T::schema()))
+        Self::of::<T>(DataFrame::empty_with_schema(&T::schema()), false)
     }
 
-    fn of<T: Row>(frame: DataFrame) -> Repository<T> {
-        Repository::new(Self { row: T::NAME, frame: Arc::new(Mutex::new(frame)) })
+    fn of<T: Row>(frame: DataFrame, exists: bool) -> Repository<T> {
+        Repository::new(Self { row: T::NAME, held: Arc::new(Mutex::new(Held { frame, exists })) })
     }
 }
 
-/// A frame is replaced as a whole, so a panic elsewhere leaves it whole too.
-fn lock(frame: &Mutex<DataFrame>) -> MutexGuard<'_, DataFrame> {
-    frame.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is held is replaced as a whole, so a panic elsewhere leaves it whole too.
+fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn target(held: &Arc<Mutex<Held>>) -> String {
+    format!("memory at {:p}", Arc::as_ptr(held))
 }
 
 impl fmt::Display for Memory {
@@ -66,27 +79,80 @@ impl fmt::Display for Memory {
 
 impl Connector for Memory {
     fn scan(&self, _: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
-        Ok(lock(&self.frame).clone().lazy())
+        Ok(lock(&self.held).frame.clone().lazy())
     }
 
-    fn stage(&self, query: LazyFrame, _: &Shape) -> crate::Result<Box<dyn StagedWrite>> {
-        Ok(Box::new(StagedFrame { new: query.collect()?, target: Arc::clone(&self.frame) }))
+    fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
+        if lock(&self.held).exists {
+            match request.mode {
+                SaveMode::Ignore => return Ok(Box::new(Untouched::new(self.target()))),
+                SaveMode::ErrorIfExists => return Err(WriteError::Exists { target: self.to_string() }.into()),
+                SaveMode::Overwrite | SaveMode::Append => {}
+            }
+        }
+        Ok(Box::new(StagedFrame {
+            new: query.collect()?,
+            mode: request.mode,
+            joined: false,
+            held: Arc::clone(&self.held),
+        }))
+    }
+
+    fn target(&self) -> String {
+        target(&self.held)
     }
 }
 
 #[derive(Debug)]
 struct StagedFrame {
     new: DataFrame,
-    target: Arc<Mutex<DataFrame>>,
+    mode: SaveMode,
+    /// Whether rows of later writes are among these.
+    joined: bool,
+    held: Arc<Mutex<Held>>,
 }
 
 impl StagedWrite for StagedFrame {
     fn target(&self) -> String {
-        format!("memory at {:p}", Arc::as_ptr(&self.target))
+        target(&self.held)
     }
 
-    fn commit(self: Box<Self>) -> crate::Result<()> {
-        *lock(&self.target) = self.new;
+    fn adds(&self) -> bool {
+        self.mode == SaveMode::Append
+    }
+
+    fn join(&mut self, later: Box<dyn StagedWrite>) -> crate::Result<()> {
+        let later: Box<dyn Any> = later;
+        match later.downcast::<Self>() {
+            Ok(later) if later.adds() => {
+                self.joined = true;
+                Ok(self.new.vstack_mut(&later.new).map(drop)?)
+            }
+            _ => Err(WriteError::Twice { target: self.target() }.into()),
+        }
+    }
+
+    fn prepare(&mut self) -> crate::Result<()> {
+        match self.mode {
+            SaveMode::ErrorIfExists if lock(&self.held).exists => {
+                Err(WriteError::Exists { target: self.target() }.into())
+            }
+            SaveMode::Ignore if self.joined && lock(&self.held).exists => {
+                Err(WriteError::Changed { target: self.target() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn commit(mut self: Box<Self>) -> crate::Result<()> {
+        let mut held = lock(&self.held);
+        match self.mode {
+            SaveMode::Append => self.new = held.frame.vstack(&self.new)?,
+            SaveMode::Ignore if held.exists => return Ok(()),
+            SaveMode::Overwrite | SaveMode::ErrorIfExists | SaveMode::Ignore => {}
+        }
+        let frame = std::mem::take(&mut self.new);
+        *held = Held { frame, exists: true };
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 //! the columns of `T`, what it saves is a [`Dataset<T>`](crate::dataset::Dataset).
 //!
 //! Nothing is written in place. A write is staged beside its target and then put in its place in one step, so that at
-//! any moment the target holds the old data or the new data.
+//! any moment the target holds the old data or the new data. In a run, all writes are put in their places together, when
+//! the run has succeeded.
 
 mod connector;
 mod csv;
@@ -17,9 +18,11 @@ mod tally;
 mod text;
 
 pub use crate::commit::StagedWrite;
-pub use connector::{Connector, ScanRequest};
+pub use connector::{Connector, SaveMode, ScanRequest, StageRequest};
 pub use csv::{Csv, CsvFile};
 pub use memory::Memory;
 pub use ndjson::{Ndjson, NdjsonFile};
 pub use parquet::{Parquet, ParquetFile};
 pub use repository::{Repository, Staged};
+
+pub(crate) use parquet::concat_parquet;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::io::ndjson::infer_schema;
@@ -13,7 +13,8 @@ use polars::prelude::*;
 use super::file::Place;
 use super::tally::Tally;
 use super::text::{self, Patterns};
-use super::{Connector, Repository, ScanRequest, StagedWrite};
+use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
+use crate::commit::Recipe;
 use crate::dataset::{ColumnDef, DataError, Provenance, Row, Shape};
 
 /// Files with one JSON object per line, read with the dtypes that the row declares.
@@ -60,7 +61,7 @@ impl Ndjson {
 
     /// A file; ends in [`NdjsonFile::open`] or [`NdjsonFile::create`].
     pub fn at(path: impl Into<PathBuf>) -> NdjsonFile {
-        NdjsonFile { place: Place::new("NDJSON", path) }
+        NdjsonFile { place: Place::new("NDJSON", "jsonl", path) }
     }
 }
 
@@ -71,6 +72,22 @@ pub struct NdjsonFile {
 }
 
 impl NdjsonFile {
+    /// Takes the path for a directory, whose files are the data together: those whose names end in `.jsonl` and begin
+    /// neither with `.` nor with `_`, in the order of their names. It is replaced as a whole, in one step.
+    #[must_use]
+    pub fn directory(mut self) -> Self {
+        self.place.set_directory();
+        self
+    }
+
+    /// Begins a new file of the directory after so many rows; if nothing is said, or 0, all rows go into one file.
+    /// Implies [`directory`](Self::directory).
+    #[must_use]
+    pub fn rows_per_file(mut self, rows: usize) -> Self {
+        self.place.set_rows_per_file(rows);
+        self
+    }
+
     /// As [`Ndjson::open`].
     ///
     /// # Errors
@@ -87,6 +104,20 @@ impl NdjsonFile {
     pub fn create<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.place.prepare()?;
         Ok(Repository::new(self))
+    }
+
+    fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
+        self.check_first_object(request.shape)?;
+        let columns = &request.shape.columns;
+        let schema: Schema = columns.iter().map(|column| (column.name.into(), raw(&column.dtype))).collect();
+        let mut frame = LazyJsonLineReader::new(self.place.polars_path()?)
+            .with_schema(Some(Arc::new(schema)))
+            .finish()?;
+        // A path is a path, also one with a `*` or a `[` in it.
+        if let DslPlan::Scan { unified_scan_args, .. } = &mut frame.logical_plan {
+            unified_scan_args.glob = false;
+        }
+        Ok(frame.select(columns.iter().map(declared).collect::<Vec<_>>()))
     }
 
     /// The keys of the first object; none if the file has no object.
@@ -165,26 +196,25 @@ impl fmt::Display for NdjsonFile {
 
 impl Connector for NdjsonFile {
     fn scan(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
-        self.place.check_exists()?;
-        self.check_first_object(request.shape)?;
-        let columns = &request.shape.columns;
-        let schema: Schema = columns.iter().map(|column| (column.name.into(), raw(&column.dtype))).collect();
-        let mut frame = LazyJsonLineReader::new(self.place.polars_path()?)
-            .with_schema(Some(Arc::new(schema)))
-            .finish()?;
-        // A path is a path, also one with a `*` or a `[` in it.
-        if let DslPlan::Scan { unified_scan_args, .. } = &mut frame.logical_plan {
-            unified_scan_args.glob = false;
-        }
-        Ok(frame.select(columns.iter().map(declared).collect::<Vec<_>>()))
+        self.place.scan(request, |place| Self { place }.scan_file(request))
     }
 
-    fn stage(&self, query: LazyFrame, shape: &Shape) -> crate::Result<Box<dyn StagedWrite>> {
+    fn path(&self) -> Option<&Path> {
+        Some(&self.place.path)
+    }
+
+    fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
+        if let Some(untouched) = self.place.untouched(request) {
+            return Ok(untouched);
+        }
+        let shape = request.shape;
         let floats = shape.columns.iter().filter(|column| column.dtype.is_float()).map(|column| column.name);
         let (query, unwritable) = Tally::on(query, floats, not_finite);
         let options = NDJsonWriterOptions { check_extension: false, ..NDJsonWriterOptions::default() };
         let query = text::with_durations_as_numbers(query, shape);
-        let staged = self.place.stage(query, FileWriteFormat::NDJson(options))?;
+        let recipe = Recipe::Lines { header: String::new() };
+        let check = |place| Ok(Self { place }.check_first_object(shape)?);
+        let staged = self.place.stage(query, FileWriteFormat::NDJson(options), request, recipe, check)?;
         let columns = unwritable.found();
         if columns.is_empty() {
             return Ok(staged);
@@ -198,5 +228,8 @@ impl Connector for NdjsonFile {
             fix: "JSON has neither: turn them into nulls, or write Parquet or CSV",
         }
         .into())
+    }
+    fn target(&self) -> String {
+        self.place.target()
     }
 }

@@ -1,13 +1,14 @@
 //! Parquet files.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use super::file::Place;
-use super::{Connector, Repository, ScanRequest, StagedWrite};
-use crate::dataset::{DataError, Provenance, Row, Shape};
+use super::file::{self, Place};
+use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
+use crate::commit::{Recipe, WriteError};
+use crate::dataset::{DataError, Provenance, Row, waiting};
 
 /// Parquet files. Every value comes back as it was saved.
 ///
@@ -49,7 +50,7 @@ impl Parquet {
     /// A file whose options follow; ends in [`ParquetFile::open`] or [`ParquetFile::create`].
     pub fn at(path: impl Into<PathBuf>) -> ParquetFile {
         ParquetFile {
-            place: Place::new("Parquet", path),
+            place: Place::new("Parquet", "parquet", path),
             compression: ParquetCompression::default(),
             cast: false,
         }
@@ -80,6 +81,22 @@ impl ParquetFile {
         self
     }
 
+    /// Takes the path for a directory, whose files are the data together: those whose names end in `.parquet` and begin
+    /// neither with `.` nor with `_`, in the order of their names. It is replaced as a whole, in one step.
+    #[must_use]
+    pub fn directory(mut self) -> Self {
+        self.place.set_directory();
+        self
+    }
+
+    /// Begins a new file of the directory after so many rows; if nothing is said, or 0, all rows go into one file.
+    /// Implies [`directory`](Self::directory).
+    #[must_use]
+    pub fn rows_per_file(mut self, rows: usize) -> Self {
+        self.place.set_rows_per_file(rows);
+        self
+    }
+
     /// As [`Parquet::open`].
     ///
     /// # Errors
@@ -98,21 +115,7 @@ impl ParquetFile {
         Ok(Repository::new(self))
     }
 
-    fn scan_with(&self, schema: Option<SchemaRef>) -> crate::Result<LazyFrame> {
-        let arguments = ScanArgsParquet { schema, glob: false, ..ScanArgsParquet::default() };
-        Ok(LazyFrame::scan_parquet(self.place.polars_path()?, arguments)?)
-    }
-}
-
-impl fmt::Display for ParquetFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.place.fmt(f)
-    }
-}
-
-impl Connector for ParquetFile {
-    fn scan(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
-        self.place.check_exists()?;
+    fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
         let found =
             self.scan_with(None)?.collect_schema().map_err(|error| self.place.bad(error.to_string()))?;
         let shape = request.shape;
@@ -135,8 +138,114 @@ impl Connector for ParquetFile {
         Ok(self.scan_with(Some(found))?.select(columns))
     }
 
-    fn stage(&self, query: LazyFrame, _: &Shape) -> crate::Result<Box<dyn StagedWrite>> {
-        let options = ParquetWriteOptions { compression: self.compression, ..ParquetWriteOptions::default() };
-        self.place.stage(query, FileWriteFormat::Parquet(options.into()))
+    fn scan_with(&self, schema: Option<SchemaRef>) -> crate::Result<LazyFrame> {
+        let arguments = ScanArgsParquet { schema, glob: false, ..ScanArgsParquet::default() };
+        Ok(LazyFrame::scan_parquet(self.place.polars_path()?, arguments)?)
+    }
+}
+
+impl fmt::Display for ParquetFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
+    }
+}
+
+impl Connector for ParquetFile {
+    fn scan(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
+        self.place.scan(request, |place| Self { place, ..self.clone() }.scan_file(request))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.place.path)
+    }
+
+    fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
+        if let Some(untouched) = self.place.untouched(request) {
+            return Ok(untouched);
+        }
+        let recipe = Recipe::Parquet { compression: compression_name(self.compression) };
+        let columns = request.shape.columns.iter();
+        let schema: Schema = columns.map(|column| (column.name.into(), column.dtype.clone())).collect();
+        let check = |place: Place| check_appendable(&place.path, &schema);
+        self.place.stage(query, write_format(self.compression), request, recipe, check)
+    }
+
+    fn target(&self) -> String {
+        self.place.target()
+    }
+}
+
+fn write_format(compression: ParquetCompression) -> FileWriteFormat {
+    FileWriteFormat::Parquet(ParquetWriteOptions { compression, ..ParquetWriteOptions::default() }.into())
+}
+
+fn open(path: &Path) -> PolarsResult<LazyFrame> {
+    let arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+    LazyFrame::scan_parquet(file::polars_path(path)?, arguments)
+}
+
+/// All columns must be in both, in whatever order, or values would be lost or made up.
+fn check_appendable(path: &Path, new: &Schema) -> crate::Result<()> {
+    let old = open(path)?.collect_schema()?;
+    let listed = |one: &Schema, other: &Schema| {
+        let only = one.iter().filter(|(name, dtype)| other.get(name) != Some(dtype));
+        only.map(|(name, dtype)| format!("`{name}` of {dtype:?}")).collect::<Vec<_>>()
+    };
+    let (more, lacking) = (listed(&old, new), listed(new, &old));
+    if more.is_empty() && lacking.is_empty() {
+        return Ok(());
+    }
+    let part = |names: Vec<String>, what: &str| {
+        (!names.is_empty()).then(|| format!("only the {what} rows have {}", names.join(", ")))
+    };
+    let reason: Vec<_> = part(more, "old").into_iter().chain(part(lacking, "new")).collect();
+    Err(WriteError::Append { target: path.display().to_string(), reason: reason.join(", ") }.into())
+}
+
+/// Writes the rows of all files into one, those of `old` first, with its order of columns.
+pub(crate) fn concat_parquet(
+    compression: &str,
+    old: Option<&Path>,
+    pieces: &[PathBuf],
+    into: &Path,
+) -> crate::Result<()> {
+    waiting(|| {
+        let mut paths = old.into_iter().chain(pieces.iter().map(PathBuf::as_path));
+        let first = paths.next().ok_or_else(|| crate::Error::msg("there are no rows to put together"))?;
+        let mut query = open(first)?;
+        let schema = query.collect_schema()?;
+        let columns: Vec<_> = schema.iter_names().cloned().map(col).collect();
+        let mut queries = vec![query];
+        for path in paths {
+            check_appendable(path, &schema)?;
+            queries.push(open(path)?.select(columns.clone()));
+        }
+        let target = SinkDestination::File { target: SinkTarget::Path(file::polars_path(into)?) };
+        let rows = concat(queries, UnionArgs::default())?;
+        Ok(file::sink(rows, target, write_format(compression_of(compression)))?)
+    })
+}
+
+/// A name that can be written down, and read by [`compression_of`]. Levels are not among what Polars exports.
+fn compression_name(compression: ParquetCompression) -> String {
+    let name = match compression {
+        ParquetCompression::Uncompressed => "none",
+        ParquetCompression::Snappy => "snappy",
+        ParquetCompression::Lz4Raw => "lz4",
+        ParquetCompression::Gzip(_) => "gzip",
+        ParquetCompression::Brotli(_) => "brotli",
+        ParquetCompression::Zstd(_) => "zstd",
+    };
+    name.to_owned()
+}
+
+fn compression_of(name: &str) -> ParquetCompression {
+    match name {
+        "none" => ParquetCompression::Uncompressed,
+        "snappy" => ParquetCompression::Snappy,
+        "lz4" => ParquetCompression::Lz4Raw,
+        "gzip" => ParquetCompression::Gzip(None),
+        "brotli" => ParquetCompression::Brotli(None),
+        _ => ParquetCompression::Zstd(None),
     }
 }

@@ -1,13 +1,18 @@
 //! Typed access to what a connector reaches.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::connector::{Connector, ScanRequest, StagedWrite};
+use super::StagedWrite;
+use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
 use super::tally::Tally;
+use crate::commit::{self, Untouched};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
 use crate::delivery::AutoLoad;
+use crate::run::current;
+use crate::run::resume::record_read;
 
 /// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
 ///
@@ -33,19 +38,46 @@ use crate::delivery::AutoLoad;
 /// ```
 pub struct Repository<T> {
     connector: Arc<dyn Connector>,
+    mode: SaveMode,
     row: PhantomData<fn() -> T>,
 }
 
 impl<T: Row> Repository<T> {
     /// The rows of `T` that `connector` reaches.
     pub fn new(connector: impl Connector) -> Self {
-        Self { connector: Arc::new(connector), row: PhantomData }
+        Self { connector: Arc::new(connector), mode: SaveMode::default(), row: PhantomData }
+    }
+
+    /// What saving does with what is there: [`SaveMode::Overwrite`], if nothing is said.
+    #[must_use]
+    pub fn mode(mut self, mode: SaveMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Saves after what is there: [`SaveMode::Append`].
+    #[must_use]
+    pub fn append(self) -> Self {
+        self.mode(SaveMode::Append)
+    }
+
+    /// Refuses to save if something is there: [`SaveMode::ErrorIfExists`].
+    #[must_use]
+    pub fn error_if_exists(self) -> Self {
+        self.mode(SaveMode::ErrorIfExists)
+    }
+
+    /// Saves only if nothing is there: [`SaveMode::Ignore`].
+    #[must_use]
+    pub fn ignore_if_exists(self) -> Self {
+        self.mode(SaveMode::Ignore)
     }
 
     /// All rows, lazily. What the connector can check without reading all data is checked now.
     ///
     /// # Errors
-    /// When the data is not there, or is known not to have the columns of `T`.
+    /// When the data is not there, or is known not to have the columns of `T`; or when this run has saved to it, which
+    /// is not visible before the run has succeeded.
     pub fn load(&self) -> crate::Result<Dataset<T>> {
         self.read(None)
     }
@@ -60,6 +92,9 @@ impl<T: Row> Repository<T> {
     }
 
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
+        self.attend()?;
+        current::refuse_staged(&self.connector.target(), &self.connector)?;
+        record_read(self.connector.path(), || self.connector.to_string())?;
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
         let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
@@ -71,16 +106,25 @@ impl<T: Row> Repository<T> {
         })
     }
 
-    /// Replaces what is there by the rows of `dataset`, and gives their number.
+    /// Saves the rows of `dataset` as the [`mode`](Self::mode) says, and gives their number; if nothing is said, they
+    /// replace what is there.
+    ///
+    /// In a factory, they become visible when the run has succeeded, together with all that the run has saved, and not at
+    /// all if it does not succeed. Elsewhere, they are visible when this returns.
     ///
     /// The dataset may be a query on this very repository. If anything fails, or the future is dropped before the
     /// rows are complete, the old data stays as it was.
     ///
     /// # Errors
-    /// When the query fails, a column holds nulls and its field is not an `Option`, or the rows cannot be written.
+    /// When the query fails, a column holds nulls and its field is not an `Option`, the rows cannot be written, or the
+    /// mode does not allow it.
     pub async fn save(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
         let staged = self.stage(dataset).await?;
-        crate::run::blocking(move || staged.commit()).await
+        let rows = staged.rows();
+        match enlist(staged)? {
+            Some(staged) => crate::run::blocking(move || staged.commit()).await,
+            None => Ok(rows),
+        }
     }
 
     /// As [`save`](Self::save), on this thread.
@@ -88,10 +132,29 @@ impl<T: Row> Repository<T> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_blocking(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
+        let staged = self.stage_blocking(dataset)?;
+        let rows = staged.rows();
+        enlist(staged)?.map_or(Ok(rows), Staged::commit)
+    }
+
+    /// As [`save`](Self::save), but visible when this returns, in a factory too, whatever becomes of the run.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub async fn save_now(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
+        let staged = self.stage(dataset).await?;
+        crate::run::blocking(move || staged.commit()).await
+    }
+
+    /// As [`save_now`](Self::save_now), on this thread.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_now_blocking(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
         self.stage_blocking(dataset)?.commit()
     }
 
-    /// Writes the rows of `dataset` aside, to be committed together with other writes.
+    /// Writes the rows of `dataset` aside, to be committed later. They are not part of a run, also in a factory.
     ///
     /// # Errors
     /// As [`save`](Self::save).
@@ -105,10 +168,17 @@ impl<T: Row> Repository<T> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn stage_blocking(&self, dataset: &Dataset<T>) -> crate::Result<Staged> {
+        if self.mode == SaveMode::Ignore && current::has_staged(&self.connector.target()) {
+            // For this run it is there already.
+            let write = Box::new(Untouched::new(self.connector.target()));
+            return Ok(Staged { write, rows: 0, place: self.connector.to_string() });
+        }
+        self.attend()?;
         let shape = Shape::of::<T>();
+        let request = StageRequest { shape: &shape, mode: self.mode };
         let required = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
         let (query, nulls) = Tally::on(dataset.lazy(), required, |series| series.null_count());
-        let write = waiting(|| self.connector.stage(query, &shape))
+        let write = waiting(|| self.connector.stage(query, &request))
             .map_err(|error| error.context(format!("cannot save {} to {self}", dataset.provenance())))?;
         let staged = Staged { write, rows: nulls.rows(), place: self.connector.to_string() };
         let columns = nulls.found();
@@ -121,6 +191,11 @@ impl<T: Row> Repository<T> {
 }
 
 impl<T> Repository<T> {
+    /// In a run, sees to it that what dead runs have left is finished or undone, here too.
+    fn attend(&self) -> crate::Result<()> {
+        current::recover(&self.connector.target(), &|token, decision| self.connector.settle(token, decision))
+    }
+
     /// The connector behind it.
     pub fn connector(&self) -> &Arc<dyn Connector> {
         &self.connector
@@ -167,12 +242,17 @@ impl Staged {
         &self.place
     }
 
+    /// The write by itself, to be committed by what takes such.
+    pub fn into_write(self) -> Box<dyn StagedWrite> {
+        self.write
+    }
+
     /// Puts the rows in place of the old data, and gives their number. It blocks.
     ///
     /// # Errors
-    /// When the target refuses; it is unchanged then.
+    /// When the target refuses, or has changed since so that something would be lost; it is unchanged then.
     pub fn commit(self) -> crate::Result<usize> {
-        self.write.commit()?;
+        commit::commit_now(self.write)?;
         Ok(self.rows)
     }
 
@@ -185,9 +265,20 @@ impl Staged {
     }
 }
 
+/// Makes the write part of the run that this is in; outside of runs, gives it back.
+fn enlist(staged: Staged) -> crate::Result<Option<Staged>> {
+    let write: &dyn Any = &*staged.write;
+    // What changes nothing is nobody's business.
+    if write.is::<Untouched>() {
+        return Ok(Some(staged));
+    }
+    let Staged { write, rows, place } = staged;
+    Ok(current::enlist(write)?.map(|write| Staged { write, rows, place }))
+}
+
 impl<T> Clone for Repository<T> {
     fn clone(&self) -> Self {
-        Self { connector: Arc::clone(&self.connector), row: PhantomData }
+        Self { connector: Arc::clone(&self.connector), mode: self.mode, row: PhantomData }
     }
 }
 

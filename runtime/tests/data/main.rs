@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod files;
+mod modes;
 mod round_trips;
 mod rows;
 mod scratch;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tokio::time::{advance, sleep, timeout};
 
 use super::*;
@@ -181,4 +183,38 @@ async fn never_more_than_allowed_whatever_happens() {
         resources.enter(&busy).await.unwrap(),
         resources.enter(&busy).await.unwrap(),
     ];
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn never_more_than_allowed_on_several_threads() {
+    // Open for no time at all: whoever comes is the one to try, if there is none yet.
+    let down = Resource::new("down").breaker(1, Duration::ZERO);
+    let busy = Resource::new("busy").at_once(3);
+    for (resource, most) in [(down, 1), (busy, 3)] {
+        let resources = Resources::default();
+        if resource.breaker.is_some() {
+            fails(&resources, &resource).await;
+        }
+        let inside = Arc::new(AtomicU32::new(0));
+        let tasks: Vec<_> = (0..200)
+            .map(|_| {
+                let (resources, inside) = (resources.clone(), Arc::clone(&inside));
+                tokio::spawn(async move {
+                    for _ in 0..20 {
+                        let Ok(permit) = resources.enter(&resource).await else { continue };
+                        assert!(inside.fetch_add(1, Ordering::SeqCst) < most);
+                        tokio::task::yield_now().await;
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        permit.failed(Transience::Transient);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let report = resources.report()[0];
+        assert_eq!(report.attempts + report.rejected, 4_000 + u64::from(resource.breaker.is_some()));
+        assert!(report.most_at_once <= most, "{report}");
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::read::{
     BreakerOverride, FactoryOverride, Named, Overrides, Placed, PolicyOverride, ResourceOverride,
-    RetryOverride, Switch, did_you_mean, plain,
+    RetryOverride, did_you_mean, plain,
 };
+use super::value::Switch;
 use crate::plan::{Node, Plan};
 use crate::policy::{Breaker, Effective, EffectivePolicy, OnFailure, Policy, Resource, Retry};
 

@@ -7,6 +7,7 @@ use figment::Figment;
 use figment::value::{Dict, Value};
 
 use super::origin::{is_variable, place};
+use super::value::{Switch, at_least_one, duration, factor, range, switch, whole, wrong};
 use crate::policy::{OnFailure, RetryOn};
 
 const TOP: &[&str] = &[
@@ -36,13 +37,6 @@ pub(super) struct Overrides {
     pub(super) defaults: PolicyOverride,
     pub(super) factories: Vec<Named<FactoryOverride>>,
     pub(super) resources: Vec<Named<ResourceOverride>>,
-}
-
-/// A value, or `false` for none.
-#[derive(Clone, Copy)]
-pub(super) enum Switch<T> {
-    Off,
-    To(T),
 }
 
 #[derive(Default)]
@@ -120,8 +114,8 @@ impl<'a> Reader<'a> {
         Overrides {
             keep_going: self.field(table, "", "keep_going", SWITCH, Value::to_bool),
             deadline: self.field(table, "", "deadline", DURATION, duration),
-            concurrency: self.field(table, "", "concurrency", COUNT, count),
-            blocking_threads: self.field(table, "", "blocking_threads", COUNT, count),
+            concurrency: self.field(table, "", "concurrency", COUNT, at_least_one),
+            blocking_threads: self.field(table, "", "blocking_threads", COUNT, at_least_one),
             state_dir: self
                 .field(table, "", "state_dir", "a path", |value| value.as_str().map(PathBuf::from)),
             defaults: match table.get("defaults").and_then(|value| self.table("defaults", value, DEFAULTS)) {
@@ -151,7 +145,7 @@ impl<'a> Reader<'a> {
     fn resource(&mut self, path: &str, value: &Value) -> Option<ResourceOverride> {
         let table = self.table(path, value, RESOURCE)?;
         let at_once = self.field(table, path, "at_once", "a whole number of at least 1, or false", |value| {
-            switch(value, |value| whole(value).filter(|&number: &u32| number > 0))
+            switch(value, at_least_one)
         });
         let breaker = table.get("breaker").and_then(|value| {
             let path = joined(path, "breaker");
@@ -160,9 +154,8 @@ impl<'a> Reader<'a> {
                 Some(false) => Switch::Off,
                 _ => {
                     let table = self.table(&path, value, BREAKER)?;
-                    let failures = |value: &Value| whole(value).filter(|&number: &u32| number > 0);
                     Switch::To(BreakerOverride {
-                        failures: self.field(table, &path, "failures", COUNT, failures),
+                        failures: self.field(table, &path, "failures", COUNT, at_least_one),
                         open_for: self.field(table, &path, "open_for", DURATION, duration),
                     })
                 }
@@ -174,7 +167,7 @@ impl<'a> Reader<'a> {
 
     fn policy(&mut self, table: &Dict, path: &str) -> PolicyOverride {
         let limit = |value: &Value| switch(value, duration);
-        PolicyOverride {
+        let policy = PolicyOverride {
             retry: table.get("retry").and_then(|value| {
                 let path = joined(path, "retry");
                 let place = self.place(&path, value);
@@ -186,7 +179,17 @@ impl<'a> Reader<'a> {
             }),
             timeout: self.field(table, path, "timeout", LIMIT, limit),
             total_timeout: self.field(table, path, "total_timeout", LIMIT, limit),
+        };
+        if let (Some(Switch::To(one)), Some(Switch::To(all))) = (policy.timeout, policy.total_timeout)
+            && all < one
+            && let Some(value) = table.get("total_timeout")
+        {
+            let place = self.place(&joined(path, "total_timeout"), value);
+            let one = humantime::format_duration(one);
+            self.mistakes
+                .push(format!("{place}: it is for all attempts together, and one may take {one} already"));
         }
+        policy
     }
 
     fn retry(&mut self, path: &str, value: &Value) -> Option<RetryOverride> {
@@ -300,24 +303,6 @@ const DURATION: &str = r#"a duration such as "10s""#;
 const LIMIT: &str = r#"a duration such as "10s", or false"#;
 const COUNT: &str = "a whole number of at least 1";
 
-/// `setl.toml: `deadline`: expected a duration such as "10s", found 10`
-pub(super) fn wrong(place: &str, expected: &str, value: &Value) -> String {
-    let found = match value {
-        Value::String(_, text) => format!("{text:?}"),
-        Value::Char(_, char) => format!("{char:?}"),
-        Value::Bool(_, bool) => bool.to_string(),
-        Value::Num(..) => match (integer(value), value.to_f64()) {
-            (Some(integer), _) => integer.to_string(),
-            (None, Some(float)) => format!("{float:?}"),
-            (None, None) => "a number".to_owned(),
-        },
-        Value::Empty(..) => "nothing".to_owned(),
-        Value::Dict(..) => "a table".to_owned(),
-        Value::Array(..) => "a list".to_owned(),
-    };
-    format!("{place}: expected {expected}, found {found}")
-}
-
 /// `, did you mean `timeout`?` when `word` is near to one of them, else the list of what is there.
 pub(super) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> + Clone) -> String {
     let wanted = plain(word);
@@ -351,39 +336,4 @@ fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
 
 fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-fn switch<T>(value: &Value, read: impl FnOnce(&Value) -> Option<T>) -> Option<Switch<T>> {
-    match value.to_bool() {
-        Some(false) => Some(Switch::Off),
-        _ => read(value).map(Switch::To),
-    }
-}
-
-/// A duration of more than nothing.
-fn duration(value: &Value) -> Option<Duration> {
-    humantime::parse_duration(value.as_str()?).ok().filter(|duration| !duration.is_zero())
-}
-
-fn range(value: &Value) -> Option<(Duration, Duration)> {
-    let (from, to) = value.as_str()?.split_once("..")?;
-    let read = |text: &str| humantime::parse_duration(text.trim()).ok();
-    Some((read(from)?, read(to)?)).filter(|(from, to)| from <= to)
-}
-
-fn integer(value: &Value) -> Option<i128> {
-    value.to_i128().or_else(|| value.to_u128()?.try_into().ok())
-}
-
-fn whole<T: TryFrom<i128>>(value: &Value) -> Option<T> {
-    integer(value)?.try_into().ok()
-}
-
-fn count(value: &Value) -> Option<usize> {
-    whole(value).filter(|&number: &usize| number > 0)
-}
-
-fn factor(value: &Value) -> Option<f32> {
-    let factor = value.to_f64().or_else(|| Some(integer(value)? as f64))? as f32;
-    (factor.is_finite() && factor >= 1.0).then_some(factor)
 }

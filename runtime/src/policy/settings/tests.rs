@@ -219,6 +219,14 @@ fn environments_lie_between_the_file_and_variables() {
     assert_eq!(timeouts(&production), (Some(SECOND * 4), Some(SECOND * 9)));
     assert_eq!(timeouts(&settings.clone().environment("staging")).0, Some(SECOND * 3));
 
+    let production = settings.clone().environment("production").with_variables([("SETL_ENV", "staging")]);
+    assert_eq!(timeouts(&production).0, Some(SECOND * 2), "the program has the last word");
+
+    let staging = settings.clone().with_variables([("SETL_ENV", "stagng")]);
+    assert_eq!(
+        mistakes(staging.apply(&plan(), |_| false).unwrap_err()),
+        ["environment variable `SETL_ENV`: there is no environment `stagng`, did you mean `staging`?"]
+    );
     let error = settings.environment("prodution").apply(&plan(), |_| false).unwrap_err();
     assert_eq!(mistakes(error), ["there is no environment `prodution`, did you mean `production`?"]);
 }
@@ -296,9 +304,17 @@ fn settings_cannot_change_what_others_rely_on() {
 }
 
 #[test]
-fn half_of_what_is_needed_is_a_mistake() {
+fn values_that_do_not_go_together_are_a_mistake() {
     let text = "factory.plain.retry.jitter = false";
     assert_eq!(wrong(text), ["`factory.plain.retry`: nothing is tried again yet, so `times` is needed"]);
+
+    for never in ["0s", "500000000000y", "99999999999999999999y", "-1s", ""] {
+        assert_eq!(wrong(&format!("deadline = '{never}'")).len(), 1, "{never}");
+    }
+    assert_eq!(
+        wrong("defaults = { timeout = '1m', total_timeout = '1s' }"),
+        ["`defaults.total_timeout`: it is for all attempts together, and one may take 1m already"]
+    );
 
     let mut plan = plan();
     plan.factories.to_mut().drain(2..);

@@ -1,12 +1,18 @@
 use setl::prelude::*;
 
 #[factory(when = orders.len())]
-fn first(orders: Vec<u8>) {}
+fn first(orders: Vec<u8>) {
+    drop(orders);
+}
 
 #[factory(when = orders.first())]
-fn second(orders: Vec<u8>) {}
+fn second(orders: Vec<u8>) {
+    drop(orders);
+}
 
 #[factory(when = enabled)]
-fn third(enabled: bool) {}
+fn third(enabled: bool) {
+    println!("{enabled}");
+}
 
 fn main() {}

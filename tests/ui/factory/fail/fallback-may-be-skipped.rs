@@ -7,7 +7,7 @@ fn fetch_rate() -> Result<f64> {
 
 #[factory(when = *known)]
 fn cached_rate(known: bool) -> f64 {
-    1.0
+    f64::from(known)
 }
 
 #[factory(on_failure = fallback(last_count))]

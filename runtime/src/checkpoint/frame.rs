@@ -1,0 +1,245 @@
+//! Fingerprints and files of what Polars holds.
+//!
+//! Some features of Polars let serde know a frame, too, so that here it is always said by which way.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter, SerReader};
+
+use super::{ByFrame, Checkpoint, Fingerprint, Fingerprinted, Fingerprinter};
+use crate::Result;
+use crate::dataset::{Dataset, Row, waiting};
+use crate::storage::Repository;
+
+/// The file that holds a frame.
+const FRAME: &str = "frame.parquet";
+
+impl Fingerprinted<ByFrame> for DataFrame {
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut fingerprinter = Fingerprinter::new("frame");
+        fingerprinter.number(self.height() as u64);
+        fingerprinter.number(self.width() as u64);
+        for column in self.columns() {
+            fingerprinter.text(column.name());
+            fingerprinter.text(&column.dtype().to_string());
+            add_values(&mut fingerprinter, column)?;
+        }
+        Ok(fingerprinter.finish())
+    }
+}
+
+/// Runs the query: two queries are the same if they give the same.
+impl<T: Row> Fingerprinted<ByFrame> for Dataset<T> {
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        Fingerprinted::<ByFrame>::fingerprint(&self.collect_blocking()?)
+    }
+}
+
+/// Of its place only: what is read from it is looked at when it is read.
+impl<T: Row> Fingerprinted<ByFrame> for Repository<T> {
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut fingerprinter = Fingerprinter::new("repository");
+        fingerprinter.text(T::NAME);
+        fingerprinter.text(&self.to_string());
+        Ok(fingerprinter.finish())
+    }
+}
+
+impl Checkpoint<ByFrame> for DataFrame {
+    fn store(&self, directory: &Path) -> Result<Option<Self>> {
+        write(&mut self.clone(), directory)?;
+        Ok(None)
+    }
+
+    fn load(directory: &Path) -> Result<Self> {
+        let reader = ParquetReader::new(File::open(directory.join(FRAME))?);
+        Ok(waiting(|| reader.finish())?)
+    }
+}
+
+/// From then on the dataset is a frame in memory: what it was made of, among it files that the run may replace, is read
+/// once.
+impl<T: Row> Checkpoint<ByFrame> for Dataset<T> {
+    fn store(&self, directory: &Path) -> Result<Option<Self>> {
+        let known = self.clone().materialize_blocking()?;
+        write(&mut known.collect_blocking()?, directory)?;
+        Ok(Some(known))
+    }
+
+    fn load(directory: &Path) -> Result<Self> {
+        Ok(<DataFrame as Checkpoint<ByFrame>>::load(directory)?.try_into()?)
+    }
+}
+
+fn write(frame: &mut DataFrame, directory: &Path) -> Result<()> {
+    let writer = ParquetWriter::new(File::create(directory.join(FRAME))?);
+    waiting(|| writer.finish(frame))?;
+    Ok(())
+}
+
+/// Adds each value, however the column is divided into chunks.
+fn add_values(fingerprinter: &mut Fingerprinter, column: &Column) -> Result<()> {
+    let series = column.as_materialized_series().to_physical_repr();
+    let mut out = fingerprinter.writer();
+    macro_rules! each {
+        ($values:expr, |$value:ident| $bytes:expr) => {
+            for value in $values.iter() {
+                match value {
+                    Some($value) => {
+                        out.write_all(&[1])?;
+                        out.write_all($bytes.as_ref())?;
+                    }
+                    None => out.write_all(&[0])?,
+                }
+            }
+        };
+    }
+    match series.dtype() {
+        DataType::Boolean => each!(series.bool()?, |value| [u8::from(value)]),
+        DataType::Int8 => each!(series.i8()?, |value| value.to_le_bytes()),
+        DataType::Int16 => each!(series.i16()?, |value| value.to_le_bytes()),
+        DataType::Int32 => each!(series.i32()?, |value| value.to_le_bytes()),
+        DataType::Int64 => each!(series.i64()?, |value| value.to_le_bytes()),
+        DataType::UInt8 => each!(series.u8()?, |value| value.to_le_bytes()),
+        DataType::UInt16 => each!(series.u16()?, |value| value.to_le_bytes()),
+        DataType::UInt32 => each!(series.u32()?, |value| value.to_le_bytes()),
+        DataType::UInt64 => each!(series.u64()?, |value| value.to_le_bytes()),
+        // One NaN is as good as another.
+        DataType::Float32 => {
+            each!(series.f32()?, |value| if value.is_nan() { f32::NAN } else { value }.to_le_bytes())
+        }
+        DataType::Float64 => {
+            each!(series.f64()?, |value| if value.is_nan() { f64::NAN } else { value }.to_le_bytes())
+        }
+        DataType::String => each!(series.str()?, |value| sized(value.as_bytes())),
+        DataType::Binary => each!(series.binary()?, |value| sized(value)),
+        // Columns within columns, and what rows have no type for: a file of the column alone says it all.
+        _ => {
+            let mut file = Vec::new();
+            let mut frame = column.clone().into_frame();
+            frame.rechunk_mut();
+            ParquetWriter::new(&mut file).finish(&mut frame)?;
+            out.write_all(&sized(&file))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// Preceded by its length.
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u64).to_le_bytes(), bytes].concat()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+pub(super) mod tests {
+    use polars::prelude::*;
+
+    use super::*;
+    use crate::dataset::{DataError, Layout, Provenance};
+
+    pub(in crate::checkpoint) struct Flight {
+        carrier: Option<String>,
+        delay: Option<f64>,
+        flights: i64,
+        on_time: bool,
+    }
+
+    impl Row for Flight {
+        const NAME: &'static str = "Flight";
+
+        fn walk<L: Layout<Self>>(mut layout: L) -> Result<L::Output, DataError> {
+            let mut carrier = layout.column("carrier", |row: &Self| &row.carrier)?;
+            let mut delay = layout.column("delay", |row: &Self| &row.delay)?;
+            let mut flights = layout.column("flights", |row: &Self| &row.flights)?;
+            let mut on_time = layout.column("on_time", |row: &Self| &row.on_time)?;
+            layout.finish(move || {
+                let (carrier, delay) = (carrier.next()?, delay.next()?);
+                Some(Self { carrier, delay, flights: flights.next()?, on_time: on_time.next()? })
+            })
+        }
+    }
+
+    fn of(frame: &DataFrame) -> Fingerprint {
+        Fingerprinted::<ByFrame>::fingerprint(frame).unwrap()
+    }
+
+    fn frame() -> DataFrame {
+        df!(
+            "carrier" => [Some("UA"), None, Some("")],
+            "delay" => [Some(1.5), None, Some(f64::NAN)],
+            "flights" => [1i64, 2, 3],
+            "on_time" => [true, false, true],
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn equal_frames_have_equal_fingerprints_whatever_their_chunks() {
+        let whole = frame();
+        let mut chunked = frame().head(Some(1));
+        chunked.vstack_mut(&frame().tail(Some(2))).unwrap();
+        assert_eq!(of(&whole), of(&chunked));
+        let nan = df!("delay" => [-f64::NAN]).unwrap();
+        assert_eq!(of(&nan), of(&df!("delay" => [f64::NAN]).unwrap()));
+    }
+
+    #[test]
+    fn other_content_has_another_fingerprint() {
+        let all = [
+            frame(),
+            frame().head(Some(2)),
+            frame().drop("flights").unwrap(),
+            df!("a" => ["x", "yz"]).unwrap(),
+            df!("a" => ["xy", "z"]).unwrap(),
+            df!("b" => ["xy", "z"]).unwrap(),
+            df!("a" => [1i32]).unwrap(),
+            df!("a" => [1i64]).unwrap(),
+            df!("a" => [1f64]).unwrap(),
+            df!("a" => [0i64]).unwrap(),
+            df!("a" => [None::<i64>]).unwrap(),
+            df!("a" => [1i64]).unwrap().lazy().select([col("a").cast(DataType::Date)]).collect().unwrap(),
+        ];
+        let prints: Vec<_> = all.iter().map(of).collect();
+        for (at, one) in prints.iter().enumerate() {
+            assert!(!prints[..at].contains(one), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_kept_with_its_dtypes() {
+        let directory = tempfile::tempdir().unwrap();
+        let micros = DataType::Datetime(TimeUnit::Microseconds, None);
+        let cast = |dtype| col("flights").cast(dtype).alias("cast");
+        for dtype in [DataType::Date, DataType::Time, micros, DataType::UInt8, DataType::Int16] {
+            let frame = frame().lazy().with_column(cast(dtype)).collect().unwrap();
+            assert!(Checkpoint::<ByFrame>::store(&frame, directory.path()).unwrap().is_none());
+            let loaded = <DataFrame as Checkpoint<ByFrame>>::load(directory.path()).unwrap();
+            assert!(frame.equals_missing(&loaded), "{loaded}");
+            assert_eq!(frame.schema(), loaded.schema());
+            assert_eq!(of(&frame), of(&loaded));
+        }
+    }
+
+    #[test]
+    fn a_dataset_is_run_once_and_stays_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("source.parquet");
+        ParquetWriter::new(File::create(&source).unwrap()).finish(&mut frame()).unwrap();
+        let kept = directory.path().join("kept");
+        std::fs::create_dir(&kept).unwrap();
+        let scan = LazyFrame::scan_parquet(PlRefPath::try_from_path(&source).unwrap(), Default::default());
+        let dataset = Dataset::<Flight>::trusted(scan.unwrap(), Provenance::of("Flight"));
+
+        let known = dataset.store(&kept).unwrap().unwrap();
+        std::fs::remove_file(source).unwrap();
+        assert_eq!(known.row_count(), Some(3));
+        let loaded = Dataset::<Flight>::load(&kept).unwrap();
+        std::fs::remove_dir_all(&kept).unwrap();
+        assert_eq!(loaded.row_count(), Some(3));
+        assert_eq!(loaded.fingerprint().unwrap(), known.fingerprint().unwrap());
+        assert_eq!(known.fingerprint().unwrap(), of(&frame()));
+    }
+}

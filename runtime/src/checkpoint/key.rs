@@ -1,0 +1,260 @@
+//! Keys of checkpoints: what goes into the output of a factory, in one fingerprint.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fingerprint, Fingerprinter};
+use crate::plan::{Node, Plan, Source};
+
+/// Changes with every change of what a checkpoint consists of.
+pub(super) const FORMAT: u64 = 1;
+
+/// The version of setl, by which checkpoints are told apart too: they are not exchanged between versions.
+pub(super) const SETL: &str = env!("CARGO_PKG_VERSION");
+
+/// What the output of a factory depends on, in one fingerprint: same key, same output.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(Fingerprint);
+
+impl Key {
+    /// What counts in the keys of those who take what the factory delivers.
+    pub const fn fingerprint(self) -> Fingerprint {
+        self.0
+    }
+
+    /// The same for what its fallback has delivered in its place.
+    pub(super) fn by_fallback(self) -> Fingerprint {
+        let mut fingerprinter = Fingerprinter::new("fallback");
+        fingerprinter.part(self.0);
+        fingerprinter.finish()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+/// The code of a factory together with that of its fallback.
+pub const fn with_fallback(code: u128, fallback: u128) -> u128 {
+    // The order counts, and none of them hides the other.
+    code.rotate_left(1) ^ fallback.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+}
+
+/// What a key is made of, each with its name, so that it can be said which of them has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Components(BTreeMap<Component, Fingerprint>);
+
+/// One of them; they are compared in this order, from what explains most to what explains least.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Component {
+    Setl,
+    Factory,
+    Code,
+    Output,
+    Wiring,
+    Input(String),
+    Upstream(String),
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setl => f.write_str("setl"),
+            Self::Factory => f.write_str("factory"),
+            Self::Code => f.write_str("code"),
+            Self::Output => f.write_str("output"),
+            Self::Wiring => f.write_str("wiring"),
+            Self::Input(name) => write!(f, "input {name}"),
+            Self::Upstream(name) => write!(f, "from {name}"),
+        }
+    }
+}
+
+impl Serialize for Component {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Component {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match text.as_str() {
+            "setl" => Self::Setl,
+            "factory" => Self::Factory,
+            "code" => Self::Code,
+            "output" => Self::Output,
+            "wiring" => Self::Wiring,
+            other => match (other.strip_prefix("input "), other.strip_prefix("from ")) {
+                (Some(name), _) => Self::Input(name.to_owned()),
+                (_, Some(name)) => Self::Upstream(name.to_owned()),
+                _ => return Err(serde::de::Error::custom(format!("unknown component `{other}`"))),
+            },
+        })
+    }
+}
+
+impl Components {
+    /// Of a factory of this plan, given what each source delivers; none if that is not known of one of them.
+    pub(super) fn of(
+        plan: &Plan,
+        node: usize,
+        code: u128,
+        delivered: impl Fn(Source) -> Option<Fingerprint>,
+    ) -> Option<Self> {
+        let node = &plan.factories[node];
+        let mut all = BTreeMap::from([
+            (Component::Setl, text(SETL)),
+            (Component::Factory, text(&node.name)),
+            (Component::Code, Fingerprint::of_bytes(&code.to_le_bytes())),
+            (Component::Output, text((node.output)())),
+            (Component::Wiring, wiring(plan, node)),
+        ]);
+        let fallback = node.fallback.iter().flat_map(|fallback| fallback.sources.iter());
+        for source in node.sources.iter().chain(fallback) {
+            let component = match source {
+                Source::Input(_) => Component::Input(plan.source_name(*source).to_owned()),
+                Source::Factory(_) => Component::Upstream(plan.source_name(*source).to_owned()),
+                // What can be known of a run is another for each.
+                Source::Context => continue,
+            };
+            all.insert(component, delivered(*source)?);
+        }
+        Some(Self(all))
+    }
+
+    /// All of them in one.
+    pub(super) fn key(&self) -> Key {
+        let mut fingerprinter = Fingerprinter::new("checkpoint");
+        fingerprinter.number(FORMAT);
+        for (component, fingerprint) in &self.0 {
+            fingerprinter.text(&component.to_string());
+            fingerprinter.part(*fingerprint);
+        }
+        Key(fingerprinter.finish())
+    }
+
+    /// What is not as it was when these were `then`, in words.
+    pub(super) fn difference(&self, then: &Self) -> Option<String> {
+        let (component, _) = self.0.iter().find(|(name, now)| then.0.get(name) != Some(now))?;
+        Some(match component {
+            Component::Setl => "made by another version of setl".to_owned(),
+            Component::Factory => "made by another factory".to_owned(),
+            Component::Code => "its code has changed".to_owned(),
+            Component::Output => "the type of its output has changed".to_owned(),
+            Component::Wiring => "it takes its deliveries from elsewhere".to_owned(),
+            Component::Input(name) => format!("input `{name}` has changed"),
+            Component::Upstream(name) => format!("what it takes from `{name}` has changed"),
+        })
+    }
+}
+
+fn text(text: &str) -> Fingerprint {
+    Fingerprint::of_bytes(text.as_bytes())
+}
+
+/// Where each delivery comes from: two inputs of one type may be exchanged although neither changes.
+fn wiring(plan: &Plan, node: &Node) -> Fingerprint {
+    let mut fingerprinter = Fingerprinter::new("wiring");
+    let mut add = |deliveries: &[crate::plan::Delivery], sources: &[Source]| {
+        fingerprinter.number(sources.len() as u64);
+        for (delivery, source) in deliveries.iter().zip(sources) {
+            fingerprinter.text(delivery.name);
+            fingerprinter.text(match source {
+                Source::Input(_) => "input",
+                Source::Factory(_) => "factory",
+                Source::Context => "context",
+            });
+            fingerprinter.text(plan.source_name(*source));
+        }
+    };
+    add(node.deliveries, &node.sources);
+    if let Some(fallback) = &node.fallback {
+        add(fallback.deliveries, &fallback.sources);
+    }
+    fingerprinter.finish()
+}
+
+/// The components of all factories, as far as they can be known. `delivers` says of each, in the order of the plan, what
+/// counts for those who take what it delivers; none if that cannot be told yet.
+pub(super) fn all_components(
+    plan: &Plan,
+    codes: impl Fn(usize) -> u128,
+    inputs: &[Option<Fingerprint>],
+    mut delivers: impl FnMut(usize, Option<&Components>) -> Option<Fingerprint>,
+) -> Vec<Option<Components>> {
+    let mut all: Vec<Option<Components>> = vec![None; plan.factories.len()];
+    let mut delivered: Vec<Option<Fingerprint>> = vec![None; plan.factories.len()];
+    for node in plan.factory_order() {
+        let components = Components::of(plan, node, codes(node), |source| match source {
+            Source::Input(input) => inputs[input],
+            Source::Factory(factory) => delivered[factory],
+            Source::Context => None,
+        });
+        delivered[node] = delivers(node, components.as_ref());
+        all[node] = components;
+    }
+    all
+}
+
+/// What counts for those who take what a factory delivers, before it has run.
+///
+/// Of a factory that may be skipped it is assumed that it delivers. Where it does not, those below have another key, under
+/// which nothing is found before the run, so that they wait for what becomes of it in this run.
+pub(super) fn expected(plan: &Plan, node: usize, components: Option<&Components>) -> Option<Fingerprint> {
+    if plan.factories[node].policy.volatile {
+        return None;
+    }
+    components.map(|components| components.key().fingerprint())
+}
+
+/// The keys that are known before anything has run.
+///
+/// ```
+/// # use setl::prelude::*;
+/// use setl::checkpoint::{Fingerprinted, StaticKeys};
+///
+/// # #[factory] fn read(min_delay: f64) -> Vec<f64> { vec![min_delay] }
+/// # #[factory] fn count(flights: Vec<f64>) -> usize { flights.len() }
+/// #[pipeline(extract(read), transform(count))]
+/// struct Delays {
+///     min_delay: f64,
+/// }
+///
+/// let keys = |min_delay: f64, code_of_count: u128| {
+///     let input = Some(min_delay.fingerprint().unwrap());
+///     StaticKeys::compute(Delays::plan(), &[1, code_of_count], &[input])
+/// };
+/// let before = keys(15.0, 2);
+/// assert_eq!(before, keys(15.0, 2));
+/// assert_ne!(before[0], keys(30.0, 2)[0]);
+/// assert_eq!(before[0], keys(15.0, 3)[0]);
+/// assert_ne!(before[1], keys(15.0, 3)[1]);
+/// ```
+pub struct StaticKeys;
+
+impl StaticKeys {
+    /// The key of each factory, in the order of the plan, from the fingerprints of their code and of the inputs' values.
+    ///
+    /// There is none below a `volatile` factory, or below an input without a fingerprint. An input that is not there has
+    /// [`Fingerprint::ABSENT`].
+    pub fn compute(plan: &Plan, codes: &[u128], inputs: &[Option<Fingerprint>]) -> Vec<Option<Key>> {
+        let of = |node: usize| codes[node];
+        let all = all_components(plan, of, inputs, |node, components| expected(plan, node, components));
+        let keys = all.into_iter().zip(plan.factories.iter());
+        keys.map(|(components, node)| components.filter(|_| !node.policy.volatile).map(|all| all.key()))
+            .collect()
+    }
+}

@@ -1,0 +1,208 @@
+//! What is kept beside a payload: what it was made of, and how to see that it is whole.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::key::{FORMAT, SETL};
+use super::reads::Contents;
+use super::{Components, Fingerprint, Fingerprinter, Key, Read};
+
+/// Whether a checkpoint can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// It holds what the factory would deliver.
+    Valid,
+    /// It is not used, and the factory runs.
+    Stale {
+        /// Why, as in `file flights.csv has changed`.
+        because: String,
+    },
+}
+
+impl Validity {
+    pub(super) fn stale(because: impl Into<String>) -> Self {
+        Self::Stale { because: because.into() }
+    }
+
+    /// Whether it is [`Validity::Valid`].
+    pub fn is_valid(&self) -> bool {
+        *self == Self::Valid
+    }
+}
+
+/// What is known of a checkpoint. Its file is text, for those who look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    format: u64,
+    setl: String,
+    /// The factory whose output it is.
+    pub factory: String,
+    /// The run that made it.
+    pub run: String,
+    /// What the output depends on.
+    pub key: Key,
+    /// What the key is made of.
+    pub components: Components,
+    /// What the factory, and those above it, have read.
+    pub reads: BTreeSet<Read>,
+    /// Rows, where they are known.
+    pub rows: Option<usize>,
+    /// What counts for those who take the output, if its fallback has delivered it.
+    pub by_fallback: bool,
+    /// Whether it comes from a run whose factories write.
+    pub writes: bool,
+    /// Whether the factory has written anything that goes with the run if that fails.
+    pub wrote: bool,
+    /// The staged writes of the factory that were kept.
+    pub kept_writes: Vec<serde_json::Value>,
+    /// Factories above it that have written something. Where a run fails, what they wrote goes with it, unless it was kept
+    /// with a checkpoint of their own.
+    pub wrote_above: BTreeSet<String>,
+    /// The fingerprint of the payload's files.
+    pub(super) payload: Fingerprint,
+}
+
+/// What a checkpoint is made of, but for its payload.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// See [`Manifest::components`].
+    pub components: Components,
+    /// See [`Manifest::reads`].
+    pub reads: BTreeSet<Read>,
+    /// See [`Manifest::rows`].
+    pub rows: Option<usize>,
+    /// See [`Manifest::by_fallback`].
+    pub by_fallback: bool,
+    /// See [`Manifest::writes`].
+    pub writes: bool,
+    /// See [`Manifest::wrote`].
+    pub wrote: bool,
+    /// See [`Manifest::kept_writes`].
+    pub kept_writes: Vec<serde_json::Value>,
+    /// See [`Manifest::wrote_above`].
+    pub wrote_above: BTreeSet<String>,
+}
+
+impl Manifest {
+    pub(super) fn new(factory: &str, run: &str, made: Made, payload: Fingerprint) -> Self {
+        let Made { components, reads, rows, by_fallback, writes, wrote, kept_writes, wrote_above } = made;
+        Self {
+            format: FORMAT,
+            setl: SETL.to_owned(),
+            factory: factory.to_owned(),
+            run: run.to_owned(),
+            key: components.key(),
+            components,
+            reads,
+            rows,
+            by_fallback,
+            writes,
+            wrote,
+            kept_writes,
+            wrote_above,
+            payload,
+        }
+    }
+
+    /// What counts in the keys of those who take the output.
+    pub(super) fn delivers(&self) -> Fingerprint {
+        if self.by_fallback { self.key.by_fallback() } else { self.key.fingerprint() }
+    }
+
+    /// Whether what it describes is what the factory would deliver, whether or not the payload is whole.
+    pub(super) fn check(&self, now: &Components, writes: bool, contents: &Contents) -> Validity {
+        if self.setl != SETL {
+            return Validity::stale(format!("made by setl {}", self.setl));
+        }
+        if let Some(because) = now.difference(&self.components) {
+            return Validity::stale(because);
+        }
+        if self.key != now.key() {
+            return Validity::stale("its manifest is damaged");
+        }
+        if writes && !self.writes {
+            return Validity::stale("made by a run that did not write");
+        }
+        if self.wrote && self.kept_writes.is_empty() {
+            return Validity::stale("what it wrote went with the run that made it");
+        }
+        match self.reads.iter().find_map(|read| read.objection(contents)) {
+            Some(because) => Validity::Stale { because },
+            None => Validity::Valid,
+        }
+    }
+
+    /// Writes it durably, after a line with the fingerprint of its text.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        let mut file = File::create(path)?;
+        write!(file, "{:#}\n{text}\n", Fingerprint::of_bytes(text.as_bytes()))?;
+        file.sync_all()
+    }
+
+    /// Reads it; what is wrong with it is said in words.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        const DAMAGED: &str = "its manifest is damaged";
+
+        let whole = match fs::read_to_string(path) {
+            Ok(whole) => whole,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err("its manifest is missing".into());
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(DAMAGED.into()),
+            Err(error) => return Err(format!("its manifest cannot be read: {error}")),
+        };
+        let (line, text) = whole.split_once('\n').ok_or(DAMAGED)?;
+        let text = text.strip_suffix('\n').ok_or(DAMAGED)?;
+        if line.parse() != Ok(Fingerprint::of_bytes(text.as_bytes())) {
+            return Err(DAMAGED.into());
+        }
+        // What another version has written may look different altogether.
+        let version: Version = serde_json::from_str(text).map_err(|_| DAMAGED)?;
+        if version.format != FORMAT || version.setl != SETL {
+            return Err(format!("made by setl {}", version.setl));
+        }
+        serde_json::from_str(text).map_err(|_| DAMAGED.into())
+    }
+}
+
+/// What every version writes.
+#[derive(Deserialize)]
+struct Version {
+    format: u64,
+    setl: String,
+}
+
+/// The fingerprint of all files of a payload, which are brought to disk on the way if `durable`.
+pub(super) fn fingerprint_of_files(directory: &Path, durable: bool) -> io::Result<Fingerprint> {
+    let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let mut fingerprinter = Fingerprinter::new("payload");
+    for entry in entries {
+        let path = entry.path();
+        fingerprinter.bytes(entry.file_name().as_encoded_bytes());
+        if entry.file_type()?.is_dir() {
+            fingerprinter.part(fingerprint_of_files(&path, durable)?);
+            continue;
+        }
+        // Some systems flush only what is open for writing.
+        let file = File::options().read(true).write(durable).open(&path)?;
+        if durable {
+            file.sync_all()?;
+        }
+        fingerprinter.part(Fingerprint::of_reader(file)?);
+    }
+    if durable {
+        sync_directory(directory)?;
+    }
+    Ok(fingerprinter.finish())
+}
+
+/// Brings to disk which files a directory has. Where a directory cannot be flushed, the system sees to it.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}

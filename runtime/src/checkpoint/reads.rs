@@ -1,0 +1,222 @@
+//! What factories have read: a checkpoint is valid only as long as it is still the same.
+
+use std::collections::HashMap;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf, absolute};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fingerprint, Fingerprinter, held};
+
+/// A place that was read, and what was there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Read {
+    /// The place as the factory names it.
+    pub place: String,
+    /// Where that is.
+    path: PathBuf,
+    /// What was there; none if that cannot be told, so that nobody can say later that it is the same.
+    content: Option<Fingerprint>,
+}
+
+impl Read {
+    /// Why what was made of it cannot be used any more, if so.
+    pub(super) fn objection(&self, contents: &Contents) -> Option<String> {
+        let Some(then) = self.content else {
+            return Some(format!("it read {}, and whether that has changed cannot be told", self.place));
+        };
+        match contents.of(&self.path) {
+            Ok(Some(now)) if now == then => None,
+            Ok(Some(Fingerprint::ABSENT)) => Some(format!("file {} is not there any more", self.place)),
+            Ok(_) => Some(format!("file {} has changed", self.place)),
+            Err(error) => Some(format!("file {} cannot be read: {error}", self.place)),
+        }
+    }
+}
+
+/// What one factory reads in a run. It can be recorded from any thread.
+#[derive(Debug, Default)]
+pub struct Reads {
+    contents: Arc<Contents>,
+    recorded: Mutex<Vec<Read>>,
+}
+
+impl Reads {
+    pub(super) fn new(contents: Arc<Contents>) -> Self {
+        Self { contents, recorded: Mutex::default() }
+    }
+
+    /// Records that a file, or all files in a directory, are read.
+    ///
+    /// This has to come before the reading: what changes in between is then a change since the checkpoint, rather than
+    /// a part of it. It blocks, since it reads the whole content.
+    ///
+    /// # Errors
+    /// When what is there cannot be read. That nothing is there is recorded too.
+    pub fn record(&self, path: &Path) -> io::Result<()> {
+        let resolved = absolute(path)?;
+        // The record is kept as text.
+        let content = if resolved.to_str().is_some() { self.contents.of(&resolved)? } else { None };
+        self.add(Read { place: path.display().to_string(), path: resolved, content });
+        Ok(())
+    }
+
+    /// Records that something was read of which nobody can tell whether it changes: a checkpoint is never valid then.
+    pub fn record_unknown(&self, place: impl Into<String>) {
+        self.add(Read { place: place.into(), path: PathBuf::new(), content: None });
+    }
+
+    fn add(&self, read: Read) {
+        let mut recorded = held(self.recorded.lock());
+        if !recorded.contains(&read) {
+            recorded.push(read);
+        }
+    }
+
+    /// What is recorded so far.
+    pub fn recorded(&self) -> Vec<Read> {
+        held(self.recorded.lock()).clone()
+    }
+}
+
+/// The fingerprints of files, each computed once as long as the file looks the same.
+///
+/// This holds for one run only. Should a file change within it unseen, then what is recorded is the old content, which the
+/// next run does not find any more: it reads again what it need not have.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    known: Mutex<HashMap<PathBuf, (Stamp, Fingerprint)>>,
+}
+
+type Stamp = (u64, Option<SystemTime>);
+
+impl Contents {
+    /// Of a file, or of all that is in a directory; none if there is something else.
+    pub(super) fn of(&self, path: &Path) -> io::Result<Option<Fingerprint>> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => self.of_file(path, &metadata).map(Some),
+            Ok(metadata) if metadata.is_dir() => self.of_directory(path),
+            Ok(_) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(Some(Fingerprint::ABSENT)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of_file(&self, path: &Path, metadata: &Metadata) -> io::Result<Fingerprint> {
+        let stamp = (metadata.len(), metadata.modified().ok());
+        if let Some((seen, fingerprint)) = held(self.known.lock()).get(path)
+            && *seen == stamp
+        {
+            return Ok(*fingerprint);
+        }
+        let fingerprint = Fingerprint::of_reader(File::open(path)?)?;
+        held(self.known.lock()).insert(path.to_owned(), (stamp, fingerprint));
+        Ok(fingerprint)
+    }
+
+    fn of_directory(&self, path: &Path) -> io::Result<Option<Fingerprint>> {
+        let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        let mut fingerprinter = Fingerprinter::new("directory");
+        for entry in entries {
+            let name = entry.file_name();
+            // What a run writes aside is no content yet.
+            if name.as_encoded_bytes().ends_with(b".setl-tmp") {
+                continue;
+            }
+            // A link to a directory may lead back to here.
+            let linked = entry.file_type()?.is_symlink() && entry.path().is_dir();
+            let content = if linked {
+                Fingerprint::of_bytes(fs::read_link(entry.path())?.as_os_str().as_encoded_bytes())
+            } else {
+                let Some(content) = self.of(&entry.path())? else { return Ok(None) };
+                content
+            };
+            fingerprinter.bytes(name.as_encoded_bytes());
+            fingerprinter.part(content);
+        }
+        Ok(Some(fingerprinter.finish()))
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    /// What is objected to a read of `place` after `change`.
+    #[track_caller]
+    fn check(prepare: impl Fn(&Path), change: impl Fn(&Path), expected: Option<&str>) {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("flights");
+        prepare(&place);
+        let reads = Reads::default();
+        reads.record(&place).unwrap();
+        let recorded = reads.recorded();
+        assert_eq!(recorded.len(), 1);
+        let text = serde_json::to_string(&recorded).unwrap();
+        let recorded: Vec<Read> = serde_json::from_str(&text).unwrap();
+        assert_eq!(recorded[0].objection(&Contents::default()), None);
+        change(&place);
+        let objection = recorded[0].objection(&Contents::default());
+        let objection = objection.map(|objection| objection.replace(&place.display().to_string(), "flights"));
+        assert_eq!(objection.as_deref(), expected);
+    }
+
+    fn write(path: &Path, content: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_changes_is_seen() {
+        let file = |content: &'static str| move |path: &Path| write(path, content);
+        check(file("a"), file("a"), None);
+        check(file("a"), file("b"), Some("file flights has changed"));
+        check(file("a"), |path| fs::remove_file(path).unwrap(), Some("file flights is not there any more"));
+        check(|_| {}, |_| {}, None);
+        check(|_| {}, file(""), Some("file flights has changed"));
+    }
+
+    #[test]
+    fn a_directory_that_changes_is_seen() {
+        let changed = Some("file flights has changed");
+        let two = |path: &Path| {
+            write(&path.join("a"), "1");
+            write(&path.join("within/b"), "2");
+        };
+        check(two, two, None);
+        check(two, |path| write(&path.join("within/b"), "3"), changed);
+        check(two, |path| write(&path.join("c"), ""), changed);
+        check(two, |path| fs::rename(path.join("a"), path.join("c")).unwrap(), changed);
+        check(two, |path| fs::remove_dir_all(path.join("within")).unwrap(), changed);
+        check(two, |path| write(&path.join(".a.csv.123.setl-tmp"), "half"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_never_the_same() {
+        let reads = Reads::default();
+        reads.record_unknown("table flights");
+        let objection = reads.recorded()[0].objection(&Contents::default()).unwrap();
+        assert_eq!(objection, "it read table flights, and whether that has changed cannot be told");
+    }
+
+    #[test]
+    fn what_is_read_twice_is_recorded_once_unless_it_has_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a");
+        let reads = Reads::default();
+        for (content, recorded) in [("1", 1), ("1", 1), ("22", 2)] {
+            write(&file, content);
+            reads.record(&file).unwrap();
+            assert_eq!(reads.recorded().len(), recorded);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod job;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
+use job::{Job, Outcome, VOLATILE, job};
+
+/// A run that fails at the end, `change`, and a run that takes up what is left: what runs in it, and why.
+#[track_caller]
+fn check(
+    prepare: impl FnOnce(&mut Job),
+    change: impl FnOnce(&mut Job),
+    ran: &[&str],
+    reasons: &[(&str, &str)],
+) -> Outcome {
+    let mut job = job();
+    prepare(&mut job);
+    assert_eq!(job.go(false).ran.len(), 4);
+    change(&mut job);
+    job.fails = None;
+    let resumed = job.go(true);
+    assert_eq!(resumed.ran, ran);
+    let directory = format!("{}/", job.state.path().display());
+    let found: Vec<_> =
+        resumed.reasons.iter().map(|(name, why)| (name.clone(), why.replace(&directory, ""))).collect();
+    let expected: Vec<_> =
+        reasons.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
+    assert_eq!(found, expected);
+    // Nothing is left after a run that succeeded, and the next, which runs all, comes to the same.
+    let again = job.go(true);
+    assert_eq!(again.ran.len(), 4);
+    assert_eq!(again.outputs[&3], resumed.outputs[&3]);
+    resumed
+}
+
+#[test]
+fn without_a_change_only_what_is_left_runs() {
+    check(|_| {}, |_| {}, &["Report"], &[]);
+}
+
+#[test]
+fn a_run_that_starts_afresh_runs_all() {
+    let mut job = job();
+    job.go(false);
+    assert_eq!(job.go(false).ran.len(), 4);
+    assert_eq!(job.go(true).ran, ["Report"]);
+}
+
+#[test]
+fn changed_code_runs_again_with_all_below() {
+    let below = ("Joined", "what it takes from `Clean` has changed");
+    check(
+        |_| {},
+        |job| job.codes[0] = 9,
+        &["Rates", "Clean", "Joined", "Report"],
+        &[below, ("Rates", "its code has changed")],
+    );
+    check(|_| {}, |job| job.codes[1] = 9, &["Clean", "Joined", "Report"], &[below]);
+    check(
+        |_| {},
+        |job| job.codes[2] = 9,
+        &["Clean", "Joined", "Report"],
+        &[("Joined", "its code has changed")],
+    );
+    check(|_| {}, |job| job.codes[3] = 9, &["Report"], &[]);
+}
+
+#[test]
+fn a_changed_input_runs_again_with_all_below() {
+    let reasons =
+        [("Joined", "what it takes from `Clean` has changed"), ("Rates", "input `min_delay` has changed")];
+    check(|_| {}, |job| job.input = 11, &["Rates", "Clean", "Joined", "Report"], &reasons);
+}
+
+#[test]
+fn a_changed_file_runs_again_with_all_below() {
+    let reads = |node: usize| {
+        move |job: &mut Job| {
+            job.write("flights.csv", 5);
+            job.files.insert(node, "flights.csv");
+        }
+    };
+    let changed = "file flights.csv has changed";
+    let all = ["Rates", "Clean", "Joined", "Report"];
+    check(reads(0), |job| job.write("flights.csv", 6), &all, &[("Joined", changed), ("Rates", changed)]);
+    check(reads(1), |job| job.write("flights.csv", 6), &all[1..], &[("Joined", changed)]);
+    check(reads(2), |job| job.write("flights.csv", 6), &all[1..], &[("Joined", changed)]);
+    check(reads(3), |job| job.write("flights.csv", 6), &all[3..], &[]);
+    check(reads(1), |job| job.write("flights.csv", 5), &all[3..], &[]);
+}
+
+#[test]
+fn what_was_restored_passes_on_what_was_read_above_it() {
+    let mut job = job();
+    job.write("flights.csv", 5);
+    job.files.insert(0, "flights.csv");
+    job.fails = Some(1);
+    job.go(false);
+    job.fails = Some(3);
+    assert_eq!(job.go(true).ran, ["Clean", "Joined", "Report"]);
+    job.write("flights.csv", 6);
+    job.fails = None;
+    assert_eq!(job.go(true).ran, ["Rates", "Clean", "Joined", "Report"]);
+}
+
+#[test]
+fn what_is_damaged_runs_again() {
+    let damage = |of: &'static str| {
+        move |job: &mut Job| {
+            let find = |directory: &Path, start: &str| {
+                let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+                let found = entries
+                    .into_iter()
+                    .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(start));
+                found.unwrap()
+            };
+            let pipeline = find(&job.state.path().join("checkpoints"), "Delays");
+            fs::write(find(&pipeline, of).join("payload/value"), "x").unwrap();
+        }
+    };
+    let damaged = "its file is damaged";
+    check(|_| {}, damage("Joined"), &["Clean", "Joined", "Report"], &[("Joined", damaged)]);
+    check(|_| {}, damage("Rates"), &["Report"], &[("Rates", damaged)]);
+}
+
+#[test]
+fn below_what_is_volatile_it_counts_what_is_delivered() {
+    let volatile = |node: usize| move |job: &mut Job| job.plan.factories.to_mut()[node].policy = &VOLATILE;
+    let unknown = [("Joined", "what it takes is not known before the run")];
+    // It always runs; the rest only if it delivers something else.
+    check(volatile(0), |_| {}, &["Rates", "Report"], &unknown);
+    check(volatile(0), |job| job.content = 7, &["Rates", "Clean", "Joined", "Report"], &unknown);
+    check(volatile(1), |_| {}, &["Clean", "Report"], &unknown);
+    check(volatile(1), |job| job.content = 7, &["Clean", "Joined", "Report"], &unknown);
+    // Whatever it was made of, the content is the same.
+    check(
+        volatile(1),
+        |job| job.codes[0] = 9,
+        &["Rates", "Clean", "Report"],
+        &[("Joined", "what it takes is not known before the run"), ("Rates", "its code has changed")],
+    );
+}
+
+#[test]
+fn what_was_made_without_a_delivery_waits_for_what_becomes_of_it() {
+    let changed = [("Joined", "what it takes from `Clean` has changed")];
+    let skip = |job: &mut Job| job.skipped = [1].into();
+    check(skip, |_| {}, &["Clean", "Report"], &changed);
+    check(skip, |job| job.skipped.clear(), &["Clean", "Joined", "Report"], &changed);
+    // What was made with it is good even if it could not be made now.
+    let outcome = check_only(|_| {}, skip);
+    assert_eq!(outcome.ran, ["Report"]);
+}
+
+fn check_only(prepare: impl FnOnce(&mut Job), change: impl FnOnce(&mut Job)) -> Outcome {
+    let mut job = job();
+    prepare(&mut job);
+    job.go(false);
+    change(&mut job);
+    job.fails = None;
+    job.go(true)
+}
+
+#[test]
+fn what_was_made_of_a_fallback_is_told_apart() {
+    let fall_back = |job: &mut Job| job.by_fallback = [1].into();
+    let changed = [("Joined", "what it takes from `Clean` has changed")];
+    check(fall_back, |_| {}, &["Clean", "Report"], &changed);
+    check(fall_back, |job| job.by_fallback.clear(), &["Clean", "Joined", "Report"], &changed);
+    // Once it is kept, it is taken for what it is.
+    check(|job| job.by_fallback = [0].into(), |_| {}, &["Report"], &[]);
+}
+
+#[test]
+fn who_wrote_what_was_lost_writes_again() {
+    let mut job = job();
+    job.writes = [0, 1].into();
+    job.go(false);
+    job.fails = None;
+    let resumed = job.go(true);
+    // The writes of `Rates` were kept with its checkpoint, those of `Clean` were not.
+    assert_eq!(resumed.ran, ["Clean", "Report"]);
+    assert_eq!(resumed.reopened, [(0, json!([0, 1]))]);
+    assert_eq!(resumed.discarded, Vec::<Value>::new());
+}
+
+#[test]
+fn kept_writes_that_are_not_used_are_discarded() {
+    let mut job = job();
+    job.writes = [2].into();
+    job.go(false);
+    assert_eq!(job.go(false).discarded, [json!([2, 1])]);
+    job.codes[2] = 9;
+    let resumed = job.go(true);
+    assert_eq!((resumed.discarded, resumed.reopened), (vec![json!([2, 2])], vec![]));
+    job.fails = None;
+    let resumed = job.go(true);
+    assert_eq!((resumed.discarded, resumed.reopened), (vec![], vec![(2, json!([2, 3]))]));
+}
+
+#[test]
+fn who_wrote_what_cannot_be_committed_any_more_writes_again() {
+    let mut job = job();
+    job.writes = [2].into();
+    job.run = 76;
+    job.go(false);
+    job.fails = None;
+    let resumed = job.go(true);
+    assert_eq!(resumed.ran, ["Clean", "Joined", "Report"]);
+    assert_eq!(resumed.reasons["Joined"], "it is gone");
+    assert_eq!(resumed.discarded, [json!([2, 77])]);
+}
+
+#[test]
+fn only_inputs_that_count_are_compared() {
+    let job = job();
+    let payload: AnyPayload = Arc::new(10u64);
+    let of = |plan: &Plan, payload: Option<&AnyPayload>, how| {
+        let factories: Vec<_> = plan
+            .factories
+            .iter()
+            .map(|node| How { checkpoint: node.policy.checkpoint, ..How::default() })
+            .collect();
+        fingerprints_of_inputs(plan, &[payload.cloned()], &[how], &factories).unwrap()[0]
+    };
+    let how = Some(fingerprint_of::<u64, _>());
+    assert_eq!(of(&job.plan, Some(&payload), how), Some(10u64.fingerprint().unwrap()));
+    assert_eq!(of(&job.plan, Some(&payload), None), None);
+    assert_eq!(of(&job.plan, None, how), Some(Fingerprint::ABSENT));
+    let mut volatile = job.plan.clone();
+    volatile.factories.to_mut()[0].policy = &VOLATILE;
+    assert_eq!(of(&volatile, Some(&payload), how), None);
+}
+
+#[test]
+fn what_cannot_be_loaded_runs() {
+    let mut job = job();
+    job.go(false);
+    // Another type of the same name, as it were.
+    let setup = |job: &Job| Setup {
+        plan: PlanRef::Shared(Arc::new(job.plan.clone())),
+        factories: job
+            .codes
+            .iter()
+            .zip(job.plan.factories.iter())
+            .map(|(code, node)| How {
+                code: *code,
+                checkpoint: node.policy.checkpoint,
+                persistence: Some(Persistence::of::<String, _>()),
+                content: None,
+                writes: true,
+            })
+            .collect(),
+        inputs: vec![Some(job.input.fingerprint().unwrap())],
+        state: job.state.path().to_owned(),
+        run: "x".into(),
+        resume: true,
+        can_reopen: |_| Ok(()),
+    };
+    let (session, _) = Session::open(setup(&job)).unwrap();
+    assert!((0..4).all(|node| matches!(session.ready(node), Part::Runs)));
+    let reasons = session.validities();
+    assert!(
+        reasons.iter().all(|(_, validity)| format!("{validity:?}").contains("its file cannot be read: ")),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn what_is_undone_is_gone() {
+    let mut job = job();
+    job.go(false);
+    let setup = Setup {
+        plan: PlanRef::Shared(Arc::new(job.plan.clone())),
+        factories: vec![How::default(); 4],
+        inputs: vec![None],
+        state: job.state.path().to_owned(),
+        run: "x".into(),
+        resume: true,
+        can_reopen: |_| Ok(()),
+    };
+    let (session, _) = Session::open(setup).unwrap();
+    // Nothing is known of the input.
+    assert!(matches!(session.ready(0), Part::Runs));
+    session.undone(2).unwrap();
+    drop(session);
+    job.fails = None;
+    assert_eq!(job.go(true).ran, ["Clean", "Joined", "Report"]);
+}

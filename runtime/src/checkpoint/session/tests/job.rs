@@ -1,0 +1,153 @@
+//! A pipeline to try out how runs are resumed, with an executor that does one factory after another.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::super::super::store::tests::chain;
+use super::super::*;
+use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
+use crate::policy::Policy;
+
+const CHECKPOINT: Policy = Policy { checkpoint: true, ..Policy::NONE };
+pub(super) const VOLATILE: Policy = Policy { volatile: true, ..Policy::NONE };
+
+/// A pipeline and what its factories do: each delivers the sum of what it takes, what it reads, and its code.
+pub(super) struct Job {
+    pub(super) plan: Plan,
+    pub(super) state: tempfile::TempDir,
+    pub(super) codes: Vec<u128>,
+    pub(super) input: u64,
+    /// Which file a factory reads.
+    pub(super) files: BTreeMap<usize, &'static str>,
+    /// What volatile factories deliver.
+    pub(super) content: u64,
+    pub(super) skipped: BTreeSet<usize>,
+    pub(super) by_fallback: BTreeSet<usize>,
+    pub(super) fails: Option<usize>,
+    pub(super) writes: BTreeSet<usize>,
+    pub(super) run: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) ran: Vec<String>,
+    pub(super) outputs: BTreeMap<usize, u64>,
+    pub(super) reasons: BTreeMap<String, String>,
+    pub(super) reopened: Vec<(usize, Value)>,
+    pub(super) discarded: Vec<Value>,
+}
+
+/// `Rates`, which is kept, `Clean`, which is not, `Joined`, which is, and `Report`, which ends it all.
+pub(super) fn job() -> Job {
+    let mut plan = chain(&["Rates", "Clean", "Joined", "Report"]);
+    for kept in [0, 2] {
+        plan.factories.to_mut()[kept].policy = &CHECKPOINT;
+    }
+    Job {
+        plan,
+        state: tempfile::tempdir().unwrap(),
+        codes: vec![1, 2, 3, 4],
+        input: 10,
+        files: BTreeMap::new(),
+        content: 100,
+        skipped: BTreeSet::new(),
+        by_fallback: BTreeSet::new(),
+        fails: Some(3),
+        writes: BTreeSet::new(),
+        run: 0,
+    }
+}
+
+impl Job {
+    fn path(&self, file: &str) -> PathBuf {
+        self.state.path().join(file)
+    }
+
+    pub(super) fn write(&self, file: &str, content: u64) {
+        fs::write(self.path(file), content.to_string()).unwrap();
+    }
+
+    pub(super) fn go(&mut self, resume: bool) -> Outcome {
+        self.run += 1;
+        let factory = |(code, node): (&u128, &crate::plan::Node)| How {
+            code: *code,
+            checkpoint: node.policy.checkpoint,
+            persistence: Some(Persistence::of::<u64, _>()),
+            content: Some(fingerprint_of::<u64, _>()),
+            writes: true,
+        };
+        let setup = Setup {
+            plan: PlanRef::Shared(Arc::new(self.plan.clone())),
+            factories: self.codes.iter().zip(self.plan.factories.iter()).map(factory).collect(),
+            inputs: vec![Some(self.input.fingerprint().unwrap())],
+            state: self.state.path().to_owned(),
+            run: self.run.to_string(),
+            resume,
+            can_reopen: |write| if write[1] == 77 { Err("it is gone".into()) } else { Ok(()) },
+        };
+        let (session, discarded) = Session::open(setup).unwrap();
+        let mut outcome = Outcome { discarded, ..Outcome::default() };
+        for (name, validity) in session.validities() {
+            if let Validity::Stale { because } = validity {
+                outcome.reasons.insert(name, because);
+            }
+        }
+        let order: Vec<_> = self.plan.factory_order().collect();
+        for node in order {
+            match session.ready(node) {
+                Part::LeftOut => {}
+                Part::Restored(Restored { payload, .. }) => {
+                    outcome.outputs.insert(node, *payload.downcast_ref::<u64>().unwrap());
+                }
+                Part::Runs => {
+                    outcome.ran.push(self.plan.factories[node].name.to_string());
+                    if self.fails == Some(node) {
+                        outcome.reopened = session.kept_writes();
+                        return outcome;
+                    }
+                    self.run_one(node, &session, &mut outcome);
+                }
+            }
+        }
+        outcome.reopened = session.kept_writes();
+        outcome.discarded.extend(session.succeeded().unwrap());
+        outcome
+    }
+
+    fn run_one(&self, node: usize, session: &Session, outcome: &mut Outcome) {
+        if self.skipped.contains(&node) {
+            return session.skipped(node);
+        }
+        let mut output = self.codes[node] as u64;
+        for source in self.plan.factories[node].sources.iter() {
+            output += match *source {
+                Source::Input(_) => self.input,
+                Source::Factory(factory) => outcome.outputs.get(&factory).copied().unwrap_or_else(|| {
+                    assert!(self.skipped.contains(&factory), "{factory} is not there for {node}");
+                    0
+                }),
+                Source::Context => 0,
+            };
+        }
+        if let Some(file) = self.files.get(&node) {
+            session.reads(node).record(&self.path(file)).unwrap();
+            output += fs::read_to_string(self.path(file)).unwrap().parse::<u64>().unwrap();
+        }
+        if self.plan.factories[node].policy.volatile {
+            output = self.content;
+        }
+        let wrote = self.writes.contains(&node);
+        let ended = Ended {
+            payload: Arc::new(output),
+            rows: None,
+            by_fallback: self.by_fallback.contains(&node),
+            wrote,
+            kept_writes: if wrote { vec![json!([node, self.run])] } else { vec![] },
+        };
+        let (payload, discarded) = session.delivered(node, ended).unwrap();
+        outcome.outputs.insert(node, *payload.downcast_ref::<u64>().unwrap());
+        outcome.discarded.extend(discarded);
+    }
+}

@@ -1,0 +1,276 @@
+//! Where checkpoints are kept.
+
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::manifest::{fingerprint_of_files, sync_directory};
+use super::reads::Contents;
+use super::{Components, Fingerprint, Made, Manifest, Validity};
+use crate::Result;
+
+const LOCK: &str = "lock";
+const MANIFEST: &str = "manifest";
+const PAYLOAD: &str = "payload";
+/// How what is being made or removed is called.
+const NEW: &str = ".new-";
+const OLD: &str = ".old-";
+
+/// The directory for state if none is given: `$SETL_STATE_DIR`, or else `.setl`.
+pub fn state_directory(given: Option<&Path>) -> PathBuf {
+    let from_environment =
+        || env::var_os("SETL_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    given.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(".setl"))
+}
+
+/// Why checkpoints cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another run uses them.
+    #[error(
+        "another run of pipeline `{pipeline}` uses its checkpoints in {}{holder}: only one can at a time; wait for it, or give \
+         this run a state directory of its own",
+        .directory.display()
+    )]
+    Locked {
+        /// The pipeline.
+        pipeline: String,
+        /// Where its checkpoints are.
+        directory: PathBuf,
+        /// ` (process 12, run …)`, if it is known.
+        holder: String,
+    },
+    /// A file or directory cannot be used.
+    #[error("cannot {action} {} for the checkpoints of pipeline `{pipeline}`", .path.display())]
+    Io {
+        /// The pipeline.
+        pipeline: String,
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What came of it.
+        source: io::Error,
+    },
+}
+
+/// The checkpoints of one pipeline, as long as a run uses them. All of it blocks.
+///
+/// Each checkpoint is a directory with the payload and a manifest. It is made aside and renamed when it is on disk, so
+/// that whenever the program ends there is the old one, the new one, or none.
+#[derive(Debug)]
+pub struct Store {
+    pipeline: String,
+    directory: PathBuf,
+    run: String,
+    /// Locked until it is closed, which the system does when the program is killed.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store of a pipeline for a run, and removes what a killed one has left unfinished.
+    ///
+    /// # Errors
+    /// When another run uses it, or its directory cannot be used.
+    pub fn open(state: &Path, pipeline: &str, run: impl ToString) -> Result<Self, StoreError> {
+        let directory = state.join("checkpoints").join(file_name(pipeline));
+        let failed = |action, path: &Path| {
+            let (pipeline, path) = (pipeline.to_owned(), path.to_owned());
+            move |source| StoreError::Io { pipeline, action, path, source }
+        };
+        fs::create_dir_all(&directory).map_err(failed("create", &directory))?;
+        let path = directory.join(LOCK);
+        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut lock = opened.map_err(failed("open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                // Where it cannot be read either, nothing more is known.
+                let mut holder = String::new();
+                let _ = lock.read_to_string(&mut holder);
+                let holder = if holder.is_empty() { holder } else { format!(" ({})", holder.trim_end()) };
+                return Err(StoreError::Locked { pipeline: pipeline.to_owned(), directory, holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+        }
+        let run = run.to_string();
+        // Only for those who are turned away.
+        let held = format!("process {}, run {run}\n", std::process::id());
+        let written =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(held.as_bytes()));
+        written.map_err(failed("write", &path))?;
+        let this = Self { pipeline: pipeline.to_owned(), directory, run, _lock: lock };
+        this.remove_leftovers().map_err(this.failed("tidy up", &this.directory))?;
+        Ok(this)
+    }
+
+    /// What is there when all checkpoints are of a run that has committed what they stand for.
+    pub(super) fn mark(&self) -> PathBuf {
+        self.directory.with_extension("committed")
+    }
+
+    pub(super) fn is_committed(&self) -> bool {
+        self.mark().exists()
+    }
+
+    /// Where the checkpoints are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What there is of a factory: nothing, its manifest, or why that cannot be used.
+    pub fn find(&self, factory: &str) -> Option<Result<Manifest, String>> {
+        let path = self.path(factory);
+        path.exists().then(|| Manifest::read(&path.join(MANIFEST)))
+    }
+
+    /// Whether a checkpoint holds what the factory would deliver; `writes` is whether this run writes.
+    pub(super) fn check(
+        &self,
+        manifest: &Manifest,
+        now: &Components,
+        writes: bool,
+        contents: &Contents,
+    ) -> Validity {
+        match manifest.check(now, writes, contents) {
+            Validity::Valid => {}
+            stale => return stale,
+        }
+        match fingerprint_of_files(&self.path(&manifest.factory).join(PAYLOAD), false) {
+            Ok(found) if found == manifest.payload => Validity::Valid,
+            Ok(_) => Validity::stale("its file is damaged"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Validity::stale("its file is missing"),
+            Err(error) => Validity::stale(format!("its file cannot be read: {error}")),
+        }
+    }
+
+    /// Makes a checkpoint, in place of the one that may be there; `store` writes the payload into the directory that it is
+    /// given. Gives what `store` gives, and the writes that were kept with the old one.
+    ///
+    /// # Errors
+    /// What `store` gives, or when the disk does not take it. The old one is there still, or none.
+    pub fn put<T>(
+        &self,
+        factory: &str,
+        made: Made,
+        store: impl FnOnce(&Path) -> Result<T>,
+    ) -> Result<(T, Vec<serde_json::Value>)> {
+        let aside = Aside(self.directory.join(format!("{NEW}{}", uuid::Uuid::now_v7())));
+        let payload = aside.0.join(PAYLOAD);
+        fs::create_dir_all(&payload).map_err(self.failed("create", &payload))?;
+        let stored = store(&payload)?;
+        let fingerprint = fingerprint_of_files(&payload, true).map_err(self.failed("flush", &payload))?;
+        let manifest = aside.0.join(MANIFEST);
+        Manifest::new(factory, &self.run, made, fingerprint)
+            .write(&manifest)
+            .map_err(self.failed("write", &manifest))?;
+        sync_directory(&aside.0).map_err(self.failed("flush", &aside.0))?;
+        let replaced = self.remove(factory)?;
+        let path = self.path(factory);
+        fs::rename(&aside.0, &path).map_err(self.failed("rename", &path))?;
+        sync_directory(&self.directory).map_err(self.failed("flush", &self.directory))?;
+        Ok((stored, replaced))
+    }
+
+    /// Reads the payload of a factory's checkpoint, which was found to be whole.
+    ///
+    /// # Errors
+    /// What `load` gives.
+    pub fn load<T>(&self, factory: &str, load: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        load(&self.path(factory).join(PAYLOAD))
+    }
+
+    /// Removes the checkpoint of a factory, and gives the writes that were kept with it: nobody else knows of them then.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, factory: &str) -> Result<Vec<serde_json::Value>, StoreError> {
+        self.remove_at(&self.path(factory))
+    }
+
+    fn remove_at(&self, path: &Path) -> Result<Vec<serde_json::Value>, StoreError> {
+        let kept = Manifest::read(&path.join(MANIFEST)).map(|manifest| manifest.kept_writes);
+        let old = self.directory.join(format!("{OLD}{}", uuid::Uuid::now_v7()));
+        match fs::rename(path, &old) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.failed("remove", path)(error)),
+        }
+        // It is gone in one step; what is left of it is removed now, or by the next run.
+        fs::remove_dir_all(&old).map_err(self.failed("remove", &old))?;
+        Ok(kept.unwrap_or_default())
+    }
+
+    /// Removes all checkpoints of the pipeline, and gives the writes that were kept with them.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn clear(&self) -> Result<Vec<serde_json::Value>, StoreError> {
+        let mut kept = Vec::new();
+        for path in self.entries().map_err(self.failed("read", &self.directory))? {
+            kept.extend(self.remove_at(&path)?);
+        }
+        sync_directory(&self.directory).map_err(self.failed("flush", &self.directory))?;
+        match fs::remove_file(self.mark()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("remove", &self.mark())(error))
+            }
+            _ => Ok(kept),
+        }
+    }
+
+    /// The checkpoints, and what is left of unfinished ones.
+    fn entries(&self) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            if entry.file_name() != LOCK {
+                paths.push(entry.path());
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn remove_leftovers(&self) -> io::Result<()> {
+        for path in self.entries()? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(NEW) || name.starts_with(OLD) {
+                fs::remove_dir_all(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, factory: &str) -> PathBuf {
+        self.directory.join(file_name(factory))
+    }
+
+    fn failed(&self, action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        let (pipeline, path) = (self.pipeline.clone(), path.to_owned());
+        move |source| StoreError::Io { pipeline, action, path, source }
+    }
+}
+
+/// A directory that is removed unless it was renamed.
+struct Aside(PathBuf);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // The next run tries again.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A name that every file system takes, and that no other factory has, for `Load<Flight>` and for `load`, which some
+/// file systems do not tell from `Load`.
+fn file_name(name: &str) -> String {
+    let readable: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(80).collect();
+    format!("{readable}-{}", &Fingerprint::of_bytes(name.as_bytes()).to_string()[..8])
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,241 @@
+//! What is asked of a file system: to know a file again, to lock it, and to put it in the place of another.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+/// By what a file, or a directory of files, is known again at its path, and a change of it is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    inode: u64,
+    length: u64,
+    /// Seconds and nanoseconds since 1970.
+    modified: Option<(u64, u32)>,
+    /// Of a directory, what the same of all its entries comes to.
+    entries: Option<String>,
+}
+
+impl Identity {
+    /// That of what is at `path`; `None` if nothing is.
+    pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
+        let Some(metadata) = if_there(fs::metadata(path))? else {
+            return Ok(None);
+        };
+        let mut this = Self::from_metadata(&metadata);
+        if metadata.is_dir() {
+            // Other files come and go beside the data, and change the time of the directory.
+            this.modified = None;
+            this.length = 0;
+            let mut entries = Vec::new();
+            for entry in fs::read_dir(path)? {
+                let entry = entry?;
+                let one = if_there(entry.metadata())?.map(|one| Self::from_metadata(&one));
+                entries.push(format!("{:?} {one:?}\n", entry.file_name()));
+            }
+            entries.sort();
+            this.entries = Some(blake3::hash(entries.concat().as_bytes()).to_hex().to_string());
+        }
+        Ok(Some(this))
+    }
+
+    fn from_metadata(metadata: &fs::Metadata) -> Self {
+        let (_, inode) = node_of(metadata);
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = modified.map(|since| (since.as_secs(), since.subsec_nanos()));
+        Self { inode, length: metadata.len(), modified, entries: None }
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        self.entries.is_some()
+    }
+}
+
+/// Device and number of a file, which it keeps when it is renamed.
+#[cfg(unix)]
+pub(super) fn node_of(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+pub(super) fn node_of(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// The number of what is at `path`; `None` where nothing is, or files have no number.
+///
+/// It is written down without the device, whose number may be another one after the next start of the machine.
+pub(super) fn number(path: &Path) -> Option<u64> {
+    let (_, inode) = fs::symlink_metadata(path).map(|metadata| node_of(&metadata)).ok()?;
+    (inode != 0).then_some(inode)
+}
+
+/// Whether there is anything at `path`, be it a link to nothing.
+pub(super) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Nothing, where there is nothing.
+pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for all ways to write a path, before there is a file and after. A link stays a link: what it leads to is
+/// meant.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| {
+        let directory = fs::canonicalize(directory_of(path));
+        match (directory, path.file_name()) {
+            (Ok(directory), Some(name)) => directory.join(name),
+            _ => path.to_owned(),
+        }
+    })
+}
+
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes renames within a directory survive a crash. Where a directory cannot be flushed, the system sees to it.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(directory)?.sync_all() {
+        Err(error) if refused(&error) => Ok(()),
+        result => result,
+    }
+}
+
+/// Brings a file, or a directory with its files, to disk.
+pub(super) fn sync_all(path: &Path) -> io::Result<()> {
+    if !fs::metadata(path)?.is_dir() {
+        // Elsewhere, a file must be open to write; here, it may not be writable.
+        return fs::OpenOptions::new().read(true).write(cfg!(not(unix))).open(path)?.sync_all();
+    }
+    for entry in fs::read_dir(path)? {
+        sync_all(&entry?.path())?;
+    }
+    sync_directory(path)
+}
+
+/// Whether the file system has no such thing.
+fn refused(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput)
+}
+
+/// What became of an attempt to lock a file.
+#[derive(Debug)]
+pub(super) enum Locked {
+    /// It is ours until this is dropped.
+    Yes(File),
+    /// Somebody else has it.
+    Busy,
+    /// It is not there, or has been replaced meanwhile.
+    Gone,
+    /// There are no locks here.
+    Unsupported,
+}
+
+/// Locks what is at `path`, and makes sure that it is still there: it may be renamed or removed in between.
+pub(super) fn lock(path: &Path) -> io::Result<Locked> {
+    if !cfg!(unix) {
+        return Ok(if path.exists() { Locked::Unsupported } else { Locked::Gone });
+    }
+    let Some(file) = if_there(File::open(path))? else {
+        return Ok(Locked::Gone);
+    };
+    match file.try_lock() {
+        Ok(()) if is_at(&file, path) => Ok(Locked::Yes(file)),
+        Ok(()) => Ok(Locked::Gone),
+        Err(TryLockError::WouldBlock) => Ok(Locked::Busy),
+        Err(TryLockError::Error(_)) => Ok(Locked::Unsupported),
+    }
+}
+
+/// Whether `file` is what is at `path`.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let here = fs::symlink_metadata(path).map(|metadata| node_of(&metadata));
+    let open = file.metadata().map(|metadata| node_of(&metadata));
+    matches!((here, open), (Ok(here), Ok(open)) if here == open)
+}
+
+/// Removes a file or a directory, if it is there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    let Some(metadata) = if_there(fs::symlink_metadata(path))? else {
+        return Ok(());
+    };
+    let removed = if metadata.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    if_there(removed).map(|_| ())
+}
+
+/// Renames, and fails if there is something at `to`.
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_no_replace(from, to) {
+        Err(error) if refused(&error) => {}
+        result => return result,
+    }
+    // A link is made or refused in one step too. Directories have none: what is left is to look first.
+    if fs::symlink_metadata(from)?.is_file() {
+        match fs::hard_link(from, to) {
+            Ok(()) => return fs::remove_file(from),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
+            Err(_) => {}
+        }
+    }
+    match if_there(fs::symlink_metadata(to))? {
+        Some(_) => Err(ErrorKind::AlreadyExists.into()),
+        None => fs::rename(from, to),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_no_replace(_: &Path, _: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Has this thread meet a file system that cannot exchange.
+    pub(crate) static NO_EXCHANGE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Puts each in the place of the other, in one step; `false` where that cannot be had.
+pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
+    #[cfg(test)]
+    if NO_EXCHANGE.get() {
+        return Ok(false);
+    }
+    match rename_exchange(one, other) {
+        Ok(()) => Ok(true),
+        Err(error) if refused(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}

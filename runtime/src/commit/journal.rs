@@ -1,0 +1,211 @@
+//! What is on disk of a transaction: who takes part, and whether it is decided.
+//!
+//! A line is a checksum and JSON. First the run, then a ticket for each write, then the decision. A line that was not
+//! completely written is known by its checksum, so that a crash at any moment leaves a journal that says what it says.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::disk;
+use super::error::WriteError;
+use super::ticket::Ticket;
+
+const EXTENSION: &str = "journal";
+
+/// Journals of a later version may hold what this one does not understand.
+const VERSION: u32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Entry {
+    Run {
+        version: u32,
+        run: String,
+        pipeline: String,
+    },
+    Ticket(Ticket),
+    /// All writes are to become visible.
+    Decided {
+        tickets: usize,
+    },
+    /// This ticket, counted from 0, needs nothing any more.
+    Settled {
+        ticket: usize,
+    },
+}
+
+/// A journal that this process has locked.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+/// What a journal says.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) pipeline: String,
+    /// With whether they are settled.
+    pub(super) tickets: Vec<(Ticket, bool)>,
+    pub(super) decided: bool,
+}
+
+/// Where journals are, if the run does not say.
+pub(super) fn default_state() -> PathBuf {
+    std::env::var_os("SETL_STATE_DIR")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| ".setl".into(), PathBuf::from)
+}
+
+fn directory(state: &Path) -> PathBuf {
+    state.join("runs")
+}
+
+/// All journals, of dead runs and living ones.
+pub(super) fn paths(state: &Path) -> Result<Vec<PathBuf>, WriteError> {
+    let directory = directory(state);
+    let read = || WriteError::io("read", &directory);
+    let Some(entries) = disk::if_there(fs::read_dir(&directory)).map_err(read())? else {
+        return Ok(Vec::new());
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(read())?.path();
+        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            paths.push(path);
+        }
+    }
+    // The names begin with the time of the run.
+    paths.sort();
+    Ok(paths)
+}
+
+impl Journal {
+    /// A new one that says nothing yet.
+    pub(super) fn create(state: &Path, run: Uuid, pipeline: &str) -> crate::Result<Self> {
+        let directory = directory(state);
+        fs::create_dir_all(&directory)
+            .map_err(|source| WriteError::State { path: directory.clone(), source })?;
+        let directory = disk::resolved(&directory);
+        // A journal whose directories a crash of the machine takes away is none.
+        for made in directory.ancestors().skip(1).take(2) {
+            disk::sync_directory(made).map_err(WriteError::io("flush", made))?;
+        }
+        let path = directory.join(format!("{run}.{EXTENSION}"));
+        let failed = || WriteError::io("create", &path);
+        let mut this = loop {
+            OpenOptions::new().append(true).create(true).open(&path).map_err(failed())?;
+            // Before it is locked, another process may take it for one of a dead run, and remove it.
+            match Self::open(&path)? {
+                Some(this) => break this,
+                None => std::thread::yield_now(),
+            }
+        };
+        if this.file.metadata().map_err(failed())?.len() != 0 {
+            return Err(failed()(io::ErrorKind::AlreadyExists.into()).into());
+        }
+        this.write(&[Entry::Run { version: VERSION, run: run.to_string(), pipeline: pipeline.to_owned() }])?;
+        Ok(this)
+    }
+
+    /// One that a dead run has left; `None` if its run is alive, or it is gone.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, WriteError> {
+        let failed = || WriteError::io("open", path);
+        let opened = disk::if_there(OpenOptions::new().read(true).append(true).open(path));
+        let Some(file) = opened.map_err(failed())? else {
+            return Ok(None);
+        };
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            // Without locks, nobody can tell a dead run from a living one.
+            Err(fs::TryLockError::Error(source)) => return Err(WriteError::io("lock", path)(source)),
+            Ok(()) => {}
+        }
+        Ok((!cfg!(unix) || disk::is_at(&file, path)).then(|| Self { file, path: path.to_owned() }))
+    }
+
+    /// Writes down who takes part.
+    pub(super) fn record(&mut self, tickets: Vec<Ticket>) -> crate::Result<()> {
+        let entries: Vec<_> = tickets.into_iter().map(Entry::Ticket).collect();
+        self.write(&entries)?;
+        let directory = disk::directory_of(&self.path);
+        Ok(disk::sync_directory(directory).map_err(WriteError::io("flush", directory))?)
+    }
+
+    /// Writes down that all is to become visible. When this returns, it is so.
+    pub(super) fn decide(&mut self, tickets: usize) -> crate::Result<()> {
+        self.write(&[Entry::Decided { tickets }])
+    }
+
+    pub(super) fn settle(&mut self, ticket: usize) -> crate::Result<()> {
+        // What stands before may have been torn.
+        self.file.write_all(b"\n").map_err(WriteError::io("write", &self.path))?;
+        self.write(&[Entry::Settled { ticket }])
+    }
+
+    pub(super) fn remove(self) -> crate::Result<()> {
+        disk::remove(&self.path).map_err(WriteError::io("remove", &self.path))?;
+        let directory = disk::directory_of(&self.path);
+        Ok(disk::sync_directory(directory).map_err(WriteError::io("flush", directory))?)
+    }
+
+    fn write(&mut self, entries: &[Entry]) -> crate::Result<()> {
+        let mut text = String::new();
+        for entry in entries {
+            let json = serde_json::to_string(entry)?;
+            text += &format!("{} {json}\n", checksum(&json));
+        }
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        Ok(written.map_err(WriteError::io("write", &self.path))?)
+    }
+
+    pub(super) fn read(&mut self) -> Result<Content, WriteError> {
+        let mut bytes = Vec::new();
+        let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
+        read.map_err(WriteError::io("read", &self.path))?;
+        parse(&bytes).map_err(|reason| WriteError::Journal { path: self.path.clone(), reason })
+    }
+}
+
+fn checksum(json: &str) -> String {
+    blake3::hash(json.as_bytes()).to_hex()[..16].to_owned()
+}
+
+const DAMAGED: &str = "is damaged, but says that its run was decided: look at what it names, put that in order by hand, then remove it";
+const UNKNOWN: &str = "is of another version: use that to finish what it names";
+
+/// What is behind the first damaged line counts only where it says that there was more before it.
+fn parse(bytes: &[u8]) -> Result<Content, &'static str> {
+    let mut content = Content::default();
+    let mut whole = true;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        match entry(line) {
+            None => whole = false,
+            Some(Entry::Run { version, .. }) if version != VERSION => return Err(UNKNOWN),
+            Some(Entry::Run { pipeline, .. }) => content.pipeline = pipeline,
+            Some(Entry::Ticket(ticket)) => content.tickets.push((ticket, false)),
+            Some(Entry::Decided { tickets }) if whole && tickets == content.tickets.len() => {
+                content.decided = true;
+            }
+            Some(Entry::Decided { .. }) => return Err(DAMAGED),
+            Some(Entry::Settled { ticket }) => {
+                content.tickets.get_mut(ticket).ok_or(DAMAGED)?.1 = true;
+            }
+        }
+    }
+    Ok(content)
+}
+
+fn entry(line: &[u8]) -> Option<Entry> {
+    let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
+    let (sum, json) = line.split_once(' ')?;
+    (sum == checksum(json)).then(|| serde_json::from_str(json).ok())?
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests;

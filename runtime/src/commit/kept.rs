@@ -1,0 +1,59 @@
+//! Staged files that outlive their run.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::StagedWrite;
+use super::disk::{self, Identity};
+use super::error::WriteError;
+use super::file::{How, StagedFile};
+use super::merge::Recipe;
+
+/// What a run has staged and not committed, kept on disk for a later run.
+///
+/// What it names stays until it is committed, or [`discard`](Self::discard) is called: neither dropping it removes it, nor
+/// rolling back a write that was opened from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptWrite {
+    pub(super) target: PathBuf,
+    pub(super) how: How,
+    pub(super) base: Option<Identity>,
+    pub(super) recipe: Recipe,
+    /// With the numbers by which they are known again.
+    pub(super) pieces: Vec<(PathBuf, Option<u64>)>,
+}
+
+impl KeptWrite {
+    /// As [`StagedWrite::target`].
+    pub(crate) fn target(&self) -> String {
+        self.target.display().to_string()
+    }
+
+    /// Makes the staged write again, in whatever process. It blocks.
+    ///
+    /// # Errors
+    /// When it has been committed or discarded since, or another run has it open.
+    pub(crate) fn reopen(&self) -> crate::Result<Box<dyn StagedWrite>> {
+        Ok(Box::new(StagedFile::reopen(self)?))
+    }
+
+    /// Removes what was kept. It blocks.
+    ///
+    /// # Errors
+    /// When another run has it open, or it cannot be removed.
+    pub(crate) fn discard(self) -> crate::Result<()> {
+        for (path, number) in &self.pieces {
+            // Something else may have got the name since.
+            if disk::number(path) != *number {
+                continue;
+            }
+            if let disk::Locked::Busy = disk::lock(path).map_err(WriteError::io("open", path))? {
+                let (target, path) = (self.target(), path.clone());
+                return Err(WriteError::Kept { target, path, what: "in use by another run" }.into());
+            }
+            disk::remove(path).map_err(WriteError::io("remove", path))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,474 @@
+//! Crashes are played: a commit is taken so far and no further, and another transaction recovers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::disk::NO_EXCHANGE;
+use super::super::file::How;
+use super::super::merge::Recipe;
+use super::*;
+
+/// A directory with targets, and where journals are.
+struct World(tempfile::TempDir);
+
+fn owner(node: usize) -> Owner {
+    Owner { node, attempt: 1 }
+}
+
+fn lines() -> Recipe {
+    Recipe::Lines { header: "n\n".to_owned() }
+}
+
+fn parts() -> Recipe {
+    Recipe::Directory { extension: "txt".to_owned(), layout: String::new() }
+}
+
+impl World {
+    /// All targets are there and old.
+    fn new() -> Self {
+        let this = Self(tempfile::tempdir().unwrap());
+        fs::write(this.path("replaced"), "old").unwrap();
+        fs::write(this.path("appended"), "n\nold").unwrap();
+        fs::create_dir(this.path("parts")).unwrap();
+        fs::write(this.path("parts/old.txt"), "old").unwrap();
+        this
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn transaction(&self) -> Transaction {
+        Transaction::new(Uuid::now_v7(), "Delays", Some(self.path("state")))
+    }
+
+    fn file(&self, name: &str, how: How, recipe: Recipe, text: &str) -> Box<dyn StagedWrite> {
+        let staged = StagedFile::new(&self.path(name), how, recipe).unwrap();
+        let directory = staged.path().is_dir();
+        let path = if directory { staged.path().join(format!("{text}.txt")) } else { staged.path().into() };
+        fs::write(path, text).unwrap();
+        Box::new(staged)
+    }
+
+    /// One write of each kind.
+    fn staged(&self) -> Vec<Write> {
+        vec![
+            (owner(0), self.file("replaced", How::Replace, Recipe::Whole, "new")),
+            (owner(1), self.file("created", How::Create, Recipe::Whole, "new")),
+            (owner(2), self.file("parts", How::Replace, parts(), "new")),
+            (owner(3), self.file("appended", How::Append, lines(), "new\n")),
+            (owner(4), self.file("missing", How::Append, lines(), "new\n")),
+        ]
+    }
+
+    /// All files below, with what is in them, without the state.
+    fn content(&self) -> BTreeMap<String, String> {
+        fn walk(path: &Path, name: &str, into: &mut BTreeMap<String, String>) {
+            for entry in fs::read_dir(path).unwrap() {
+                let entry = entry.unwrap();
+                let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+                if entry.path().is_dir() {
+                    walk(&entry.path(), &name, into);
+                } else {
+                    into.insert(name, fs::read_to_string(entry.path()).unwrap());
+                }
+            }
+        }
+        let mut content = BTreeMap::new();
+        walk(self.0.path(), "", &mut content);
+        content
+    }
+
+    fn check(&self, expected: &[(&str, &str)]) {
+        let expected: BTreeMap<_, _> =
+            expected.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        assert_eq!(self.content(), expected);
+    }
+
+    fn check_old(&self) {
+        self.check(&[("/replaced", "old"), ("/appended", "n\nold"), ("/parts/old.txt", "old")]);
+    }
+
+    fn check_new(&self) {
+        self.check(&[
+            ("/replaced", "new"),
+            ("/created", "new"),
+            ("/appended", "n\nold\nnew\n"),
+            ("/missing", "n\nnew\n"),
+            ("/parts/new.txt", "new"),
+        ]);
+    }
+
+    /// What the next run does, and the one after it.
+    fn recover(&self) {
+        for _ in 0..2 {
+            self.transaction().recover().unwrap();
+        }
+        // The next write to a target removes what is left beside it.
+        for name in ["replaced", "created", "parts", "appended", "missing"] {
+            crate::commit::aside::remove_left_overs(&self.path(name));
+        }
+    }
+}
+
+/// A process that dies leaves what is on disk, and all locks.
+fn die(commit: Commit) {
+    for (_, write) in commit.writes {
+        let write: Box<dyn Any> = write;
+        write.downcast::<StagedFile>().unwrap().die();
+    }
+}
+
+/// Does the first `steps` steps of a commit, and says whether it is decided.
+fn commit_until(world: &World, steps: usize) -> bool {
+    let mut commit = Commit::prepare(world.staged()).unwrap();
+    assert!(commit.needs_journal());
+    let create = || Journal::create(&world.path("state"), Uuid::now_v7(), "Delays");
+    let tickets = 5;
+    if steps == 1 {
+        commit.record(create).unwrap();
+    } else if steps > 1 {
+        commit.record(create).unwrap();
+        let armed = (steps - 1).min(tickets);
+        commit.tickets[..armed].iter().for_each(|ticket| ticket.arm().unwrap());
+    }
+    let decided = steps > tickets + 1;
+    if decided {
+        commit.decide().unwrap();
+        let switched = (steps - tickets - 2).min(tickets);
+        for ticket in &commit.tickets[..switched] {
+            ticket.steps().iter().for_each(|step| step.forward().unwrap());
+        }
+    }
+    die(commit);
+    decided
+}
+
+/// A recovery that is killed itself after so many tickets.
+fn recover_until(world: &World, tickets: usize) {
+    for path in journal::paths(&world.path("state")).unwrap() {
+        let content = Journal::open(&path).unwrap().unwrap().read().unwrap();
+        for step in content.tickets.iter().take(tickets).flat_map(|(ticket, _)| ticket.steps()) {
+            if content.decided { step.forward() } else { step.back() }.unwrap();
+        }
+    }
+}
+
+fn check_every_crash() {
+    for steps in 0..=12 {
+        for recovered in 0..=5 {
+            let world = World::new();
+            let decided = commit_until(&world, steps);
+            recover_until(&world, recovered);
+            world.recover();
+            if decided {
+                world.check_new()
+            } else {
+                world.check_old()
+            }
+            assert!(journal::paths(&world.path("state")).unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn every_crash_leaves_all_old_or_all_new() {
+    check_every_crash();
+}
+
+#[test]
+fn every_crash_where_directories_cannot_be_exchanged() {
+    NO_EXCHANGE.set(true);
+    check_every_crash();
+    for between in [false, true] {
+        let world = World::new();
+        commit_until(&world, 7);
+        // The two renames of the directory, as far as they came.
+        let mut paths = fs::read_dir(world.0.path()).unwrap().map(|entry| entry.unwrap().path());
+        let ready = paths.find(|path| path.to_string_lossy().contains("/.parts.")).unwrap();
+        fs::rename(world.path("parts"), ready.with_extension("setl-old")).unwrap();
+        if between {
+            fs::rename(&ready, world.path("parts")).unwrap();
+        }
+        world.recover();
+        world.check_new();
+    }
+    NO_EXCHANGE.set(false);
+}
+
+#[test]
+fn a_commit_makes_all_visible_and_leaves_nothing() {
+    let world = World::new();
+    let transaction = world.transaction();
+    assert!(transaction.is_empty());
+    for (owner, write) in world.staged() {
+        transaction.enlist(owner, write).unwrap();
+    }
+    let target = fs::canonicalize(world.path("replaced")).unwrap().display().to_string();
+    assert!(transaction.has_staged(&target));
+    assert_eq!(transaction.commit().unwrap().len(), 5);
+    world.check_new();
+    assert!(transaction.is_empty());
+}
+
+#[test]
+fn one_write_needs_no_journal() {
+    let world = World::new();
+    for name in ["replaced", "parts"] {
+        let transaction = world.transaction();
+        let recipe = if name == "parts" { parts() } else { Recipe::Whole };
+        transaction.enlist(owner(0), world.file(name, How::Replace, recipe, "new")).unwrap();
+        transaction.commit().unwrap();
+    }
+    world.check(&[("/replaced", "new"), ("/appended", "n\nold"), ("/parts/new.txt", "new")]);
+    assert!(!world.path("state").exists());
+}
+
+#[test]
+fn what_cannot_be_prepared_rolls_back_all() {
+    let world = World::new();
+    let transaction = world.transaction();
+    for (owner, write) in world.staged() {
+        transaction.enlist(owner, write).unwrap();
+    }
+    fs::write(world.path("appended"), "n\nolder").unwrap();
+    let Err(CommitError::RolledBack { owner: Some(Owner { node: 3, .. }), error }) = transaction.commit()
+    else {
+        panic!("it is committed");
+    };
+    assert!(error.to_string().contains("changed by somebody else"), "{error}");
+    world.check(&[("/replaced", "old"), ("/appended", "n\nolder"), ("/parts/old.txt", "old")]);
+    assert!(!world.path("state").exists());
+}
+
+#[test]
+fn what_fails_after_the_decision_is_finished_later() {
+    let world = World::new();
+    let mut commit = Commit::prepare(world.staged()).unwrap();
+    commit.record(|| Journal::create(&world.path("state"), Uuid::now_v7(), "Delays")).unwrap();
+    commit.arm().unwrap();
+    commit.decide().unwrap();
+    fs::create_dir(world.path("created")).unwrap();
+    let Err(CommitError::Unfinished { owner: Some(Owner { node: 1, .. }), committed, open, .. }) =
+        commit.switch()
+    else {
+        panic!("it is committed");
+    };
+    assert_eq!((committed.len(), open.len()), (4, 1));
+    assert!(open[0].ends_with("created"));
+
+    let error = world.transaction().recover().unwrap_err();
+    assert!(
+        format!("{error:#}").contains(".journal names: ") && format!("{error:#}").contains("exists already")
+    );
+    fs::remove_dir(world.path("created")).unwrap();
+    world.transaction().recover().unwrap();
+    world.check_new();
+}
+
+#[test]
+fn writes_to_one_target_are_put_together_in_order() {
+    let world = World::new();
+    let transaction = world.transaction();
+    for (node, text) in ["1\n", "2", "3\n"].into_iter().enumerate() {
+        transaction.enlist(owner(node), world.file("appended", How::Append, lines(), text)).unwrap();
+    }
+    transaction.enlist(owner(4), world.file("parts", How::Append, parts(), "a")).unwrap();
+    transaction.enlist(owner(5), world.file("parts", How::Append, parts(), "b")).unwrap();
+    transaction.enlist(owner(6), world.file("created", How::Replace, lines(), "n\nn\n")).unwrap();
+    transaction.enlist(owner(7), world.file("created", How::Append, lines(), "n\n")).unwrap();
+    let again = world.file("created", How::Replace, lines(), "n\n");
+    assert!(transaction.enlist(owner(8), again).unwrap_err().to_string().contains("two writes of one run"));
+    transaction.commit().unwrap();
+    world.check(&[
+        ("/replaced", "old"),
+        ("/appended", "n\nold\n1\n2\n3\n"),
+        ("/created", "n\nn\nn\n"),
+        ("/parts/old.txt", "old"),
+        ("/parts/a.txt", "a"),
+        ("/parts/b.txt", "b"),
+    ]);
+}
+
+#[test]
+fn writes_that_do_not_fit_together() {
+    let world = World::new();
+    let transaction = world.transaction();
+    transaction.enlist(owner(0), world.file("appended", How::Append, lines(), "1\n")).unwrap();
+    let other = Recipe::Lines { header: "m\n".to_owned() };
+    transaction.enlist(owner(1), world.file("appended", How::Append, other, "1\n")).unwrap();
+    let Err(CommitError::RolledBack { owner: Some(Owner { node: 1, .. }), error }) = transaction.commit()
+    else {
+        panic!("it is committed");
+    };
+    assert!(error.to_string().contains("differ in format or columns"), "{error}");
+    world.check_old();
+}
+
+#[test]
+fn what_is_there_may_have_to_stay() {
+    let world = World::new();
+    let exists = StagedFile::new(&world.path("replaced"), How::Create, Recipe::Whole).unwrap_err();
+    assert!(exists.to_string().contains("exists already"), "{exists}");
+    for (name, how) in [("a", How::Create), ("b", How::CreateOrStay)] {
+        let transaction = world.transaction();
+        transaction.enlist(owner(0), world.file(name, how, Recipe::Whole, "new")).unwrap();
+        fs::write(world.path(name), "theirs").unwrap();
+        assert_eq!(transaction.commit().is_ok(), name == "b");
+        assert_eq!(fs::read_to_string(world.path(name)).unwrap(), "theirs");
+        fs::remove_file(world.path(name)).unwrap();
+    }
+    fs::write(world.path("parts/notes.md"), "").unwrap();
+    let foreign = StagedFile::new(&world.path("parts"), How::Replace, parts()).unwrap_err();
+    assert!(foreign.to_string().contains("holds notes.md, which is not a txt file"), "{foreign}");
+    fs::remove_file(world.path("parts/notes.md")).unwrap();
+    world.check_old();
+}
+
+#[test]
+fn what_is_not_committed_is_discarded() {
+    let world = World::new();
+    let transaction = world.transaction();
+    for (owner, write) in world.staged() {
+        transaction.enlist(owner, write).unwrap();
+    }
+    assert!(transaction.discard(|owner| owner.node < 2).is_empty());
+    assert!(!transaction.is_empty());
+    transaction.abandon();
+    assert!(transaction.is_empty());
+    world.check_old();
+    transaction.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
+    drop(transaction);
+    world.check_old();
+}
+
+#[test]
+fn what_dead_processes_have_left_is_removed_and_nothing_else() {
+    let world = World::new();
+    let living = world.file("replaced", How::Replace, Recipe::Whole, "living");
+    for (_, write) in world.staged() {
+        let write: Box<dyn Any> = write;
+        write.downcast::<StagedFile>().unwrap().die();
+    }
+    let uuid = Uuid::now_v7();
+    for name in ["replaced.x", "other"] {
+        fs::write(world.path(&format!(".{name}.{uuid}.setl-tmp")), "of another target").unwrap();
+    }
+    for kind in ["setl-ready", "setl-kept"] {
+        fs::write(world.path(&format!(".replaced.{uuid}.{kind}")), "needed").unwrap();
+    }
+    assert_eq!(world.content().len(), 3 + 1 + 5 + 4);
+    for (_, write) in world.staged() {
+        write.rollback().unwrap();
+    }
+    assert_eq!(world.content().len(), 3 + 1 + 4);
+    living.commit().unwrap();
+    assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "living");
+}
+
+/// What a checkpoint keeps outlives runs until it is committed, whoever dies meanwhile.
+#[test]
+fn kept_writes() {
+    for journaled in [false, true] {
+        let world = World::new();
+        let enlist = |transaction: &Transaction| {
+            for (owner, write) in world.staged() {
+                transaction.enlist(owner, write).unwrap();
+            }
+        };
+        let first = world.transaction();
+        enlist(&first);
+        let keep = |node| first.detach(owner(node)).unwrap().unwrap();
+        let kept: Vec<_> = if journaled { (0..5).map(keep).collect() } else { vec![keep(2)] };
+        drop(first);
+        let json = serde_json::to_string(&kept).unwrap();
+        let kept: Vec<Vec<KeptWrite>> = serde_json::from_str(&json).unwrap();
+
+        let adopt = || {
+            let run = world.transaction();
+            kept.iter().enumerate().for_each(|(node, kept)| run.adopt(owner(node), kept).unwrap());
+            run
+        };
+        let second = adopt();
+        assert!(world.transaction().adopt(owner(0), &kept[0]).unwrap_err().to_string().contains("in use"));
+        drop(second);
+        if journaled {
+            // It dies before it is decided; what was kept has its name back.
+            let second = adopt();
+            let mut commit = Commit::prepare(mem::take(&mut *second.lock())).unwrap();
+            commit.record(|| Journal::create(&world.path("state"), Uuid::now_v7(), "")).unwrap();
+            commit.arm().unwrap();
+            die(commit);
+            world.recover();
+        }
+        adopt().commit().unwrap();
+        if journaled {
+            world.check_new();
+        } else {
+            world.check(&[("/replaced", "old"), ("/appended", "n\nold"), ("/parts/new.txt", "new")]);
+        }
+        assert!(world.transaction().adopt(owner(0), &kept[0]).unwrap_err().to_string().contains("not there"));
+        kept.into_iter().flatten().for_each(|kept| kept.discard().unwrap());
+    }
+    let world = World::new();
+    let run = world.transaction();
+    run.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
+    let kept = run.keep(owner(0)).unwrap().unwrap();
+    run.commit().unwrap();
+    assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "new");
+    kept.into_iter().for_each(|kept| kept.discard().unwrap());
+    assert_eq!(world.content().len(), 3);
+}
+
+#[derive(Debug)]
+struct Prepared(&'static str);
+
+impl StagedWrite for Prepared {
+    fn target(&self) -> String {
+        format!("table {}", self.0)
+    }
+
+    fn ticket(&mut self) -> crate::Result<Ticket> {
+        Ok(Ticket::Place { place: self.target(), token: self.0.to_owned() })
+    }
+
+    fn commit(self: Box<Self>) -> crate::Result<()> {
+        Err(Error::msg("the connection is lost"))
+    }
+
+    fn rollback(self: Box<Self>) -> crate::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn other_systems_settle_what_they_have_prepared() {
+    let world = World::new();
+    let run = world.transaction();
+    run.enlist(owner(0), Box::new(Prepared("a"))).unwrap();
+    run.enlist(owner(1), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
+    run.enlist(owner(2), Box::new(Prepared("b"))).unwrap();
+    assert!(run.keep(owner(0)).unwrap().is_none());
+    assert!(matches!(run.commit(), Err(CommitError::Unfinished { .. })));
+    drop(run);
+
+    let next = world.transaction();
+    next.recover().unwrap();
+    let settled = Mutex::new(Vec::new());
+    let settle = |token: &str, decision| {
+        settled.lock().unwrap().push((token.to_owned(), decision));
+        Ok(())
+    };
+    let report = super::super::recover(world.path("state")).unwrap();
+    assert_eq!(report.waiting, ["table a", "table b"]);
+    for place in ["table a", "table a", "table c"] {
+        next.settle(place, &settle).unwrap();
+    }
+    let after = world.transaction();
+    after.recover().unwrap();
+    after.settle("table b", &settle).unwrap();
+    let expected = ["a", "b"].map(|token| (token.to_owned(), Decision::Commit));
+    assert_eq!(*settled.lock().unwrap(), expected);
+    assert!(journal::paths(&world.path("state")).unwrap().is_empty());
+}

@@ -1,0 +1,66 @@
+//! What checkpoints depend on, and of which it has to be told whether it has changed.
+
+use super::text::Text;
+use super::{Source, Sources};
+use crate::pipeline::Entry;
+
+/// Checks that every input that a checkpoint depends on has a fingerprint; `inputs` gives the name and type of each, and
+/// whether it has one.
+///
+/// # Panics
+/// When one has none, which then stops the compiler with a text that names both ends.
+#[track_caller]
+pub const fn check_fingerprints<const FACTORIES: usize>(
+    pipeline: &str,
+    inputs: &[(&str, &str, bool)],
+    names: &[&str; FACTORIES],
+    entries: &[Entry; FACTORIES],
+    from: &[Sources<'_>; FACTORIES],
+    order: &[u32],
+) {
+    // For each factory, a checkpoint that depends on it.
+    let mut below = [usize::MAX; FACTORIES];
+    let mut left = order.len();
+    while left > 0 {
+        left -= 1;
+        let node = order[left] as usize;
+        // What follows the factories are gates.
+        if node >= FACTORIES {
+            continue;
+        }
+        if entries[node].policy.checkpoint {
+            below[node] = node;
+        }
+        let mut at = 0;
+        while below[node] != usize::MAX && at < from[node].len() {
+            match from[node].get(at) {
+                Source::Factory(above) if below[above] == usize::MAX => below[above] = below[node],
+                Source::Input(input) if !inputs[input].2 => {
+                    let text = no_fingerprint(pipeline, names[below[node]], inputs[input]);
+                    panic!("{}", text.as_str());
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+}
+
+const fn no_fingerprint(pipeline: &str, checkpoint: &str, (input, ty, _): (&str, &str, bool)) -> Text {
+    let mut text = Text::new();
+    text.push("pipeline `");
+    text.push(pipeline);
+    text.push("`: the checkpoint of factory `");
+    text.push(checkpoint);
+    text.push("` depends on input `");
+    text.push(input);
+    text.push("` of type `");
+    text.push(ty);
+    text.push("`, of which it cannot be told whether it has changed; derive `serde::Serialize` on the type, or say that it \
+               does not matter: `#[delivery(opaque)] ");
+    text.push(input);
+    text.push(": ");
+    text.push(ty);
+    text.push("`");
+    text
+}

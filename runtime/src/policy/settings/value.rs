@@ -1,0 +1,66 @@
+//! Single values: durations, numbers, and what they are not.
+
+use std::time::{Duration, Instant};
+
+use figment::value::Value;
+
+/// A value, or `false` for none.
+#[derive(Clone, Copy)]
+pub(super) enum Switch<T> {
+    Off,
+    To(T),
+}
+
+/// `setl.toml: `deadline`: expected a duration such as "10s", found 10`
+pub(super) fn wrong(place: &str, expected: &str, value: &Value) -> String {
+    let found = match value {
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Char(_, char) => format!("{char:?}"),
+        Value::Bool(_, bool) => bool.to_string(),
+        Value::Num(..) => match (integer(value), value.to_f64()) {
+            (Some(integer), _) => integer.to_string(),
+            (None, Some(float)) => format!("{float:?}"),
+            (None, None) => "a number".to_owned(),
+        },
+        Value::Empty(..) => "nothing".to_owned(),
+        Value::Dict(..) => "a table".to_owned(),
+        Value::Array(..) => "a list".to_owned(),
+    };
+    format!("{place}: expected {expected}, found {found}")
+}
+
+pub(super) fn switch<T>(value: &Value, read: impl FnOnce(&Value) -> Option<T>) -> Option<Switch<T>> {
+    match value.to_bool() {
+        Some(false) => Some(Switch::Off),
+        _ => read(value).map(Switch::To),
+    }
+}
+
+/// A duration of more than nothing, whose end a clock can still tell.
+pub(super) fn duration(value: &Value) -> Option<Duration> {
+    let duration = humantime::parse_duration(value.as_str()?).ok()?;
+    (!duration.is_zero() && Instant::now().checked_add(duration).is_some()).then_some(duration)
+}
+
+pub(super) fn range(value: &Value) -> Option<(Duration, Duration)> {
+    let (from, to) = value.as_str()?.split_once("..")?;
+    let read = |text: &str| humantime::parse_duration(text.trim()).ok();
+    Some((read(from)?, read(to)?)).filter(|(from, to)| from <= to)
+}
+
+fn integer(value: &Value) -> Option<i128> {
+    value.to_i128().or_else(|| value.to_u128()?.try_into().ok())
+}
+
+pub(super) fn whole<T: TryFrom<i128>>(value: &Value) -> Option<T> {
+    integer(value)?.try_into().ok()
+}
+
+pub(super) fn at_least_one<T: TryFrom<i128>>(value: &Value) -> Option<T> {
+    integer(value).filter(|number| *number > 0)?.try_into().ok()
+}
+
+pub(super) fn factor(value: &Value) -> Option<f32> {
+    let factor = value.to_f64().or_else(|| Some(integer(value)? as f64))? as f32;
+    (factor.is_finite() && factor >= 1.0).then_some(factor)
+}
