@@ -43,7 +43,7 @@ async fn supervise(
     let plan = shared.plan.clone();
     let fallback =
         plan.factories[node].fallback.as_ref().filter(|_| policy.on_failure == OnFailure::Fallback);
-    let mut attempts = Attempts { shared: &shared, node, started, made: 0, stands_in: false };
+    let mut attempts = Attempts { shared: &shared, node, started, made: 0, earlier: 0, stands_in: false };
     if let Some(ended) = restored(&shared, node).await {
         return ended;
     }
@@ -63,6 +63,7 @@ async fn supervise(
         (OnFailure::Fallback, Some(fallback), Some(stand_in)) => {
             shared.emit(|| Event::FellBack { factory: &plan.factories[node].name, to: fallback.name });
             attempts.stands_in = true;
+            attempts.earlier = attempts.made;
             match attempts
                 .make(stand_in.step, &stand_in.step.policy.or(&plan.defaults), &fallback.sources)
                 .await
@@ -94,6 +95,8 @@ struct Attempts<'run> {
     started: Instant,
     made: u32,
     stands_in: bool,
+    /// How many of them were made by the one that another stands in for.
+    earlier: u32,
 }
 
 /// How an attempt ended that delivered nothing.
@@ -117,7 +120,8 @@ impl Attempts<'_> {
 
     fn failed(&self, cause: Cause) -> Unfinished {
         let phase = self.shared.phases[self.node].get();
-        Unfinished::Failed(Box::new(Failure { phase, cause, attempts: self.made, fallback: None }))
+        let attempts = self.made - self.earlier;
+        Unfinished::Failed(Box::new(Failure { phase, cause, attempts, fallback: None }))
     }
 
     /// Tries until it succeeds, fails for good, or may not be tried again.

@@ -241,7 +241,12 @@ impl RunError {
             }
             let rest = entries.iter().filter(|entry| entry.was_stopped()).count();
             if rest > 0 {
-                let _ = writeln!(text, "\n{rest} more did not run or were stopped, since the run ended");
+                let (factories, were) = if rest == 1 { ("factory", "was") } else { ("factories", "were") };
+                let more = if self.failures().is_empty() { "" } else { "more " };
+                let _ = writeln!(
+                    text,
+                    "\n{rest} {more}{factories} did not run or {were} stopped, since the run ended"
+                );
             }
         }
         text
