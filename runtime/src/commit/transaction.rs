@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::StagedWrite;
 use crate::Error;
+use crate::run::panic::caught;
 
 /// Who made a write: an attempt of a factory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl Transaction {
     /// Rolls back what `discarded` says. It blocks.
     pub(crate) fn discard(&self, discarded: impl Fn(Owner) -> bool) -> Vec<Error> {
         let gone: Vec<_> = self.lock().extract_if(.., |(owner, _)| discarded(*owner)).collect();
-        gone.into_iter().filter_map(|(_, write)| write.rollback().err()).collect()
+        gone.into_iter().filter_map(|(_, write)| contained(|| write.rollback()).err()).collect()
     }
 
     /// Makes all writes visible, and gives their targets. It blocks.
@@ -85,13 +86,13 @@ impl Transaction {
         let mut writes = std::mem::take(&mut *self.lock());
         for (owner, write) in &mut writes {
             let owner = Some(*owner);
-            write.prepare().map_err(|error| CommitError::RolledBack { owner, error })?;
+            contained(|| write.prepare()).map_err(|error| CommitError::RolledBack { owner, error })?;
         }
         let mut targets = Vec::new();
         for (owner, write) in writes {
             targets.push(write.target());
             let owner = Some(owner);
-            write.commit().map_err(|error| CommitError::Unfinished { owner, error })?;
+            contained(|| write.commit()).map_err(|error| CommitError::Unfinished { owner, error })?;
         }
         Ok(targets)
     }
@@ -99,4 +100,9 @@ impl Transaction {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Owner, Box<dyn StagedWrite>)>> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Calls what others wrote: one write that panics must not keep the others from their ends.
+fn contained<T>(call: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
+    caught(call).unwrap_or_else(|panic| Err(Error::msg(panic.line())))
 }

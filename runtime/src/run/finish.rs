@@ -6,7 +6,7 @@ use super::current::{Current, Scoped};
 use super::error::{Cause, FactoryError};
 use super::event::Event;
 use super::executor::Shared;
-use super::panic::caught;
+use super::panic::{caught, contained};
 use super::report::{Phase, Status};
 use super::step::{Failure, Undone};
 use crate::commit::{CommitError, Owner};
@@ -31,8 +31,13 @@ pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
     let committed = shared.pool.run(move || {
         let transaction = of_run.transaction();
         // Attempts that failed have left nothing, but for what came too late to be noticed by them.
-        transaction.discard(|owner| !of_run.has_delivered(owner));
-        caught(|| transaction.commit())
+        contained(|| drop(transaction.discard(|owner| !of_run.has_delivered(owner))));
+        let committed = caught(|| transaction.commit());
+        // Here, since the run may be dropped by now.
+        if matches!(committed, Ok(Ok(_) | Err(CommitError::Unfinished { .. }))) {
+            of_run.decide();
+        }
+        committed
     });
     match committed.await {
         Some(Ok(Ok(targets))) => Written::Committed(targets),
@@ -58,7 +63,7 @@ fn failure(shared: &Shared, owner: Option<Owner>, cause: Cause) -> FactoryError 
 /// What cannot be undone does not keep the rest from being undone.
 pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
-    for (node, undo) in shared.take_undone().into_iter().rev() {
+    while let Some((node, undo)) = shared.last_undone() {
         shared.emit(|| Event::RollingBack { factory: &shared.plan.factories[node].name });
         if let Some(cause) = undone(shared, node, undo).await {
             let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
@@ -67,13 +72,31 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     }
     if shared.writes_of_run().is_some_and(|writes| !writes.is_empty()) {
         let of_run = Arc::clone(shared);
-        let errors = shared.pool.run(move || of_run.transaction().discard(|_| true)).await;
-        for error in errors.into_iter().flatten() {
-            let failure =
-                Failure { phase: Phase::Rollback, cause: Cause::Error(error), attempts: 1, fallback: None };
+        let discarded = shared.pool.run(move || caught(|| of_run.transaction().discard(|_| true))).await;
+        let causes = match discarded {
+            Some(Ok(errors)) => errors.into_iter().map(Cause::Error).collect(),
+            Some(Err(panic)) => vec![panic],
+            None => Vec::new(),
+        };
+        for cause in causes {
+            let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
             failures.push(shared.error_of(0, failure));
         }
     }
+    failures
+}
+
+/// As [`roll_back`], also if nobody waits for it any more.
+pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryError> {
+    let mut failures = Vec::new();
+    if shared.has_undone() {
+        let of_task = Arc::clone(shared);
+        shared.undo_in_task();
+        let task = tokio::spawn(async move { roll_back(&of_task).await });
+        // It gives nothing where the runtime shuts down; what is left to do then is done here.
+        failures = task.await.unwrap_or_default();
+    }
+    failures.extend(roll_back(shared).await);
     failures
 }
 
