@@ -101,6 +101,12 @@ mod error_handling {}
 #[doc = include_str!("src/resuming.md")]
 mod resuming {}
 
+#[doc = include_str!("src/conditions.md")]
+mod conditions {}
+
+#[doc = include_str!("src/operating.md")]
+mod operating {}
+
 #[doc = include_str!("src/testing.md")]
 mod testing {}
 

@@ -28,9 +28,14 @@ fn rest(retry_after: Duration) -> String {
     if retry_after.is_zero() {
         return " until the attempt that is under way has succeeded".to_owned();
     }
-    // Nobody reads nanoseconds.
-    let millis = retry_after.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX);
-    format!(" for another {}", format_duration(Duration::from_millis(millis)))
+    // Nobody reads nanoseconds, nor milliseconds after seconds.
+    let whole =
+        |unit: Duration| retry_after.as_nanos().div_ceil(unit.as_nanos()).try_into().unwrap_or(u64::MAX);
+    let rest = match retry_after < Duration::from_secs(10) {
+        true => Duration::from_millis(whole(Duration::from_millis(1))),
+        false => Duration::from_secs(whole(Duration::from_secs(1))),
+    };
+    format!(" for another {}", format_duration(rest))
 }
 
 /// The resources that runs use: who is there, who waits, and whether a breaker is open.
@@ -203,17 +208,23 @@ pub struct ResourceReport {
 impl fmt::Display for ResourceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, attempts, most_at_once, failures, opened, rejected, state } = self;
-        write!(f, "resource {name}: {attempts} attempts, at most {most_at_once} at once, {failures} failed")?;
+        let attempts = times(*attempts, "1 attempt", "attempts");
+        write!(f, "resource {name}: {attempts}, at most {most_at_once} at once, {failures} failed")?;
         if *opened > 0 || *rejected > 0 {
             let state = match state {
                 CircuitState::Closed => "closed",
                 CircuitState::Open => "open",
                 CircuitState::HalfOpen => "half-open",
             };
-            write!(f, "; breaker opened {opened} times, {rejected} turned away, now {state}")?;
+            let opened = times(u64::from(*opened), "once", "times");
+            write!(f, "; breaker opened {opened}, {rejected} turned away, now {state}")?;
         }
         Ok(())
     }
+}
+
+fn times(number: u64, once: &str, often: &str) -> String {
+    if number == 1 { once.to_owned() } else { format!("{number} {often}") }
 }
 
 /// One resource, as all runs share it.

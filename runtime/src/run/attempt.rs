@@ -19,7 +19,7 @@ use super::resume::{kept, restored};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Unfinished};
 use crate::commit::Owner;
 use crate::plan::Source;
-use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, find};
+use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, find, transient};
 
 /// Runs a factory under this policy.
 pub(super) fn supervised(
@@ -147,6 +147,8 @@ impl Attempts<'_> {
         let deadline = policy.total_timeout.and_then(|total| after(total, TimedOut::total(total)));
         let mut delays = policy.retry.map(|retry| retry.waits()).into_iter().flatten();
         let retries = policy.retry.map_or(0, |retry| retry.times);
+        // What went wrong before a resource let nobody through any more.
+        let mut reason = None;
         for tried in 0.. {
             if shared.cancel.is_cancelled() {
                 self.release(sources);
@@ -185,13 +187,13 @@ impl Attempts<'_> {
                     if leaves {
                         self.release(sources);
                     }
-                    return Err(self.failed(cause));
+                    return Err(self.failed(with_reason(cause, reason)));
                 }
             };
             // Waiting longer than there is time would only lose the cause.
             if deadline.is_some_and(|(deadline, _)| delay >= deadline - now()) {
                 self.release(sources);
-                return Err(self.failed(cause));
+                return Err(self.failed(with_reason(cause, reason)));
             }
             self.tell_of_retry(&cause, delay);
             tokio::select! {
@@ -201,6 +203,9 @@ impl Attempts<'_> {
                     return Err(Unfinished::Cancelled(self.made));
                 }
                 () = time::sleep(delay) => {}
+            }
+            if !is_turned_away(&cause) {
+                reason = Some(cause);
             }
         }
         unreachable!("the last attempt returns")
@@ -297,6 +302,22 @@ impl Attempts<'_> {
     fn release(&self, sources: &[Source]) {
         self.shared.release(sources);
     }
+}
+
+fn is_turned_away(cause: &Cause) -> bool {
+    matches!(cause, Cause::Error(error) if error.is::<CircuitOpen>())
+}
+
+/// That nobody is let through says nothing of what is wrong; what went wrong before does.
+fn with_reason(cause: Cause, reason: Option<Cause>) -> Cause {
+    let Cause::Error(error) = cause else { return cause };
+    let reason = match (error.downcast_ref::<CircuitOpen>(), reason) {
+        (Some(open), Some(Cause::Error(reason))) => reason.context(*open),
+        (Some(open), Some(Cause::TimedOut(reason))) => crate::Error::new(reason).context(*open),
+        _ => return Cause::Error(error),
+    };
+    // The breaker closes some time, whatever was said of the reason.
+    Cause::Error(transient(reason))
 }
 
 /// How long a resource lets nobody through, if that is why an attempt failed.

@@ -182,9 +182,14 @@ impl Entry {
     fn remark(&self) -> String {
         match (&self.because, &self.note) {
             (Some(because), _) => format!("needs `{because}`"),
-            (None, Some(note)) => note.lines().next().unwrap_or_default().to_owned(),
+            (None, Some(note)) => note.replace('\n', " "),
             (None, None) => String::new(),
         }
+    }
+
+    /// A remark that would make the table wider than a screen, and stands beneath it.
+    fn long_remark(&self) -> Option<String> {
+        Some(self.remark()).filter(|remark| remark.chars().count() > WIDEST_REMARK)
     }
 
     /// Whether it did not come to its end because the run ended.
@@ -335,6 +340,9 @@ impl fmt::Debug for Report {
     }
 }
 
+/// In characters.
+const WIDEST_REMARK: usize = 32;
+
 /// One rule under the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
@@ -344,7 +352,9 @@ impl fmt::Display for Report {
         table.load_style(STYLE);
         let mut header =
             vec!["stage", "factory", "status", "start", "read", "process", "write", "total", "rows"];
-        let noted = self.entries().iter().any(|entry| !entry.remark().is_empty());
+        let short_remark =
+            |entry: &Entry| if entry.long_remark().is_some() { String::new() } else { entry.remark() };
+        let noted = self.entries().iter().any(|entry| !short_remark(entry).is_empty());
         if noted {
             header.push("remark");
         }
@@ -362,7 +372,7 @@ impl fmt::Display for Report {
             row.extend(times);
             row.push(entry.rows.map(thousands).unwrap_or_default());
             if noted {
-                row.push(entry.remark());
+                row.push(short_remark(entry));
             }
             table.add_row(row);
         }
@@ -373,6 +383,11 @@ impl fmt::Display for Report {
         }
         writeln!(f, "pipeline {} (run {})", self.pipeline(), self.run_id)?;
         writeln!(f, "{table}")?;
+        for entry in self.entries() {
+            if let Some(remark) = entry.long_remark() {
+                writeln!(f, "{}: {remark}", entry.factory)?;
+            }
+        }
         let (makespan, sum) = (self.makespan, self.sum());
         let at_once = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
         let (makespan, sum) = (duration(makespan), duration(sum));

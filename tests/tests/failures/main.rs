@@ -94,6 +94,7 @@ fn without_place(message: &str) -> String {
     text.to_owned()
 }
 
+mod breaking;
 mod faults;
 
 mod stopping;
