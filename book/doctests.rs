@@ -95,17 +95,17 @@ mod data {}
 #[doc = include_str!("src/running.md")]
 mod running {}
 
-#[doc = include_str!("src/conditions.md")]
-mod conditions {}
-
-#[doc = include_str!("src/operating.md")]
-mod operating {}
-
 #[doc = include_str!("src/error-handling.md")]
 mod error_handling {}
 
 #[doc = include_str!("src/resuming.md")]
 mod resuming {}
+
+#[doc = include_str!("src/conditions.md")]
+mod conditions {}
+
+#[doc = include_str!("src/operating.md")]
+mod operating {}
 
 #[doc = include_str!("src/testing.md")]
 mod testing {}

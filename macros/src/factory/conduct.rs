@@ -106,10 +106,12 @@ impl Conduct {
             let place = Place::of(resource);
             let at_resource = runtime(place.start);
             let reference = quote_spanned!(place.start=> &);
+            // Written by one hand, so that it is one variable whatever macro the path comes from.
+            let variable = Ident::new("resource", Span::call_site());
             let declared = quote_spanned! {place.start=>
-                let resource: &'static #at_resource::Resource = #reference #resource;
+                let #variable: &'static #at_resource::Resource = #reference #resource;
             };
-            quote!(.resource({ #declared resource }))
+            quote!(.resource({ #declared #variable }))
         });
         let checkpoint = self.checkpoint.then(|| quote!(.checkpoint()));
         let volatile = self.volatile.then(|| quote!(.volatile()));

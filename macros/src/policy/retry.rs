@@ -85,8 +85,11 @@ impl On {
             Self::If(function) => {
                 let place = Place::of(function);
                 let at_function = runtime(place.start);
-                let declared = quote_spanned!(place.start=> let on: #at_function::RetryIf = #function;);
-                quote!({ #declared #setl::RetryOn::If(on) })
+                // Written by one hand, so that it is one variable whatever macro the function comes from.
+                let variable = Ident::new("on", Span::call_site());
+                let declared =
+                    quote_spanned!(place.start=> let #variable: #at_function::RetryIf = #function;);
+                quote!({ #declared #setl::RetryOn::If(#variable) })
             }
         }
     }

@@ -163,6 +163,12 @@ impl Journal {
         Ok(written.map_err(WriteError::io("write", &self.path))?)
     }
 
+    /// From now on, there is no space to write to it.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn fill(&mut self) {
+        self.file = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    }
+
     pub(super) fn read(&mut self) -> Result<Content, WriteError> {
         let mut bytes = Vec::new();
         let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));

@@ -13,6 +13,7 @@ use super::journal::{self, Journal};
 use super::recover::{self, Recovered};
 use super::{Decision, KeptWrite, StagedWrite, Ticket};
 use crate::Error;
+use crate::run::panic::caught;
 
 /// Who made a write: an attempt of a factory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +241,7 @@ impl Commit {
         while let Some((owner, write)) = writes.next() {
             let target = write.target();
             let result = match joined.iter_mut().find(|(_, earlier)| earlier.target() == target) {
-                Some((_, earlier)) => earlier.join(write),
+                Some((_, earlier)) => contained(|| earlier.join(write)),
                 None => {
                     joined.push((owner, write));
                     Ok(())
@@ -255,7 +256,7 @@ impl Commit {
         for index in 0..this.writes.len() {
             let (owner, write) = &mut this.writes[index];
             let owner = *owner;
-            if let Err(error) = write.prepare() {
+            if let Err(error) = contained(|| write.prepare()) {
                 return Err(this.undo(Some(owner), error));
             }
         }
@@ -272,7 +273,7 @@ impl Commit {
         for (owner, write) in self.writes {
             targets.push(write.target());
             let owner = Some(owner);
-            write.commit().map_err(|error| CommitError::RolledBack { owner, error })?;
+            contained(|| write.commit()).map_err(|error| CommitError::RolledBack { owner, error })?;
         }
         Ok(targets)
     }
@@ -282,7 +283,7 @@ impl Commit {
         let record = || {
             self.journal = Some(create()?);
             for (_, write) in &mut self.writes {
-                self.tickets.push(write.ticket()?);
+                self.tickets.push(contained(|| write.ticket())?);
             }
             self.journal.as_mut().map_or(Ok(()), |journal| journal.record(self.tickets.clone()))
         };
@@ -307,7 +308,7 @@ impl Commit {
         // One that fails is no reason to leave the others behind.
         for (owner, write) in mem::take(&mut self.writes) {
             let target = write.target();
-            match write.commit() {
+            match contained(|| write.commit()) {
                 Ok(()) => committed.push(target),
                 Err(error) => {
                     open.push(target);
@@ -339,6 +340,11 @@ impl Commit {
     }
 }
 
+/// Calls what others wrote: one write that panics must not keep the others from their ends.
+fn contained<T>(call: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
+    caught(call).unwrap_or_else(|panic| Err(Error::msg(panic.line())))
+}
+
 /// Commits `writes` as a run does that has staged them, for tests that kill it.
 #[doc(hidden)]
 pub fn commit_together(state: &Path, writes: Vec<Box<dyn StagedWrite>>) -> crate::Result<Vec<String>> {
@@ -350,7 +356,7 @@ pub fn commit_together(state: &Path, writes: Vec<Box<dyn StagedWrite>>) -> crate
 }
 
 fn roll_back(writes: impl IntoIterator<Item = Write>) -> Vec<Error> {
-    writes.into_iter().filter_map(|(_, write)| write.rollback().err()).collect()
+    writes.into_iter().filter_map(|(_, write)| contained(|| write.rollback()).err()).collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::resume::{kept, restored};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Unfinished};
 use crate::commit::Owner;
 use crate::plan::Source;
-use crate::policy::{CircuitOpen, OnFailure, Policy, Retry, TimedOut, find, transient};
+use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, find, transient};
 
 /// Runs a factory under this policy.
 pub(super) fn supervised(
@@ -39,47 +39,10 @@ async fn supervise(
     replacement: Option<Replacement>,
     started: Instant,
 ) -> Outcome {
-    let step = shared.steps[node];
-    let plan = shared.plan.clone();
-    let fallback =
-        plan.factories[node].fallback.as_ref().filter(|_| policy.on_failure == OnFailure::Fallback);
-    let mut attempts = Attempts { shared: &shared, node, started, made: 0, earlier: 0, stands_in: false };
-    if let Some(ended) = restored(&shared, node).await {
-        return ended;
-    }
-    let first = match replacement {
-        Some(replacement) => attempts.replaced(replacement).await,
-        None => attempts.make(step, &policy, &plan.factories[node].sources).await,
-    };
-    let failure = match first {
-        Err(Unfinished::Failed(failure)) => failure,
-        other => {
-            attempts.release(unused_fallback(&plan.factories[node].fallback));
-            return other;
-        }
-    };
-    match (policy.on_failure, fallback, step.fallback) {
-        (OnFailure::Skip, ..) => Err(Unfinished::Skipped(Some(failure))),
-        (OnFailure::Fallback, Some(fallback), Some(stand_in)) => {
-            shared.emit(|| Event::FellBack { factory: &plan.factories[node].name, to: fallback.name });
-            attempts.stands_in = true;
-            attempts.earlier = attempts.made;
-            match attempts
-                .make(stand_in.step, &stand_in.step.policy.or(&plan.defaults), &fallback.sources)
-                .await
-            {
-                Ok(completed) => Ok(Completed { instead_of: Some(failure), ..completed }),
-                Err(Unfinished::Failed(second)) => Err(Unfinished::Failed(Box::new(Failure {
-                    fallback: Some((fallback.name, second)),
-                    ..*failure
-                }))),
-                Err(other) => Err(other),
-            }
-        }
-        _ => {
-            attempts.release(unused_fallback(&plan.factories[node].fallback));
-            Err(Unfinished::Failed(failure))
-        }
+    let mut attempts = Attempts { shared: &shared, node, started, made: 0, of_others: 0, stands_in: false };
+    match attempts.under(policy, replacement).await {
+        Err(Unfinished::Cancelled(_)) => Err(Unfinished::Cancelled(attempts.made)),
+        other => other,
     }
 }
 
@@ -94,9 +57,9 @@ struct Attempts<'run> {
     /// When the first began.
     started: Instant,
     made: u32,
+    /// Those of them that were made by the factory that it stands in for.
+    of_others: u32,
     stands_in: bool,
-    /// How many of them were made by the one that another stands in for.
-    earlier: u32,
 }
 
 /// How an attempt ended that delivered nothing.
@@ -106,6 +69,56 @@ enum Ended {
 }
 
 impl Attempts<'_> {
+    async fn under(&mut self, policy: Policy, replacement: Option<Replacement>) -> Outcome {
+        let shared = self.shared;
+        let step = shared.steps[self.node];
+        let factory = &shared.plan.factories[self.node];
+        let fallback = factory.fallback.as_ref().filter(|_| policy.on_failure == OnFailure::Fallback);
+        if let Some(ended) = restored(shared, self.node).await {
+            return ended;
+        }
+        let first = match replacement {
+            Some(replacement) => self.replaced(replacement).await,
+            None => self.make(step, &policy, &factory.sources).await,
+        };
+        let failure = match first {
+            Err(Unfinished::Failed(failure)) => failure,
+            other => {
+                self.release(unused_fallback(&factory.fallback));
+                return other;
+            }
+        };
+        match (policy.on_failure, fallback, step.fallback) {
+            // What is told to end often does so with an error, which nobody has to make up for.
+            (OnFailure::Skip | OnFailure::Fallback, ..) if shared.cancel.is_cancelled() => {
+                self.release(unused_fallback(&factory.fallback));
+                Err(Unfinished::Cancelled(self.made))
+            }
+            (OnFailure::Skip, ..) => Err(Unfinished::Skipped(Some(failure))),
+            // In a run that keeps going, what it takes may have failed, too.
+            (OnFailure::Fallback, Some(fallback), Some(stand_in))
+                if shared.has_all(&fallback.sources, fallback.deliveries) =>
+            {
+                shared.emit(|| Event::FellBack { factory: &factory.name, to: fallback.name });
+                self.stands_in = true;
+                self.of_others = self.made;
+                let policy = stand_in.step.policy.or(&shared.plan.defaults);
+                match self.make(stand_in.step, &policy, &fallback.sources).await {
+                    Ok(completed) => Ok(Completed { instead_of: Some(failure), ..completed }),
+                    Err(Unfinished::Failed(second)) => Err(Unfinished::Failed(Box::new(Failure {
+                        fallback: Some((fallback.name, second)),
+                        ..*failure
+                    }))),
+                    Err(other) => Err(other),
+                }
+            }
+            _ => {
+                self.release(unused_fallback(&factory.fallback));
+                Err(Unfinished::Failed(failure))
+            }
+        }
+    }
+
     /// Lets what a test puts in the place of the factory have its one attempt.
     async fn replaced(&mut self, replacement: Replacement) -> Outcome {
         self.made = 1;
@@ -120,25 +133,32 @@ impl Attempts<'_> {
 
     fn failed(&self, cause: Cause) -> Unfinished {
         let phase = self.shared.phases[self.node].get();
-        let attempts = self.made - self.earlier;
-        Unfinished::Failed(Box::new(Failure { phase, cause, attempts, fallback: None }))
+        Unfinished::Failed(Box::new(Failure {
+            phase,
+            cause,
+            attempts: self.made - self.of_others,
+            fallback: None,
+        }))
     }
 
     /// Tries until it succeeds, fails for good, or may not be tried again.
     async fn make(&mut self, step: Step, policy: &Policy, sources: &[Source]) -> Outcome {
         let shared = self.shared;
-        let deadline =
-            policy.total_timeout.and_then(|total| Some((now().checked_add(total)?, TimedOut::total(total))));
+        let deadline = policy.total_timeout.and_then(|total| after(total, TimedOut::total(total)));
         let mut delays = policy.retry.map(|retry| retry.waits()).into_iter().flatten();
         let retries = policy.retry.map_or(0, |retry| retry.times);
         // What went wrong before a resource let nobody through any more.
         let mut reason = None;
         for tried in 0.. {
+            if shared.cancel.is_cancelled() {
+                self.release(sources);
+                return Err(Unfinished::Cancelled(self.made));
+            }
             self.made += 1;
             let leaves = tried < retries;
             let owner = Owner { node: self.node, attempt: self.made };
             let begun = Instant::now();
-            let ended = self.attempt(step, policy, owner, leaves, deadline).await;
+            let ended = self.attempt(step, policy, sources, (owner, leaves), deadline).await;
             if ended.is_err() {
                 shared.discard(owner).await;
             }
@@ -171,9 +191,7 @@ impl Attempts<'_> {
                 }
             };
             // Waiting longer than there is time would only lose the cause.
-            if deadline
-                .is_some_and(|(deadline, _)| now().checked_add(delay).is_none_or(|then| then >= deadline))
-            {
+            if deadline.is_some_and(|(deadline, _)| delay >= deadline - now()) {
                 self.release(sources);
                 return Err(self.failed(with_reason(cause, reason)));
             }
@@ -182,7 +200,7 @@ impl Attempts<'_> {
                 biased;
                 () = shared.cancel.cancelled() => {
                     self.release(sources);
-                    return Err(Unfinished::Cancelled);
+                    return Err(Unfinished::Cancelled(self.made));
                 }
                 () = time::sleep(delay) => {}
             }
@@ -198,23 +216,22 @@ impl Attempts<'_> {
         &self,
         step: Step,
         policy: &Policy,
-        owner: Owner,
-        leaves: bool,
+        sources: &[Source],
+        (owner, leaves): (Owner, bool),
         deadline: Option<(time::Instant, TimedOut)>,
     ) -> Result<Completed, Ended> {
         let shared = self.shared;
-        let permit = match policy.resource {
-            Some(resource) => tokio::select! {
-                biased;
-                () = shared.cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled)),
-                permit = shared.resources.enter(shared.effective.resource(resource)) => {
-                    Some(permit.map_err(|open| Ended::Failed(Cause::Error(open.into())))?)
-                }
-                timed_out = time_is_up(deadline) => return Err(Ended::Failed(Cause::TimedOut(timed_out))),
-            },
-            None => None,
-        };
         shared.phases[self.node].set(Phase::Assemble);
+        let permit = match self.permit(policy, deadline).await {
+            Ok(permit) => permit,
+            Err(ended) => {
+                // It has taken nothing, and no other attempt does.
+                if !leaves {
+                    self.release(sources);
+                }
+                return Err(ended);
+            }
+        };
         let token = step.blocking.then(|| shared.cancel.child_token());
         let job = Job {
             shared: Arc::clone(shared),
@@ -225,8 +242,7 @@ impl Attempts<'_> {
             cancel: token.clone(),
         };
         let live = Live { owner, future: Some((step.run)(job)) };
-        let limit =
-            policy.timeout.and_then(|limit| Some((now().checked_add(limit)?, TimedOut::attempt(limit))));
+        let limit = policy.timeout.and_then(|limit| after(limit, TimedOut::attempt(limit)));
         let limit = match (limit, deadline) {
             (Some(limit), Some(deadline)) => Some(if limit.0 <= deadline.0 { limit } else { deadline }),
             (limit, deadline) => limit.or(deadline),
@@ -243,6 +259,23 @@ impl Attempts<'_> {
             }
         }
         ended
+    }
+
+    /// A place at the resource, if there is one.
+    async fn permit(
+        &self,
+        policy: &Policy,
+        deadline: Option<(time::Instant, TimedOut)>,
+    ) -> Result<Option<Permit>, Ended> {
+        let Some(resource) = policy.resource else { return Ok(None) };
+        tokio::select! {
+            biased;
+            () = self.shared.cancel.cancelled() => Err(Ended::Unfinished(Unfinished::Cancelled(self.made))),
+            permit = self.shared.resources.enter(self.shared.effective.resource(resource)) => {
+                permit.map(Some).map_err(|open| Ended::Failed(Cause::Error(open.into())))
+            }
+            timed_out = time_is_up(deadline) => Err(Ended::Failed(Cause::TimedOut(timed_out))),
+        }
     }
 
     fn may_retry(&self, retry: &Retry, cause: &Cause) -> bool {
@@ -299,6 +332,11 @@ fn now() -> time::Instant {
     time::Instant::now()
 }
 
+/// When the time is up, unless that is later than there are times.
+fn after(limit: Duration, timed_out: TimedOut) -> Option<(time::Instant, TimedOut)> {
+    Some((now().checked_add(limit)?, timed_out))
+}
+
 /// Ends when the time is up, if it ever is.
 async fn time_is_up(limit: Option<(time::Instant, TimedOut)>) -> TimedOut {
     match limit {
@@ -333,7 +371,7 @@ async fn within(
         None => tokio::select! {
             biased;
             ended = &mut live => return ended,
-            () = cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled)),
+            () = cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled(1))),
             timed_out = time_is_up(limit) => timed_out,
         },
     };

@@ -29,7 +29,7 @@ use super::sync::held;
 use crate::checkpoint::{FingerprintOf, Session};
 use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
-use crate::plan::{PlanRef, Source};
+use crate::plan::{Delivery, PlanRef, Source};
 use crate::policy::{Classifier, Effective, Resources, Transience, classify_by, unmark};
 
 /// Stands in for a factory: see [`testing`](crate::testing).
@@ -88,7 +88,7 @@ pub struct Shared {
     keep_going: bool,
     /// Whether a factory has failed, and the run goes on.
     troubled: AtomicBool,
-    /// Whether the first failure came after the run was told to end.
+    /// Whether a failure came after the run was told to end, and nothing else had ended it.
     interrupted: AtomicBool,
     failures: Mutex<Vec<FactoryError>>,
     notes: Mutex<Vec<(usize, String)>>,
@@ -105,6 +105,10 @@ pub struct Shared {
     transaction: OnceLock<Transaction>,
     /// How writes outside of the transaction are undone, in the order in which they were completed.
     undone: Mutex<Vec<(usize, Undone)>>,
+    /// Whether the writes are visible, or will be.
+    decided: AtomicBool,
+    /// Whether a task of its own undoes the writes.
+    undone_in_task: AtomicBool,
     over: Notify,
     is_over: AtomicBool,
 }
@@ -188,6 +192,8 @@ impl Shared {
             state_dir: options.state_dir.clone(),
             transaction: OnceLock::new(),
             undone: Mutex::default(),
+            decided: AtomicBool::new(false),
+            undone_in_task: AtomicBool::new(false),
             over: Notify::new(),
             is_over: AtomicBool::new(false),
         }
@@ -286,13 +292,43 @@ impl Shared {
     pub(crate) async fn discard(self: &Arc<Self>, owner: Owner) {
         if self.transaction.get().is_some_and(|transaction| !transaction.is_empty()) {
             let shared = Arc::clone(self);
-            self.pool.run(move || drop(shared.transaction().discard(|of| of == owner))).await;
+            let discard = move || drop(shared.transaction().discard(|of| of == owner));
+            self.pool.run(move || contained(discard)).await;
         }
     }
 
-    /// How writes outside of the transaction are undone, in the order in which they were completed.
-    pub(crate) fn take_undone(&self) -> Vec<(usize, Undone)> {
-        std::mem::take(&mut *held(self.undone.lock()))
+    /// How the write outside of the transaction is undone that was completed last, of those that are left.
+    pub(crate) fn last_undone(&self) -> Option<(usize, Undone)> {
+        held(self.undone.lock()).pop()
+    }
+
+    /// Whether there is anything to undo outside of the transaction.
+    pub(crate) fn has_undone(&self) -> bool {
+        !held(self.undone.lock()).is_empty()
+    }
+
+    /// From now on nothing is undone.
+    pub(crate) fn decide(&self) {
+        self.decided.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_decided(&self) -> bool {
+        self.decided.load(Ordering::Acquire)
+    }
+
+    /// Says that a task of its own undoes the writes, one after another.
+    pub(crate) fn undo_in_task(&self) {
+        self.undone_in_task.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_undone_in_task(&self) -> bool {
+        self.undone_in_task.load(Ordering::Acquire)
+    }
+
+    /// Drops what is needed to undo writes: they stay.
+    pub(crate) fn forget_undone(&self) {
+        let undone = std::mem::take(&mut *held(self.undone.lock()));
+        undone.into_iter().for_each(|undo| contained(|| drop(undo)));
     }
 
     /// Whether another attempt may succeed.
@@ -321,7 +357,7 @@ impl Shared {
         std::mem::take(&mut *held(self.notes.lock()))
     }
 
-    /// Whether the run was told to end before anything failed.
+    /// Whether the run was told to end before it failed.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Acquire)
     }
@@ -381,23 +417,25 @@ impl Shared {
             }
         }
         if self.troubled.load(Ordering::Acquire) {
-            let delivers = |source: &Source, optional: bool| match *source {
-                Source::Factory(above) => {
-                    self.records[above].get().is_some_and(|record| match record.status {
-                        Status::Succeeded | Status::Restored | Status::NotSelected => true,
-                        Status::Skipped => optional,
-                        _ => false,
-                    })
-                }
-                Source::Input(_) | Source::Context => true,
-            };
-            let mut taken = factory.sources.iter().zip(factory.deliveries);
-            if !taken.all(|(source, delivery)| delivers(source, delivery.optional)) {
+            if !self.has_all(&factory.sources, factory.deliveries) {
                 self.release_all(node);
                 return false;
             }
         }
         true
+    }
+
+    /// Whether all is there that these deliveries need, although something has failed.
+    pub(crate) fn has_all(&self, sources: &[Source], deliveries: &[Delivery]) -> bool {
+        let is_there = |source: &Source, optional: bool| match *source {
+            Source::Factory(above) => self.records[above].get().is_some_and(|record| match record.status {
+                Status::Succeeded | Status::Restored | Status::NotSelected => true,
+                Status::Skipped => optional,
+                _ => false,
+            }),
+            Source::Input(_) | Source::Context => true,
+        };
+        sources.iter().zip(deliveries).all(|(source, delivery)| is_there(source, delivery.optional))
     }
 
     pub(crate) fn release_all(&self, node: usize) {
@@ -444,8 +482,8 @@ impl Shared {
         self.emit(|| Event::Skipped { factory: &self.plan.factories[node].name });
     }
 
-    fn cancelled(&self, node: usize, started: Instant) {
-        self.ended_early(node, Status::Cancelled, started, 1);
+    fn cancelled(&self, node: usize, started: Instant, attempts: u32) {
+        self.ended_early(node, Status::Cancelled, started, attempts);
         self.emit(|| Event::Cancelled { factory: &self.plan.factories[node].name });
     }
 
@@ -456,7 +494,8 @@ impl Shared {
         {
             let mut failures = held(self.failures.lock());
             // What ends early because it is told to often does so with an error.
-            if failures.is_empty() && self.linked && self.cancel.is_cancelled() {
+            let may_be_because_of_it = failures.is_empty() || self.keep_going;
+            if may_be_because_of_it && self.linked && self.cancel.is_cancelled() {
                 self.interrupted.store(true, Ordering::Release);
             }
             failures.push(error);
@@ -696,12 +735,14 @@ fn advance(
         Ok(Poll::Ready(Err(Unfinished::LeftOut))) => shared.left_out(node, Status::NotSelected),
         Ok(Poll::Ready(Err(Unfinished::Skipped(failure)))) => shared.skipped(node, failure, running.started),
         Err(panic) => shared.failed(node, failed(panic), running.started),
-        Ok(Poll::Ready(Err(Unfinished::Cancelled))) => shared.cancelled(node, running.started),
+        Ok(Poll::Ready(Err(Unfinished::Cancelled(attempts)))) => {
+            shared.cancelled(node, running.started, attempts);
+        }
         Ok(Poll::Pending) if running.cancellable => {
             let cancelled =
                 running.cancelled.get_or_insert_with(|| Box::pin(shared.cancel.clone().cancelled_owned()));
             ready!(cancelled.as_mut().poll(cx));
-            shared.cancelled(node, running.started);
+            shared.cancelled(node, running.started, 1);
         }
         Ok(Poll::Pending) => return Poll::Pending,
     }
@@ -722,7 +763,7 @@ impl Drop for Driver {
             }
             At::Before(node) => Some(node),
             At::In(node, running) => {
-                shared.cancelled(node as usize, running.started);
+                shared.cancelled(node as usize, running.started, 1);
                 contained(|| drop(running));
                 Some(node)
             }

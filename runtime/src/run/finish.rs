@@ -6,7 +6,7 @@ use super::current::{Current, Scoped};
 use super::error::{Cause, FactoryError};
 use super::event::Event;
 use super::executor::Shared;
-use super::panic::caught;
+use super::panic::{caught, contained};
 use super::report::{Phase, Status};
 use super::resume::{EARLIER, forget, mark_forgotten};
 use super::step::{Failure, Undone};
@@ -35,16 +35,23 @@ pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
     let committed = shared.pool.run(move || {
         let transaction = of_run.transaction();
         // Attempts that failed have left nothing, but for what came too late to be noticed by them.
-        transaction.discard(|owner| !of_run.has_delivered(owner));
-        caught(|| {
+        contained(|| drop(transaction.discard(|owner| !of_run.has_delivered(owner))));
+        let committed = caught(|| {
             let marked = mark_forgotten(&of_run);
             let mark = marked.map_err(|error| CommitError::RolledBack { owner: None, error })?;
             let mut targets = transaction.commit()?;
             targets.retain(|target| Some(target) != mark.as_ref());
-            // What cannot be removed now is removed by the next run, which finds the mark.
-            let _ = forget(&of_run);
             Ok(targets)
-        })
+        });
+        // Here, since the run may be dropped by now.
+        if matches!(committed, Ok(Ok(_) | Err(CommitError::Unfinished { .. }))) {
+            of_run.decide();
+        }
+        if let Ok(Ok(_)) = committed {
+            // What cannot be removed now is removed by the next run, which finds the mark.
+            contained(|| drop(forget(&of_run)));
+        }
+        committed
     });
     match committed.await {
         Some(Ok(Ok(targets))) => Written::Committed(targets),
@@ -71,7 +78,7 @@ fn failure(shared: &Shared, owner: Option<Owner>, cause: Cause) -> FactoryError 
 /// What cannot be undone does not keep the rest from being undone.
 pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
-    for (node, undo) in shared.take_undone().into_iter().rev() {
+    while let Some((node, undo)) = shared.last_undone() {
         shared.emit(|| Event::RollingBack { factory: &shared.plan.factories[node].name });
         let of_run = Arc::clone(shared);
         let forgotten = shared.pool.run(move || super::resume::forget_undone(&of_run, node)).await;
@@ -83,13 +90,31 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     }
     if shared.writes_of_run().is_some_and(|writes| !writes.is_empty()) {
         let of_run = Arc::clone(shared);
-        let errors = shared.pool.run(move || of_run.transaction().discard(|_| true)).await;
-        for error in errors.into_iter().flatten() {
-            let failure =
-                Failure { phase: Phase::Rollback, cause: Cause::Error(error), attempts: 1, fallback: None };
+        let discarded = shared.pool.run(move || caught(|| of_run.transaction().discard(|_| true))).await;
+        let causes = match discarded {
+            Some(Ok(errors)) => errors.into_iter().map(Cause::Error).collect(),
+            Some(Err(panic)) => vec![panic],
+            None => Vec::new(),
+        };
+        for cause in causes {
+            let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
             failures.push(shared.error_of(0, failure));
         }
     }
+    failures
+}
+
+/// As [`roll_back`], also if nobody waits for it any more.
+pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryError> {
+    let mut failures = Vec::new();
+    if shared.has_undone() {
+        let of_task = Arc::clone(shared);
+        shared.undo_in_task();
+        let task = tokio::spawn(async move { roll_back(&of_task).await });
+        // It gives nothing where the runtime shuts down; what is left to do then is done here.
+        failures = task.await.unwrap_or_default();
+    }
+    failures.extend(roll_back(shared).await);
     failures
 }
 

@@ -11,7 +11,7 @@ mod handling;
 #[cfg(all(test, setl_loom))]
 mod loom;
 mod outcome;
-mod panic;
+pub(crate) mod panic;
 mod report;
 pub(crate) mod resume;
 mod runner;

@@ -30,7 +30,7 @@ pub(super) fn watch() {
 }
 
 /// Calls `work`; a panic becomes a cause.
-pub(super) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Cause> {
+pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Cause> {
     catch_unwind(AssertUnwindSafe(work)).map_err(cause_of)
 }
 

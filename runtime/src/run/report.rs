@@ -323,12 +323,9 @@ impl Report {
         self.records.len() - self.records.iter().flatten().filter(without).count()
     }
 
-    /// Whether all that was to run has delivered, or was left out as it may be.
-    pub(crate) fn is_complete(&self) -> bool {
-        let done = |status: Status| {
-            status.has_delivered() || matches!(status, Status::Skipped | Status::NotSelected)
-        };
-        self.records.iter().all(|record| record.is_some_and(|record| done(record.status)))
+    /// Whether anything did not come to its end because the run ended.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.entries().iter().any(Entry::was_stopped)
     }
 }
 

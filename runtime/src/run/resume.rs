@@ -113,7 +113,7 @@ pub(super) async fn restored(
             Err(Unfinished::Error(error))
         }
         Some(Err(panic)) => Err(Unfinished::Error(anyhow::Error::msg(panic.line()))),
-        None => Err(Unfinished::Cancelled),
+        None => Err(Unfinished::Cancelled(0)),
     };
     shared.release_all(node);
     Some(ended)

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::error::{Failures, RunError};
 use super::event::{Event, Observer};
 use super::executor::{Launch, Replacement, Shared, Steps, Why};
-use super::finish::{Written, commit, roll_back};
+use super::finish::{Written, commit, roll_back, roll_back_for_certain};
 use super::handling;
 use super::outcome::{Outcome, Partial, Run};
 use super::panic::watch;
@@ -395,9 +395,9 @@ impl<P> Runner<P> {
         let Self { mut launch, mut options, .. } = self;
         let pipeline = launch.plan.clone().pipeline.clone();
         let cannot_start = |error| Outcome { run: None, error: Some(error) };
-        if Handle::try_current().is_err() {
+        let Ok(runtime) = Handle::try_current() else {
             return cannot_start(RunError::NoRuntime { pipeline: pipeline.to_string() });
-        }
+        };
         let mut conduct = match handling::of_run(&launch, &mut options) {
             Ok(conduct) => conduct,
             Err(mistakes) => {
@@ -432,7 +432,7 @@ impl<P> Runner<P> {
             false => None,
         };
         let deadline = options.deadline.map(|deadline| stop_after(&shared, deadline));
-        let mut unattended = Unattended(Some(Arc::clone(&shared)));
+        let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime };
         shared.run().await;
         drop(deadline);
         let ending = Ending {
@@ -441,7 +441,7 @@ impl<P> Runner<P> {
             commits_partial: options.commit_partial,
         };
         let outcome = finish(&shared, ending).await;
-        unattended.0 = None;
+        unattended.run = None;
         drop(ctrl_c);
         outcome
     }
@@ -459,9 +459,12 @@ struct Ending {
 async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     let mut failures = shared.take_failures();
     let mut report = Report::of(shared);
-    let stopped = failures.is_empty() && shared.is_stopped() && !report.is_complete();
-    let interrupted = stopped || shared.was_interrupted();
-    report.kept_going = ending.keeps_going && !interrupted && report.succeeded() > 0;
+    // What goes on after a failure ends early only when it is told to.
+    let may_be_told_to = failures.is_empty() || ending.keeps_going;
+    let stopped = may_be_told_to && shared.is_stopped() && report.was_stopped();
+    let mut interrupted = stopped || shared.was_interrupted();
+    let kept_going = ending.keeps_going && !failures.is_empty() && report.succeeded() > 0;
+    report.kept_going = kept_going && !interrupted;
     let mut unfinished = None;
     let mut commits = !interrupted && (failures.is_empty() || ending.commits_partial);
     if commits {
@@ -469,6 +472,8 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
             Written::Committed(targets) => report.committed = targets,
             Written::RolledBack(failure) => {
                 commits = false;
+                // Only a runtime that shuts down keeps it from being tried.
+                interrupted |= failure.is_none();
                 failures.extend(failure);
             }
             Written::Unfinished(failure, committed) => {
@@ -477,8 +482,11 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
             }
         }
     }
-    if !commits {
-        let of_rollback = roll_back(shared).await;
+    if commits {
+        // What would have been undone may hold a context, and with it this run.
+        shared.forget_undone();
+    } else {
+        let of_rollback = roll_back_for_certain(shared).await;
         failures.extend(of_rollback);
     }
     let boxed = || Box::new(report.clone());
@@ -505,15 +513,24 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
 }
 
 /// A run that nobody awaits any more, if it is dropped before its end: what it did is undone nevertheless.
-struct Unattended(Option<Arc<Shared>>);
+struct Unattended {
+    run: Option<Arc<Shared>>,
+    /// It may be dropped elsewhere.
+    runtime: Handle,
+}
 
 impl Drop for Unattended {
     fn drop(&mut self) {
-        let (Some(shared), Ok(runtime)) = (self.0.take(), Handle::try_current()) else { return };
-        runtime.spawn(async move {
+        let Some(shared) = self.run.take() else { return };
+        self.runtime.spawn(async move {
+            // With the last of its blocking work, which may be its commit.
             shared.ended().await;
-            // Nobody is left to tell of what could not be undone.
-            roll_back(&shared).await;
+            if shared.is_decided() {
+                shared.forget_undone();
+            } else if !shared.is_undone_in_task() {
+                // Nobody is left to tell of what could not be undone.
+                roll_back(&shared).await;
+            }
         });
     }
 }

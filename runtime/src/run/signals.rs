@@ -61,8 +61,11 @@ pub(super) fn stop_after(shared: &Arc<Shared>, deadline: Duration) -> AbortOnDro
     let shared = Arc::clone(shared);
     AbortOnDrop(tokio::spawn(async move {
         tokio::time::sleep(deadline).await;
-        shared.set_why(Why::Deadline);
-        shared.cancel.cancel();
+        // A run that is about to end anyway ends because of what came first.
+        if !shared.cancel.is_cancelled() {
+            shared.set_why(Why::Deadline);
+            shared.cancel.cancel();
+        }
     }))
 }
 

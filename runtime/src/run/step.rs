@@ -54,7 +54,8 @@ pub(crate) enum Unfinished {
     LeftOut,
     /// It is left out: by its condition, or because it failed.
     Skipped(Option<Box<Failure>>),
-    Cancelled,
+    /// It was dropped, or told to end, in this attempt.
+    Cancelled(u32),
 }
 
 /// How a factory failed for good.
@@ -135,7 +136,7 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     let live = move || {
         // It may have waited long for a thread.
         if job.shared.is_stopped() {
-            return Err(Unfinished::Cancelled);
+            return Err(Unfinished::Cancelled(1));
         }
         job.started = Instant::now();
         let cancel = job.cancel();
@@ -144,7 +145,7 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
                 biased;
                 outcome = live::<F>(job) => outcome,
                 // Only where it waits.
-                () = cancel.cancelled() => Err(Unfinished::Cancelled),
+                () = cancel.cancelled() => Err(Unfinished::Cancelled(1)),
             }
         };
         current.scope(|| runtime.block_on(live))
@@ -153,14 +154,14 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
         shared.pool.run(live).await.unwrap_or_else(|| {
             // The runtime shuts down, but not with this future in it.
             shared.stop();
-            Err(Unfinished::Cancelled)
+            Err(Unfinished::Cancelled(1))
         })
     })
 }
 
 /// A factory with its deliveries, unless its condition leaves it out.
 fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
-    let deliveries = F::receive(&mut Inbox { job })?;
+    let deliveries = F::receive(&mut Inbox { job, next: 0 })?;
     if F::POLICY.conditional && !F::is_due(&deliveries)? {
         return Err(Unfinished::Skipped(None));
     }
@@ -221,6 +222,17 @@ fn undone<F: Factory>(undo: Undo<F>, factory: F) -> Undone {
 /// [`FactoryItem::DELIVERIES`]: crate::factory::FactoryItem::DELIVERIES
 pub struct Inbox<'run> {
     job: &'run Job,
+    /// Deliveries are taken in their order: this is the first that is not.
+    next: usize,
+}
+
+impl Drop for Inbox<'_> {
+    /// What a factory does not take because it fails before is for others, or for nobody.
+    fn drop(&mut self) {
+        if !self.job.leaves {
+            self.job.shared.release(self.taken().1.get(self.next..).unwrap_or_default());
+        }
+    }
 }
 
 impl Inbox<'_> {
@@ -237,6 +249,7 @@ impl Inbox<'_> {
     /// # Errors
     /// None today.
     pub fn take_optional<T: Owned>(&mut self, delivery: usize) -> Result<Option<T>> {
+        self.next = delivery + 1;
         match self.job.shared.slot(self.source(delivery)) {
             Some(slot) if self.job.leaves => Ok(slot.peek()),
             Some(slot) => Ok(slot.take()),
@@ -260,6 +273,7 @@ impl Inbox<'_> {
     /// # Errors
     /// None today.
     pub fn share_optional<T: Send + Sync + 'static>(&mut self, delivery: usize) -> Result<Option<Arc<T>>> {
+        self.next = delivery + 1;
         let payload = match self.job.shared.slot(self.source(delivery)) {
             Some(slot) if self.job.leaves => slot.peek_shared(),
             Some(slot) => slot.share(),

@@ -1,5 +1,7 @@
 //! Crashes are played: a commit is taken so far and no further, and another transaction recovers.
 
+mod later;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -242,6 +244,34 @@ fn what_cannot_be_prepared_rolls_back_all() {
     assert!(!world.path("state").exists());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_journal_that_cannot_be_written_rolls_back_all() {
+    for recorded in [false, true] {
+        let world = World::new();
+        let mut commit = Commit::prepare(world.staged()).unwrap();
+        let create = || {
+            let mut journal = Journal::create(&world.path("state"), Uuid::now_v7(), "")?;
+            if !recorded {
+                journal.fill();
+            }
+            Ok(journal)
+        };
+        let mut result = commit.record(create);
+        if recorded {
+            result.unwrap();
+            commit.arm().unwrap();
+            commit.journal.as_mut().unwrap().fill();
+            result = commit.decide();
+        }
+        let Err(CommitError::RolledBack { owner: None, error }) = result else {
+            panic!("it is committed");
+        };
+        assert!(format!("{error:#}").contains("No space left"), "{error:#}");
+        world.check_old();
+    }
+}
+
 #[test]
 fn what_fails_after_the_decision_is_finished_later() {
     let world = World::new();
@@ -365,110 +395,4 @@ fn what_dead_processes_have_left_is_removed_and_nothing_else() {
     assert_eq!(world.content().len(), 3 + 1 + 4);
     living.commit().unwrap();
     assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "living");
-}
-
-/// What a checkpoint keeps outlives runs until it is committed, whoever dies meanwhile.
-#[test]
-fn kept_writes() {
-    for journaled in [false, true] {
-        let world = World::new();
-        let enlist = |transaction: &Transaction| {
-            for (owner, write) in world.staged() {
-                transaction.enlist(owner, write).unwrap();
-            }
-        };
-        let first = world.transaction();
-        enlist(&first);
-        let keep = |node| first.detach(owner(node)).unwrap().unwrap();
-        let kept: Vec<_> = if journaled { (0..5).map(keep).collect() } else { vec![keep(2)] };
-        drop(first);
-        let json = serde_json::to_string(&kept).unwrap();
-        let kept: Vec<Vec<KeptWrite>> = serde_json::from_str(&json).unwrap();
-
-        let adopt = || {
-            let run = world.transaction();
-            kept.iter().enumerate().for_each(|(node, kept)| run.adopt(owner(node), kept).unwrap());
-            run
-        };
-        let second = adopt();
-        assert!(world.transaction().adopt(owner(0), &kept[0]).unwrap_err().to_string().contains("in use"));
-        drop(second);
-        if journaled {
-            // It dies before it is decided; what was kept has its name back.
-            let second = adopt();
-            let mut commit = Commit::prepare(mem::take(&mut *second.lock())).unwrap();
-            commit.record(|| Journal::create(&world.path("state"), Uuid::now_v7(), "")).unwrap();
-            commit.arm().unwrap();
-            die(commit);
-            world.recover();
-        }
-        adopt().commit().unwrap();
-        if journaled {
-            world.check_new();
-        } else {
-            world.check(&[("/replaced", "old"), ("/appended", "n\nold"), ("/parts/new.txt", "new")]);
-        }
-        assert!(world.transaction().adopt(owner(0), &kept[0]).unwrap_err().to_string().contains("not there"));
-        kept.into_iter().flatten().for_each(|kept| kept.discard().unwrap());
-    }
-    let world = World::new();
-    let run = world.transaction();
-    run.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
-    let kept = run.keep(owner(0)).unwrap().unwrap();
-    run.commit().unwrap();
-    assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "new");
-    kept.into_iter().for_each(|kept| kept.discard().unwrap());
-    assert_eq!(world.content().len(), 3);
-}
-
-#[derive(Debug)]
-struct Prepared(&'static str);
-
-impl StagedWrite for Prepared {
-    fn target(&self) -> String {
-        format!("table {}", self.0)
-    }
-
-    fn ticket(&mut self) -> crate::Result<Ticket> {
-        Ok(Ticket::Place { place: self.target(), token: self.0.to_owned() })
-    }
-
-    fn commit(self: Box<Self>) -> crate::Result<()> {
-        Err(Error::msg("the connection is lost"))
-    }
-
-    fn rollback(self: Box<Self>) -> crate::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn other_systems_settle_what_they_have_prepared() {
-    let world = World::new();
-    let run = world.transaction();
-    run.enlist(owner(0), Box::new(Prepared("a"))).unwrap();
-    run.enlist(owner(1), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
-    run.enlist(owner(2), Box::new(Prepared("b"))).unwrap();
-    assert!(run.keep(owner(0)).unwrap().is_none());
-    assert!(matches!(run.commit(), Err(CommitError::Unfinished { .. })));
-    drop(run);
-
-    let next = world.transaction();
-    next.recover().unwrap();
-    let settled = Mutex::new(Vec::new());
-    let settle = |token: &str, decision| {
-        settled.lock().unwrap().push((token.to_owned(), decision));
-        Ok(())
-    };
-    let report = super::super::recover(world.path("state")).unwrap();
-    assert_eq!(report.waiting, ["table a", "table b"]);
-    for place in ["table a", "table a", "table c"] {
-        next.settle(place, &settle).unwrap();
-    }
-    let after = world.transaction();
-    after.recover().unwrap();
-    after.settle("table b", &settle).unwrap();
-    let expected = ["a", "b"].map(|token| (token.to_owned(), Decision::Commit));
-    assert_eq!(*settled.lock().unwrap(), expected);
-    assert!(journal::paths(&world.path("state")).unwrap().is_empty());
 }
