@@ -10,4 +10,7 @@ mod check;
 mod factories;
 mod grid;
 mod model;
+mod payload;
+mod random;
 mod script;
+mod writes;

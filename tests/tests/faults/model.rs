@@ -27,8 +27,6 @@ pub enum Why {
     },
     /// The resource let nobody through.
     Refused,
-    /// It kept a thread until it was told to end.
-    ToldToEnd,
 }
 
 impl Why {
@@ -216,9 +214,8 @@ impl Case {
     pub fn predict(&self) -> Vec<Predicted> {
         let selected = self.selected();
         let mut all: Vec<Predicted> = Vec::with_capacity(self.nodes.len());
-        for node in 0..self.nodes.len() {
-            let predicted =
-                if selected[node] { self.predict_one(node, &all) } else { nothing(Fate::LeftOut) };
+        for (node, selected) in selected.into_iter().enumerate() {
+            let predicted = if selected { self.predict_one(node, &all) } else { nothing(Fate::LeftOut) };
             all.push(predicted);
         }
         all
@@ -269,7 +266,7 @@ impl Case {
         };
         if this.ends.is_none() {
             this.ends = match this.fate {
-                Fate::Fails(_) if !self.keep_going => Some(Ends::Fails),
+                Fate::Fails(_) if !self.goes_on() => Some(Ends::Fails),
                 Fate::Hangs => Some(Ends::Hangs),
                 _ => None,
             };
