@@ -16,7 +16,7 @@ use super::executor::{Replacement, Shared, replaced};
 use super::panic::{caught, contained};
 use super::report::Phase;
 use super::resume::{kept, restored};
-use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Unfinished};
+use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Trial, Unfinished};
 use crate::commit::Owner;
 use crate::plan::Source;
 use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, find, transient};
@@ -104,7 +104,10 @@ impl Attempts<'_> {
                 self.of_others = self.made;
                 let policy = stand_in.step.policy.or(&shared.plan.defaults);
                 match self.make(stand_in.step, &policy, &fallback.sources).await {
-                    Ok(completed) => Ok(Completed { instead_of: Some(failure), ..completed }),
+                    Ok(mut completed) => {
+                        completed.besides().instead_of = Some(failure);
+                        Ok(completed)
+                    }
                     Err(Unfinished::Failed(second)) => Err(Unfinished::Failed(Box::new(Failure {
                         fallback: Some((fallback.name, second)),
                         ..*failure
@@ -235,11 +238,14 @@ impl Attempts<'_> {
         let token = step.blocking.then(|| shared.cancel.child_token());
         let job = Job {
             shared: Arc::clone(shared),
-            owner,
+            node: owner.node,
             started: Instant::now(),
-            leaves,
-            stands_in: self.stands_in,
-            cancel: token.clone(),
+            trial: Some(Box::new(Trial {
+                attempt: owner.attempt,
+                leaves,
+                stands_in: self.stands_in,
+                cancel: token.clone(),
+            })),
         };
         let live = Live { owner, future: Some((step.run)(job)) };
         let limit = policy.timeout.and_then(|limit| after(limit, TimedOut::attempt(limit)));
@@ -271,7 +277,7 @@ impl Attempts<'_> {
         tokio::select! {
             biased;
             () = self.shared.cancel.cancelled() => Err(Ended::Unfinished(Unfinished::Cancelled(self.made))),
-            permit = self.shared.resources.enter(self.shared.effective.resource(resource)) => {
+            permit = self.shared.resources().enter(self.shared.bounds(resource)) => {
                 permit.map(Some).map_err(|open| Ended::Failed(Cause::Error(open.into())))
             }
             timed_out = time_is_up(deadline) => Err(Ended::Failed(Cause::TimedOut(timed_out))),

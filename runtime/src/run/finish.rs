@@ -25,9 +25,6 @@ pub(super) enum Written {
 /// Commits what the factories have written that delivered.
 pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
     let writes = shared.writes_of_run().map_or(0, Transaction::len);
-    if writes == 0 && shared.session.is_none() {
-        return Written::Committed(Vec::new());
-    }
     if writes > 0 {
         shared.emit(|| Event::Committing { writes });
     }
@@ -134,6 +131,11 @@ async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause
 }
 
 impl Shared {
+    /// Whether there is anything to commit, or to forget with a commit.
+    pub(super) fn has_to_commit(&self) -> bool {
+        self.session.is_some() || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
+    }
+
     /// Whether this attempt is the one whose output was delivered.
     fn has_delivered(&self, owner: Owner) -> bool {
         self.records().nth(owner.node).flatten().is_some_and(|record| {

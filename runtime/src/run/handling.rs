@@ -24,7 +24,8 @@ pub(crate) struct Handling {
 /// What holds for a run: for all of it, and for each factory; nothing for these where there is nothing to say of any.
 pub(crate) struct Conduct {
     pub(crate) handling: Box<[Handling]>,
-    pub(crate) effective: Effective,
+    /// None where there is nothing to say of any factory.
+    pub(crate) effective: Option<Box<Effective>>,
 }
 
 /// Puts together what the pipeline, the settings and the caller say of a run.
@@ -35,6 +36,9 @@ pub(crate) struct Conduct {
 /// Why the run cannot start, each mistake in a sentence.
 pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, Vec<String>> {
     let plan = &launch.plan;
+    if options.says_nothing() && plan.says_nothing() {
+        return Ok(Conduct::default());
+    }
     let mut mistakes = Vec::new();
     let effective = effective(launch, options).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
@@ -49,7 +53,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.is_partial = selection.is_some();
     if selection.is_none() && effective.policies.is_empty() && !options.checkpoint_all && mistakes.is_empty()
     {
-        return Ok(Conduct { handling: Box::default(), effective });
+        return Ok(Conduct::default());
     }
     let selected = match &selection {
         None => vec![true; plan.factories.len()],
@@ -81,7 +85,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     if handling.iter().any(|handling| handling.policy.checkpoint) {
         handling.iter_mut().for_each(|handling| handling.supervised = true);
     }
-    Ok(Conduct { handling, effective })
+    Ok(Conduct { handling, effective: Some(Box::new(effective)) })
 }
 
 impl Conduct {

@@ -133,6 +133,7 @@ impl Timing {
     }
 
     /// From the start of the factory to its end.
+    #[inline]
     pub fn total(&self) -> Duration {
         self.before + self.read + self.process + self.write
     }
@@ -227,7 +228,7 @@ impl Report {
             notes: shared.take_notes(),
             committed: Vec::new(),
             kept_going: false,
-            resources: shared.resources.report(),
+            resources: shared.resource_reports(),
             entries: OnceLock::new(),
         }
     }

@@ -9,7 +9,7 @@ use super::handling::Conduct;
 use super::panic::caught;
 use super::report::{Phase, Timing};
 use super::runner::Options;
-use super::step::{Completed, Unfinished};
+use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
 use crate::checkpoint::{
     Ended, How, Part, Session, Setup, Validity, fingerprints_of_inputs, state_directory, with_fallback,
@@ -28,7 +28,7 @@ pub(super) fn open(
     conduct: &Conduct,
     options: &Options,
     run: String,
-) -> Result<Option<Session>> {
+) -> Result<Option<Box<Session>>> {
     let plan = &launch.plan;
     let concerned = conduct.handling.iter().any(|handling| handling.selected && handling.policy.checkpoint);
     // A run of some factories is no fresh start, and leaves alone what a run of all has kept.
@@ -65,7 +65,7 @@ pub(super) fn open(
     crate::commit::recover(&setup.state)?;
     let (session, discarded) = Session::open(setup)?;
     discard(discarded)?;
-    Ok(Some(session))
+    Ok(Some(Box::new(session)))
 }
 
 /// Notes of each factory why its checkpoint cannot be used, if so.
@@ -101,10 +101,7 @@ pub(super) async fn restored(
                 output: restored.payload,
                 timing,
                 rows: restored.rows,
-                undo: None,
-                attempt: EARLIER,
-                instead_of: None,
-                restored: true,
+                besides: Some(Box::new(Besides { attempt: EARLIER, restored: true, ..Besides::default() })),
             })
         }
         Some(Ok(Ok(Some(_)))) => Err(Unfinished::LeftOut),
@@ -171,7 +168,7 @@ fn keep(shared: &Shared, owner: Owner, by_fallback: bool, completed: Completed) 
         payload: completed.output,
         rows: completed.rows,
         by_fallback,
-        wrote: staged || completed.undo.is_some(),
+        wrote: staged || completed.besides.as_ref().is_some_and(|besides| besides.undo.is_some()),
         kept_writes: kept,
     };
     let (output, discarded) = session.delivered(node, ended)?;
