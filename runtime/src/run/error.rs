@@ -66,11 +66,11 @@ impl FactoryError {
             Cause::Panic { .. } => {
                 Some("a panic is a mistake in the program, and is not tried again: return an error instead")
             }
-            Cause::TimedOut(TimedOut { total: false, .. }) => {
-                Some("`timeout` of the factory, or of its settings, says how long an attempt may take")
-            }
+            Cause::TimedOut(TimedOut { total: false, .. }) => Some(
+                "find out what hangs, or give it longer: `timeout` of the factory or in the settings, for each attempt",
+            ),
             Cause::TimedOut(_) => Some(
-                "`total_timeout` of the factory, or of its settings, says how long all attempts may take",
+                "give it longer, or fewer retries: `total_timeout` of the factory or in the settings, for all attempts",
             ),
             Cause::Error(_) if self.phase == Phase::Commit => {
                 Some("no target of this run has changed; what was staged is gone")

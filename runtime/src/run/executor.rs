@@ -481,20 +481,25 @@ impl Shared {
     }
 
     fn left_out(&self, node: usize, status: Status) {
-        self.record(node, Record { status, timing: Timing::default(), rows: None, attempts: 0 });
+        self.record(
+            node,
+            Record { status, timing: Timing::default(), rows: None, attempts: 0, delivered_by: 0 },
+        );
     }
 
     fn completed(&self, node: usize, completed: Completed) {
         let Completed { output, timing, rows, besides } = completed;
         let name = &self.plan.factories[node].name;
-        let (mut attempts, mut restored) = (1, false);
+        let (mut attempts, mut delivered_by, mut restored) = (1, 1, false);
         if let Some(besides) = besides {
             let Besides { undo, attempt, instead_of, restored: is_restored } = *besides;
-            (attempts, restored) = (attempt, is_restored);
+            (attempts, delivered_by, restored) = (attempt, attempt, is_restored);
             if let Some(undo) = undo {
                 held(self.undone.lock()).push((node, undo));
             }
             if let Some(failure) = instead_of {
+                // Those of the factory itself: the fallback has its own.
+                attempts = failure.attempts;
                 let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
                 self.note(node, format!("by `{by}`, since it failed: {}", failure.cause.line()));
             }
@@ -506,7 +511,7 @@ impl Shared {
             self.emit(|| Event::Finished { factory: name, total: timing.total(), rows });
         }
         let status = if restored { Status::Restored } else { Status::Succeeded };
-        self.record(node, Record { status, timing, rows, attempts });
+        self.record(node, Record { status, timing, rows, attempts, delivered_by });
     }
 
     fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
@@ -514,8 +519,13 @@ impl Shared {
         if let Some(session) = &self.session {
             session.skipped(node);
         }
-        if let Some(failure) = failure {
-            self.note(node, format!("it failed: {}", failure.cause.line()));
+        match failure {
+            Some(failure) => self.note(node, format!("it failed: {}", failure.cause.line())),
+            // Settings that switch it off have said so.
+            None if self.handling.get(node).is_none_or(|handling| handling.enabled) => {
+                self.note(node, "its condition does not hold".to_owned());
+            }
+            None => {}
         }
         self.ended_early(node, Status::Skipped, started, attempts);
         self.emit(|| Event::Skipped { factory: &self.plan.factories[node].name });
@@ -578,7 +588,7 @@ impl Shared {
 
     fn ended_early(&self, node: usize, status: Status, started: Instant, attempts: u32) {
         let timing = Timing::unfinished(started - self.started, started.elapsed());
-        self.record(node, Record { status, timing, rows: None, attempts });
+        self.record(node, Record { status, timing, rows: None, attempts, delivered_by: 0 });
     }
 
     fn record(&self, node: usize, record: Record) {

@@ -116,7 +116,7 @@ pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryEr
 }
 
 /// Why it could not be undone, if it could not.
-async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
+pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
     let current = Current { shared: Arc::clone(shared), owner: Owner { node, attempt: 0 } };
     let mut future = match caught(|| Box::pin(Scoped { current, future: undo() })) {
         Ok(future) => future,
@@ -140,7 +140,7 @@ impl Shared {
     fn has_delivered(&self, owner: Owner) -> bool {
         self.records().nth(owner.node).flatten().is_some_and(|record| {
             owner.attempt == EARLIER
-                || (record.status == Status::Succeeded && record.attempts == owner.attempt)
+                || (record.status == Status::Succeeded && record.delivered_by == owner.attempt)
         })
     }
 }

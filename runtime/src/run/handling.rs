@@ -59,6 +59,9 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         None => vec![true; plan.factories.len()],
         Some(selection) => {
             mistakes.extend(selection.unknown.iter().map(|name| unknown(plan, name)));
+            if selection.is_empty() {
+                mistakes.push("no factory was asked for: say `only`, `up_to` or `from`".to_owned());
+            }
             let selected = selection.resolve(plan);
             let is_there = |node| options.provided.iter().any(|(provided, _)| *provided == node);
             mistakes.extend(Selection::missing(plan, &selected, is_there));

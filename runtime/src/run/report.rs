@@ -147,6 +147,8 @@ pub(crate) struct Record {
     pub(crate) rows: Option<usize>,
     /// Zero if none was made.
     pub(crate) attempts: u32,
+    /// The attempt whose output it is.
+    pub(crate) delivered_by: u32,
 }
 
 /// One factory in a [`Report`].

@@ -136,13 +136,11 @@ pub(super) async fn kept(
     shared: &Arc<Shared>,
     owner: Owner,
     by_fallback: bool,
+    wrote: bool,
     completed: Completed,
 ) -> std::result::Result<Completed, Cause> {
-    if shared.session.is_none() {
-        return Ok(completed);
-    }
     let of_run = Arc::clone(shared);
-    let keep = move || caught(|| keep(&of_run, owner, by_fallback, completed));
+    let keep = move || caught(|| keep(&of_run, owner, by_fallback, wrote, completed));
     match shared.pool.run(keep).await {
         Some(Ok(Ok(completed))) => Ok(completed),
         Some(Ok(Err(error))) => {
@@ -154,7 +152,13 @@ pub(super) async fn kept(
     }
 }
 
-fn keep(shared: &Shared, owner: Owner, by_fallback: bool, completed: Completed) -> Result<Completed> {
+fn keep(
+    shared: &Shared,
+    owner: Owner,
+    by_fallback: bool,
+    wrote: bool,
+    completed: Completed,
+) -> Result<Completed> {
     let Some(session) = &shared.session else { return Ok(completed) };
     let Owner { node, .. } = owner;
     let writes = shared.writes_of_run();
@@ -168,7 +172,7 @@ fn keep(shared: &Shared, owner: Owner, by_fallback: bool, completed: Completed) 
         payload: completed.output,
         rows: completed.rows,
         by_fallback,
-        wrote: staged || completed.besides.as_ref().is_some_and(|besides| besides.undo.is_some()),
+        wrote: staged || wrote,
         kept_writes: kept,
     };
     let (output, discarded) = session.delivered(node, ended)?;
