@@ -116,6 +116,16 @@ impl Job {
         Self { shared, owner, started, leaves: false, stands_in: false, cancel: None }
     }
 
+    /// Ends an attempt whose time is up: it has blocked its thread until now, and what it does from now on is in vain.
+    fn check_time(&self) -> Result<(), Unfinished> {
+        match &self.cancel {
+            Some(cancel) if cancel.is_cancelled() && !self.shared.cancel.is_cancelled() => {
+                Err(Unfinished::Cancelled(self.owner.attempt))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn cancel(&self) -> CancellationToken {
         self.cancel.as_ref().unwrap_or(&self.shared.cancel).clone()
     }
@@ -173,10 +183,12 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     phase.set(Phase::Read);
     factory.read().await?;
     let read = Instant::now();
+    job.check_time()?;
     phase.set(Phase::Process);
     let mut output = factory.process().await?;
     let processed = Instant::now();
     let mut undo = None;
+    job.check_time()?;
     if job.shared.writes(node) {
         phase.set(Phase::Write);
         factory.write(&output).await?;
