@@ -162,6 +162,16 @@ impl Job {
         }
     }
 
+    /// Ends an attempt whose time is up: it has blocked its thread until now, and what it does from now on is in vain.
+    fn check_time(&self) -> Result<(), Unfinished> {
+        match &self.cancel {
+            Some(cancel) if cancel.is_cancelled() && !self.shared.cancel.is_cancelled() => {
+                Err(Unfinished::Cancelled(self.owner.attempt))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn cancel(&self) -> CancellationToken {
         let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
         own.unwrap_or(&self.shared.cancel).clone()
@@ -224,11 +234,13 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     factory.read().await?;
     job.check_in_time()?;
     let read = Instant::now();
+    job.check_time()?;
     phase.set(Phase::Process);
     let mut output = factory.process().await?;
     job.check_in_time()?;
     let processed = Instant::now();
     let mut undo = None;
+    job.check_time()?;
     if job.shared.writes(node) {
         phase.set(Phase::Write);
         factory.write(&output).await?;

@@ -1,6 +1,7 @@
 //! Runs a case, and compares what came of it with what the model says.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +21,10 @@ use super::script::{Fault, Happened, Role, World, WriteId};
 pub type Faults = usize;
 
 /// Runs the case on the runtime of this thread.
-pub async fn run_and_check(case: &Case) -> Faults {
+pub async fn run_and_check(case: &Case, state: &Path) -> Faults {
     let world = Arc::new(World::new(case.script.clone()));
     let tasks = Handle::current().metrics().num_alive_tasks();
-    let outcome = run(case, &world).await;
+    let outcome = run(case, &world, state).await;
     let predicted = case.predict();
     let seen = Seen { case, predicted: &predicted, log: world.log() };
     let faults = match &outcome {
@@ -45,9 +46,10 @@ pub async fn run_and_check(case: &Case) -> Faults {
 }
 
 /// Nothing if the run was dropped.
-async fn run(case: &Case, world: &Arc<World>) -> Option<Outcome<Pipeline>> {
+async fn run(case: &Case, world: &Arc<World>, state: &Path) -> Option<Outcome<Pipeline>> {
     let observer = Arc::downgrade(world);
     let mut run = case.pipeline(world).run().blocking_threads(4).cancel_on(world.token.clone());
+    run = run.state_dir(state);
     run = run.observe(move |event| observer.upgrade().unwrap().observe(event));
     if case.keep_going {
         run = run.keep_going();

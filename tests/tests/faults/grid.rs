@@ -1,15 +1,11 @@
 //! Every fault at every point, under every policy.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::case::{Asked, Case, NodeOf, StageOf};
-use super::check::run_and_check;
 use super::factories::Kind;
 use super::script::{Fault, Point, Role, Script, Staged};
-
-/// What takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::watch::run_all;
 
 /// A pipeline: of each factory its sources and its stage.
 struct Shape {
@@ -64,38 +60,6 @@ impl Shape {
             threads: 1,
         }
     }
-}
-
-/// Runs all cases in a row, each watched, and gives how many faults they met.
-pub fn run_all(cases: Vec<Case>) -> usize {
-    let (sender, receiver) = channel();
-    let of_worker = cases.clone();
-    let worker = std::thread::spawn(move || {
-        let single = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        let several = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let (single, several) = (single.unwrap(), several.unwrap());
-        for case in of_worker {
-            let on = if case.threads == 1 { &single } else { &several };
-            if sender.send(on.block_on(run_and_check(&case))).is_err() {
-                return;
-            }
-        }
-    });
-    let mut faults = 0;
-    for case in &cases {
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(met) => faults += met,
-            Err(RecvTimeoutError::Timeout) => panic!("a run hangs: {case:#?}"),
-            Err(RecvTimeoutError::Disconnected) => {
-                eprintln!("in {case:#?}");
-                match worker.join() {
-                    Err(panic) => std::panic::resume_unwind(panic),
-                    Ok(()) => unreachable!("it sends before it ends"),
-                }
-            }
-        }
-    }
-    faults
 }
 
 const POINTS: [Point; 7] =

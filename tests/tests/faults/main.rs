@@ -13,4 +13,5 @@ mod model;
 mod payload;
 mod random;
 mod script;
+mod watch;
 mod writes;

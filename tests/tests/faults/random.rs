@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::case::{Asked, Case, NodeOf, StageOf};
 use super::factories::Kind;
-use super::grid::{is_timed, run_all, takes_time};
+use super::grid::{is_timed, takes_time};
 use super::script::{Fault, Point, Role, Script, Staged, Tries};
+use super::watch::run_all;
 
 fn point() -> impl Strategy<Value = Point> {
     prop::sample::select(vec![
