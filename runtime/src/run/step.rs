@@ -152,26 +152,6 @@ impl Job {
         self.trial.as_ref().is_some_and(|trial| trial.leaves)
     }
 
-    /// Ends an attempt between two steps that keep their thread to themselves, when its time is up.
-    fn check_in_time(&self) -> Result<(), Unfinished> {
-        match &self.trial {
-            Some(trial) if trial.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) => {
-                Err(Unfinished::Cancelled(trial.attempt))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Ends an attempt whose time is up: it has blocked its thread until now, and what it does from now on is in vain.
-    fn check_time(&self) -> Result<(), Unfinished> {
-        match &self.cancel {
-            Some(cancel) if cancel.is_cancelled() && !self.shared.cancel.is_cancelled() => {
-                Err(Unfinished::Cancelled(self.owner.attempt))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn cancel(&self) -> CancellationToken {
         let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
         own.unwrap_or(&self.shared.cancel).clone()
@@ -232,12 +212,10 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     let mut factory: F = assembled(&job)?;
     phase.set(Phase::Read);
     factory.read().await?;
-    job.check_in_time()?;
     let read = Instant::now();
     job.check_time()?;
     phase.set(Phase::Process);
     let mut output = factory.process().await?;
-    job.check_in_time()?;
     let processed = Instant::now();
     let mut undo = None;
     job.check_time()?;
