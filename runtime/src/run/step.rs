@@ -152,6 +152,17 @@ impl Job {
         self.trial.as_ref().is_some_and(|trial| trial.leaves)
     }
 
+    /// Ends an attempt whose time is up: it has blocked its thread until now, and what it does from now on is in vain.
+    fn check_time(&self) -> Result<(), Unfinished> {
+        let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
+        match own {
+            Some(cancel) if cancel.is_cancelled() && !self.shared.cancel.is_cancelled() => {
+                Err(Unfinished::Cancelled(self.owner().attempt))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn cancel(&self) -> CancellationToken {
         let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
         own.unwrap_or(&self.shared.cancel).clone()
