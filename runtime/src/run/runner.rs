@@ -405,7 +405,7 @@ impl<P> Runner<P> {
             }
         };
         watch();
-        if conduct.has_checkpoints() {
+        if conduct.has_checkpoints() || options.resume {
             let run_id = Uuid::now_v7();
             options.run_id = Some(run_id);
             let opened = tokio::task::spawn_blocking(move || {
@@ -426,7 +426,6 @@ impl<P> Runner<P> {
             };
         }
         let shared = Arc::new(Shared::new(launch, conduct, &mut options));
-        resume::note_stale(&shared);
         let ctrl_c = match options.cancel_on_ctrl_c {
             true => Some(stop_at_ctrl_c(&shared).await),
             false => None,
@@ -468,7 +467,9 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     let mut unfinished = None;
     let mut commits = !interrupted && (failures.is_empty() || ending.commits_partial);
     if commits {
-        match commit(shared).await {
+        // A dry run leaves to others what they have kept.
+        let whole = failures.is_empty() && !shared.is_partial && !shared.is_dry();
+        match commit(shared, whole).await {
             Written::Committed(targets) => report.committed = targets,
             Written::RolledBack(failure) => {
                 commits = false;
@@ -509,6 +510,10 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     if error.is_some() {
         shared.drop_undelivered();
     }
+    // Whoever still holds a context is no longer in this run.
+    if let Some(session) = &shared.session {
+        session.close();
+    }
     Outcome { run: Some(Run { plan: shared.plan.clone(), outputs, report, pipeline: PhantomData }), error }
 }
 
@@ -530,6 +535,9 @@ impl Drop for Unattended {
             } else if !shared.is_undone_in_task() {
                 // Nobody is left to tell of what could not be undone.
                 roll_back(&shared).await;
+            }
+            if let Some(session) = &shared.session {
+                session.close();
             }
         });
     }

@@ -14,7 +14,7 @@ fn kept_writes() {
         };
         let first = world.transaction();
         enlist(&first);
-        let keep = |node| first.detach(owner(node)).unwrap().unwrap();
+        let keep = |node| first.keep(owner(node), |_| Ok(())).unwrap().unwrap();
         let kept: Vec<_> = if journaled { (0..5).map(keep).collect() } else { vec![keep(2)] };
         drop(first);
         let json = serde_json::to_string(&kept).unwrap();
@@ -49,7 +49,7 @@ fn kept_writes() {
     let world = World::new();
     let run = world.transaction();
     run.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
-    let kept = run.keep(owner(0)).unwrap().unwrap();
+    let kept = run.keep(owner(0), |_| Ok(())).unwrap().unwrap();
     run.commit().unwrap();
     assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "new");
     kept.into_iter().for_each(|kept| kept.discard().unwrap());
@@ -84,7 +84,7 @@ fn other_systems_settle_what_they_have_prepared() {
     run.enlist(owner(0), Box::new(Prepared("a"))).unwrap();
     run.enlist(owner(1), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
     run.enlist(owner(2), Box::new(Prepared("b"))).unwrap();
-    assert!(run.keep(owner(0)).unwrap().is_none());
+    assert!(run.keep(owner(0), |_| Ok(())).unwrap().is_none());
     assert!(matches!(run.commit(), Err(CommitError::Unfinished { .. })));
     drop(run);
 
