@@ -40,6 +40,10 @@ impl Desk {
         }
     }
 
+    pub(crate) fn forget(&self) {
+        self.ran.lock().unwrap().clear();
+    }
+
     pub(crate) fn fail(&self, factories: &[&str]) {
         *self.fails.lock().unwrap() = factories.iter().map(|name| (*name).to_owned()).collect();
     }
@@ -62,13 +66,13 @@ pub(crate) struct Limit(pub(crate) u64);
 pub(crate) struct Flights(Vec<u64>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Clean(Vec<u64>);
+pub(crate) struct Clean(pub(crate) Vec<u64>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Late(pub(crate) Vec<u64>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Logged(u64);
+pub(crate) struct Logged(pub(crate) u64);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Total(pub(crate) u64);
@@ -84,14 +88,14 @@ pub(crate) fn flights(desk: Desk, context: Context) -> Result<Flights> {
 
 /// Is not kept.
 #[factory]
-async fn clean(flights: Flights, desk: Desk) -> Result<Clean> {
+pub(crate) async fn clean(flights: Flights, desk: Desk) -> Result<Clean> {
     desk.begin("clean")?;
     Ok(Clean(flights.0.into_iter().filter(|delay| *delay < 1000).collect()))
 }
 
 /// Replaces a file.
 #[factory(checkpoint, output = Late)]
-struct FindLate {
+pub(crate) struct FindLate {
     #[delivery]
     clean: Clean,
     #[delivery]
@@ -115,7 +119,7 @@ impl Factory for FindLate {
 
 /// Adds a line to a file: would be there twice if it were done twice.
 #[factory(checkpoint, output = Logged)]
-struct Log {
+pub(crate) struct Log {
     #[delivery]
     clean: Clean,
     #[delivery]
@@ -221,7 +225,7 @@ impl Office {
     }
 
     pub(crate) fn run_any<P: 'static>(&self, runner: Runner<P>) -> Went {
-        self.desk.ran.lock().unwrap().clear();
+        self.desk.forget();
         let outcome = runtime(4).block_on(runner.state_dir(self.state()).outcome());
         self.went(&outcome)
     }

@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod daily;
+mod killed;
+mod parts;
+mod varying;
 mod whole;

@@ -56,6 +56,47 @@ fn kept_writes() {
     assert_eq!(world.content().len(), 3);
 }
 
+/// It would fail at each commit again.
+#[test]
+fn what_can_no_longer_be_committed_is_not_adopted() {
+    type Change = fn(&World, &KeptWrite);
+    let changes: [(Change, &str); 3] = [
+        (
+            |world, _| fs::write(world.path("appended"), "more\n").unwrap(),
+            "has been changed by somebody else",
+        ),
+        (|_, kept| fs::write(&kept.pieces[0].0, "x").unwrap(), " is damaged"),
+        (|_, kept| fs::remove_file(&kept.pieces[0].0).unwrap(), " is not there any more"),
+    ];
+    for (change, because) in changes {
+        let world = World::new();
+        let run = world.transaction();
+        let lines = Recipe::Lines { header: String::new() };
+        run.enlist(owner(0), world.file("appended", How::Append, lines, "new\n")).unwrap();
+        let kept = run.keep(owner(0), |_| Ok(())).unwrap().unwrap();
+        drop(run);
+        world.transaction().adopt(owner(0), &kept).unwrap();
+        change(&world, &kept[0]);
+        let error = world.transaction().adopt(owner(0), &kept).unwrap_err().to_string();
+        assert!(error.contains(because), "{error}");
+        kept[0].discard().unwrap();
+        assert_eq!(world.content().len(), 3);
+    }
+}
+
+/// What cannot be told to anybody does not stay.
+#[test]
+fn what_is_not_written_down_is_not_kept() {
+    let world = World::new();
+    let run = world.transaction();
+    run.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
+    assert!(run.keep(owner(0), |_| Err(Error::msg("no space"))).is_err());
+    run.keep(owner(0), |_| Ok(())).unwrap();
+    run.unkeep(|of| of == owner(0));
+    drop(run);
+    assert_eq!(world.content().len(), 3);
+}
+
 #[derive(Debug)]
 struct Prepared(&'static str);
 
