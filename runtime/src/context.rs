@@ -91,8 +91,10 @@ impl Context {
     /// rolled back. What goes through a repository is given to the run by itself.
     ///
     /// # Errors
-    /// When the run already writes to the same target, and the two cannot be put together.
+    /// When the run already writes to the same target, and the two cannot be put together; or when what a killed run has left
+    /// can neither be finished nor undone.
     pub fn enlist(&self, write: Box<dyn StagedWrite>) -> crate::Result<()> {
+        self.shared.transaction().recover()?;
         self.shared.transaction().enlist(self.owner, write)
     }
 

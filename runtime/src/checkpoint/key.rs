@@ -17,11 +17,11 @@ pub(super) const SETL: &str = env!("CARGO_PKG_VERSION");
 /// What the output of a factory depends on, in one fingerprint: same key, same output.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Key(Fingerprint);
+pub(crate) struct Key(Fingerprint);
 
 impl Key {
     /// What counts in the keys of those who take what the factory delivers.
-    pub const fn fingerprint(self) -> Fingerprint {
+    pub(crate) const fn fingerprint(self) -> Fingerprint {
         self.0
     }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Key {
 }
 
 /// The code of a factory together with that of its fallback.
-pub const fn with_fallback(code: u128, fallback: u128) -> u128 {
+pub(crate) const fn with_fallback(code: u128, fallback: u128) -> u128 {
     // The order counts, and none of them hides the other.
     code.rotate_left(1) ^ fallback.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
 }
@@ -54,7 +54,7 @@ pub const fn with_fallback(code: u128, fallback: u128) -> u128 {
 /// What a key is made of, each with its name, so that it can be said which of them has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Components(BTreeMap<Component, Fingerprint>);
+pub(crate) struct Components(BTreeMap<Component, Fingerprint>);
 
 /// One of them; they are compared in this order, from what explains most to what explains least.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -218,43 +218,4 @@ pub(super) fn expected(plan: &Plan, node: usize, components: Option<&Components>
         return None;
     }
     components.map(|components| components.key().fingerprint())
-}
-
-/// The keys that are known before anything has run.
-///
-/// ```
-/// # use setl::prelude::*;
-/// use setl::checkpoint::{Fingerprinted, StaticKeys};
-///
-/// # #[factory] fn read(min_delay: f64) -> Vec<f64> { vec![min_delay] }
-/// # #[factory] fn count(flights: Vec<f64>) -> usize { flights.len() }
-/// #[pipeline(extract(read), transform(count))]
-/// struct Delays {
-///     min_delay: f64,
-/// }
-///
-/// let keys = |min_delay: f64, code_of_count: u128| {
-///     let input = Some(min_delay.fingerprint().unwrap());
-///     StaticKeys::compute(Delays::plan(), &[1, code_of_count], &[input])
-/// };
-/// let before = keys(15.0, 2);
-/// assert_eq!(before, keys(15.0, 2));
-/// assert_ne!(before[0], keys(30.0, 2)[0]);
-/// assert_eq!(before[0], keys(15.0, 3)[0]);
-/// assert_ne!(before[1], keys(15.0, 3)[1]);
-/// ```
-pub struct StaticKeys;
-
-impl StaticKeys {
-    /// The key of each factory, in the order of the plan, from the fingerprints of their code and of the inputs' values.
-    ///
-    /// There is none below a `volatile` factory, or below an input without a fingerprint. An input that is not there has
-    /// [`Fingerprint::ABSENT`].
-    pub fn compute(plan: &Plan, codes: &[u128], inputs: &[Option<Fingerprint>]) -> Vec<Option<Key>> {
-        let of = |node: usize| codes[node];
-        let all = all_components(plan, of, inputs, |node, components| expected(plan, node, components));
-        let keys = all.into_iter().zip(plan.factories.iter());
-        keys.map(|(components, node)| components.filter(|_| !node.policy.volatile).map(|all| all.key()))
-            .collect()
-    }
 }

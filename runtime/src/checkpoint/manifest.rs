@@ -13,7 +13,7 @@ use super::{Components, Fingerprint, Fingerprinter, Key, Read};
 
 /// Whether a checkpoint can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Validity {
+pub(crate) enum Validity {
     /// It holds what the factory would deliver.
     Valid,
     /// It is not used, and the factory runs.
@@ -29,62 +29,65 @@ impl Validity {
     }
 
     /// Whether it is [`Validity::Valid`].
-    pub fn is_valid(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         *self == Self::Valid
     }
 }
 
 /// What is known of a checkpoint. Its file is text, for those who look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     format: u64,
     setl: String,
     /// The factory whose output it is.
-    pub factory: String,
+    pub(crate) factory: String,
     /// The run that made it.
-    pub run: String,
+    pub(crate) run: String,
     /// What the output depends on.
-    pub key: Key,
+    pub(crate) key: Key,
     /// What the key is made of.
-    pub components: Components,
+    pub(crate) components: Components,
     /// What the factory, and those above it, have read.
-    pub reads: BTreeSet<Read>,
+    pub(crate) reads: BTreeSet<Read>,
     /// Rows, where they are known.
-    pub rows: Option<usize>,
+    pub(crate) rows: Option<usize>,
     /// What counts for those who take the output, if its fallback has delivered it.
-    pub by_fallback: bool,
+    pub(crate) by_fallback: bool,
     /// Whether it comes from a run whose factories write.
-    pub writes: bool,
+    pub(crate) writes: bool,
     /// Whether the factory has written anything that goes with the run if that fails.
-    pub wrote: bool,
+    pub(crate) wrote: bool,
     /// The staged writes of the factory that were kept.
-    pub kept_writes: Vec<serde_json::Value>,
+    pub(crate) kept_writes: Vec<serde_json::Value>,
     /// Factories above it that have written something. Where a run fails, what they wrote goes with it, unless it was kept
     /// with a checkpoint of their own.
-    pub wrote_above: BTreeSet<String>,
+    pub(crate) wrote_above: BTreeSet<String>,
     /// The fingerprint of the payload's files.
     pub(super) payload: Fingerprint,
+    /// Factories whose writes are committed: see [`Manifest::are_committed`].
+    #[serde(skip)]
+    pub(super) committed: BTreeSet<String>,
 }
 
 /// What a checkpoint is made of, but for its payload.
 #[derive(Clone, Debug)]
-pub struct Made {
+pub(crate) struct Made {
     /// See [`Manifest::components`].
-    pub components: Components,
+    pub(crate) components: Components,
     /// See [`Manifest::reads`].
-    pub reads: BTreeSet<Read>,
+    pub(crate) reads: BTreeSet<Read>,
     /// See [`Manifest::rows`].
-    pub rows: Option<usize>,
+    pub(crate) rows: Option<usize>,
     /// See [`Manifest::by_fallback`].
-    pub by_fallback: bool,
+    pub(crate) by_fallback: bool,
     /// See [`Manifest::writes`].
-    pub writes: bool,
+    pub(crate) writes: bool,
     /// See [`Manifest::wrote`].
-    pub wrote: bool,
+    pub(crate) wrote: bool,
     /// See [`Manifest::kept_writes`].
-    pub kept_writes: Vec<serde_json::Value>,
+    pub(crate) kept_writes: Vec<serde_json::Value>,
     /// See [`Manifest::wrote_above`].
-    pub wrote_above: BTreeSet<String>,
+    pub(crate) wrote_above: BTreeSet<String>,
 }
 
 impl Manifest {
@@ -105,6 +108,7 @@ impl Manifest {
             kept_writes,
             wrote_above,
             payload,
+            committed: BTreeSet::new(),
         }
     }
 
@@ -134,6 +138,22 @@ impl Manifest {
             Some(because) => Validity::Stale { because },
             None => Validity::Valid,
         }
+    }
+
+    /// Those whose writes go with the run, or are kept with this.
+    pub(super) fn writers(&self) -> BTreeSet<String> {
+        let itself = self.wrote.then(|| self.factory.clone());
+        self.wrote_above.iter().cloned().chain(itself).collect()
+    }
+
+    /// That the writes of these factories are committed, although their run has not come to its end.
+    pub(super) fn are_committed(&mut self, committed: BTreeSet<String>) {
+        if committed.contains(&self.factory) {
+            self.wrote = false;
+            self.kept_writes.clear();
+        }
+        self.wrote_above.retain(|factory| !committed.contains(factory));
+        self.committed = committed;
     }
 
     /// Writes it durably, after a line with the fingerprint of its text.

@@ -2,12 +2,13 @@
 //!
 //! The output of a factory under `#[factory(checkpoint)]` is written to disk when the factory has finished. If the run fails
 //! or is killed, the next can take it from there instead of running the factory, provided that everything it depends on is
-//! still the same: see [`Key`] for what is known before, and [`Reads`] for what turns out while the factory runs.
+//! still the same: its code, its inputs, what it takes and what it has read.
 
 mod codec;
 mod fingerprint;
 #[cfg(feature = "polars")]
 mod frame;
+mod kept;
 mod key;
 mod manifest;
 mod payload;
@@ -19,12 +20,12 @@ mod store;
 use std::sync::{LockResult, PoisonError};
 
 pub use fingerprint::{ByFrame, BySerde, Fingerprint, Fingerprinted, Fingerprinter, NoFingerprint};
-pub use key::{Components, Key, StaticKeys, with_fallback};
-pub use manifest::{Made, Manifest, Validity};
+pub(crate) use key::{Components, Key, with_fallback};
+pub(crate) use manifest::{Made, Manifest, Validity};
 pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
-pub use reads::{Read, Reads};
-pub(crate) use session::{Ended, How, Part, Session, Setup, fingerprints_of_inputs};
-pub use store::{Store, StoreError, state_directory};
+pub(crate) use reads::{Read, Reads};
+pub(crate) use session::{Ended, How, Kept, Part, Session, Setup, fingerprints_of_inputs};
+pub(crate) use store::{Store, StoreError, state_directory};
 
 /// The guard, also of a lock whose holder panicked: what the locks here hold is consistent at every instant.
 fn held<G>(lock: LockResult<G>) -> G {

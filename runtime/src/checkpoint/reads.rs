@@ -13,9 +13,9 @@ use super::{Fingerprint, Fingerprinter, held};
 
 /// A place that was read, and what was there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Read {
+pub(crate) struct Read {
     /// The place as the factory names it.
-    pub place: String,
+    pub(crate) place: String,
     /// Where that is.
     path: PathBuf,
     /// What was there; none if that cannot be told, so that nobody can say later that it is the same.
@@ -39,7 +39,7 @@ impl Read {
 
 /// What one factory reads in a run. It can be recorded from any thread.
 #[derive(Debug, Default)]
-pub struct Reads {
+pub(crate) struct Reads {
     contents: Arc<Contents>,
     recorded: Mutex<Vec<Read>>,
 }
@@ -56,7 +56,7 @@ impl Reads {
     ///
     /// # Errors
     /// When what is there cannot be read. That nothing is there is recorded too.
-    pub fn record(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn record(&self, path: &Path) -> io::Result<()> {
         let resolved = absolute(path)?;
         // The record is kept as text.
         let content = if resolved.to_str().is_some() { self.contents.of(&resolved)? } else { None };
@@ -65,7 +65,7 @@ impl Reads {
     }
 
     /// Records that something was read of which nobody can tell whether it changes: a checkpoint is never valid then.
-    pub fn record_unknown(&self, place: impl Into<String>) {
+    pub(crate) fn record_unknown(&self, place: impl Into<String>) {
         self.add(Read { place: place.into(), path: PathBuf::new(), content: None });
     }
 
@@ -77,7 +77,7 @@ impl Reads {
     }
 
     /// What is recorded so far.
-    pub fn recorded(&self) -> Vec<Read> {
+    pub(crate) fn recorded(&self) -> Vec<Read> {
         held(self.recorded.lock()).clone()
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
+
 use super::reads::Contents;
 use super::{
     Components, Fingerprint, FingerprintOf, Key, Made, Manifest, Persistence, Read, Reads, Store, StoreError,
@@ -28,6 +30,19 @@ pub(crate) struct How {
     pub(crate) content: Option<FingerprintOf>,
     /// Whether it writes in this run.
     pub(crate) writes: bool,
+    /// Whether the run was asked for with it.
+    pub(crate) selected: bool,
+    /// Whether the settings leave it on.
+    pub(crate) enabled: bool,
+}
+
+/// What can be done with a write that was kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    /// Whether it can be committed still; why not, if not.
+    pub(crate) check: fn(&Value) -> Result<(), String>,
+    /// Removes it.
+    pub(crate) discard: fn(&Value) -> Result<()>,
 }
 
 /// What a run knows before it begins.
@@ -37,17 +52,13 @@ pub(crate) struct Setup {
     pub(crate) factories: Vec<How>,
     /// In the order of the plan; [`Fingerprint::ABSENT`] for those that are absent, none for those that have none.
     pub(crate) inputs: Vec<Option<Fingerprint>>,
-    /// See [`state_directory`](super::state_directory).
-    pub(crate) state: PathBuf,
-    pub(crate) run: String,
     /// Whether checkpoints of earlier runs are used. Otherwise they are removed.
     pub(crate) resume: bool,
-    /// Whether a write that was kept can be committed still; why not, if not.
-    pub(crate) can_reopen: fn(&serde_json::Value) -> Result<(), String>,
+    pub(crate) kept: Kept,
 }
 
 /// The fingerprints of the inputs' values, for [`Setup::inputs`]: of those that a checkpoint depends on, since one may be a
-/// query which is run for it. It blocks.
+/// query which is run for it. `counts` says of each factory whether there is a checkpoint, or may be one. It blocks.
 ///
 /// # Errors
 /// When one cannot be taken.
@@ -55,9 +66,8 @@ pub(crate) fn fingerprints_of_inputs(
     plan: &Plan,
     payloads: &[Option<AnyPayload>],
     how: &[Option<FingerprintOf>],
-    factories: &[How],
+    mut counts: Vec<bool>,
 ) -> Result<Vec<Option<Fingerprint>>> {
-    let mut counts: Vec<bool> = factories.iter().map(|factory| factory.checkpoint).collect();
     let mut taken = vec![false; payloads.len()];
     let order: Vec<_> = plan.factory_order().collect();
     for node in order.into_iter().rev() {
@@ -116,11 +126,8 @@ pub(crate) struct Ended {
     /// Whether it has written anything that goes with the run if that fails.
     pub(crate) wrote: bool,
     /// The staged writes that are kept with its checkpoint.
-    pub(crate) kept_writes: Vec<serde_json::Value>,
+    pub(crate) kept_writes: Vec<Value>,
 }
-
-/// Writes that nobody needs any more: they are to be discarded.
-pub(crate) type Discarded = Vec<serde_json::Value>;
 
 /// The checkpoints of one run. All that can read or write files blocks.
 pub(crate) struct Session {
@@ -130,7 +137,7 @@ pub(crate) struct Session {
     contents: Arc<Contents>,
     reads: Vec<Arc<Reads>>,
     store: Store,
-    can_reopen: fn(&serde_json::Value) -> Result<(), String>,
+    kept: Kept,
     state: Mutex<State>,
 }
 
@@ -152,8 +159,10 @@ struct NodeState {
     delivers: Option<Option<Fingerprint>>,
     above: Above,
     restored: Option<Restored>,
-    /// Whether there is a checkpoint of this run.
-    kept: bool,
+    /// Whether there is a checkpoint of this run, and for which of its factories it holds that they have written.
+    kept: Option<BTreeSet<String>>,
+    /// Whether what it has written is part of this run.
+    writes: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -172,27 +181,39 @@ struct Above {
 }
 
 impl Session {
-    /// Opens the checkpoints of the pipeline, and finds out which can be used.
+    /// Finds out which checkpoints of a store can be used. It blocks.
     ///
     /// # Errors
-    /// When another run uses them, or their directory cannot be used.
-    pub(crate) fn open(setup: Setup) -> Result<(Self, Discarded), StoreError> {
-        let Setup { plan, factories, inputs, state, run, resume, can_reopen } = setup;
-        let store = Store::open(&state, &plan.pipeline, run)?;
-        let discarded = if resume && !store.is_committed() { Vec::new() } else { store.clear()? };
+    /// When what is left in the store cannot be put in order.
+    pub(crate) fn open(setup: Setup, store: Store) -> Result<Self, StoreError> {
+        let Setup { plan, factories, inputs, resume, kept } = setup;
+        if !resume || store.is_committed() {
+            store.clear(&kept.discard)?;
+        }
+        store.tidy(&kept.discard)?;
         let contents = Arc::new(Contents::default());
-        let nodes = plan.factories.iter().zip(&factories).map(|(factory, how)| NodeState {
-            found: if how.checkpoint { store.find(&factory.name) } else { None },
-            ..NodeState::default()
+        let nodes = plan.factories.iter().zip(&factories).map(|(factory, how)| {
+            let (delivers, found) = match (how.selected, how.enabled) {
+                // What is given in its place may be anything.
+                (false, _) => (Some(None), None),
+                (true, false) => (Some(Some(Fingerprint::ABSENT)), None),
+                (true, true) => (None, how.persistence.and_then(|_| store.find(&factory.name))),
+            };
+            NodeState { found, delivers, begun: delivers.is_some(), ..NodeState::default() }
         });
         let state = Mutex::new(State { nodes: nodes.collect(), outdated: false });
         let reads = factories.iter().map(|_| Arc::new(Reads::new(Arc::clone(&contents)))).collect();
-        let this = Self { plan, factories, inputs, contents, reads, store, can_reopen, state };
+        let this = Self { plan, factories, inputs, contents, reads, store, kept, state };
         {
             let mut state = held(this.state.lock());
             this.assign(&mut state);
         }
-        Ok((this, discarded))
+        Ok(this)
+    }
+
+    /// Lets other runs use the checkpoints.
+    pub(crate) fn close(&self) {
+        self.store.close();
     }
 
     /// What is there when a run has committed all that its checkpoints stand for, and could not remove them any more.
@@ -200,46 +221,77 @@ impl Session {
         self.store.mark()
     }
 
+    /// What is to be there, and what it says, when a run commits what some of its factories have written and keeps its
+    /// checkpoints: what is committed is not written again. `commits` says whether the run commits what a factory has
+    /// written.
+    pub(crate) fn marks(&self, commits: impl Fn(usize) -> bool) -> Vec<(PathBuf, String)> {
+        let state = held(self.state.lock());
+        let names = || state.nodes.iter().zip(self.plan.factories.iter()).enumerate();
+        let committed: BTreeSet<_> = names()
+            .filter(|(node, (this, _))| this.writes && commits(*node))
+            .map(|(_, (_, factory))| factory.name.to_string())
+            .collect();
+        let mark = |(_, (this, factory)): (usize, (&NodeState, &crate::plan::Node))| {
+            let (wrote, mut before) = match (&this.kept, this.valid()) {
+                (Some(wrote), _) => (wrote.clone(), BTreeSet::new()),
+                (None, Some(manifest)) => (manifest.writers(), manifest.committed.clone()),
+                (None, None) => return None,
+            };
+            if wrote.is_disjoint(&committed) {
+                return None;
+            }
+            before.extend(committed.iter().cloned());
+            Some((self.store.mark_of(&factory.name), serde_json::to_string(&before).ok()?))
+        };
+        names().filter_map(mark).collect()
+    }
+
     /// Where the factory records what it reads.
     pub(crate) fn reads(&self, node: usize) -> &Arc<Reads> {
         &self.reads[node]
     }
 
-    /// Of each factory that has a checkpoint, by its name, whether it can be used.
-    pub(crate) fn validities(&self) -> Vec<(String, Validity)> {
+    /// Why the checkpoint of a factory cannot be used, by what is known now; none if there is none, or it can.
+    pub(crate) fn objection(&self, node: usize) -> Option<String> {
         let state = held(self.state.lock());
-        let nodes = state.nodes.iter().zip(self.plan.factories.iter());
-        let of = |(node, factory): (&NodeState, &crate::plan::Node)| {
-            let validity = match (&node.found, &node.checked) {
-                (None, _) => return None,
-                (Some(Err(because)), _) => Validity::stale(because.clone()),
-                (Some(Ok(_)), Some((_, validity))) => validity.clone(),
-                (Some(Ok(_)), None) => Validity::stale("what it takes is not known before the run"),
-            };
-            Some((factory.name.to_string(), validity))
+        let this = &state.nodes[node];
+        match (&this.found, &this.checked) {
+            (None, _) | (Some(Ok(_)), Some((_, Validity::Valid))) => None,
+            (Some(Err(because)), _) | (Some(Ok(_)), Some((_, Validity::Stale { because }))) => {
+                Some(because.clone())
+            }
+            (Some(Ok(_)), None) => Some("of what it takes it cannot be told whether it has changed".into()),
+        }
+    }
+
+    /// The writes that were kept with the checkpoint of a factory which is not to run. They are part of this run from now on.
+    pub(crate) fn adopt_writes(&self, node: usize) -> Vec<Value> {
+        let mut state = held(self.state.lock());
+        let this = &mut state.nodes[node];
+        // In a dry run, what a real one has written waits for the next of these.
+        let Some(manifest) = this.valid().filter(|found| found.writes == self.factories[node].writes) else {
+            return Vec::new();
         };
-        nodes.filter_map(of).collect()
+        let writes = manifest.kept_writes.clone();
+        this.writes = !writes.is_empty();
+        writes
     }
 
-    /// The writes that were kept with the checkpoints which are used: they are part of this run's.
-    pub(crate) fn kept_writes(&self) -> Vec<(usize, serde_json::Value)> {
-        let state = held(self.state.lock());
-        let used = state.nodes.iter().enumerate().filter(|(_, node)| node.role != Role::Runs);
-        let manifests = used.filter_map(|(at, node)| Some((at, node.valid()?)));
-        manifests
-            .flat_map(|(at, manifest)| manifest.kept_writes.iter().map(move |write| (at, write.clone())))
-            .collect()
+    /// Whether the output of this factory is kept, now that it has ended.
+    pub(crate) fn keeps(&self, node: usize) -> bool {
+        let how = &self.factories[node];
+        how.checkpoint && !self.plan.factories[node].policy.volatile && how.persistence.is_some() && {
+            let state = held(self.state.lock());
+            self.so_far(node, &state).0.is_some()
+        }
     }
 
-    /// The writes that were kept with the checkpoint of a factory.
-    pub(crate) fn kept_writes_of(&self, node: usize) -> Vec<serde_json::Value> {
-        let state = held(self.state.lock());
-        state.nodes[node].valid().map(|manifest| manifest.kept_writes.clone()).unwrap_or_default()
-    }
-
-    /// Whether the output of this factory is kept.
-    pub(crate) fn is_checkpoint(&self, node: usize) -> bool {
-        self.factories[node].checkpoint
+    /// Writes down that these writes are about to be kept.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn intend(&self, writes: &[Value]) -> Result<(), StoreError> {
+        self.store.intend(writes)
     }
 
     /// What becomes of a factory, now that all it takes is there. It blocks only below volatile factories, and below those
@@ -262,46 +314,47 @@ impl Session {
     ///
     /// # Errors
     /// When the output cannot be kept, or its fingerprint not be taken.
-    pub(crate) fn delivered(&self, node: usize, ended: Ended) -> Result<(AnyPayload, Discarded)> {
-        let Ended { payload, rows, by_fallback, wrote, kept_writes } = ended;
-        let (components, above) = {
+    pub(crate) fn delivered(&self, node: usize, ended: Ended) -> Result<AnyPayload> {
+        let Ended { mut payload, rows, by_fallback, wrote, kept_writes } = ended;
+        let keeps = self.keeps(node);
+        let (components, mut above) = {
             let state = held(self.state.lock());
             self.so_far(node, &state)
         };
         let factory = &self.plan.factories[node];
-        let mut result = (Arc::clone(&payload), Vec::new());
         let how = &self.factories[node];
-        if let (true, false, Some(persistence), Some(components)) =
-            (how.checkpoint, factory.policy.volatile, how.persistence, components.clone())
-        {
+        let mut kept = None;
+        if let (true, Some(persistence), Some(components)) = (keeps, how.persistence, components.clone()) {
             let Above { reads, wrote: wrote_above } = above.clone();
             let writes = how.writes;
             let made = Made { components, reads, rows, by_fallback, writes, wrote, kept_writes, wrote_above };
             let store = |directory: &std::path::Path| (persistence.store)(payload, directory);
-            result = self.store.put(&factory.name, made, store)?;
+            payload = self.store.put(&factory.name, made, store)?;
+            kept = Some(());
         }
         let key = components.map(|components| components.key());
         let expected = key.map(Key::fingerprint);
         let delivers = match (factory.policy.volatile, how.content) {
-            (true, Some(content)) => Some(content(&result.0)?),
+            (true, Some(content)) => Some(content(&payload)?),
             (true, None) => None,
             (false, _) if by_fallback => key.map(Key::by_fallback),
             (false, _) => expected,
         };
+        if factory.policy.volatile {
+            // What it delivers counts by its content, whatever that was made of.
+            above.reads.clear();
+        }
+        if wrote {
+            above.wrote.insert(factory.name.to_string());
+        }
         let mut state = held(self.state.lock());
         state.outdated |= delivers != expected;
         let this = &mut state.nodes[node];
         this.delivers = Some(delivers);
+        this.kept = kept.map(|_| above.wrote.clone());
         this.above = above;
-        this.kept = how.checkpoint;
-        if factory.policy.volatile {
-            // What it delivers counts by its content, whatever that was made of.
-            this.above.reads.clear();
-        }
-        if wrote {
-            this.above.wrote.insert(factory.name.to_string());
-        }
-        Ok(result)
+        this.writes = wrote;
+        Ok(payload)
     }
 
     /// That a factory has delivered nothing, and the run goes on.
@@ -318,7 +371,7 @@ impl Session {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub(crate) fn undone(&self, node: usize) -> Result<Discarded, StoreError> {
+    pub(crate) fn undone(&self, node: usize) -> Result<(), StoreError> {
         self.store.remove(&self.plan.factories[node].name)
     }
 
@@ -326,15 +379,8 @@ impl Session {
     ///
     /// # Errors
     /// When one cannot be removed.
-    pub(crate) fn succeeded(&self) -> Result<Discarded, StoreError> {
-        let state = held(self.state.lock());
-        for (node, factory) in state.nodes.iter().zip(self.plan.factories.iter()) {
-            let committed = node.kept || (node.role != Role::Runs && node.valid().is_some());
-            if committed {
-                self.store.remove(&factory.name)?;
-            }
-        }
-        self.store.clear()
+    pub(crate) fn succeeded(&self) -> Result<(), StoreError> {
+        self.store.clear(&self.kept.discard)
     }
 
     /// What the output of a factory depends on by what its sources have delivered, and what has happened above it.

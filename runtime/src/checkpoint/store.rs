@@ -4,21 +4,28 @@ use std::env;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::kept::{KEPT, KeptList};
 use super::manifest::{fingerprint_of_files, sync_directory};
 use super::reads::Contents;
-use super::{Components, Fingerprint, Made, Manifest, Validity};
+use super::{Components, Fingerprint, Made, Manifest, Validity, held};
 use crate::Result;
 
 const LOCK: &str = "lock";
 const MANIFEST: &str = "manifest";
 const PAYLOAD: &str = "payload";
+/// In a checkpoint: the factories whose writes are committed, although not all of their run was.
+const COMMITTED: &str = "committed";
 /// How what is being made or removed is called.
 const NEW: &str = ".new-";
 const OLD: &str = ".old-";
 
 /// The directory for state if none is given: `$SETL_STATE_DIR`, or else `.setl`.
-pub fn state_directory(given: Option<&Path>) -> PathBuf {
+pub(crate) fn state_directory(given: Option<&Path>) -> PathBuf {
     let from_environment =
         || env::var_os("SETL_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
     given.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(".setl"))
@@ -27,7 +34,7 @@ pub fn state_directory(given: Option<&Path>) -> PathBuf {
 /// Why checkpoints cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// Another run uses them.
     #[error(
         "another run of pipeline `{pipeline}` uses its checkpoints in {}{holder}: only one can at a time; wait for it, or give \
@@ -43,7 +50,11 @@ pub enum StoreError {
         holder: String,
     },
     /// A file or directory cannot be used.
-    #[error("cannot {action} {} for the checkpoints of pipeline `{pipeline}`", .path.display())]
+    #[error(
+        "cannot {action} {} for the checkpoints of pipeline `{pipeline}`: give the run another place for them with \
+         `state_dir` or the environment variable SETL_STATE_DIR, or see that this one can be written to and has room",
+        .path.display()
+    )]
     Io {
         /// The pipeline.
         pipeline: String,
@@ -61,21 +72,27 @@ pub enum StoreError {
 /// Each checkpoint is a directory with the payload and a manifest. It is made aside and renamed when it is on disk, so
 /// that whenever the program ends there is the old one, the new one, or none.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     pipeline: String,
     directory: PathBuf,
     run: String,
+    kept: KeptList,
     /// Locked until it is closed, which the system does when the program is killed.
-    _lock: File,
+    lock: Mutex<Option<File>>,
 }
 
 impl Store {
-    /// Opens the store of a pipeline for a run, and removes what a killed one has left unfinished.
+    /// Where the checkpoints of a pipeline are.
+    pub(crate) fn directory_of(state: &Path, pipeline: &str) -> PathBuf {
+        state.join("checkpoints").join(file_name(pipeline))
+    }
+
+    /// Opens the store of a pipeline for a run.
     ///
     /// # Errors
     /// When another run uses it, or its directory cannot be used.
-    pub fn open(state: &Path, pipeline: &str, run: impl ToString) -> Result<Self, StoreError> {
-        let directory = state.join("checkpoints").join(file_name(pipeline));
+    pub(crate) fn open(state: &Path, pipeline: &str, run: impl ToString) -> Result<Self, StoreError> {
+        let directory = Self::directory_of(state, pipeline);
         let failed = |action, path: &Path| {
             let (pipeline, path) = (pipeline.to_owned(), path.to_owned());
             move |source| StoreError::Io { pipeline, action, path, source }
@@ -101,9 +118,36 @@ impl Store {
         let written =
             lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(held.as_bytes()));
         written.map_err(failed("write", &path))?;
-        let this = Self { pipeline: pipeline.to_owned(), directory, run, _lock: lock };
-        this.remove_leftovers().map_err(this.failed("tidy up", &this.directory))?;
-        Ok(this)
+        let kept = KeptList::new(directory.join(KEPT));
+        Ok(Self { pipeline: pipeline.to_owned(), directory, run, kept, lock: Mutex::new(Some(lock)) })
+    }
+
+    /// Lets others use it.
+    pub(super) fn close(&self) {
+        drop(held(self.lock.lock()).take());
+    }
+
+    /// Removes what a killed run has left unfinished, among it writes that were kept and that no checkpoint names. `discard`
+    /// removes such a write.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(super) fn tidy(&self, discard: &dyn Fn(&Value) -> Result<()>) -> Result<(), StoreError> {
+        let failed = || self.failed("tidy up", &self.directory);
+        self.remove_leftovers().map_err(failed())?;
+        let mut named = Vec::new();
+        for path in self.entries().map_err(failed())? {
+            named.extend(Manifest::read(&path.join(MANIFEST)).into_iter().flat_map(|all| all.kept_writes));
+        }
+        self.kept.discard(|write| !named.contains(write), discard).map_err(failed())
+    }
+
+    /// Writes down that these writes are about to be kept, so that they are found whatever becomes of the run.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(super) fn intend(&self, writes: &[Value]) -> Result<(), StoreError> {
+        self.kept.add(writes).map_err(self.failed("write", self.kept.path()))
     }
 
     /// What is there when all checkpoints are of a run that has committed what they stand for.
@@ -115,15 +159,28 @@ impl Store {
         self.mark().exists()
     }
 
-    /// Where the checkpoints are.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    /// Whether there is anything of a factory.
+    pub(crate) fn has(&self, factory: &str) -> bool {
+        self.path(factory).exists()
     }
 
     /// What there is of a factory: nothing, its manifest, or why that cannot be used.
-    pub fn find(&self, factory: &str) -> Option<Result<Manifest, String>> {
+    pub(super) fn find(&self, factory: &str) -> Option<Result<Manifest, String>> {
         let path = self.path(factory);
-        path.exists().then(|| Manifest::read(&path.join(MANIFEST)))
+        self.has(factory).then(|| {
+            let mut manifest = Manifest::read(&path.join(MANIFEST))?;
+            match fs::read(path.join(COMMITTED)).map(|text| serde_json::from_slice(&text)) {
+                Ok(Ok(committed)) => manifest.are_committed(committed),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                _ => return Err("what is committed of it cannot be read".into()),
+            }
+            Ok(manifest)
+        })
+    }
+
+    /// What says in a checkpoint that the writes of some factories are committed. It goes with the checkpoint.
+    pub(super) fn mark_of(&self, factory: &str) -> PathBuf {
+        self.path(factory).join(COMMITTED)
     }
 
     /// Whether a checkpoint holds what the factory would deliver; `writes` is whether this run writes.
@@ -147,77 +204,75 @@ impl Store {
     }
 
     /// Makes a checkpoint, in place of the one that may be there; `store` writes the payload into the directory that it is
-    /// given. Gives what `store` gives, and the writes that were kept with the old one.
+    /// given. Gives what `store` gives.
     ///
     /// # Errors
     /// What `store` gives, or when the disk does not take it. The old one is there still, or none.
-    pub fn put<T>(
+    pub(super) fn put<T>(
         &self,
         factory: &str,
         made: Made,
         store: impl FnOnce(&Path) -> Result<T>,
-    ) -> Result<(T, Vec<serde_json::Value>)> {
+    ) -> Result<T> {
         let aside = Aside(self.directory.join(format!("{NEW}{}", uuid::Uuid::now_v7())));
         let payload = aside.0.join(PAYLOAD);
         fs::create_dir_all(&payload).map_err(self.failed("create", &payload))?;
-        let stored = store(&payload)?;
+        let stored = store(&payload).with_context(|| format!("cannot write to {}", payload.display()))?;
         let fingerprint = fingerprint_of_files(&payload, true).map_err(self.failed("flush", &payload))?;
         let manifest = aside.0.join(MANIFEST);
         Manifest::new(factory, &self.run, made, fingerprint)
             .write(&manifest)
             .map_err(self.failed("write", &manifest))?;
         sync_directory(&aside.0).map_err(self.failed("flush", &aside.0))?;
-        let replaced = self.remove(factory)?;
+        self.remove(factory)?;
         let path = self.path(factory);
         fs::rename(&aside.0, &path).map_err(self.failed("rename", &path))?;
         sync_directory(&self.directory).map_err(self.failed("flush", &self.directory))?;
-        Ok((stored, replaced))
+        Ok(stored)
     }
 
     /// Reads the payload of a factory's checkpoint, which was found to be whole.
     ///
     /// # Errors
     /// What `load` gives.
-    pub fn load<T>(&self, factory: &str, load: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    pub(super) fn load<T>(&self, factory: &str, load: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         load(&self.path(factory).join(PAYLOAD))
     }
 
-    /// Removes the checkpoint of a factory, and gives the writes that were kept with it: nobody else knows of them then.
+    /// Removes the checkpoint of a factory.
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn remove(&self, factory: &str) -> Result<Vec<serde_json::Value>, StoreError> {
+    pub(super) fn remove(&self, factory: &str) -> Result<(), StoreError> {
         self.remove_at(&self.path(factory))
     }
 
-    fn remove_at(&self, path: &Path) -> Result<Vec<serde_json::Value>, StoreError> {
-        let kept = Manifest::read(&path.join(MANIFEST)).map(|manifest| manifest.kept_writes);
+    fn remove_at(&self, path: &Path) -> Result<(), StoreError> {
         let old = self.directory.join(format!("{OLD}{}", uuid::Uuid::now_v7()));
         match fs::rename(path, &old) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(self.failed("remove", path)(error)),
         }
         // It is gone in one step; what is left of it is removed now, or by the next run.
-        fs::remove_dir_all(&old).map_err(self.failed("remove", &old))?;
-        Ok(kept.unwrap_or_default())
+        remove_all(&old).map_err(self.failed("remove", &old))
     }
 
-    /// Removes all checkpoints of the pipeline, and gives the writes that were kept with them.
+    /// Removes all checkpoints of the pipeline, and the writes that were kept with them.
     ///
     /// # Errors
     /// When one cannot be removed.
-    pub fn clear(&self) -> Result<Vec<serde_json::Value>, StoreError> {
-        let mut kept = Vec::new();
+    pub(super) fn clear(&self, discard: &dyn Fn(&Value) -> Result<()>) -> Result<(), StoreError> {
         for path in self.entries().map_err(self.failed("read", &self.directory))? {
-            kept.extend(self.remove_at(&path)?);
+            self.remove_at(&path)?;
         }
         sync_directory(&self.directory).map_err(self.failed("flush", &self.directory))?;
+        self.kept.discard(|_| true, discard).map_err(self.failed("write", self.kept.path()))?;
         match fs::remove_file(self.mark()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(self.failed("remove", &self.mark())(error))
             }
-            _ => Ok(kept),
+            _ => Ok(()),
         }
     }
 
@@ -226,7 +281,7 @@ impl Store {
         let mut paths = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            if entry.file_name() != LOCK {
+            if entry.file_name() != LOCK && !self.kept.is_at(&entry.path()) {
                 paths.push(entry.path());
             }
         }
@@ -238,7 +293,7 @@ impl Store {
         for path in self.entries()? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with(NEW) || name.starts_with(OLD) {
-                fs::remove_dir_all(&path)?;
+                remove_all(&path)?;
             }
         }
         Ok(())
@@ -262,6 +317,11 @@ impl Drop for Aside {
         // The next run tries again.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Whatever it is: somebody may have left a file among the checkpoints.
+fn remove_all(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 /// A name that every file system takes, and that no other factory has, for `Load<Flight>` and for `load`, which some

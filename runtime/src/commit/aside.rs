@@ -64,15 +64,25 @@ impl Aside {
         self.path.with_extension(READY)
     }
 
+    /// What it is called once it is kept.
+    pub(super) fn kept_path(&self) -> PathBuf {
+        self.path.with_extension(KEPT)
+    }
+
     /// Has it stay for later runs.
     pub(super) fn keep(&mut self) -> io::Result<()> {
-        let kept = self.path.with_extension(KEPT);
+        let kept = self.kept_path();
         if self.path != kept {
             fs::rename(&self.path, &kept)?;
             self.path = kept;
         }
         self.stays = true;
         disk::sync_directory(disk::directory_of(&self.path))
+    }
+
+    /// Has it go with this, whatever it is called.
+    pub(super) fn unkeep(&mut self) {
+        self.stays = false;
     }
 
     pub(super) fn is_kept(&self) -> bool {

@@ -48,6 +48,11 @@ impl Identity {
         Self { inode, length: metadata.len(), modified, entries: None }
     }
 
+    /// As [`number`] of what is known by it.
+    pub(super) fn number(&self) -> Option<u64> {
+        (self.inode != 0).then_some(self.inode)
+    }
+
     pub(super) fn is_directory(&self) -> bool {
         self.entries.is_some()
     }

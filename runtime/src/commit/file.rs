@@ -186,37 +186,55 @@ impl StagedFile {
         })
     }
 
-    /// Has what was written stay for a later run, and says what that needs to go on with it.
-    pub(super) fn keep(&mut self) -> Result<Option<KeptWrite>, WriteError> {
+    /// What a later run needs to go on with what was written, once it is [kept](Self::keep). Brings it to disk.
+    pub(super) fn to_keep(&self) -> Result<Option<KeptWrite>, WriteError> {
         if self.new.is_some() || self.pieces.is_empty() {
             return Ok(None);
         }
-        for piece in &mut self.pieces {
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            let path = piece.path();
             if !self.flushed {
-                disk::sync_all(piece.path()).map_err(WriteError::io("flush", piece.path()))?;
+                disk::sync_all(path).map_err(WriteError::io("flush", path))?;
             }
-            piece.keep().map_err(WriteError::io("keep", piece.path()))?;
+            pieces.push((piece.kept_path(), Identity::of(path).map_err(WriteError::io("read", path))?));
         }
-        let pieces = self.pieces.iter();
-        let pieces = pieces.map(|piece| (piece.path().to_owned(), disk::number(piece.path()))).collect();
         let (target, how, base, recipe) =
             (self.target.clone(), self.how, self.base.clone(), self.recipe.clone());
         Ok(Some(KeptWrite { target, how, base, recipe, pieces }))
     }
 
-    /// Undoes [`keep`](Self::keep) in what it means, not in what it did.
+    /// Has what was written stay for a later run.
+    pub(super) fn keep(&mut self) -> Result<(), WriteError> {
+        let pieces = &mut self.pieces;
+        pieces.iter_mut().try_for_each(|piece| piece.keep().map_err(WriteError::io("keep", piece.path())))
+    }
+
+    /// Undoes [`keep`](Self::keep) in what it means: what was written goes with this.
+    pub(super) fn unkeep(&mut self) {
+        self.pieces.iter_mut().for_each(Aside::unkeep);
+    }
+
+    /// Goes on with what was kept.
     pub(super) fn reopen(kept: &KeptWrite) -> Result<Self, WriteError> {
         let KeptWrite { target, how, base, recipe, .. } = kept.clone();
-        let pieces = kept.pieces.iter().map(|(path, number)| {
+        aside::remove_left_overs(&target);
+        let pieces = kept.pieces.iter().map(|(path, identity)| {
             let failed = |what| WriteError::Kept { target: kept.target(), path: path.clone(), what };
-            if disk::number(path) != *number {
+            if disk::number(path) != identity.as_ref().and_then(Identity::number) {
                 return Err(failed("not there any more"));
+            }
+            if Identity::of(path).map_err(WriteError::io("read", path))? != *identity {
+                return Err(failed("damaged"));
             }
             let opened = Aside::reopen(path.clone()).map_err(WriteError::io("open", path))?;
             opened.map_err(failed)
         });
         let pieces = pieces.collect::<Result<_, _>>()?;
-        Ok(Self { target, how, base, recipe, pieces, flushed: true, new: None, step: None })
+        let this = Self { target, how, base, recipe, pieces, flushed: true, new: None, step: None };
+        // Whoever waits for its commit to find out would find out again and again.
+        this.expect()?;
+        Ok(this)
     }
 
     /// Lets go of everything as a process does that dies.

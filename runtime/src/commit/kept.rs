@@ -20,8 +20,8 @@ pub(crate) struct KeptWrite {
     pub(super) how: How,
     pub(super) base: Option<Identity>,
     pub(super) recipe: Recipe,
-    /// With the numbers by which they are known again.
-    pub(super) pieces: Vec<(PathBuf, Option<u64>)>,
+    /// With that by which they are known again.
+    pub(super) pieces: Vec<(PathBuf, Option<Identity>)>,
 }
 
 impl KeptWrite {
@@ -33,7 +33,8 @@ impl KeptWrite {
     /// Makes the staged write again, in whatever process. It blocks.
     ///
     /// # Errors
-    /// When it has been committed or discarded since, or another run has it open.
+    /// When it has been committed, discarded or damaged since, when its target has changed so that it cannot be committed
+    /// any more, or when another run has it open.
     pub(crate) fn reopen(&self) -> crate::Result<Box<dyn StagedWrite>> {
         Ok(Box::new(StagedFile::reopen(self)?))
     }
@@ -42,10 +43,10 @@ impl KeptWrite {
     ///
     /// # Errors
     /// When another run has it open, or it cannot be removed.
-    pub(crate) fn discard(self) -> crate::Result<()> {
-        for (path, number) in &self.pieces {
-            // Something else may have got the name since.
-            if disk::number(path) != *number {
+    pub(crate) fn discard(&self) -> crate::Result<()> {
+        for (path, identity) in &self.pieces {
+            // Something else may have got the name since. What was damaged is to be removed all the same.
+            if disk::number(path) != identity.as_ref().and_then(Identity::number) {
                 continue;
             }
             if let disk::Locked::Busy = disk::lock(path).map_err(WriteError::io("open", path))? {

@@ -77,11 +77,6 @@ impl Transaction {
         }
     }
 
-    /// Where the journal of this run would be, and whatever else outlives it.
-    pub(crate) fn state(&self) -> &Path {
-        &self.state
-    }
-
     /// Finishes or undoes what runs have left that are no more. Does so once; cheap from then on. It blocks.
     pub(crate) fn recover(&self) -> crate::Result<()> {
         let mut recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,6 +119,7 @@ impl Transaction {
     }
 
     /// Whether something is staged for this target.
+    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
     pub(crate) fn has_staged(&self, target: &str) -> bool {
         self.lock().iter().any(|(_, write)| write.target() == target)
     }
@@ -159,31 +155,37 @@ impl Transaction {
         drop(writes);
     }
 
-    /// Has the writes of an attempt outlive the run, and says what a later one needs to go on with them. They are still
-    /// part of this run, and can be committed by it. It blocks.
+    /// Has the writes of an attempt outlive the run. They are still part of this run, and can be committed by it.
+    ///
+    /// `intend` is told what a later run needs to go on with them, before anything stays: whoever writes that down durably
+    /// knows of all that can be left. It blocks.
     ///
     /// `None` if one of them cannot be kept; then none is.
-    pub(crate) fn keep(&self, owner: Owner) -> crate::Result<Option<Vec<KeptWrite>>> {
+    pub(crate) fn keep(
+        &self,
+        owner: Owner,
+        intend: impl FnOnce(&[KeptWrite]) -> crate::Result<()>,
+    ) -> crate::Result<Option<Vec<KeptWrite>>> {
         let mut writes = self.lock();
         let mut files = Vec::new();
         for (_, write) in writes.iter_mut().filter(|(of, _)| *of == owner) {
-            let write: &mut dyn Any = &mut **write;
-            match write.downcast_mut::<StagedFile>() {
+            match staged_file(&mut **write) {
                 Some(file) => files.push(file),
                 None => return Ok(None),
             }
         }
-        let kept: Vec<_> = files.into_iter().map(StagedFile::keep).collect::<Result<_, _>>()?;
-        Ok(kept.into_iter().collect())
+        let kept = files.iter().map(|file| file.to_keep()).collect::<Result<Option<Vec<_>>, _>>()?;
+        let Some(kept) = kept else { return Ok(None) };
+        intend(&kept)?;
+        files.into_iter().try_for_each(StagedFile::keep)?;
+        Ok(Some(kept))
     }
 
-    /// As [`keep`](Self::keep), and takes the writes out of this run.
-    pub(crate) fn detach(&self, owner: Owner) -> crate::Result<Option<Vec<KeptWrite>>> {
-        let kept = self.keep(owner)?;
-        if kept.is_some() {
-            self.lock().retain(|(of, _)| *of != owner);
-        }
-        Ok(kept)
+    /// Undoes [`keep`](Self::keep): the writes go with this run, unless it commits them.
+    pub(crate) fn unkeep(&self, of: impl Fn(Owner) -> bool) {
+        let mut writes = self.lock();
+        let files = writes.iter_mut().filter(|(owner, _)| of(*owner));
+        files.filter_map(|(_, write)| staged_file(&mut **write)).for_each(StagedFile::unkeep);
     }
 
     /// Takes writes that an earlier run has kept, in the place of an attempt of the same factory. It blocks.
@@ -216,6 +218,11 @@ impl Transaction {
     fn lock(&self) -> MutexGuard<'_, Vec<Write>> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn staged_file(write: &mut dyn StagedWrite) -> Option<&mut StagedFile> {
+    let write: &mut dyn Any = write;
+    write.downcast_mut()
 }
 
 /// Commits one write by itself.

@@ -259,6 +259,11 @@ impl Shared {
         }
     }
 
+    /// Whether the run leaves out all writes.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.no_write
+    }
+
     pub(crate) fn writes(&self, node: usize) -> bool {
         !self.no_write && !self.plan.stages[self.plan.factories[node].stage].no_write
     }
@@ -312,6 +317,7 @@ impl Shared {
     }
 
     /// Whether this run has staged a write to this target.
+    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
     pub(crate) fn has_staged(&self, target: &str) -> bool {
         self.transaction.get().is_some_and(|transaction| transaction.has_staged(target))
     }
@@ -714,7 +720,10 @@ impl Driver {
         if node >= shared.plan.factories.len() || shared.is_stopped() || !shared.may_begin(node) {
             return None;
         }
-        shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
+        // With checkpoints, it turns out later whether it runs.
+        if shared.session.is_none() {
+            shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
+        }
         let started = self.now.take().unwrap_or_else(Instant::now);
         let supervision = shared.handling.get(node).filter(|handling| handling.supervised);
         let (future, cancellable) = match (supervision, shared.replacement(node)) {

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::executor::Shared;
 use super::panic::{caught, contained};
 use super::report::{Phase, Status};
-use super::resume::{EARLIER, forget, mark_forgotten};
+use super::resume::{EARLIER, forget, mark};
 use super::step::{Failure, Undone};
 use crate::commit::{CommitError, Owner, Transaction};
 
@@ -22,8 +22,8 @@ pub(super) enum Written {
     Unfinished(FactoryError, Vec<String>),
 }
 
-/// Commits what the factories have written that delivered.
-pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
+/// Commits what the factories have written that delivered: all of them, if the run is `whole`.
+pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
     let writes = shared.writes_of_run().map_or(0, Transaction::len);
     if writes > 0 {
         shared.emit(|| Event::Committing { writes });
@@ -34,17 +34,26 @@ pub(super) async fn commit(shared: &Arc<Shared>) -> Written {
         // Attempts that failed have left nothing, but for what came too late to be noticed by them.
         contained(|| drop(transaction.discard(|owner| !of_run.has_delivered(owner))));
         let committed = caught(|| {
-            let marked = mark_forgotten(&of_run);
-            let mark = marked.map_err(|error| CommitError::RolledBack { owner: None, error })?;
-            let mut targets = transaction.commit()?;
-            targets.retain(|target| Some(target) != mark.as_ref());
-            Ok(targets)
+            let marked = mark(&of_run, whole);
+            let marks = marked.map_err(|error| CommitError::RolledBack { owner: None, error })?;
+            let without_marks = |mut targets: Vec<String>| {
+                targets.retain(|target| !marks.contains(target));
+                targets
+            };
+            match transaction.commit() {
+                Ok(targets) => Ok(without_marks(targets)),
+                Err(CommitError::Unfinished { owner, error, committed, open }) => {
+                    let (committed, open) = (without_marks(committed), without_marks(open));
+                    Err(CommitError::Unfinished { owner, error, committed, open })
+                }
+                Err(other) => Err(other),
+            }
         });
         // Here, since the run may be dropped by now.
         if matches!(committed, Ok(Ok(_) | Err(CommitError::Unfinished { .. }))) {
             of_run.decide();
         }
-        if let Ok(Ok(_)) = committed {
+        if let (true, Ok(Ok(_))) = (whole, &committed) {
             // What cannot be removed now is removed by the next run, which finds the mark.
             contained(|| drop(forget(&of_run)));
         }
@@ -134,6 +143,13 @@ impl Shared {
     /// Whether there is anything to commit, or to forget with a commit.
     pub(super) fn has_to_commit(&self) -> bool {
         self.session.is_some() || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
+    }
+
+    /// Whether the output of this factory was there: made by this run, or by an earlier.
+    pub(super) fn is_delivered(&self, node: usize) -> bool {
+        self.records().nth(node).flatten().is_some_and(|record| {
+            matches!(record.status, Status::Succeeded | Status::Restored | Status::NotSelected)
+        })
     }
 
     /// Whether this attempt is the one whose output was delivered.

@@ -51,8 +51,8 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
     let selection = options.selection.take();
     options.is_partial = selection.is_some();
-    if selection.is_none() && effective.policies.is_empty() && !options.checkpoint_all && mistakes.is_empty()
-    {
+    let keeps = options.checkpoint_all || options.resume;
+    if selection.is_none() && effective.policies.is_empty() && !keeps && mistakes.is_empty() {
         return Ok(Conduct::default());
     }
     let selected = match &selection {
@@ -85,7 +85,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         })
         .collect();
     // Of each factory it has to be known what it has delivered, if one is a checkpoint.
-    if handling.iter().any(|handling| handling.policy.checkpoint) {
+    if options.resume || handling.iter().any(|handling| handling.policy.checkpoint) {
         handling.iter_mut().for_each(|handling| handling.supervised = true);
     }
     Ok(Conduct { handling, effective: Some(Box::new(effective)) })

@@ -261,7 +261,8 @@ impl Report {
             let because = self.because();
             let entry = |(index, factory): (usize, &Node)| {
                 let record = self.records[index];
-                let note = self.notes.iter().find(|(node, _)| *node == index);
+                let notes = self.notes.iter().filter(|(node, _)| *node == index);
+                let notes: Vec<_> = notes.map(|(_, note)| &**note).collect();
                 Entry {
                     factory: factory.name.to_string(),
                     stage: self.plan.stages[factory.stage].name.to_string(),
@@ -270,7 +271,7 @@ impl Report {
                     rows: record.and_then(|record| record.rows),
                     attempts: record.map_or(0, |record| record.attempts),
                     because: because[index].map(|root| self.plan.factories[root].name.to_string()),
-                    note: note.map(|(_, note)| note.clone()),
+                    note: (!notes.is_empty()).then(|| notes.join("; ")),
                 }
             };
             self.plan.factories.iter().enumerate().map(entry).collect()

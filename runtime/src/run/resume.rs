@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::Cause;
+use super::event::Event;
 use super::executor::{Launch, Shared};
 use super::handling::Conduct;
 use super::panic::caught;
@@ -12,7 +13,7 @@ use super::runner::Options;
 use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
 use crate::checkpoint::{
-    Ended, How, Part, Session, Setup, Validity, fingerprints_of_inputs, state_directory, with_fallback,
+    Ended, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory, with_fallback,
 };
 use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction};
 
@@ -30,11 +31,21 @@ pub(super) fn open(
     run: String,
 ) -> Result<Option<Box<Session>>> {
     let plan = &launch.plan;
-    let concerned = conduct.handling.iter().any(|handling| handling.selected && handling.policy.checkpoint);
-    // A run of some factories is no fresh start, and leaves alone what a run of all has kept.
-    if !concerned || (options.is_partial && !options.resume) {
+    let state = state_directory(options.state_dir.as_deref());
+    let is_there = || Store::directory_of(&state, &plan.pipeline).exists();
+    // A run of some factories, or one that writes nothing, is no fresh start, and leaves alone what a run of all has kept.
+    // Where something else stands in for a factory, what was kept of it is not what it delivers.
+    let concerned = options.resume || !(options.is_partial || options.no_write);
+    if !concerned
+        || !options.replacements.is_empty()
+        || !(conduct.has_checkpoints() || (options.resume && is_there()))
+    {
         return Ok(None);
     }
+    let store = Store::open(&state, &plan.pipeline, run)?;
+    // The commit of a dead run may have to be finished, which decides about its checkpoints. Another run that is refused here
+    // does not see it half done.
+    crate::commit::recover(&state)?;
     let factories = launch.steps.iter().zip(&conduct.handling).zip(plan.factories.iter()).map(
         |((step, handling), node)| How {
             code: step.fallback.as_ref().map_or(step.code, |other| with_fallback(step.code, other.step.code)),
@@ -42,46 +53,26 @@ pub(super) fn open(
             persistence: (step.persistence)(),
             content: (step.content)(),
             writes: !options.no_write && !plan.stages[node.stage].no_write,
+            selected: handling.selected,
+            enabled: handling.enabled,
         },
     );
     let factories: Vec<_> = factories.collect();
     let mut how = launch.fingerprints.clone();
     how.resize(launch.inputs.len(), None);
-    let inputs = fingerprints_of_inputs(plan, &launch.inputs, &how, &factories)?;
-    let setup = Setup {
-        plan: plan.clone(),
-        factories,
-        inputs,
-        state: state_directory(options.state_dir.as_deref()),
-        run,
-        resume: options.resume,
-        can_reopen: |kept| {
+    let counts = factories.iter().zip(plan.factories.iter());
+    let counts = counts.map(|(how, node)| how.checkpoint || (options.resume && store.has(&node.name)));
+    let inputs = fingerprints_of_inputs(plan, &launch.inputs, &how, counts.collect())?;
+    let kept = Kept {
+        check: |kept| {
             let kept =
                 serde_json::from_value::<KeptWrite>(kept.clone()).map_err(|error| error.to_string())?;
             kept.reopen().map(drop).map_err(|error| format!("{error:#}"))
         },
+        discard: |kept| serde_json::from_value::<KeptWrite>(kept.clone())?.discard(),
     };
-    // The commit of a dead run may have to be finished, which decides about its checkpoints.
-    crate::commit::recover(&setup.state)?;
-    let (session, discarded) = Session::open(setup)?;
-    discard(discarded)?;
-    Ok(Some(Box::new(session)))
-}
-
-/// Notes of each factory why its checkpoint cannot be used, if so.
-pub(super) fn note_stale(shared: &Shared) {
-    let Some(session) = &shared.session else { return };
-    for (factory, validity) in session.validities() {
-        let node = shared.plan.factories.iter().position(|node| node.name == factory);
-        if let (Some(node), Validity::Stale { because }) = (node, validity) {
-            shared.note(node, format!("its checkpoint was not used: {because}"));
-        }
-    }
-}
-
-/// Removes writes that were kept with checkpoints which are gone.
-fn discard(kept: Vec<serde_json::Value>) -> Result<()> {
-    kept.into_iter().try_for_each(|kept| serde_json::from_value::<KeptWrite>(kept)?.discard())
+    let setup = Setup { plan: plan.clone(), factories, inputs, resume: options.resume, kept };
+    Ok(Some(Box::new(Session::open(setup, store)?)))
 }
 
 /// What becomes of a factory of which checkpoints may decide: none if it runs.
@@ -93,7 +84,10 @@ pub(super) async fn restored(
     let of_run = Arc::clone(shared);
     let part = shared.pool.run(move || caught(|| part_of(&of_run, node))).await;
     let ended = match part {
-        Some(Ok(Ok(None))) => return None,
+        Some(Ok(Ok(None))) => {
+            shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
+            return None;
+        }
         Some(Ok(Ok(Some(Part::Restored(restored))))) => {
             let start = shared.started.elapsed();
             let timing = Timing { start, ..Timing::default() };
@@ -121,9 +115,12 @@ fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
     let Some(session) = &shared.session else { return Ok(None) };
     let part = session.ready(node);
     if matches!(part, Part::Runs) {
+        if let Some(because) = session.objection(node) {
+            shared.note(node, format!("its checkpoint was not used: {because}"));
+        }
         return Ok(None);
     }
-    let kept = session.kept_writes_of(node).into_iter().map(serde_json::from_value::<KeptWrite>);
+    let kept = session.adopt_writes(node).into_iter().map(serde_json::from_value::<KeptWrite>);
     let kept = kept.collect::<std::result::Result<Vec<_>, _>>()?;
     if !kept.is_empty() {
         shared.transaction().adopt(Owner { node, attempt: EARLIER }, &kept)?;
@@ -163,51 +160,59 @@ fn keep(
     let Owner { node, .. } = owner;
     let writes = shared.writes_of_run();
     let staged = writes.is_some_and(|writes| writes.has_any_of(owner));
-    let kept = match writes {
-        Some(writes) if staged && session.is_checkpoint(node) => writes.keep(owner)?.unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    let kept = kept.iter().map(serde_json::to_value).collect::<std::result::Result<_, _>>()?;
-    let ended = Ended {
-        payload: completed.output,
-        rows: completed.rows,
-        by_fallback,
-        wrote: staged || wrote,
-        kept_writes: kept,
-    };
-    let (output, discarded) = session.delivered(node, ended)?;
-    discard(discarded)?;
-    Ok(Completed { output, ..completed })
+    let mut kept_writes = Vec::new();
+    if let Some(writes) = writes.filter(|_| staged && session.keeps(node)) {
+        let values = |kept: &[KeptWrite]| -> Result<Vec<_>> {
+            Ok(kept.iter().map(serde_json::to_value).collect::<std::result::Result<_, _>>()?)
+        };
+        let kept = writes.keep(owner, |kept| Ok(session.intend(&values(kept)?)?))?;
+        kept_writes = values(&kept.unwrap_or_default())?;
+    }
+    let wrote = staged || wrote;
+    let ended = Ended { payload: completed.output, rows: completed.rows, by_fallback, wrote, kept_writes };
+    match session.delivered(node, ended) {
+        Ok(output) => Ok(Completed { output, ..completed }),
+        Err(error) => {
+            if let Some(writes) = writes {
+                writes.unkeep(|of| of == owner);
+            }
+            Err(error)
+        }
+    }
 }
 
-/// Has the commit of a run say that its checkpoints are forgotten, so that both come true in one step: a run that was killed
-/// right after its commit is not resumed, which would write everything again. Gives the target of that write. It blocks.
-pub(super) fn mark_forgotten(shared: &Shared) -> Result<Option<String>> {
-    let Some(session) = shared.session.as_ref().filter(|_| !shared.is_partial) else { return Ok(None) };
-    if shared.writes_of_run().is_none_or(Transaction::is_empty) {
-        return Ok(None);
+/// Has the commit of a run say what becomes of its checkpoints, so that both come true in one step: a run that was killed
+/// right after its commit is not resumed, which would write everything again. A run that is not `whole` keeps its
+/// checkpoints, and has them say of which factories the writes are committed. Gives the targets of these writes. It blocks.
+pub(super) fn mark(shared: &Shared, whole: bool) -> Result<Vec<String>> {
+    let Some(session) = &shared.session else { return Ok(Vec::new()) };
+    let marks = match whole {
+        true if shared.writes_of_run().is_none_or(Transaction::is_empty) => Vec::new(),
+        true => vec![(session.mark(), shared.run_id.to_string())],
+        false => session.marks(|node| shared.is_delivered(node)),
+    };
+    let mut targets = Vec::new();
+    for (path, text) in marks {
+        let mark = StagedFile::beside(path)?;
+        std::fs::write(mark.path(), text)?;
+        targets.push(mark.target());
+        shared.transaction().enlist(Owner { node: 0, attempt: EARLIER }, Box::new(mark))?;
     }
-    let mark = StagedFile::beside(session.mark())?;
-    std::fs::write(mark.path(), shared.run_id.to_string())?;
-    let target = mark.target();
-    shared.transaction().enlist(Owner { node: 0, attempt: EARLIER }, Box::new(mark))?;
-    Ok(Some(target))
+    Ok(targets)
 }
 
 /// Forgets the checkpoints of a pipeline whose run has succeeded: what they held is committed. It blocks.
 pub(super) fn forget(shared: &Shared) -> Result<()> {
-    match &shared.session {
-        Some(session) if !shared.is_partial => discard(session.succeeded()?),
-        _ => Ok(()),
-    }
+    shared.session.as_ref().map_or(Ok(()), |session| Ok(session.succeeded()?))
 }
 
 /// Forgets the checkpoint of a factory, since what it did is undone. It blocks.
 pub(super) fn forget_undone(shared: &Shared, node: usize) -> Result<()> {
-    match &shared.session {
-        Some(session) => discard(session.undone(node)?),
-        None => Ok(()),
+    let Some(session) = &shared.session else { return Ok(()) };
+    if let Some(writes) = shared.writes_of_run() {
+        writes.unkeep(|of| of.node == node);
     }
+    Ok(session.undone(node)?)
 }
 
 /// Records that the factory for which this thread works reads a file or directory, or a place of which nobody can tell

@@ -70,7 +70,7 @@ impl Options {
         if self.settings.is_some() {
             return false;
         }
-        self.selection.is_none() && !self.checkpoint_all
+        self.selection.is_none() && !self.checkpoint_all && !self.resume
     }
 }
 
@@ -458,7 +458,7 @@ fn prepare(launch: Launch, options: &mut Options) -> Prepared {
         }
     };
     watch();
-    match conduct.has_checkpoints() {
+    match conduct.has_checkpoints() || options.resume {
         true => Prepared::Later(Box::pin(with_checkpoints(launch, conduct, std::mem::take(options)))),
         false => Prepared::Ready(ready(launch, conduct, options)),
     }
@@ -491,9 +491,7 @@ async fn with_checkpoints(launch: Launch, conduct: Conduct, mut options: Options
         Ok(session) => options.session = session,
         Err(error) => return Err(cannot_start(format!("{error:#}"))),
     }
-    let ready = ready(launch, conduct, &mut options);
-    resume::note_stale(&ready.shared);
-    Ok(ready)
+    Ok(ready(launch, conduct, &mut options))
 }
 
 /// What was said of the end of a run.
@@ -518,7 +516,9 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     let mut commits = !interrupted && (failures.is_empty() || ending.commits_partial);
     // Most runs write nothing and succeed; what the others need is not to make every future larger.
     if commits && shared.has_to_commit() {
-        match Box::pin(commit(shared)).await {
+        // A dry run leaves to others what they have kept.
+        let whole = failures.is_empty() && !shared.is_partial && !shared.is_dry();
+        match Box::pin(commit(shared, whole)).await {
             Written::Committed(targets) => report.committed = targets,
             Written::RolledBack(failure) => {
                 commits = false;
@@ -559,6 +559,10 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     if error.is_some() {
         shared.drop_undelivered();
     }
+    // Whoever still holds a context is no longer in this run.
+    if let Some(session) = &shared.session {
+        session.close();
+    }
     Outcome { run: Some(Run { plan: shared.plan.clone(), outputs, report, pipeline: PhantomData }), error }
 }
 
@@ -580,6 +584,9 @@ impl Drop for Unattended {
             } else if !shared.is_undone_in_task() {
                 // Nobody is left to tell of what could not be undone.
                 roll_back(&shared).await;
+            }
+            if let Some(session) = &shared.session {
+                session.close();
             }
         });
     }

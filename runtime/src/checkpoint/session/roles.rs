@@ -35,13 +35,14 @@ impl Session {
             let (Some(components), Some(Ok(manifest))) = (components, &this.found) else { return expected };
             let key = components.key();
             if this.checked.as_ref().is_none_or(|(checked, _)| *checked != key) {
-                let usable = self.factories[node].persistence.is_some() && expected.is_some();
-                let validity = if usable {
+                let validity = if expected.is_some() {
                     let validity = self.store.check(manifest, components, writes, &self.contents);
-                    let lost = manifest.kept_writes.iter().find_map(|write| (self.can_reopen)(write).err());
-                    lost.filter(|_| validity.is_valid()).map_or(validity, Validity::stale)
+                    let lost =
+                        || manifest.kept_writes.iter().find_map(|write| (self.kept.check)(write).err());
+                    let lost = if validity.is_valid() { lost() } else { None };
+                    lost.map_or(validity, Validity::stale)
                 } else {
-                    Validity::stale("it is no checkpoint any more")
+                    Validity::stale("it is volatile now")
                 };
                 this.checked = Some((key, validity));
             }
@@ -55,6 +56,9 @@ impl Session {
         let mut has_to_write: BTreeSet<String> = BTreeSet::new();
         let order: Vec<_> = self.plan.factory_order().collect();
         for node in order.into_iter().rev() {
+            if !self.factories[node].selected {
+                continue;
+            }
             let factory = &self.plan.factories[node];
             let this = &mut state.nodes[node];
             let (taken, wanted) = consumers[node];
@@ -95,9 +99,7 @@ impl Session {
                 Ok(payload) => {
                     this.restored = Some(Restored { payload, rows: manifest.rows });
                     this.delivers = Some(Some(manifest.delivers()));
-                    let (reads, mut wrote) = (manifest.reads.clone(), manifest.wrote_above.clone());
-                    wrote.extend(manifest.wrote.then(|| manifest.factory.clone()));
-                    this.above = Above { reads, wrote };
+                    this.above = Above { reads: manifest.reads.clone(), wrote: manifest.writers() };
                 }
                 Err(error) => {
                     this.found = Some(Err(format!("its file cannot be read: {error:#}")));

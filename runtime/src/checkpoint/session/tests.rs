@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
-use job::{Job, Outcome, VOLATILE, job};
+use job::{DISCARDED, Job, KEPT, Outcome, VOLATILE, job};
 
 /// A run that fails at the end, `change`, and a run that takes up what is left: what runs in it, and why.
 #[track_caller]
@@ -126,24 +126,24 @@ fn what_is_damaged_runs_again() {
     };
     let damaged = "its file is damaged";
     check(|_| {}, damage("Joined"), &["Clean", "Joined", "Report"], &[("Joined", damaged)]);
-    check(|_| {}, damage("Rates"), &["Report"], &[("Rates", damaged)]);
+    check(|_| {}, damage("Rates"), &["Report"], &[]);
 }
 
 #[test]
 fn below_what_is_volatile_it_counts_what_is_delivered() {
     let volatile = |node: usize| move |job: &mut Job| job.plan.factories.to_mut()[node].policy = &VOLATILE;
-    let unknown = [("Joined", "what it takes is not known before the run")];
+    let changed = [("Joined", "what it takes from `Clean` has changed")];
     // It always runs; the rest only if it delivers something else.
-    check(volatile(0), |_| {}, &["Rates", "Report"], &unknown);
-    check(volatile(0), |job| job.content = 7, &["Rates", "Clean", "Joined", "Report"], &unknown);
-    check(volatile(1), |_| {}, &["Clean", "Report"], &unknown);
-    check(volatile(1), |job| job.content = 7, &["Clean", "Joined", "Report"], &unknown);
+    check(volatile(0), |_| {}, &["Rates", "Report"], &[]);
+    check(volatile(0), |job| job.content = 7, &["Rates", "Clean", "Joined", "Report"], &changed);
+    check(volatile(1), |_| {}, &["Clean", "Report"], &[]);
+    check(volatile(1), |job| job.content = 7, &["Clean", "Joined", "Report"], &changed);
     // Whatever it was made of, the content is the same.
     check(
         volatile(1),
         |job| job.codes[0] = 9,
         &["Rates", "Clean", "Report"],
-        &[("Joined", "what it takes is not known before the run"), ("Rates", "its code has changed")],
+        &[("Rates", "its code has changed")],
     );
 }
 
@@ -151,7 +151,7 @@ fn below_what_is_volatile_it_counts_what_is_delivered() {
 fn what_was_made_without_a_delivery_waits_for_what_becomes_of_it() {
     let changed = [("Joined", "what it takes from `Clean` has changed")];
     let skip = |job: &mut Job| job.skipped = [1].into();
-    check(skip, |_| {}, &["Clean", "Report"], &changed);
+    check(skip, |_| {}, &["Clean", "Report"], &[]);
     check(skip, |job| job.skipped.clear(), &["Clean", "Joined", "Report"], &changed);
     // What was made with it is good even if it could not be made now.
     let outcome = check_only(|_| {}, skip);
@@ -171,7 +171,7 @@ fn check_only(prepare: impl FnOnce(&mut Job), change: impl FnOnce(&mut Job)) -> 
 fn what_was_made_of_a_fallback_is_told_apart() {
     let fall_back = |job: &mut Job| job.by_fallback = [1].into();
     let changed = [("Joined", "what it takes from `Clean` has changed")];
-    check(fall_back, |_| {}, &["Clean", "Report"], &changed);
+    check(fall_back, |_| {}, &["Clean", "Report"], &[]);
     check(fall_back, |job| job.by_fallback.clear(), &["Clean", "Joined", "Report"], &changed);
     // Once it is kept, it is taken for what it is.
     check(|job| job.by_fallback = [0].into(), |_| {}, &["Report"], &[]);
@@ -186,8 +186,7 @@ fn who_wrote_what_was_lost_writes_again() {
     let resumed = job.go(true);
     // The writes of `Rates` were kept with its checkpoint, those of `Clean` were not.
     assert_eq!(resumed.ran, ["Clean", "Report"]);
-    assert_eq!(resumed.reopened, [(0, json!([0, 1]))]);
-    assert_eq!(resumed.discarded, Vec::<Value>::new());
+    assert_eq!(resumed.adopted, [(0, json!([0, 1]))]);
 }
 
 #[test]
@@ -195,13 +194,18 @@ fn kept_writes_that_are_not_used_are_discarded() {
     let mut job = job();
     job.writes = [2].into();
     job.go(false);
-    assert_eq!(job.go(false).discarded, [json!([2, 1])]);
+    job.go(false);
+    assert_eq!(DISCARDED.take(), [json!([2, 1])]);
     job.codes[2] = 9;
+    assert_eq!(job.go(true).adopted, []);
+    // What was replaced is discarded by the next run.
+    assert_eq!(DISCARDED.take(), Vec::<Value>::new());
     let resumed = job.go(true);
-    assert_eq!((resumed.discarded, resumed.reopened), (vec![json!([2, 2])], vec![]));
+    assert_eq!((DISCARDED.take(), resumed.adopted), (vec![json!([2, 2])], vec![(2, json!([2, 3]))]));
     job.fails = None;
     let resumed = job.go(true);
-    assert_eq!((resumed.discarded, resumed.reopened), (vec![], vec![(2, json!([2, 3]))]));
+    // What was committed is not there any more, and discarding it does nothing.
+    assert_eq!((DISCARDED.take(), resumed.adopted), (vec![json!([2, 3])], vec![(2, json!([2, 3]))]));
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn who_wrote_what_cannot_be_committed_any_more_writes_again() {
     let resumed = job.go(true);
     assert_eq!(resumed.ran, ["Clean", "Joined", "Report"]);
     assert_eq!(resumed.reasons["Joined"], "it is gone");
-    assert_eq!(resumed.discarded, [json!([2, 77])]);
+    assert_eq!(DISCARDED.take(), [json!([2, 77]), json!([2, 78])]);
 }
 
 #[test]
@@ -222,12 +226,8 @@ fn only_inputs_that_count_are_compared() {
     let job = job();
     let payload: AnyPayload = Arc::new(10u64);
     let of = |plan: &Plan, payload: Option<&AnyPayload>, how| {
-        let factories: Vec<_> = plan
-            .factories
-            .iter()
-            .map(|node| How { checkpoint: node.policy.checkpoint, ..How::default() })
-            .collect();
-        fingerprints_of_inputs(plan, &[payload.cloned()], &[how], &factories).unwrap()[0]
+        let counts = plan.factories.iter().map(|node| node.policy.checkpoint).collect();
+        fingerprints_of_inputs(plan, &[payload.cloned()], &[how], counts).unwrap()[0]
     };
     let how = Some(fingerprint_of::<u64, _>());
     assert_eq!(of(&job.plan, Some(&payload), how), Some(10u64.fingerprint().unwrap()));
@@ -255,21 +255,21 @@ fn what_cannot_be_loaded_runs() {
                 persistence: Some(Persistence::of::<String, _>()),
                 content: None,
                 writes: true,
+                selected: true,
+                enabled: true,
             })
             .collect(),
         inputs: vec![Some(job.input.fingerprint().unwrap())],
-        state: job.state.path().to_owned(),
-        run: "x".into(),
         resume: true,
-        can_reopen: |_| Ok(()),
+        kept: KEPT,
     };
-    let (session, _) = Session::open(setup(&job)).unwrap();
+    let store = Store::open(job.state.path(), "Delays", "x").unwrap();
+    let session = Session::open(setup(&job), store).unwrap();
     assert!((0..4).all(|node| matches!(session.ready(node), Part::Runs)));
-    let reasons = session.validities();
-    assert!(
-        reasons.iter().all(|(_, validity)| format!("{validity:?}").contains("its file cannot be read: ")),
-        "{reasons:?}"
-    );
+    for kept in [0, 2] {
+        let because = session.objection(kept).unwrap();
+        assert!(because.contains("its file cannot be read: "), "{because}");
+    }
 }
 
 #[test]
@@ -278,14 +278,13 @@ fn what_is_undone_is_gone() {
     job.go(false);
     let setup = Setup {
         plan: PlanRef::Shared(Arc::new(job.plan.clone())),
-        factories: vec![How::default(); 4],
+        factories: vec![How { selected: true, enabled: true, ..How::default() }; 4],
         inputs: vec![None],
-        state: job.state.path().to_owned(),
-        run: "x".into(),
         resume: true,
-        can_reopen: |_| Ok(()),
+        kept: KEPT,
     };
-    let (session, _) = Session::open(setup).unwrap();
+    let store = Store::open(job.state.path(), "Delays", "x").unwrap();
+    let session = Session::open(setup, store).unwrap();
     // Nothing is known of the input.
     assert!(matches!(session.ready(0), Part::Runs));
     session.undone(2).unwrap();

@@ -10,6 +10,20 @@ use super::super::*;
 use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
 use crate::policy::Policy;
 
+thread_local! {
+    /// The writes that were discarded since the last run began.
+    pub(super) static DISCARDED: std::cell::RefCell<Vec<Value>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// What the 77th run has kept is lost.
+pub(super) const KEPT: Kept = Kept {
+    check: |write| if write[1] == 77 { Err("it is gone".into()) } else { Ok(()) },
+    discard: |write| {
+        DISCARDED.with_borrow_mut(|discarded| discarded.push(write.clone()));
+        Ok(())
+    },
+};
+
 const CHECKPOINT: Policy = Policy { checkpoint: true, ..Policy::NONE };
 pub(super) const VOLATILE: Policy = Policy { volatile: true, ..Policy::NONE };
 
@@ -35,8 +49,7 @@ pub(super) struct Outcome {
     pub(super) ran: Vec<String>,
     pub(super) outputs: BTreeMap<usize, u64>,
     pub(super) reasons: BTreeMap<String, String>,
-    pub(super) reopened: Vec<(usize, Value)>,
-    pub(super) discarded: Vec<Value>,
+    pub(super) adopted: Vec<(usize, Value)>,
 }
 
 /// `Rates`, which is kept, `Clean`, which is not, `Joined`, which is, and `Report`, which ends it all.
@@ -77,42 +90,43 @@ impl Job {
             persistence: Some(Persistence::of::<u64, _>()),
             content: Some(fingerprint_of::<u64, _>()),
             writes: true,
+            selected: true,
+            enabled: true,
         };
         let setup = Setup {
             plan: PlanRef::Shared(Arc::new(self.plan.clone())),
             factories: self.codes.iter().zip(self.plan.factories.iter()).map(factory).collect(),
             inputs: vec![Some(self.input.fingerprint().unwrap())],
-            state: self.state.path().to_owned(),
-            run: self.run.to_string(),
             resume,
-            can_reopen: |write| if write[1] == 77 { Err("it is gone".into()) } else { Ok(()) },
+            kept: KEPT,
         };
-        let (session, discarded) = Session::open(setup).unwrap();
-        let mut outcome = Outcome { discarded, ..Outcome::default() };
-        for (name, validity) in session.validities() {
-            if let Validity::Stale { because } = validity {
-                outcome.reasons.insert(name, because);
-            }
-        }
+        DISCARDED.take();
+        let store = Store::open(self.state.path(), "Delays", self.run).unwrap();
+        let session = Session::open(setup, store).unwrap();
+        let mut outcome = Outcome::default();
         let order: Vec<_> = self.plan.factory_order().collect();
         for node in order {
-            match session.ready(node) {
+            let part = session.ready(node);
+            if !matches!(part, Part::Runs) {
+                outcome.adopted.extend(session.adopt_writes(node).into_iter().map(|write| (node, write)));
+            }
+            match part {
                 Part::LeftOut => {}
                 Part::Restored(Restored { payload, .. }) => {
                     outcome.outputs.insert(node, *payload.downcast_ref::<u64>().unwrap());
                 }
                 Part::Runs => {
-                    outcome.ran.push(self.plan.factories[node].name.to_string());
+                    let name = self.plan.factories[node].name.to_string();
+                    outcome.reasons.extend(session.objection(node).map(|because| (name.clone(), because)));
+                    outcome.ran.push(name);
                     if self.fails == Some(node) {
-                        outcome.reopened = session.kept_writes();
                         return outcome;
                     }
                     self.run_one(node, &session, &mut outcome);
                 }
             }
         }
-        outcome.reopened = session.kept_writes();
-        outcome.discarded.extend(session.succeeded().unwrap());
+        session.succeeded().unwrap();
         outcome
     }
 
@@ -139,15 +153,16 @@ impl Job {
             output = self.content;
         }
         let wrote = self.writes.contains(&node);
+        let kept_writes = if wrote { vec![json!([node, self.run])] } else { vec![] };
+        session.intend(&kept_writes).unwrap();
         let ended = Ended {
             payload: Arc::new(output),
             rows: None,
             by_fallback: self.by_fallback.contains(&node),
             wrote,
-            kept_writes: if wrote { vec![json!([node, self.run])] } else { vec![] },
+            kept_writes,
         };
-        let (payload, discarded) = session.delivered(node, ended).unwrap();
+        let payload = session.delivered(node, ended).unwrap();
         outcome.outputs.insert(node, *payload.downcast_ref::<u64>().unwrap());
-        outcome.discarded.extend(discarded);
     }
 }

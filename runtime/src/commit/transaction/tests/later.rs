@@ -14,7 +14,7 @@ fn kept_writes() {
         };
         let first = world.transaction();
         enlist(&first);
-        let keep = |node| first.detach(owner(node)).unwrap().unwrap();
+        let keep = |node| first.keep(owner(node), |_| Ok(())).unwrap().unwrap();
         let kept: Vec<_> = if journaled { (0..5).map(keep).collect() } else { vec![keep(2)] };
         drop(first);
         let json = serde_json::to_string(&kept).unwrap();
@@ -49,10 +49,51 @@ fn kept_writes() {
     let world = World::new();
     let run = world.transaction();
     run.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
-    let kept = run.keep(owner(0)).unwrap().unwrap();
+    let kept = run.keep(owner(0), |_| Ok(())).unwrap().unwrap();
     run.commit().unwrap();
     assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "new");
     kept.into_iter().for_each(|kept| kept.discard().unwrap());
+    assert_eq!(world.content().len(), 3);
+}
+
+/// It would fail at each commit again.
+#[test]
+fn what_can_no_longer_be_committed_is_not_adopted() {
+    type Change = fn(&World, &KeptWrite);
+    let changes: [(Change, &str); 3] = [
+        (
+            |world, _| fs::write(world.path("appended"), "more\n").unwrap(),
+            "has been changed by somebody else",
+        ),
+        (|_, kept| fs::write(&kept.pieces[0].0, "x").unwrap(), " is damaged"),
+        (|_, kept| fs::remove_file(&kept.pieces[0].0).unwrap(), " is not there any more"),
+    ];
+    for (change, because) in changes {
+        let world = World::new();
+        let run = world.transaction();
+        let lines = Recipe::Lines { header: String::new() };
+        run.enlist(owner(0), world.file("appended", How::Append, lines, "new\n")).unwrap();
+        let kept = run.keep(owner(0), |_| Ok(())).unwrap().unwrap();
+        drop(run);
+        world.transaction().adopt(owner(0), &kept).unwrap();
+        change(&world, &kept[0]);
+        let error = world.transaction().adopt(owner(0), &kept).unwrap_err().to_string();
+        assert!(error.contains(because), "{error}");
+        kept[0].discard().unwrap();
+        assert_eq!(world.content().len(), 3);
+    }
+}
+
+/// What cannot be told to anybody does not stay.
+#[test]
+fn what_is_not_written_down_is_not_kept() {
+    let world = World::new();
+    let run = world.transaction();
+    run.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
+    assert!(run.keep(owner(0), |_| Err(Error::msg("no space"))).is_err());
+    run.keep(owner(0), |_| Ok(())).unwrap();
+    run.unkeep(|of| of == owner(0));
+    drop(run);
     assert_eq!(world.content().len(), 3);
 }
 
@@ -84,7 +125,7 @@ fn other_systems_settle_what_they_have_prepared() {
     run.enlist(owner(0), Box::new(Prepared("a"))).unwrap();
     run.enlist(owner(1), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
     run.enlist(owner(2), Box::new(Prepared("b"))).unwrap();
-    assert!(run.keep(owner(0)).unwrap().is_none());
+    assert!(run.keep(owner(0), |_| Ok(())).unwrap().is_none());
     assert!(matches!(run.commit(), Err(CommitError::Unfinished { .. })));
     drop(run);
 
