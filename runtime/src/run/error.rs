@@ -72,9 +72,8 @@ impl FactoryError {
             Cause::TimedOut(_) => Some(
                 "give it longer, or fewer retries: `total_timeout` of the factory or in the settings, for all attempts",
             ),
-            Cause::Error(_) if self.phase == Phase::Commit => {
-                Some("no target of this run has changed; what was staged is gone")
-            }
+            // Retries end before.
+            Cause::Error(_) if self.phase >= Phase::Commit => None,
             Cause::Error(_) if self.transient && self.attempts == 1 => {
                 Some("it may go away by itself: `#[factory(retry(times = 3))]` tries again")
             }
@@ -226,7 +225,9 @@ impl RunError {
     pub fn full(&self) -> String {
         let mut text = format!("{self}\n");
         for failure in self.failures() {
-            describe(&mut text, failure, "");
+            let refused = matches!(self, RunError::Failed { .. }) && failure.phase == Phase::Commit;
+            let unchanged = refused.then_some("no target of this run has changed; what was staged is gone");
+            describe(&mut text, failure, unchanged.or(failure.hint()), "");
         }
         if let Some(report) = self.report() {
             let entries = report.entries();
@@ -253,7 +254,7 @@ impl RunError {
     }
 }
 
-fn describe(text: &mut String, failure: &FactoryError, indent: &str) {
+fn describe(text: &mut String, failure: &FactoryError, hint: Option<&str>, indent: &str) {
     let _ = writeln!(text, "\n{indent}{failure}");
     if let Cause::Error(error) = &failure.cause {
         for (depth, cause) in error.chain().map(ToString::to_string).enumerate() {
@@ -261,12 +262,12 @@ fn describe(text: &mut String, failure: &FactoryError, indent: &str) {
             let _ = writeln!(text, "{indent}{lead}{}", cause.replace('\n', &format!("\n{indent}  ")));
         }
     }
-    if let Some(hint) = failure.hint() {
+    if let Some(hint) = hint {
         let _ = writeln!(text, "{indent}  hint: {hint}");
     }
     if let Some(fallback) = &failure.fallback {
         let _ = writeln!(text, "{indent}  its fallback failed, too:");
-        describe(text, fallback, &format!("{indent}    "));
+        describe(text, fallback, fallback.hint(), &format!("{indent}    "));
     }
 }
 

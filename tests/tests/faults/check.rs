@@ -150,6 +150,7 @@ impl Seen<'_> {
             let noted = match &predicted.fate {
                 Fate::Delivers { by: Role::StandIn, .. } => Some("by `StandIn"),
                 Fate::Skips(Some(_)) => Some("it failed: "),
+                Fate::Skips(None) => Some("its condition does not hold"),
                 _ => None,
             };
             assert_eq!(entry.note.is_some(), noted.is_some(), "{node}: {:?}", entry.note);
@@ -353,7 +354,7 @@ impl Seen<'_> {
 pub fn has_panicked(failure: &FactoryError) -> bool {
     match &failure.cause {
         Cause::Panic { message, .. } => message == "injected",
-        Cause::Error(error) => error.to_string() == "panic: injected",
+        Cause::Error(error) => format!("{error:#}").ends_with("panic: injected"),
         _ => false,
     }
 }

@@ -254,10 +254,12 @@ impl Case {
             (End::Fails(fail), Kind::Skipped | Kind::SkippedRetried) => Fate::Skips(Some(fail)),
             (End::Fails(fail), Kind::FallsBack | Kind::FallsBackRetried) => {
                 this.fell_back = true;
+                // The report counts the attempts of the factory that failed.
+                let own = made;
                 let retries = u32::from(of.kind == Kind::FallsBackRetried);
                 let of_stand_in = Rules { retries, ..Rules::default() };
                 match self.live(node, Role::StandIn, of_stand_in, &mut made, &mut this) {
-                    End::Delivers(writes) => delivers(Role::StandIn, made, writes, &this),
+                    End::Delivers(writes) => delivers(Role::StandIn, own, writes, &this),
                     End::Fails(second) => Fate::Fails(Fail { stand_in: Some(Box::new(second)), ..fail }),
                     End::NotDue | End::Hangs => Fate::Hangs,
                 }

@@ -37,7 +37,7 @@ async fn a_run_ends_at_its_deadline() {
         outcome.error().unwrap().full(),
         "pipeline `Waiting` was not done within 1m 30s: 1 of 2 factories were
 
-1 more did not run or were stopped, since the run ended
+1 factory did not run or was stopped, since the run ended
 "
     );
     assert_eq!(outcome.code(), 124);

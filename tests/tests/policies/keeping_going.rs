@@ -34,7 +34,7 @@ struct Shop {
 #[tokio::test]
 async fn what_does_not_need_what_failed_goes_on() {
     let log = Log::default();
-    let outcome = Shop { log: log.clone() }.run().keep_going().outcome().await;
+    let outcome = Shop { log: log.clone() }.run().state_dir(state()).keep_going().outcome().await;
     assert_eq!(
         statuses(&outcome),
         [
@@ -64,7 +64,7 @@ not run because of `orders`: `revenue`, `summary`
 #[tokio::test]
 async fn what_succeeded_is_written_if_the_run_says_so() {
     let log = Log::default();
-    let outcome = Shop { log: log.clone() }.run().commit_partial().outcome().await;
+    let outcome = Shop { log: log.clone() }.run().state_dir(state()).commit_partial().outcome().await;
     assert_eq!(outcome.code(), 3);
     assert_eq!(log.all(), ["commit stock"]);
     assert_eq!(outcome.report().unwrap().committed(), ["note stock"]);
@@ -100,7 +100,8 @@ struct Waiting {
 #[tokio::test]
 async fn a_run_that_goes_on_is_cancelled_all_the_same() {
     let (log, begun, token) = (Log::default(), Calls::default(), CancellationToken::new());
-    let run = Waiting { failed: Latch::default(), log: log.clone(), begun: begun.clone() }.run();
+    let run =
+        Waiting { failed: Latch::default(), log: log.clone(), begun: begun.clone() }.run().state_dir(state());
     let run = run.commit_partial().cancel_on(token.clone());
     let (outcome, ()) = tokio::join!(run.outcome(), async {
         until(|| begun.count() == 1).await;

@@ -93,6 +93,11 @@ impl StagedWrite for Note {
     }
 }
 
+/// Where journals are kept, apart from those of others.
+fn state() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("setl-policies-{}", std::process::id()))
+}
+
 fn statuses<P>(outcome: &Outcome<P>) -> Vec<(&str, Status)> {
     let entries = outcome.report().unwrap().entries();
     entries.iter().map(|entry| (&*entry.factory, entry.status)).collect()

@@ -27,7 +27,7 @@ async fn a_breaker_opens_lets_one_through_and_closes() {
     assert_eq!((report.attempts, report.failures, report.opened, report.rejected), (2, 2, 1, 0));
     assert_eq!(report.state, CircuitState::Open);
     assert!(outcome.to_string().contains(
-        "\nresource service: 2 attempts, at most 1 at once, 2 failed; breaker opened 1 times, 0 turned away, now open"
+        "\nresource service: 2 attempts, at most 1 at once, 2 failed; breaker opened once, 0 turned away, now open"
     ));
 
     tokio::time::sleep(10 * SECOND).await;

@@ -64,7 +64,10 @@ async fn a_condition_sees_settings_and_data() {
     let neither = run(false, vec![]).await;
     assert_eq!((neither.find::<archive>(), neither.find::<largest>()), (None, None));
     let entry = neither.entry("largest").unwrap();
-    assert_eq!((entry.status, entry.attempts, entry.note.as_deref()), (Status::Skipped, 0, None));
+    assert_eq!(
+        (entry.status, entry.attempts, entry.note.as_deref()),
+        (Status::Skipped, 0, Some("its condition does not hold"))
+    );
 }
 
 #[pipeline(only(unclear))]

@@ -40,7 +40,7 @@ async fn what_waits_too_long_is_dropped_and_tried_again() {
         "pipeline `Waiting` failed
 
 factory `waits` of stage `only` timed out in process after 2 attempts: it did not end within its timeout of 10s
-  hint: `timeout` of the factory, or of its settings, says how long an attempt may take
+  hint: find out what hangs, or give it longer: `timeout` of the factory or in the settings, for each attempt
 "
     );
 }
