@@ -1,5 +1,6 @@
 use setl::prelude::*;
 
+#[derive(Clone)]
 struct Model {
     weights: Vec<f64>,
 }

@@ -1,5 +1,6 @@
 use setl::prelude::*;
 
+#[derive(Clone)]
 struct Rates(Vec<f64>);
 
 #[factory(volatile)]

@@ -54,6 +54,7 @@ struct Delays {
 }
 
 /// Of what is above something volatile, only the content of that counts.
+#[derive(Clone)]
 struct Unknown(f64);
 
 #[factory(volatile)]
