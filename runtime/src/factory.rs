@@ -244,11 +244,17 @@ impl Fallback {
         Other: StandsInFor<F, Output>,
         F: FactoryItem,
     {
-        if let Some(text) = mistake_in_fallback(F::NAME, Other::FACTORY.name, Other::FACTORY.policy) {
+        if let Some(text) = mistake_in_fallback(F::NAME, Other::NAME, Other::POLICY) {
             panic!("{}", text.as_str());
         }
-        Other::FACTORY
+        made::<Other, F, Output>()
     }
+}
+
+/// Constants are evaluated before the function they stand in. What stands in for itself is found out without this one, which
+/// would be made of itself.
+const fn made<Other: StandsInFor<F, Output>, F, Output>() -> Fallback {
+    Other::FACTORY
 }
 
 /// That a factory can be the fallback of `F`: it delivers the same `Output`.
@@ -258,6 +264,10 @@ impl Fallback {
     note = "a fallback is another factory with the same output, complete with `impl Factory`; it needs no place in a stage"
 )]
 pub trait StandsInFor<F, Output> {
+    /// Its name.
+    const NAME: &'static str;
+    /// What its options say.
+    const POLICY: &'static Policy;
     /// The fallback.
     const FACTORY: Fallback;
 }
@@ -268,11 +278,13 @@ where
     Other: Factory,
     Other::Output: IsThe<Output>,
 {
+    const NAME: &'static str = <Other as FactoryItem>::NAME;
+    const POLICY: &'static Policy = <Other as FactoryItem>::POLICY;
     const FACTORY: Fallback = Fallback {
-        name: Other::NAME,
+        name: <Other as FactoryItem>::NAME,
         deliveries: Other::DELIVERIES,
         requirements: Other::requirements,
-        policy: Other::POLICY,
+        policy: <Other as FactoryItem>::POLICY,
         blocking: Other::BLOCKING,
         step: Step::of::<Other>(),
     };

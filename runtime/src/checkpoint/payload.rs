@@ -5,8 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::{BySerde, Fingerprint, Fingerprinted, codec};
 use crate::Result;
@@ -43,15 +43,23 @@ pub trait Checkpoint<Via>: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Checkpoint<BySerde> for T {
     fn store(&self, directory: &Path) -> Result<Option<Self>> {
-        let mut out = BufWriter::new(File::create(directory.join(VALUE))?);
-        codec::write(self, &mut out)?;
-        out.flush()?;
+        write(self, directory)?;
         Ok(None)
     }
 
     fn load(directory: &Path) -> Result<Self> {
-        Ok(codec::read(&fs::read(directory.join(VALUE))?)?)
+        read(directory)
     }
+}
+
+fn write(value: &impl Serialize, directory: &Path) -> Result<()> {
+    let mut out = BufWriter::new(File::create(directory.join(VALUE))?);
+    codec::write(value, &mut out)?;
+    Ok(out.flush()?)
+}
+
+fn read<T: Deserialize<'static>>(directory: &Path) -> Result<T> {
+    Ok(codec::read(&fs::read(directory.join(VALUE))?)?)
 }
 
 /// How the output of a factory is kept on disk, whatever its type.
@@ -67,6 +75,20 @@ impl Persistence {
     /// How a `T` is kept.
     pub const fn of<T: Payload + Checkpoint<Via>, Via>() -> Self {
         Self { store: store::<T, Via>, load: load::<T, Via> }
+    }
+
+    /// How a `T` is kept by way of serde, of which it is not known whether it can be read back from what does not last.
+    ///
+    /// Which implementation there is, is chosen without regard to lifetimes. With `DeserializeOwned` as the bound, it would be
+    /// chosen for a `&'static str` too, and be an error then. That cannot be read back, which turns out when it is tried.
+    pub(super) const fn by_serde<T: Payload + Serialize + Deserialize<'static>>() -> Self {
+        Self {
+            store: |payload, directory| {
+                write(typed::<T>(&payload)?, directory)?;
+                Ok(payload)
+            },
+            load: |directory| Ok(Arc::new(read::<T>(directory)?)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
 use super::{ByFrame, BySerde, Checkpoint, FingerprintOf, Fingerprinted, Persistence, fingerprint_of};
@@ -77,9 +77,9 @@ pub trait KeptBySerde<T> {
     fn persistence(&self) -> Option<Persistence>;
 }
 
-impl<T: Payload + Checkpoint<BySerde>> KeptBySerde<T> for &Keep<T> {
+impl<T: Payload + Serialize + Deserialize<'static>> KeptBySerde<T> for &Keep<T> {
     fn persistence(&self) -> Option<Persistence> {
-        Some(Persistence::of::<T, BySerde>())
+        Some(Persistence::by_serde::<T>())
     }
 }
 
@@ -203,6 +203,8 @@ mod tests {
         check!(u8: kept true, printed true);
         check!((): kept true, printed true);
         check!(Vec<Option<String>>: kept true, printed true);
+        check!(&'static str: kept true, printed true);
+        check!((std::borrow::Cow<'static, str>, [&'static [u8]; 2]): kept true, printed true);
         check!(Opaque: kept false, printed false);
         check!(Vec<Opaque>: kept false, printed false);
         check!(OnlyWritten: kept false, printed true);

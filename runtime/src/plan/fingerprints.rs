@@ -34,7 +34,10 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
         let mut at = 0;
         while below[node] != usize::MAX && at < from[node].len() {
             match from[node].get(at) {
-                Source::Factory(above) if below[above] == usize::MAX => below[above] = below[node],
+                // What is volatile counts by what it delivers, whatever that is made of.
+                Source::Factory(above) if below[above] == usize::MAX && !entries[above].policy.volatile => {
+                    below[above] = below[node];
+                }
                 Source::Input(input) if !inputs[input].2 => {
                     let text = no_fingerprint(pipeline, names[below[node]], inputs[input]);
                     panic!("{}", text.as_str());

@@ -4,5 +4,6 @@
 mod daily;
 mod killed;
 mod parts;
+mod stale;
 mod varying;
 mod whole;

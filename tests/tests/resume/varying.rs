@@ -177,11 +177,13 @@ mod settings {
     #[test]
     fn settings_say_what_is_kept() {
         let office = Office::new();
-        office.desk.fail(&["show"]);
-        run(&office, "factory.extra.checkpoint = false\nfactory.show.checkpoint = true");
-        assert!(!office.kept().contains_key("extra"));
+        let settings: Settings =
+            "factory.clean.checkpoint = true\nfactory.flights.checkpoint = false".parse().unwrap();
+        office.desk.fail(&["FindLate", "Log"]);
+        office.run(|runner| runner.settings(settings.clone()));
+        assert_eq!(office.kept().into_keys().collect::<Vec<_>>(), ["clean"]);
         office.desk.fail(&[]);
-        assert_eq!(run(&office, "factory.show.checkpoint = true").ran, ["rate", "show"]);
+        assert_eq!(office.run(|runner| runner.settings(settings).resume()).ran, ["FindLate", "Log", "total"]);
         office.check_clean();
     }
 

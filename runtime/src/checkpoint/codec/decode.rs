@@ -1,6 +1,6 @@
 //! From tagged bytes to a value.
 
-use serde::de::value::BorrowedStrDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
     VariantAccess, Visitor,
@@ -11,12 +11,13 @@ use super::{CodecError, Tag};
 
 const TRUNCATED: CodecError = CodecError::Malformed("it ends too early");
 
-pub(super) struct Decoder<'de> {
-    bytes: &'de [u8],
+/// It lends nothing of its bytes to what it makes, so that it can make whatever is to live however long.
+pub(super) struct Decoder<'b> {
+    bytes: &'b [u8],
 }
 
-impl<'de> Decoder<'de> {
-    pub(super) fn new(bytes: &'de [u8]) -> Self {
+impl<'b> Decoder<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
         Self { bytes }
     }
 
@@ -40,7 +41,7 @@ impl<'de> Decoder<'de> {
         if self.tag()? == tag { Ok(()) } else { Err(CodecError::Malformed("it holds something else")) }
     }
 
-    fn take(&mut self, len: usize) -> Result<&'de [u8], CodecError> {
+    fn take(&mut self, len: usize) -> Result<&'b [u8], CodecError> {
         let (taken, rest) = self.bytes.split_at_checked(len).ok_or(TRUNCATED)?;
         self.bytes = rest;
         Ok(taken)
@@ -52,12 +53,12 @@ impl<'de> Decoder<'de> {
         Ok(*taken)
     }
 
-    fn sized(&mut self) -> Result<&'de [u8], CodecError> {
+    fn sized(&mut self) -> Result<&'b [u8], CodecError> {
         let len = u64::from_le_bytes(self.array()?);
         self.take(usize::try_from(len).map_err(|_| TRUNCATED)?)
     }
 
-    fn text(&mut self) -> Result<&'de str, CodecError> {
+    fn text(&mut self) -> Result<&'b str, CodecError> {
         std::str::from_utf8(self.sized()?).map_err(|_| CodecError::Malformed("its text is not UTF-8"))
     }
 
@@ -67,7 +68,7 @@ impl<'de> Decoder<'de> {
     }
 }
 
-impl<'de> Deserializer<'de> for &mut Decoder<'de> {
+impl<'de> Deserializer<'de> for &mut Decoder<'_> {
     type Error = CodecError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
@@ -90,8 +91,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Tag::F32 => visitor.visit_f32(f32::from_le_bytes(self.array()?)),
             Tag::F64 => visitor.visit_f64(f64::from_le_bytes(self.array()?)),
             Tag::Char => visitor.visit_char(self.char()?),
-            Tag::Str => visitor.visit_borrowed_str(self.text()?),
-            Tag::Bytes => visitor.visit_borrowed_bytes(self.sized()?),
+            Tag::Str => visitor.visit_str(self.text()?),
+            Tag::Bytes => visitor.visit_bytes(self.sized()?),
             Tag::Sequence => {
                 let value = visitor.visit_seq(Entries(self))?;
                 self.expect(Tag::End)?;
@@ -108,7 +109,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
                 let name = self.text()?;
                 if self.peek()? == Tag::Unit {
                     self.tag()?;
-                    return visitor.visit_borrowed_str(name);
+                    return visitor.visit_str(name);
                 }
                 visitor.visit_map(OneEntry { decoder: self, name: Some(name) })
             }
@@ -164,9 +165,9 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
 }
 
 /// What comes before the end of a sequence or a map.
-struct Entries<'a, 'de>(&'a mut Decoder<'de>);
+struct Entries<'a, 'b>(&'a mut Decoder<'b>);
 
-impl<'de> SeqAccess<'de> for Entries<'_, 'de> {
+impl<'de> SeqAccess<'de> for Entries<'_, '_> {
     type Error = CodecError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -180,7 +181,7 @@ impl<'de> SeqAccess<'de> for Entries<'_, 'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Entries<'_, 'de> {
+impl<'de> MapAccess<'de> for Entries<'_, '_> {
     type Error = CodecError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
@@ -193,16 +194,16 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
 }
 
 /// A variant as a map from its name to what is in it.
-struct OneEntry<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    name: Option<&'de str>,
+struct OneEntry<'a, 'b> {
+    decoder: &'a mut Decoder<'b>,
+    name: Option<&'b str>,
 }
 
-impl<'de> MapAccess<'de> for OneEntry<'_, 'de> {
+impl<'de> MapAccess<'de> for OneEntry<'_, '_> {
     type Error = CodecError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
-        self.name.take().map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
+        self.name.take().map(|name| seed.deserialize(StrDeserializer::new(name))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CodecError> {
@@ -210,25 +211,25 @@ impl<'de> MapAccess<'de> for OneEntry<'_, 'de> {
     }
 }
 
-struct Variant<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    name: &'de str,
+struct Variant<'a, 'b> {
+    decoder: &'a mut Decoder<'b>,
+    name: &'b str,
 }
 
-impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
+impl<'a, 'b, 'de> EnumAccess<'de> for Variant<'a, 'b> {
     type Error = CodecError;
-    type Variant = &'a mut Decoder<'de>;
+    type Variant = &'a mut Decoder<'b>;
 
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
-    ) -> Result<(V::Value, &'a mut Decoder<'de>), CodecError> {
-        let name = seed.deserialize(BorrowedStrDeserializer::<CodecError>::new(self.name))?;
+    ) -> Result<(V::Value, &'a mut Decoder<'b>), CodecError> {
+        let name = seed.deserialize(StrDeserializer::<CodecError>::new(self.name))?;
         Ok((name, self.decoder))
     }
 }
 
-impl<'de> VariantAccess<'de> for &mut Decoder<'de> {
+impl<'de> VariantAccess<'de> for &mut Decoder<'_> {
     type Error = CodecError;
 
     fn unit_variant(self) -> Result<(), CodecError> {

@@ -11,8 +11,7 @@ mod encode;
 use std::fmt;
 use std::io::{self, Write};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// Writes a value so that [`read()`] gives it back.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut dyn Write) -> Result<(), CodecError> {
@@ -28,7 +27,7 @@ pub(super) fn write_canonical<T: Serialize + ?Sized>(
 }
 
 /// Reads what [`write()`] wrote.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+pub(super) fn read<T: Deserialize<'static>>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut decoder = decode::Decoder::new(bytes);
     let value = T::deserialize(&mut decoder)?;
     decoder.end()?;

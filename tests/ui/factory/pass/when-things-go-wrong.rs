@@ -10,7 +10,7 @@ static RATES: Resource = Resource::new("rates").at_once(2);
 
 const TIMES: u32 = 2;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 struct Rates(f64);
 
 #[derive(Clone)]

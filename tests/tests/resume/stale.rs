@@ -1,0 +1,278 @@
+//! What runs again when one thing has changed: exactly what depends on it.
+//!
+//! Code can only change with a build. So there is a package, written from a template, of which the tests change one part
+//! after another.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::daily::kept;
+
+const MANIFEST: &str = r#"
+[package]
+name = "setl-stale"
+version = "0.1.0"
+edition = "2024"
+
+[workspace]
+
+[dependencies]
+serde = { version = "1", features = ["derive"] }
+setl = { path = "RUNTIME", default-features = false }
+tokio = { version = "1", features = ["full", "test-util"] }
+
+# As in the workspace, so that what is built there need not be built again.
+[profile.dev]
+debug = "line-tables-only"
+
+[profile.dev.package."*"]
+debug = 0
+"#;
+
+const MAIN: &str = r#"
+mod helper;
+
+use serde::{Deserialize, Serialize};
+use setl::prelude::*;
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Read(u64);
+#[derive(Clone, Serialize, Deserialize)]
+struct Doubled(u64);
+#[derive(Clone, Serialize, Deserialize)]
+struct Limited(u64);
+#[derive(Clone, Serialize, Deserialize)]
+struct Joined(u64);
+#[derive(Clone, Serialize)]
+struct Rate(u64);
+#[derive(Clone, Serialize, Deserialize)]
+struct Priced(u64);
+#[derive(Clone, Serialize)]
+struct Limit(u64);
+
+#[factory(checkpoint)]
+fn read(context: Context) -> Result<Read> {
+    context.depends_on("input.txt")?;
+    Ok(Read(std::fs::read_to_string("input.txt")?.trim().parse()?))
+}
+
+#[factory(checkpoint)]
+fn double(read: Read) -> Doubled {
+    Doubled(helper::times_two(read.0))
+}
+
+#[factory(checkpoint, output = Limited)]
+struct ToLimit {
+    #[delivery]
+    limit: Limit,
+}
+
+impl Factory for ToLimit {
+    async fn process(&mut self) -> Result<Limited> {
+        Ok(Limited(self.limit.0 + 1))
+    }
+}
+
+#[factory(checkpoint)]
+fn join(doubled: Doubled, limited: Limited) -> Joined {
+    Joined(doubled.0 + limited.0)
+}
+
+#[factory(volatile)]
+fn rate() -> Result<Rate> {
+    Ok(Rate(std::env::var("RATE")?.parse()?))
+}
+
+#[factory(checkpoint)]
+fn price(rate: Rate, limited: Limited) -> Priced {
+    Priced(rate.0 * limited.0)
+}
+
+#[factory]
+fn show(joined: Joined, priced: Priced) -> Result<u64> {
+    match std::env::var_os("FAIL") {
+        Some(_) => Err(setl::Error::msg("enough")),
+        None => Ok(joined.0 + priced.0),
+    }
+}
+
+#[pipeline(all(read, double, ToLimit, join, rate, price, show))]
+struct Stale {
+    limit: Limit,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let limit = Limit(std::env::var("LIMIT")?.parse()?);
+    let run = Stale { limit }.run().resume().observe(|event| {
+        if let setl::Event::Started { factory } = event {
+            println!("ran {factory}");
+        }
+    });
+    println!("comes to {}", run.await?.get::<show>());
+    Ok(())
+}
+"#;
+
+const HELPER: &str = r#"
+pub fn times_two(number: u64) -> u64 {
+    number * 2
+}
+"#;
+
+/// What runs in any case: it is volatile, or not kept.
+const ALWAYS: [&str; 2] = ["rate", "show"];
+
+/// A package, and what a run of it that failed at its last factory has left.
+struct Fixture {
+    root: PathBuf,
+    left: PathBuf,
+}
+
+/// What may change from outside.
+#[derive(Clone, Copy)]
+struct Around {
+    input: &'static str,
+    limit: &'static str,
+    rate: &'static str,
+}
+
+const AROUND: Around = Around { input: "3", limit: "10", rate: "2" };
+
+impl Fixture {
+    fn new() -> Self {
+        // Beside the build of this test, so that the build of the package is the only one of its kind.
+        let test = std::env::current_exe().unwrap();
+        let root = test.ancestors().nth(3).unwrap().join("tests/setl-stale");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap();
+        let this = Self { left: root.join("left"), root };
+        fs::create_dir_all(this.root.join("src")).unwrap();
+        let runtime = repository.join("runtime").display().to_string();
+        this.write("Cargo.toml", &MANIFEST.replace("RUNTIME", &runtime));
+        this.write("Cargo.lock", &fs::read_to_string(repository.join("Cargo.lock")).unwrap());
+        this.build(MAIN, HELPER);
+        let _ = fs::remove_dir_all(&this.left);
+        let (ran, _) = this.run(AROUND, &this.left, true);
+        assert_eq!(ran.len(), 7, "{ran:?}");
+        assert_eq!(kept(&this.left).len(), 5);
+        this
+    }
+
+    fn write(&self, file: &str, content: &str) {
+        fs::write(self.root.join(file), content).unwrap();
+    }
+
+    fn program(&self) -> PathBuf {
+        self.root.join("setl-stale").with_extension(std::env::consts::EXE_EXTENSION)
+    }
+
+    fn build(&self, main: &str, helper: &str) {
+        self.write("src/main.rs", main);
+        self.write("src/helper.rs", helper);
+        let target = self.root.ancestors().nth(2).unwrap();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--offline", "--target-dir"])
+            .arg(target)
+            .current_dir(&self.root)
+            .output()
+            .unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        // Another build of the test may come to the same place.
+        let built = target.join("debug").join("setl-stale").with_extension(std::env::consts::EXE_EXTENSION);
+        fs::copy(built, self.program()).unwrap();
+    }
+
+    /// Which factories ran, and what it came to.
+    fn run(&self, around: Around, state: &Path, fails: bool) -> (BTreeSet<String>, String) {
+        self.write("input.txt", around.input);
+        let mut command = Command::new(self.program());
+        command.env("LIMIT", around.limit).env("RATE", around.rate).env("SETL_STATE_DIR", state);
+        if fails {
+            command.env("FAIL", "");
+        }
+        let ended = command.current_dir(&self.root).output().unwrap();
+        assert_eq!(ended.status.success(), !fails, "{}", String::from_utf8_lossy(&ended.stderr));
+        let said = String::from_utf8(ended.stdout).unwrap();
+        let ran = said.lines().filter_map(|line| line.strip_prefix("ran ")).map(str::to_owned).collect();
+        (ran, said.lines().last().unwrap_or_default().to_owned())
+    }
+
+    /// Goes on with what was left, under other circumstances: what runs, beside what always does. It comes to the same as a run
+    /// that starts with nothing.
+    #[track_caller]
+    fn check(&self, around: Around, spoil: impl Fn(&Path), expected: &[&str]) {
+        let state = tempfile::tempdir().unwrap();
+        copy(&self.left, state.path());
+        spoil(state.path());
+        let (ran, comes_to) = self.run(around, state.path(), false);
+        let expected: BTreeSet<_> = expected.iter().chain(&ALWAYS).map(|name| (*name).to_owned()).collect();
+        assert_eq!(ran, expected);
+        let afresh = tempfile::tempdir().unwrap();
+        assert_eq!(self.run(around, afresh.path(), false).1, comes_to);
+    }
+
+    /// The same after a change of the code.
+    #[track_caller]
+    fn check_code(&self, file: &str, from: &str, to: &str, expected: &[&str]) {
+        let change = |of: &str, text: &str| {
+            assert!(of != file || text.contains(from), "{from}");
+            if of == file { text.replace(from, to) } else { text.to_owned() }
+        };
+        self.build(&change("main", MAIN), &change("helper", HELPER));
+        self.check(AROUND, |_| {}, expected);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() { copy(&path, &to) } else { fs::copy(path, to).map(|_| ()).unwrap() }
+    }
+}
+
+/// As another version of setl would have written it.
+fn made_by_another_version(manifest: &Path) {
+    let text = fs::read_to_string(manifest).unwrap();
+    let (_, text) = text.trim_end().split_once('\n').unwrap();
+    let this = format!("\"setl\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&this), "{text}");
+    let text = text.replace(&this, "\"setl\": \"0.0.1\"");
+    let checksum = setl::checkpoint::Fingerprint::of_bytes(text.as_bytes());
+    fs::write(manifest, format!("{checksum:#}\n{text}\n")).unwrap();
+}
+
+/// One test, since all changes are made to one package.
+#[test]
+fn exactly_what_depends_on_a_change_runs_again() {
+    let all = ["read", "double", "ToLimit", "join", "price"];
+    let fixture = Fixture::new();
+    fixture.check(AROUND, |_| {}, &[]);
+    fixture.check(Around { input: "4", ..AROUND }, |_| {}, &["read", "double", "join"]);
+    fixture.check(Around { limit: "11", ..AROUND }, |_| {}, &["ToLimit", "join", "price"]);
+    fixture.check(Around { rate: "5", ..AROUND }, |_| {}, &["price"]);
+    let of = |names: &'static [&'static str]| {
+        move |state: &Path| {
+            let kept = kept(state);
+            names.iter().for_each(|name| made_by_another_version(&kept[*name].join("manifest")));
+        }
+    };
+    fixture.check(AROUND, of(&["read", "double", "ToLimit", "join", "price"]), &all);
+    fixture.check(AROUND, of(&["join"]), &["join"]);
+
+    let build = |file, from, to, expected: &[&str]| fixture.check_code(file, from, to, expected);
+    build("main", ".trim()", ".trim().trim()", &["read", "double", "join"]);
+    build("main", "Doubled(helper", "Doubled(1 + helper", &["double", "join"]);
+    build("main", "self.limit.0 + 1", "self.limit.0 + 2", &["ToLimit", "join", "price"]);
+    build("main", "joined.0 + priced.0", "joined.0 * priced.0", &[]);
+    build("helper", "number * 2", "number + number", &all);
+    build(
+        "main",
+        "\n#[factory(checkpoint)]\n",
+        "\n/// A note.\n#[factory( checkpoint )]\n\n // Another.\n",
+        &[],
+    );
+}
