@@ -25,14 +25,16 @@ pub(super) enum Written {
 /// Commits what the factories have written that delivered: all of them, if the run is `whole`.
 pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
     let writes = shared.writes_of_run().map_or(0, Transaction::len);
-    if writes > 0 {
+    if writes > 0 && !shared.is_dry() {
         shared.emit(|| Event::Committing { writes });
     }
     let of_run = Arc::clone(shared);
     let committed = shared.pool.run(move || {
         let transaction = of_run.transaction();
-        // Attempts that failed have left nothing, but for what came too late to be noticed by them.
-        contained(|| drop(transaction.discard(|owner| !of_run.has_delivered(owner))));
+        // Attempts that failed have left nothing, but for what came too late to be noticed by them. A factory that does not
+        // write in this run may have saved before its `write`.
+        let is_nothing = |owner: Owner| !of_run.has_delivered(owner) || !of_run.writes(owner.node);
+        contained(|| drop(transaction.discard(is_nothing)));
         let committed = caught(|| {
             let marked = mark(&of_run, whole);
             let marks = marked.map_err(|error| CommitError::RolledBack { owner: None, error })?;

@@ -121,7 +121,8 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Leaves out [`write`](crate::Factory::write) of every factory: a dry run.
+    /// Leaves out [`write`](crate::Factory::write) of every factory, and commits nothing that one has saved elsewhere: a dry
+    /// run.
     pub fn no_write(mut self) -> Self {
         self.options.no_write = true;
         self

@@ -331,7 +331,8 @@ impl Seen<'_> {
     }
 
     fn delivers(&self, id: WriteId) -> bool {
-        matches!(&self.predicted[id.node].fate, Fate::Delivers { writes, .. } if writes.contains(&id))
+        self.case.writes(id.node)
+            && matches!(&self.predicted[id.node].fate, Fate::Delivers { writes, .. } if writes.contains(&id))
     }
 
     pub fn staged(&self) -> Vec<WriteId> {

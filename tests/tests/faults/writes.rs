@@ -16,7 +16,7 @@ impl Seen<'_> {
         let staged = self.staged();
         let ends = self.check_ends(&staged);
         let delivered: BTreeSet<WriteId> = (0..statuses.len())
-            .filter(|node| statuses[*node] == Status::Succeeded)
+            .filter(|node| statuses[*node] == Status::Succeeded && self.case.writes(*node))
             .flat_map(|node| match &self.predicted[node].fate {
                 Fate::Delivers { writes, .. } => writes.clone(),
                 other => panic!("{node} succeeded, but {other:?}"),
