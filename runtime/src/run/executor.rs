@@ -422,11 +422,9 @@ impl Shared {
                 return false;
             }
         }
-        if self.troubled.load(Ordering::Acquire) {
-            if !self.has_all(&factory.sources, factory.deliveries) {
-                self.release_all(node);
-                return false;
-            }
+        if self.troubled.load(Ordering::Acquire) && !self.has_all(&factory.sources, factory.deliveries) {
+            self.release_all(node);
+            return false;
         }
         true
     }
