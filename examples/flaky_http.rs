@@ -79,7 +79,7 @@ static RATES: Resource = Resource::new("rates").breaker(3, Duration::from_secs(3
 #[factory(retry(times = 5, backoff = "50ms..1s"), timeout = "2s")]
 async fn orders(service: Service) -> Result<Dataset<Order>> {
     let orders: Vec<Order> = service.get("/orders").await?;
-    Ok(Dataset::from_rows(&orders)?)
+    Dataset::from_rows(&orders)
 }
 
 /// The total timeout is shorter than the breaker stays open, so nobody waits for it to close.
@@ -92,7 +92,7 @@ async fn orders(service: Service) -> Result<Dataset<Order>> {
 )]
 async fn live_rates(service: Service) -> Result<Dataset<Rate>> {
     let rates: Vec<Rate> = service.get("/rates/live").await?;
-    Ok(Dataset::from_rows(&rates)?)
+    Dataset::from_rows(&rates)
 }
 
 /// Those of yesterday, from a file.

@@ -177,6 +177,7 @@ impl<T> PrintsNot for PrintsBySerde<T> {}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#[allow(clippy::needless_borrow, reason = "as generated code writes it")]
 mod tests {
     use std::sync::Arc;
 

@@ -222,6 +222,11 @@ impl Plan {
         defaults: Policy::NONE,
     };
 
+    /// Whether there are no policies.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.defaults.is_trivial() && self.factories.iter().all(|node| node.policy.is_trivial())
+    }
+
     /// The nodes that wait for `node`.
     pub fn successors(&self, node: usize) -> &[u32] {
         &self.successors[self.offsets[node] as usize..self.offsets[node + 1] as usize]

@@ -64,7 +64,7 @@ impl Effective {
     /// assert!(Effective::of(Deep::PLAN).is_trivial());
     /// ```
     pub fn of(plan: &Plan) -> Self {
-        if plan.defaults.is_trivial() && plan.factories.iter().all(|node| node.policy.is_trivial()) {
+        if plan.says_nothing() {
             return Self::default();
         }
         let policies = plan.factories.iter().map(|node| node.policy.or(&plan.defaults));

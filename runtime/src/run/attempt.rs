@@ -13,10 +13,11 @@ use super::current::enter;
 use super::error::Cause;
 use super::event::Event;
 use super::executor::{Replacement, Shared, replaced};
+use super::finish::undone;
 use super::panic::{caught, contained};
 use super::report::Phase;
 use super::resume::{kept, restored};
-use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Unfinished};
+use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Trial, Undone, Unfinished};
 use crate::commit::Owner;
 use crate::plan::Source;
 use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, find, transient};
@@ -104,7 +105,10 @@ impl Attempts<'_> {
                 self.of_others = self.made;
                 let policy = stand_in.step.policy.or(&shared.plan.defaults);
                 match self.make(stand_in.step, &policy, &fallback.sources).await {
-                    Ok(completed) => Ok(Completed { instead_of: Some(failure), ..completed }),
+                    Ok(mut completed) => {
+                        completed.besides().instead_of = Some(failure);
+                        Ok(completed)
+                    }
                     Err(Unfinished::Failed(second)) => Err(Unfinished::Failed(Box::new(Failure {
                         fallback: Some((fallback.name, second)),
                         ..*failure
@@ -124,7 +128,7 @@ impl Attempts<'_> {
         self.made = 1;
         let owner = Owner { node: self.node, attempt: 1 };
         let future = replaced(Arc::clone(self.shared), self.node, replacement);
-        match within(Live { owner, future: Some(future) }, None, None, &self.shared.cancel).await {
+        match self.within(Live { owner, future: Some(future) }, None, None).await {
             Ok(completed) => Ok(completed),
             Err(Ended::Unfinished(unfinished)) => Err(unfinished),
             Err(Ended::Failed(cause)) => Err(self.failed(cause)),
@@ -179,9 +183,15 @@ impl Attempts<'_> {
                 }
                 Err(Ended::Failed(cause)) => cause,
             };
+            let alone = left_alone(&cause);
+            // There is something to do at once instead of waiting until the resource is tried again.
+            let is_pointless =
+                |delay| alone > delay && !self.stands_in && policy.on_failure != OnFailure::Fail;
             let delay = match (&policy.retry, delays.next()) {
-                (Some(retry), Some(delay)) if leaves && self.may_retry(retry, &cause) => {
-                    delay.max(left_alone(&cause))
+                (Some(retry), Some(delay))
+                    if leaves && !is_pointless(delay) && self.may_retry(retry, &cause) =>
+                {
+                    delay.max(alone)
                 }
                 _ => {
                     if leaves {
@@ -235,11 +245,14 @@ impl Attempts<'_> {
         let token = step.blocking.then(|| shared.cancel.child_token());
         let job = Job {
             shared: Arc::clone(shared),
-            owner,
+            node: owner.node,
             started: Instant::now(),
-            leaves,
-            stands_in: self.stands_in,
-            cancel: token.clone(),
+            trial: Some(Box::new(Trial {
+                attempt: owner.attempt,
+                leaves,
+                stands_in: self.stands_in,
+                cancel: token.clone(),
+            })),
         };
         let live = Live { owner, future: Some((step.run)(job)) };
         let limit = policy.timeout.and_then(|limit| after(limit, TimedOut::attempt(limit)));
@@ -247,10 +260,10 @@ impl Attempts<'_> {
             (Some(limit), Some(deadline)) => Some(if limit.0 <= deadline.0 { limit } else { deadline }),
             (limit, deadline) => limit.or(deadline),
         };
-        let mut ended = within(live, token, limit, &shared.cancel).await;
-        if let Ok(completed) = ended {
-            ended = kept(shared, owner, self.stands_in, completed).await.map_err(Ended::Failed);
-        }
+        let ended = match self.within(live, token, limit).await {
+            Ok(completed) => self.kept(owner, completed).await.map_err(Ended::Failed),
+            ended => ended,
+        };
         if let Some(permit) = permit {
             match &ended {
                 Ok(_) => permit.succeeded(),
@@ -259,6 +272,73 @@ impl Attempts<'_> {
             }
         }
         ended
+    }
+
+    /// Waits for an attempt, but not longer than it may take.
+    ///
+    /// What waits at an `.await` is dropped then. What blocks its thread is told through its context, and waited for.
+    async fn within(
+        &self,
+        mut live: Live,
+        token: Option<CancellationToken>,
+        limit: Option<(time::Instant, TimedOut)>,
+    ) -> Result<Completed, Ended> {
+        let timed_out = match token {
+            Some(token) => tokio::select! {
+                biased;
+                ended = &mut live => return ended,
+                timed_out = time_is_up(limit) => {
+                    let phase = &self.shared.phases[self.node];
+                    let late_in = phase.get();
+                    token.cancel();
+                    // Whatever comes now comes too late.
+                    if let Ok(completed) = (&mut live).await {
+                        self.undo(completed.besides.and_then(|besides| besides.undo)).await;
+                    }
+                    phase.set(late_in);
+                    timed_out
+                }
+            },
+            None => tokio::select! {
+                biased;
+                ended = &mut live => return ended,
+                () = self.shared.cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled(1))),
+                timed_out = time_is_up(limit) => timed_out,
+            },
+        };
+        Err(Ended::Failed(Cause::TimedOut(timed_out)))
+    }
+
+    /// Keeps the output, if it is a checkpoint; an attempt whose output cannot be kept has failed, and is undone.
+    async fn kept(&self, owner: Owner, mut completed: Completed) -> Result<Completed, Cause> {
+        if self.shared.session.is_none() {
+            return Ok(completed);
+        }
+        let undo = completed.besides.as_mut().and_then(|besides| besides.undo.take());
+        let wrote = undo.is_some();
+        match kept(self.shared, owner, self.stands_in, wrote, completed).await {
+            Ok(mut completed) => {
+                if undo.is_some() {
+                    completed.besides().undo = undo;
+                }
+                Ok(completed)
+            }
+            Err(cause) => {
+                self.undo(undo).await;
+                Err(cause)
+            }
+        }
+    }
+
+    /// Undoes what an attempt did that does not count.
+    async fn undo(&self, undo: Option<Undone>) {
+        let Some(undo) = undo else { return };
+        let factory = &self.shared.plan.factories[self.node].name;
+        self.shared.emit(|| Event::RollingBack { factory });
+        if let Some(cause) = undone(self.shared, self.node, undo).await {
+            let note = format!("what a late attempt did could not be undone: {}", cause.line());
+            self.shared.note(self.node, note);
+        }
     }
 
     /// A place at the resource, if there is one.
@@ -271,7 +351,7 @@ impl Attempts<'_> {
         tokio::select! {
             biased;
             () = self.shared.cancel.cancelled() => Err(Ended::Unfinished(Unfinished::Cancelled(self.made))),
-            permit = self.shared.resources.enter(self.shared.effective.resource(resource)) => {
+            permit = self.shared.resources().enter(self.shared.bounds(resource)) => {
                 permit.map(Some).map_err(|open| Ended::Failed(Cause::Error(open.into())))
             }
             timed_out = time_is_up(deadline) => Err(Ended::Failed(Cause::TimedOut(timed_out))),
@@ -346,36 +426,6 @@ async fn time_is_up(limit: Option<(time::Instant, TimedOut)>) -> TimedOut {
         }
         None => pending().await,
     }
-}
-
-/// Waits for an attempt, but not longer than it may take.
-///
-/// What waits at an `.await` is dropped then. What blocks its thread is told through its context, and waited for.
-async fn within(
-    mut live: Live,
-    token: Option<CancellationToken>,
-    limit: Option<(time::Instant, TimedOut)>,
-    cancel: &CancellationToken,
-) -> Result<Completed, Ended> {
-    let timed_out = match token {
-        Some(token) => tokio::select! {
-            biased;
-            ended = &mut live => return ended,
-            timed_out = time_is_up(limit) => {
-                token.cancel();
-                // Whatever comes now comes too late.
-                let _ = (&mut live).await;
-                timed_out
-            }
-        },
-        None => tokio::select! {
-            biased;
-            ended = &mut live => return ended,
-            () = cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled(1))),
-            timed_out = time_is_up(limit) => timed_out,
-        },
-    };
-    Err(Ended::Failed(Cause::TimedOut(timed_out)))
 }
 
 /// A factory that lives; its panics are causes.

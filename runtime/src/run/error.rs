@@ -66,15 +66,14 @@ impl FactoryError {
             Cause::Panic { .. } => {
                 Some("a panic is a mistake in the program, and is not tried again: return an error instead")
             }
-            Cause::TimedOut(TimedOut { total: false, .. }) => {
-                Some("`timeout` of the factory, or of its settings, says how long an attempt may take")
-            }
-            Cause::TimedOut(_) => Some(
-                "`total_timeout` of the factory, or of its settings, says how long all attempts may take",
+            Cause::TimedOut(TimedOut { total: false, .. }) => Some(
+                "find out what hangs, or give it longer: `timeout` of the factory or in the settings, for each attempt",
             ),
-            Cause::Error(_) if self.phase == Phase::Commit => {
-                Some("no target of this run has changed; what was staged is gone")
-            }
+            Cause::TimedOut(_) => Some(
+                "give it longer, or fewer retries: `total_timeout` of the factory or in the settings, for all attempts",
+            ),
+            // Retries end before.
+            Cause::Error(_) if self.phase >= Phase::Commit => None,
             Cause::Error(_) if self.transient && self.attempts == 1 => {
                 Some("it may go away by itself: `#[factory(retry(times = 3))]` tries again")
             }
@@ -226,7 +225,9 @@ impl RunError {
     pub fn full(&self) -> String {
         let mut text = format!("{self}\n");
         for failure in self.failures() {
-            describe(&mut text, failure, "");
+            let refused = matches!(self, RunError::Failed { .. }) && failure.phase == Phase::Commit;
+            let unchanged = refused.then_some("no target of this run has changed; what was staged is gone");
+            describe(&mut text, failure, unchanged.or(failure.hint()), "");
         }
         if let Some(report) = self.report() {
             let entries = report.entries();
@@ -241,14 +242,19 @@ impl RunError {
             }
             let rest = entries.iter().filter(|entry| entry.was_stopped()).count();
             if rest > 0 {
-                let _ = writeln!(text, "\n{rest} more did not run or were stopped, since the run ended");
+                let (factories, were) = if rest == 1 { ("factory", "was") } else { ("factories", "were") };
+                let more = if self.failures().is_empty() { "" } else { "more " };
+                let _ = writeln!(
+                    text,
+                    "\n{rest} {more}{factories} did not run or {were} stopped, since the run ended"
+                );
             }
         }
         text
     }
 }
 
-fn describe(text: &mut String, failure: &FactoryError, indent: &str) {
+fn describe(text: &mut String, failure: &FactoryError, hint: Option<&str>, indent: &str) {
     let _ = writeln!(text, "\n{indent}{failure}");
     if let Cause::Error(error) = &failure.cause {
         for (depth, cause) in error.chain().map(ToString::to_string).enumerate() {
@@ -256,12 +262,12 @@ fn describe(text: &mut String, failure: &FactoryError, indent: &str) {
             let _ = writeln!(text, "{indent}{lead}{}", cause.replace('\n', &format!("\n{indent}  ")));
         }
     }
-    if let Some(hint) = failure.hint() {
+    if let Some(hint) = hint {
         let _ = writeln!(text, "{indent}  hint: {hint}");
     }
     if let Some(fallback) = &failure.fallback {
         let _ = writeln!(text, "{indent}  its fallback failed, too:");
-        describe(text, fallback, &format!("{indent}    "));
+        describe(text, fallback, fallback.hint(), &format!("{indent}    "));
     }
 }
 

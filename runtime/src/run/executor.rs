@@ -24,13 +24,15 @@ use super::report::{Phase, PhaseCell, Record, Status, Timing};
 use super::runner::Options;
 use super::schedule::{Next, Schedule};
 use super::slot::Slot;
-use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Undone, Unfinished};
+use super::step::{Besides, BoxFuture, Completed, Failure, Job, Outcome, Step, Undone, Unfinished};
 use super::sync::held;
 use crate::checkpoint::{FingerprintOf, Session};
 use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, PlanRef, Source};
-use crate::policy::{Classifier, Effective, Resources, Transience, classify_by, unmark};
+use crate::policy::{
+    Classifier, Effective, Resource, ResourceReport, Resources, Transience, classify_by, unmark,
+};
 
 /// Stands in for a factory: see [`testing`](crate::testing).
 pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;
@@ -71,7 +73,7 @@ pub struct Shared {
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<BlockingPool>,
     /// What is kept of this run for a later one, and taken from an earlier.
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<Box<Session>>,
     /// Whether the run was asked for some factories only.
     pub(crate) is_partial: bool,
     schedule: Schedule,
@@ -82,8 +84,10 @@ pub struct Shared {
     pub(crate) phases: Box<[PhaseCell]>,
     /// What holds for each factory; empty where nothing is said of any.
     handling: Box<[Handling]>,
-    pub(crate) effective: Effective,
-    pub(crate) resources: Resources,
+    /// None where nothing is said of any factory.
+    effective: Option<Box<Effective>>,
+    /// Made when one is used.
+    resources: OnceLock<Resources>,
     pub(crate) classifier: Option<Classifier>,
     keep_going: bool,
     /// Whether a factory has failed, and the run goes on.
@@ -102,7 +106,7 @@ pub struct Shared {
     why: AtomicU8,
     state_dir: Option<PathBuf>,
     /// Made when something is written.
-    transaction: OnceLock<Transaction>,
+    transaction: OnceLock<Box<Transaction>>,
     /// How writes outside of the transaction are undone, in the order in which they were completed.
     undone: Mutex<Vec<(usize, Undone)>>,
     /// Whether the writes are visible, or will be.
@@ -111,6 +115,10 @@ pub struct Shared {
     undone_in_task: AtomicBool,
     over: Notify,
     is_over: AtomicBool,
+}
+
+fn is_selected(handling: &[Handling], node: usize) -> bool {
+    handling.get(node).is_none_or(|handling| handling.selected)
 }
 
 /// Why a run is cancelled from outside.
@@ -127,13 +135,13 @@ impl Shared {
     pub(crate) fn new(launch: Launch, conduct: Conduct, options: &mut Options) -> Self {
         let Launch { plan, steps, inputs, .. } = launch;
         let Conduct { mut handling, effective } = conduct;
-        let selected: Vec<bool> = (0..plan.factories.len())
-            .map(|node| handling.get(node).is_none_or(|handling| handling.selected))
-            .collect();
         let mut consumers = vec![0u32; plan.inputs.len() + plan.factories.len()];
-        for (_, factory) in plan.factories.iter().enumerate().filter(|(node, _)| selected[*node]) {
-            for source in factory.all_sources() {
-                match source {
+        for (_, factory) in
+            plan.factories.iter().enumerate().filter(|(node, _)| is_selected(&handling, *node))
+        {
+            let of_fallback: &[Source] = factory.fallback.as_ref().map_or(&[], |fallback| &fallback.sources);
+            for source in factory.sources.iter().chain(of_fallback) {
+                match *source {
                     Source::Input(input) => consumers[input] += 1,
                     Source::Factory(producer) => consumers[plan.inputs.len() + producer] += 1,
                     Source::Context => {}
@@ -144,7 +152,7 @@ impl Shared {
             let taken = &mut consumers[plan.inputs.len() + index];
             // What nobody takes in this run is there after it.
             let kept = factory.kept || (*taken == 0 && !handling.is_empty());
-            *taken += u32::from(kept && selected[index]);
+            *taken += u32::from(kept && is_selected(&handling, index));
             if let Some(handling) = handling.get_mut(index) {
                 handling.kept = kept && handling.selected;
             }
@@ -182,7 +190,11 @@ impl Shared {
             no_write: options.no_write,
             handling,
             effective,
-            resources: options.resources.take().unwrap_or_default().of_run(),
+            resources: options
+                .resources
+                .take()
+                .map(|shared| shared.of_run())
+                .map_or_else(OnceLock::new, OnceLock::from),
             classifier: options.classifier,
             keep_going: options.keep_going,
             troubled: AtomicBool::new(false),
@@ -277,15 +289,31 @@ impl Shared {
         }
     }
 
+    /// What factories share with others outside of the program.
+    pub(crate) fn resources(&self) -> &Resources {
+        self.resources.get_or_init(|| Resources::default().of_run())
+    }
+
+    /// A resource with the bounds that hold in this run.
+    pub(crate) fn bounds<'run>(&'run self, resource: &'run Resource) -> &'run Resource {
+        self.effective.as_ref().map_or(resource, |effective| effective.resource(resource))
+    }
+
+    /// What was done with them, if there is any.
+    pub(crate) fn resource_reports(&self) -> Vec<ResourceReport> {
+        self.resources.get().map(Resources::report).unwrap_or_default()
+    }
+
     /// The writes of this run.
     pub(crate) fn transaction(&self) -> &Transaction {
-        self.transaction
-            .get_or_init(|| Transaction::new(self.run_id, &self.plan.pipeline, self.state_dir.clone()))
+        self.transaction.get_or_init(|| {
+            Box::new(Transaction::new(self.run_id, &self.plan.pipeline, self.state_dir.clone()))
+        })
     }
 
     /// The writes of this run, if there are any.
     pub(crate) fn writes_of_run(&self) -> Option<&Transaction> {
-        self.transaction.get()
+        self.transaction.get().map(|transaction| &**transaction)
     }
 
     /// Whether this run has staged a write to this target.
@@ -408,7 +436,15 @@ impl Shared {
     }
 
     /// Whether a factory is to begin at all; if not, says what has become of it.
+    #[inline]
     fn may_begin(&self, node: usize) -> bool {
+        let plain = self.handling.is_empty() && !self.troubled.load(Ordering::Acquire);
+        plain || self.may_begin_though(node)
+    }
+
+    /// As [`Shared::may_begin`], where there is something to find out.
+    #[cold]
+    fn may_begin_though(&self, node: usize) -> bool {
         let factory = &self.plan.factories[node];
         if let Some(handling) = self.handling.get(node) {
             if !handling.selected {
@@ -451,18 +487,28 @@ impl Shared {
     }
 
     fn left_out(&self, node: usize, status: Status) {
-        self.record(node, Record { status, timing: Timing::default(), rows: None, attempts: 0 });
+        self.record(
+            node,
+            Record { status, timing: Timing::default(), rows: None, attempts: 0, delivered_by: 0 },
+        );
     }
 
     fn completed(&self, node: usize, completed: Completed) {
-        let Completed { output, timing, rows, undo, attempt, instead_of, restored } = completed;
+        let Completed { output, timing, rows, besides } = completed;
         let name = &self.plan.factories[node].name;
-        if let Some(undo) = undo {
-            held(self.undone.lock()).push((node, undo));
-        }
-        if let Some(failure) = instead_of {
-            let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
-            self.note(node, format!("by `{by}`, since it failed: {}", failure.cause.line()));
+        let (mut attempts, mut delivered_by, mut restored) = (1, 1, false);
+        if let Some(besides) = besides {
+            let Besides { undo, attempt, instead_of, restored: is_restored } = *besides;
+            (attempts, delivered_by, restored) = (attempt, attempt, is_restored);
+            if let Some(undo) = undo {
+                held(self.undone.lock()).push((node, undo));
+            }
+            if let Some(failure) = instead_of {
+                // Those of the factory itself: the fallback has its own.
+                attempts = failure.attempts;
+                let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
+                self.note(node, format!("by `{by}`, since it failed: {}", failure.cause.line()));
+            }
         }
         self.slots[self.plan.inputs.len() + node].put(output);
         if restored {
@@ -471,7 +517,7 @@ impl Shared {
             self.emit(|| Event::Finished { factory: name, total: timing.total(), rows });
         }
         let status = if restored { Status::Restored } else { Status::Succeeded };
-        self.record(node, Record { status, timing, rows, attempts: attempt });
+        self.record(node, Record { status, timing, rows, attempts, delivered_by });
     }
 
     fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
@@ -479,8 +525,13 @@ impl Shared {
         if let Some(session) = &self.session {
             session.skipped(node);
         }
-        if let Some(failure) = failure {
-            self.note(node, format!("it failed: {}", failure.cause.line()));
+        match failure {
+            Some(failure) => self.note(node, format!("it failed: {}", failure.cause.line())),
+            // Settings that switch it off have said so.
+            None if self.handling.get(node).is_none_or(|handling| handling.enabled) => {
+                self.note(node, "its condition does not hold".to_owned());
+            }
+            None => {}
         }
         self.ended_early(node, Status::Skipped, started, attempts);
         self.emit(|| Event::Skipped { factory: &self.plan.factories[node].name });
@@ -543,7 +594,7 @@ impl Shared {
 
     fn ended_early(&self, node: usize, status: Status, started: Instant, attempts: u32) {
         let timing = Timing::unfinished(started - self.started, started.elapsed());
-        self.record(node, Record { status, timing, rows: None, attempts });
+        self.record(node, Record { status, timing, rows: None, attempts, delivered_by: 0 });
     }
 
     fn record(&self, node: usize, record: Record) {
@@ -802,14 +853,6 @@ pub(super) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacemen
         let started = Instant::now();
         let output = replacement().await.map_err(Unfinished::Error)?;
         let timing = Timing::unfinished(started - shared.started, started.elapsed());
-        Ok(Completed {
-            output,
-            timing,
-            rows: None,
-            undo: None,
-            attempt: 1,
-            instead_of: None,
-            restored: false,
-        })
+        Ok(Completed { output, timing, rows: None, besides: None })
     })
 }

@@ -25,9 +25,6 @@ pub(super) enum Written {
 /// Commits what the factories have written that delivered: all of them, if the run is `whole`.
 pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
     let writes = shared.writes_of_run().map_or(0, Transaction::len);
-    if writes == 0 && shared.session.is_none() {
-        return Written::Committed(Vec::new());
-    }
     if writes > 0 {
         shared.emit(|| Event::Committing { writes });
     }
@@ -128,7 +125,7 @@ pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryEr
 }
 
 /// Why it could not be undone, if it could not.
-async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
+pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
     let current = Current { shared: Arc::clone(shared), owner: Owner { node, attempt: 0 } };
     let mut future = match caught(|| Box::pin(Scoped { current, future: undo() })) {
         Ok(future) => future,
@@ -143,6 +140,11 @@ async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause
 }
 
 impl Shared {
+    /// Whether there is anything to commit, or to forget with a commit.
+    pub(super) fn has_to_commit(&self) -> bool {
+        self.session.is_some() || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
+    }
+
     /// Whether the output of this factory was there: made by this run, or by an earlier.
     pub(super) fn is_delivered(&self, node: usize) -> bool {
         self.records().nth(node).flatten().is_some_and(|record| {
@@ -154,7 +156,7 @@ impl Shared {
     fn has_delivered(&self, owner: Owner) -> bool {
         self.records().nth(owner.node).flatten().is_some_and(|record| {
             owner.attempt == EARLIER
-                || (record.status == Status::Succeeded && record.attempts == owner.attempt)
+                || (record.status == Status::Succeeded && record.delivered_by == owner.attempt)
         })
     }
 }

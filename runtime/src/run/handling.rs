@@ -24,7 +24,8 @@ pub(crate) struct Handling {
 /// What holds for a run: for all of it, and for each factory; nothing for these where there is nothing to say of any.
 pub(crate) struct Conduct {
     pub(crate) handling: Box<[Handling]>,
-    pub(crate) effective: Effective,
+    /// None where there is nothing to say of any factory.
+    pub(crate) effective: Option<Box<Effective>>,
 }
 
 /// Puts together what the pipeline, the settings and the caller say of a run.
@@ -35,6 +36,9 @@ pub(crate) struct Conduct {
 /// Why the run cannot start, each mistake in a sentence.
 pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, Vec<String>> {
     let plan = &launch.plan;
+    if options.says_nothing() && plan.says_nothing() {
+        return Ok(Conduct::default());
+    }
     let mut mistakes = Vec::new();
     let effective = effective(launch, options).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
@@ -49,12 +53,15 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.is_partial = selection.is_some();
     let keeps = options.checkpoint_all || options.resume;
     if selection.is_none() && effective.policies.is_empty() && !keeps && mistakes.is_empty() {
-        return Ok(Conduct { handling: Box::default(), effective });
+        return Ok(Conduct::default());
     }
     let selected = match &selection {
         None => vec![true; plan.factories.len()],
         Some(selection) => {
             mistakes.extend(selection.unknown.iter().map(|name| unknown(plan, name)));
+            if selection.is_empty() {
+                mistakes.push("no factory was asked for: say `only`, `up_to` or `from`".to_owned());
+            }
             let selected = selection.resolve(plan);
             let is_there = |node| options.provided.iter().any(|(provided, _)| *provided == node);
             mistakes.extend(Selection::missing(plan, &selected, is_there));
@@ -81,7 +88,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     if options.resume || handling.iter().any(|handling| handling.policy.checkpoint) {
         handling.iter_mut().for_each(|handling| handling.supervised = true);
     }
-    Ok(Conduct { handling, effective })
+    Ok(Conduct { handling, effective: Some(Box::new(effective)) })
 }
 
 impl Conduct {

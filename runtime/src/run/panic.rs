@@ -30,11 +30,13 @@ pub(super) fn watch() {
 }
 
 /// Calls `work`; a panic becomes a cause.
+#[inline]
 pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Cause> {
     catch_unwind(AssertUnwindSafe(work)).map_err(cause_of)
 }
 
 /// Calls what others wrote, where a panic is to end nothing else. The hook has told of it.
+#[inline]
 pub(super) fn contained(call: impl FnOnce()) {
     let _ = caught(call);
 }

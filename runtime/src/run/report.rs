@@ -133,6 +133,7 @@ impl Timing {
     }
 
     /// From the start of the factory to its end.
+    #[inline]
     pub fn total(&self) -> Duration {
         self.before + self.read + self.process + self.write
     }
@@ -146,6 +147,8 @@ pub(crate) struct Record {
     pub(crate) rows: Option<usize>,
     /// Zero if none was made.
     pub(crate) attempts: u32,
+    /// The attempt whose output it is.
+    pub(crate) delivered_by: u32,
 }
 
 /// One factory in a [`Report`].
@@ -227,7 +230,7 @@ impl Report {
             notes: shared.take_notes(),
             committed: Vec::new(),
             kept_going: false,
-            resources: shared.resources.report(),
+            resources: shared.resource_reports(),
             entries: OnceLock::new(),
         }
     }

@@ -10,7 +10,7 @@ use super::handling::Conduct;
 use super::panic::caught;
 use super::report::{Phase, Timing};
 use super::runner::Options;
-use super::step::{Completed, Unfinished};
+use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
 use crate::checkpoint::{
     Ended, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory, with_fallback,
@@ -29,7 +29,7 @@ pub(super) fn open(
     conduct: &Conduct,
     options: &Options,
     run: String,
-) -> Result<Option<Session>> {
+) -> Result<Option<Box<Session>>> {
     let plan = &launch.plan;
     let state = state_directory(options.state_dir.as_deref());
     let is_there = || Store::directory_of(&state, &plan.pipeline).exists();
@@ -72,7 +72,7 @@ pub(super) fn open(
         discard: |kept| serde_json::from_value::<KeptWrite>(kept.clone())?.discard(),
     };
     let setup = Setup { plan: plan.clone(), factories, inputs, resume: options.resume, kept };
-    Ok(Some(Session::open(setup, store)?))
+    Ok(Some(Box::new(Session::open(setup, store)?)))
 }
 
 /// What becomes of a factory of which checkpoints may decide: none if it runs.
@@ -95,10 +95,7 @@ pub(super) async fn restored(
                 output: restored.payload,
                 timing,
                 rows: restored.rows,
-                undo: None,
-                attempt: EARLIER,
-                instead_of: None,
-                restored: true,
+                besides: Some(Box::new(Besides { attempt: EARLIER, restored: true, ..Besides::default() })),
             })
         }
         Some(Ok(Ok(Some(_)))) => Err(Unfinished::LeftOut),
@@ -136,13 +133,11 @@ pub(super) async fn kept(
     shared: &Arc<Shared>,
     owner: Owner,
     by_fallback: bool,
+    wrote: bool,
     completed: Completed,
 ) -> std::result::Result<Completed, Cause> {
-    if shared.session.is_none() {
-        return Ok(completed);
-    }
     let of_run = Arc::clone(shared);
-    let keep = move || caught(|| keep(&of_run, owner, by_fallback, completed));
+    let keep = move || caught(|| keep(&of_run, owner, by_fallback, wrote, completed));
     match shared.pool.run(keep).await {
         Some(Ok(Ok(completed))) => Ok(completed),
         Some(Ok(Err(error))) => {
@@ -154,7 +149,13 @@ pub(super) async fn kept(
     }
 }
 
-fn keep(shared: &Shared, owner: Owner, by_fallback: bool, completed: Completed) -> Result<Completed> {
+fn keep(
+    shared: &Shared,
+    owner: Owner,
+    by_fallback: bool,
+    wrote: bool,
+    completed: Completed,
+) -> Result<Completed> {
     let Some(session) = &shared.session else { return Ok(completed) };
     let Owner { node, .. } = owner;
     let writes = shared.writes_of_run();
@@ -167,7 +168,7 @@ fn keep(shared: &Shared, owner: Owner, by_fallback: bool, completed: Completed) 
         let kept = writes.keep(owner, |kept| Ok(session.intend(&values(kept)?)?))?;
         kept_writes = values(&kept.unwrap_or_default())?;
     }
-    let wrote = staged || completed.undo.is_some();
+    let wrote = staged || wrote;
     let ended = Ended { payload: completed.output, rows: completed.rows, by_fallback, wrote, kept_writes };
     match session.delivered(node, ended) {
         Ok(output) => Ok(Completed { output, ..completed }),

@@ -15,13 +15,14 @@ use super::error::{Failures, RunError};
 use super::event::{Event, Observer};
 use super::executor::{Launch, Replacement, Shared, Steps, Why};
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
-use super::handling;
+use super::handling::{self, Conduct};
 use super::outcome::{Outcome, Partial, Run};
 use super::panic::watch;
 use super::report::Report;
 use super::resume;
 use super::select::Selection;
 use super::signals::{stop_after, stop_at_ctrl_c};
+use super::step::BoxFuture;
 use crate::checkpoint::Session;
 use crate::factory::Factory;
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
@@ -46,20 +47,31 @@ pub(crate) struct Options {
     pub(crate) resources: Option<Resources>,
     pub(crate) state_dir: Option<PathBuf>,
     #[cfg(feature = "config")]
-    pub(crate) settings: Option<Settings>,
-    pub(crate) selection: Option<Selection>,
+    pub(crate) settings: Option<Box<Settings>>,
+    pub(crate) selection: Option<Box<Selection>>,
     /// Whether some factories were asked for only.
     pub(crate) is_partial: bool,
     pub(crate) resume: bool,
     pub(crate) checkpoint_all: bool,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<Box<Session>>,
     pub(crate) observers: Vec<Observer>,
     /// By position, each used once.
     pub(crate) replacements: Vec<(usize, Replacement)>,
     /// Outputs of factories that do not run, by position.
     pub(crate) provided: Vec<(usize, AnyPayload)>,
+}
+
+impl Options {
+    /// Whether nothing is said that bears on single factories.
+    pub(crate) fn says_nothing(&self) -> bool {
+        #[cfg(feature = "config")]
+        if self.settings.is_some() {
+            return false;
+        }
+        self.selection.is_none() && !self.checkpoint_all && !self.resume
+    }
 }
 
 /// A run that is about to start: set how it should go, then `.await` it.
@@ -88,7 +100,8 @@ pub(crate) struct Options {
 #[must_use = "a run starts when it is awaited: add `.await`"]
 pub struct Runner<P> {
     launch: Launch,
-    pub(crate) options: Options,
+    /// In a box, since a runner is moved from one call to the next, and into the future of the run.
+    pub(crate) options: Box<Options>,
     pipeline: PhantomData<fn() -> P>,
 }
 
@@ -197,7 +210,7 @@ impl<P> Runner<P> {
     /// ```
     #[cfg(feature = "config")]
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.options.settings = Some(settings);
+        self.options.settings = Some(Box::new(settings));
         self
     }
 
@@ -373,7 +386,7 @@ impl Runner<Pipeline> {
 
 impl<P> Runner<P> {
     pub(crate) fn of(launch: Launch) -> Self {
-        Self { launch, options: Options::default(), pipeline: PhantomData }
+        Self { launch, options: Box::default(), pipeline: PhantomData }
     }
 
     fn select(mut self, select: impl FnOnce(&mut Selection)) -> Self {
@@ -392,58 +405,93 @@ impl<P> Runner<P> {
 
     /// Runs the pipeline, and says how that went: also what succeeded when something failed.
     pub async fn outcome(self) -> Outcome<P> {
-        let Self { mut launch, mut options, .. } = self;
-        let pipeline = launch.plan.clone().pipeline.clone();
-        let cannot_start = |error| Outcome { run: None, error: Some(error) };
         let Ok(runtime) = Handle::try_current() else {
-            return cannot_start(RunError::NoRuntime { pipeline: pipeline.to_string() });
+            let pipeline = self.launch.plan.pipeline.to_string();
+            return Outcome { run: None, error: Some(RunError::NoRuntime { pipeline }) };
         };
-        let mut conduct = match handling::of_run(&launch, &mut options) {
-            Ok(conduct) => conduct,
-            Err(mistakes) => {
-                return cannot_start(RunError::CannotStart { pipeline: pipeline.to_string(), mistakes });
-            }
+        let Self { launch, mut options, .. } = self;
+        let ready = match prepare(launch, &mut options) {
+            Prepared::Ready(ready) => Ok(ready),
+            Prepared::Later(ready) => ready.await,
+            Prepared::Failed(error) => Err(error),
         };
-        watch();
-        if conduct.has_checkpoints() || options.resume {
-            let run_id = Uuid::now_v7();
-            options.run_id = Some(run_id);
-            let opened = tokio::task::spawn_blocking(move || {
-                let session = resume::open(&launch, &conduct, &options, run_id.to_string());
-                (session, launch, conduct, options)
-            });
-            let (session, back) = match opened.await {
-                Ok((session, launch, conduct, options)) => (session, (launch, conduct, options)),
-                Err(_) => panic!("the tokio runtime is shut down"),
-            };
-            (launch, conduct, options) = back;
-            options.session = match session {
-                Ok(session) => session,
-                Err(error) => {
-                    let (pipeline, mistakes) = (launch.plan.pipeline.to_string(), vec![format!("{error:#}")]);
-                    return cannot_start(RunError::CannotStart { pipeline, mistakes });
-                }
-            };
-        }
-        let shared = Arc::new(Shared::new(launch, conduct, &mut options));
-        let ctrl_c = match options.cancel_on_ctrl_c {
+        let Ready { shared, ending, ends_at_ctrl_c } = match ready {
+            Ok(ready) => ready,
+            Err(error) => return Outcome { run: None, error: Some(error) },
+        };
+        let ctrl_c = match ends_at_ctrl_c {
             true => Some(stop_at_ctrl_c(&shared).await),
             false => None,
         };
-        let deadline = options.deadline.map(|deadline| stop_after(&shared, deadline));
+        let deadline = ending.deadline.map(|deadline| stop_after(&shared, deadline));
         let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime };
         shared.run().await;
         drop(deadline);
-        let ending = Ending {
-            deadline: options.deadline,
-            keeps_going: options.keep_going,
-            commits_partial: options.commit_partial,
-        };
         let outcome = finish(&shared, ending).await;
         unattended.run = None;
         drop(ctrl_c);
         outcome
     }
+}
+
+/// A run whose factories can begin.
+struct Ready {
+    shared: Arc<Shared>,
+    ending: Ending,
+    ends_at_ctrl_c: bool,
+}
+
+enum Prepared {
+    Ready(Ready),
+    /// Files have to be read before.
+    Later(BoxFuture<Result<Ready, RunError>>),
+    Failed(RunError),
+}
+
+/// Puts together what is said of a run. What waits is apart, so that the future of a run is not made for it.
+fn prepare(launch: Launch, options: &mut Options) -> Prepared {
+    let conduct = match handling::of_run(&launch, options) {
+        Ok(conduct) => conduct,
+        Err(mistakes) => {
+            let pipeline = launch.plan.pipeline.to_string();
+            return Prepared::Failed(RunError::CannotStart { pipeline, mistakes });
+        }
+    };
+    watch();
+    match conduct.has_checkpoints() || options.resume {
+        true => Prepared::Later(Box::pin(with_checkpoints(launch, conduct, std::mem::take(options)))),
+        false => Prepared::Ready(ready(launch, conduct, options)),
+    }
+}
+
+fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
+    let ending = Ending {
+        deadline: options.deadline,
+        keeps_going: options.keep_going,
+        commits_partial: options.commit_partial,
+    };
+    let ends_at_ctrl_c = options.cancel_on_ctrl_c;
+    Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending, ends_at_ctrl_c }
+}
+
+/// Opens the checkpoints of the pipeline, on a thread for blocking work.
+async fn with_checkpoints(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
+    let pipeline = launch.plan.pipeline.to_string();
+    let cannot_start = |mistake| RunError::CannotStart { pipeline, mistakes: vec![mistake] };
+    let run_id = Uuid::now_v7();
+    options.run_id = Some(run_id);
+    let open = move || {
+        let session = resume::open(&launch, &conduct, &options, run_id.to_string());
+        (session, launch, conduct, options)
+    };
+    let Ok((session, launch, conduct, mut options)) = tokio::task::spawn_blocking(open).await else {
+        return Err(cannot_start("the tokio runtime is shut down".to_owned()));
+    };
+    match session {
+        Ok(session) => options.session = session,
+        Err(error) => return Err(cannot_start(format!("{error:#}"))),
+    }
+    Ok(ready(launch, conduct, &mut options))
 }
 
 /// What was said of the end of a run.
@@ -466,10 +514,11 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     report.kept_going = kept_going && !interrupted;
     let mut unfinished = None;
     let mut commits = !interrupted && (failures.is_empty() || ending.commits_partial);
-    if commits {
+    // Most runs write nothing and succeed; what the others need is not to make every future larger.
+    if commits && shared.has_to_commit() {
         // A dry run leaves to others what they have kept.
         let whole = failures.is_empty() && !shared.is_partial && !shared.is_dry();
-        match commit(shared, whole).await {
+        match Box::pin(commit(shared, whole)).await {
             Written::Committed(targets) => report.committed = targets,
             Written::RolledBack(failure) => {
                 commits = false;
@@ -487,7 +536,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         // What would have been undone may hold a context, and with it this run.
         shared.forget_undone();
     } else {
-        let of_rollback = roll_back_for_certain(shared).await;
+        let of_rollback = Box::pin(roll_back_for_certain(shared)).await;
         failures.extend(of_rollback);
     }
     let boxed = || Box::new(report.clone());

@@ -13,6 +13,10 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.only.is_empty() && self.up_to.is_empty() && self.from.is_empty() && self.unknown.is_empty()
+    }
+
     /// For each factory, whether it is to run.
     pub(crate) fn resolve(&self, plan: &Plan) -> Vec<bool> {
         let mut selected = vec![false; plan.factories.len()];

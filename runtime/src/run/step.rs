@@ -32,6 +32,11 @@ pub(crate) struct Completed {
     pub(crate) output: AnyPayload,
     pub(crate) timing: Timing,
     pub(crate) rows: Option<usize>,
+    /// What there is to say of few factories only: it is moved about with each.
+    pub(crate) besides: Option<Box<Besides>>,
+}
+
+pub(crate) struct Besides {
     /// How what it has written outside of the transaction is undone.
     pub(crate) undo: Option<Undone>,
     /// The attempt that succeeded, counted from 1.
@@ -40,6 +45,19 @@ pub(crate) struct Completed {
     pub(crate) instead_of: Option<Box<Failure>>,
     /// Whether it is the output of an earlier run.
     pub(crate) restored: bool,
+}
+
+impl Default for Besides {
+    /// Of the only attempt.
+    fn default() -> Self {
+        Self { undo: None, attempt: 1, instead_of: None, restored: false }
+    }
+}
+
+impl Completed {
+    pub(crate) fn besides(&mut self) -> &mut Besides {
+        self.besides.get_or_insert_default()
+    }
 }
 
 /// Undoes what a factory has written.
@@ -104,8 +122,15 @@ impl Step {
 /// One attempt of a factory in its run.
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) owner: Owner,
+    pub(crate) node: usize,
     pub(crate) started: Instant,
+    /// What there is to say if it may not be the only attempt.
+    pub(crate) trial: Option<Box<Trial>>,
+}
+
+pub(crate) struct Trial {
+    /// Counted from 1.
+    pub(crate) attempt: u32,
     /// Whether it leaves its deliveries for another attempt.
     pub(crate) leaves: bool,
     /// Whether it is the factory that stands in for the one of the plan.
@@ -116,12 +141,31 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn first(shared: Arc<Shared>, node: usize, started: Instant) -> Self {
-        let owner = Owner { node, attempt: 1 };
-        Self { shared, owner, started, leaves: false, stands_in: false, cancel: None }
+        Self { shared, node, started, trial: None }
+    }
+
+    fn owner(&self) -> Owner {
+        Owner { node: self.node, attempt: self.trial.as_ref().map_or(1, |trial| trial.attempt) }
+    }
+
+    fn leaves(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.leaves)
+    }
+
+    /// Ends an attempt whose time is up: it has blocked its thread until now, and what it does from now on is in vain.
+    fn check_time(&self) -> Result<(), Unfinished> {
+        let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
+        match own {
+            Some(cancel) if cancel.is_cancelled() && !self.shared.cancel.is_cancelled() => {
+                Err(Unfinished::Cancelled(self.owner().attempt))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn cancel(&self) -> CancellationToken {
-        self.cancel.as_ref().unwrap_or(&self.shared.cancel).clone()
+        let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
+        own.unwrap_or(&self.shared.cancel).clone()
     }
 }
 
@@ -132,7 +176,7 @@ fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
 fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     let shared = Arc::clone(&job.shared);
     let runtime = tokio::runtime::Handle::current();
-    let current = Current { shared: Arc::clone(&shared), owner: job.owner };
+    let current = Current { shared: Arc::clone(&shared), owner: job.owner() };
     let live = move || {
         // It may have waited long for a thread.
         if job.shared.is_stopped() {
@@ -161,7 +205,10 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
 
 /// A factory with its deliveries, unless its condition leaves it out.
 fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
-    let deliveries = F::receive(&mut Inbox { job, next: 0 })?;
+    let mut inbox = Inbox { job, next: 0 };
+    let deliveries = F::receive(&mut inbox)?;
+    // All is taken.
+    std::mem::forget(inbox);
     if F::POLICY.conditional && !F::is_due(&deliveries)? {
         return Err(Unfinished::Skipped(None));
     }
@@ -170,17 +217,19 @@ fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
 
 /// The life of a factory, from its deliveries to its output.
 async fn live<F: Factory>(job: Job) -> Outcome {
-    let node = job.owner.node;
+    let node = job.node;
     let phase = &job.shared.phases[node];
     let started = job.started;
     let mut factory: F = assembled(&job)?;
     phase.set(Phase::Read);
     factory.read().await?;
     let read = Instant::now();
+    job.check_time()?;
     phase.set(Phase::Process);
     let mut output = factory.process().await?;
     let processed = Instant::now();
     let mut undo = None;
+    job.check_time()?;
     if job.shared.writes(node) {
         phase.set(Phase::Write);
         factory.write(&output).await?;
@@ -203,8 +252,11 @@ async fn live<F: Factory>(job: Job) -> Outcome {
         process: processed - read,
         write: written - processed,
     };
-    let attempt = job.owner.attempt;
-    Ok(Completed { output: Arc::new(output), timing, rows, undo, attempt, instead_of: None, restored: false })
+    let mut completed = Completed { output: Arc::new(output), timing, rows, besides: None };
+    if undo.is_some() || job.trial.is_some() {
+        *completed.besides() = Besides { undo, attempt: job.owner().attempt, ..Besides::default() };
+    }
+    Ok(completed)
 }
 
 fn undone<F: Factory>(undo: Undo<F>, factory: F) -> Undone {
@@ -229,7 +281,7 @@ pub struct Inbox<'run> {
 impl Drop for Inbox<'_> {
     /// What a factory does not take because it fails before is for others, or for nobody.
     fn drop(&mut self) {
-        if !self.job.leaves {
+        if !self.job.leaves() {
             self.job.shared.release(self.taken().1.get(self.next..).unwrap_or_default());
         }
     }
@@ -251,7 +303,7 @@ impl Inbox<'_> {
     pub fn take_optional<T: Owned>(&mut self, delivery: usize) -> Result<Option<T>> {
         self.next = delivery + 1;
         match self.job.shared.slot(self.source(delivery)) {
-            Some(slot) if self.job.leaves => Ok(slot.peek()),
+            Some(slot) if self.job.leaves() => Ok(slot.peek()),
             Some(slot) => Ok(slot.take()),
             None => {
                 let context: Box<dyn Any> = Box::new(self.context());
@@ -275,7 +327,7 @@ impl Inbox<'_> {
     pub fn share_optional<T: Send + Sync + 'static>(&mut self, delivery: usize) -> Result<Option<Arc<T>>> {
         self.next = delivery + 1;
         let payload = match self.job.shared.slot(self.source(delivery)) {
-            Some(slot) if self.job.leaves => slot.peek_shared(),
+            Some(slot) if self.job.leaves() => slot.peek_shared(),
             Some(slot) => slot.share(),
             None => Some(Arc::new(self.context()) as AnyPayload),
         };
@@ -316,19 +368,24 @@ impl Inbox<'_> {
 
     /// What the factory takes, and where from: it is the one of the plan, or the one that stands in for it.
     fn taken(&self) -> (&[Delivery], &[Source]) {
-        let node = &self.job.shared.plan.factories[self.job.owner.node];
+        let node = &self.job.shared.plan.factories[self.job.node];
         match &node.fallback {
-            Some(fallback) if self.job.stands_in => (fallback.deliveries, &fallback.sources),
+            Some(fallback) if self.job.trial.as_ref().is_some_and(|trial| trial.stands_in) => {
+                (fallback.deliveries, &fallback.sources)
+            }
             _ => (node.deliveries, &node.sources),
         }
     }
 
     fn source(&self, delivery: usize) -> Source {
+        if self.job.trial.is_none() {
+            return self.job.shared.plan.factories[self.job.node].sources[delivery];
+        }
         self.taken().1[delivery]
     }
 
     fn context(&self) -> Context {
-        Context::new(Arc::clone(&self.job.shared), self.job.owner, self.job.cancel())
+        Context::new(Arc::clone(&self.job.shared), self.job.owner(), self.job.cancel())
     }
 
     /// A payload of the planned type is there before a factory starts: anything else is a mistake of this crate.

@@ -1,4 +1,4 @@
-//! What is told of a resource that lets nobody through any more.
+//! What is told of a resource that lets nobody through any more, and of whoever stands in.
 
 use std::io;
 use std::time::Duration;
@@ -29,4 +29,26 @@ async fn what_opened_the_breaker_is_told_with_it() {
     let report = error.report().unwrap().to_string();
     let resource = "resource rates: 1 attempt, at most 1 at once, 1 failed; breaker opened once, 1 turned away, now open";
     assert!(report.ends_with(resource), "{report}");
+}
+
+#[factory]
+fn cached_price() -> Result<u8> {
+    Err(setl::Error::msg("there is no cache"))
+}
+
+#[factory(retry(times = 2, backoff = "1ms", on = any), on_failure = fallback(cached_price))]
+fn price() -> Result<u8> {
+    Err(setl::Error::msg("nobody knows"))
+}
+
+#[pipeline(extract(price))]
+struct Prices;
+
+#[tokio::test]
+async fn who_stands_in_counts_its_own_attempts() {
+    let error = Prices.run().await.unwrap_err();
+    let failure = &error.failures()[0];
+    let fallback = failure.fallback.as_ref().unwrap();
+    assert_eq!((failure.attempts, fallback.attempts), (3, 1));
+    assert_eq!(fallback.to_string(), "factory `cached_price` of stage `extract` failed in process");
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use setl::prelude::*;
 
 use super::factories::{Kind, Takes, list};
-use super::script::{Script, Stub, Ticket, World};
+use super::payload::{Stub, Ticket};
+use super::script::{Script, World};
 
 #[derive(Clone, Debug)]
 pub struct NodeOf {
@@ -44,7 +45,7 @@ pub struct Case {
     pub keep_going: bool,
     pub commit_partial: bool,
     pub no_write: bool,
-    /// Whether the run has forty seconds.
+    /// Whether the run has four hundred seconds, which is more than all tries take.
     pub deadline: bool,
     pub concurrency: Option<usize>,
     pub asked: Asked,
@@ -96,6 +97,11 @@ impl Case {
             builder = builder.keep(index.to_string());
         }
         builder.build().unwrap()
+    }
+
+    /// Whether it goes on after a failure.
+    pub fn goes_on(&self) -> bool {
+        self.keep_going || self.commit_partial
     }
 
     /// All that ends before this one begins.

@@ -7,7 +7,8 @@ use setl::plan::dynamic::{Builder, Wiring};
 use setl::policy::Resource;
 use setl::prelude::*;
 
-use super::script::{Cargo, Loaded, Role, Stub, Value, World};
+use super::payload::{Cargo, Loaded, Stub, Value};
+use super::script::{Role, World};
 
 pub static BOUND: Resource = Resource::new("bound").at_once(1);
 pub static BROKEN: Resource = Resource::new("broken").breaker(2, Duration::from_secs(5));

@@ -10,4 +10,8 @@ mod check;
 mod factories;
 mod grid;
 mod model;
+mod payload;
+mod random;
 mod script;
+mod watch;
+mod writes;

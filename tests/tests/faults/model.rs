@@ -27,8 +27,6 @@ pub enum Why {
     },
     /// The resource let nobody through.
     Refused,
-    /// It kept a thread until it was told to end.
-    ToldToEnd,
 }
 
 impl Why {
@@ -216,9 +214,8 @@ impl Case {
     pub fn predict(&self) -> Vec<Predicted> {
         let selected = self.selected();
         let mut all: Vec<Predicted> = Vec::with_capacity(self.nodes.len());
-        for node in 0..self.nodes.len() {
-            let predicted =
-                if selected[node] { self.predict_one(node, &all) } else { nothing(Fate::LeftOut) };
+        for (node, selected) in selected.into_iter().enumerate() {
+            let predicted = if selected { self.predict_one(node, &all) } else { nothing(Fate::LeftOut) };
             all.push(predicted);
         }
         all
@@ -257,10 +254,12 @@ impl Case {
             (End::Fails(fail), Kind::Skipped | Kind::SkippedRetried) => Fate::Skips(Some(fail)),
             (End::Fails(fail), Kind::FallsBack | Kind::FallsBackRetried) => {
                 this.fell_back = true;
+                // The report counts the attempts of the factory that failed.
+                let own = made;
                 let retries = u32::from(of.kind == Kind::FallsBackRetried);
                 let of_stand_in = Rules { retries, ..Rules::default() };
                 match self.live(node, Role::StandIn, of_stand_in, &mut made, &mut this) {
-                    End::Delivers(writes) => delivers(Role::StandIn, made, writes, &this),
+                    End::Delivers(writes) => delivers(Role::StandIn, own, writes, &this),
                     End::Fails(second) => Fate::Fails(Fail { stand_in: Some(Box::new(second)), ..fail }),
                     End::NotDue | End::Hangs => Fate::Hangs,
                 }
@@ -269,7 +268,7 @@ impl Case {
         };
         if this.ends.is_none() {
             this.ends = match this.fate {
-                Fate::Fails(_) if !self.keep_going => Some(Ends::Fails),
+                Fate::Fails(_) if !self.goes_on() => Some(Ends::Fails),
                 Fate::Hangs => Some(Ends::Hangs),
                 _ => None,
             };

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use setl::commit::StagedWrite;
-use setl::delivery::AutoLoad;
 use setl::prelude::*;
 use setl::{CancellationToken, Error, Event};
-use setl_tests::{Latch, Ledger, Parcel};
+use setl_tests::{Latch, Ledger};
 use tokio::sync::Notify;
+
+use super::payload::{Cargo, Paper};
 
 /// Where in the life of an attempt something goes wrong, in the order in which an attempt comes there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,11 +86,14 @@ impl WriteId {
     }
 }
 
+/// What goes wrong in each try of a factory, if anything does.
+pub type Tries = Vec<Option<(Point, Fault)>>;
+
 /// What goes wrong in one run.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     /// For each try of a factory, from the first; those that follow go well.
-    pub tries: BTreeMap<(usize, Role), Vec<Option<(Point, Fault)>>>,
+    pub tries: BTreeMap<(usize, Role), Tries>,
     pub staged: BTreeMap<usize, (Staged, Fault)>,
     pub undo: BTreeMap<usize, Fault>,
     /// Whether factories stage something in `read`, too.
@@ -143,7 +148,7 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Without the hook, which would print it.
 fn silent_panic() -> ! {
-    std::panic::resume_unwind(Box::new("injected"))
+    resume_unwind(Box::new("injected"))
 }
 
 impl Fault {
@@ -162,7 +167,7 @@ impl Fault {
     }
 
     /// What happens where nothing can be waited for.
-    fn strike(self, world: &World) -> Result<()> {
+    pub fn strike(self, world: &World) -> Result<()> {
         match self {
             Fault::Panic => silent_panic(),
             Fault::Cancel => world.token.cancel(),
@@ -204,7 +209,7 @@ impl World {
         held(&self.log).clone()
     }
 
-    fn note(&self, happened: Happened) {
+    pub fn note(&self, happened: Happened) {
         held(&self.log).push(happened);
     }
 
@@ -243,11 +248,11 @@ impl World {
         held(&self.tries).get(&(node, role)).map_or(0, |tries| tries - 1)
     }
 
-    fn begins(&self, node: usize, role: Role) {
+    pub fn begins(&self, node: usize, role: Role) {
         *held(&self.tries).entry((node, role)).or_default() += 1;
     }
 
-    fn fault_at(&self, node: usize, role: Role, point: Point) -> Option<Fault> {
+    pub fn fault_at(&self, node: usize, role: Role, point: Point) -> Option<Fault> {
         let (at, fault) = self.script.fault(node, role, self.try_of(node, role))?;
         (at == point).then_some(fault)
     }
@@ -283,7 +288,7 @@ impl World {
                 held(&self.blocked).push(told.clone());
                 self.blocks.notify_one();
                 while !told.is_cancelled() {
-                    std::thread::yield_now();
+                    std::thread::sleep(Duration::from_micros(20));
                 }
                 return Err(Error::msg("told to end"));
             }
@@ -305,7 +310,7 @@ impl World {
         // The order of the notes is the order in which the run is given the writes.
         let _in_order = held(&self.staging);
         self.note(Happened::Staged(id));
-        context.enlist(Box::new(Paper { id, world: Arc::clone(self), ended: false }))
+        context.enlist(Box::new(Paper::new(id, Arc::clone(self))))
     }
 
     pub async fn read(
@@ -368,132 +373,5 @@ struct Inside<'world>(&'world World);
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         self.0.inside.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// What factories deliver.
-#[derive(Clone, Debug)]
-pub struct Cargo(pub Parcel);
-
-/// A delivery, however it is taken.
-pub trait Value {
-    fn value(&self) -> Option<u64>;
-}
-
-impl Value for Cargo {
-    fn value(&self) -> Option<u64> {
-        Some(self.0.value)
-    }
-}
-
-impl<T: Value> Value for Arc<T> {
-    fn value(&self) -> Option<u64> {
-        (**self).value()
-    }
-}
-
-impl<T: Value> Value for Option<T> {
-    fn value(&self) -> Option<u64> {
-        self.as_ref().and_then(Value::value)
-    }
-}
-
-/// What the loading of a delivery goes wrong with: each factory has its own.
-pub struct Ticket {
-    pub node: usize,
-    pub world: Arc<World>,
-}
-
-/// Begins a try.
-pub struct Loaded<const STAND_IN: bool>;
-
-impl<const STAND_IN: bool> AutoLoad for Loaded<STAND_IN> {
-    type Source = Ticket;
-    type Condition = ();
-
-    fn auto_load(source: &Ticket, _condition: Option<()>) -> Result<Self> {
-        let role = if STAND_IN { Role::StandIn } else { Role::Own };
-        let Ticket { node, world } = source;
-        world.begins(*node, role);
-        world.fault_at(*node, role, Point::Load).map_or(Ok(()), |fault| fault.strike(world))?;
-        Ok(Self)
-    }
-}
-
-/// What the cloning of a delivery goes wrong with.
-pub struct Stub {
-    pub node: usize,
-    pub world: Arc<World>,
-}
-
-impl Clone for Stub {
-    fn clone(&self) -> Self {
-        if let Some(fault) = self.world.fault_at(self.node, Role::Own, Point::Clone) {
-            let _ = fault.strike(&self.world);
-        }
-        Self { node: self.node, world: Arc::clone(&self.world) }
-    }
-}
-
-/// A write that notes what becomes of it.
-struct Paper {
-    id: WriteId,
-    world: Arc<World>,
-    ended: bool,
-}
-
-impl std::fmt::Debug for Paper {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.id.fmt(f)
-    }
-}
-
-impl Paper {
-    fn play(&self, staged: Staged) -> Result<()> {
-        match self.world.script.staged.get(&self.id.node) {
-            Some((at, fault)) if *at == staged && !self.id.early => {
-                if *fault == Fault::Drop {
-                    self.world.drop_now.open();
-                    self.world.dropped.block();
-                }
-                fault.strike(&self.world)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl StagedWrite for Paper {
-    fn target(&self) -> String {
-        self.id.target()
-    }
-
-    fn prepare(&mut self) -> Result<()> {
-        self.world.note(Happened::Prepared(self.id));
-        self.play(Staged::Prepare)
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<()> {
-        self.ended = true;
-        if let Err(error) = self.play(Staged::Commit) {
-            self.world.note(Happened::Refused(self.id));
-            return Err(error);
-        }
-        self.world.note(Happened::Committed(self.id));
-        Ok(())
-    }
-
-    fn rollback(mut self: Box<Self>) -> Result<()> {
-        self.ended = true;
-        self.world.note(Happened::RolledBack(self.id));
-        self.play(Staged::Rollback)
-    }
-}
-
-impl Drop for Paper {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.world.note(Happened::Dropped(self.id));
-        }
     }
 }
