@@ -82,7 +82,8 @@ fn a_run_that_does_not_resume_starts_afresh() {
 
 #[test]
 fn what_is_damaged_is_computed_again() {
-    let cases: [(&str, &dyn Fn(&Office), &str); 6] = [
+    type Damage<'a> = (&'a str, &'a dyn Fn(&Office), &'a str);
+    let cases: [Damage<'_>; 6] = [
         (
             "FindLate",
             &|office| fs::write(office.kept()["FindLate"].join("payload/value"), "x").unwrap(),
