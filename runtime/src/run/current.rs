@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use super::executor::Shared;
+use super::shared::Shared;
 use crate::commit::Owner;
 #[cfg(feature = "polars")]
 use crate::commit::{Decision, StagedWrite};

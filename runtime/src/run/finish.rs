@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::current::{Current, Scoped};
 use super::error::{Cause, FactoryError};
 use super::event::Event;
-use super::executor::Shared;
 use super::panic::{caught, contained};
 use super::report::{Phase, Status};
 use super::resume::{EARLIER, forget, mark};
+use super::shared::Shared;
 use super::step::{Failure, Undone};
 use crate::commit::{CommitError, Owner, Transaction};
 

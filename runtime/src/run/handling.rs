@@ -1,8 +1,8 @@
 //! How each factory of a run is handled, once all that is said of it is put together.
 
-use super::executor::Launch;
 use super::runner::Options;
 use super::select::Selection;
+use super::shared::Launch;
 use crate::plan::Plan;
 use crate::policy::{Effective, EffectivePolicy, Policy};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
-use super::executor::Shared;
+use super::shared::Shared;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::error::Cause;
 use super::event::Event;
-use super::executor::{Launch, Shared};
 use super::handling::Conduct;
 use super::panic::caught;
 use super::report::{Phase, Timing};
 use super::runner::Options;
+use super::shared::{Launch, Shared};
 use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
 use crate::checkpoint::{

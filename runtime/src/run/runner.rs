@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::error::{Failures, RunError};
 use super::event::{Event, Observer};
-use super::executor::{Launch, Replacement, Shared, Steps, Why};
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
 use super::handling::{self, Conduct};
 use super::outcome::{Outcome, Partial, Run};
@@ -21,6 +20,7 @@ use super::panic::watch;
 use super::report::Report;
 use super::resume;
 use super::select::Selection;
+use super::shared::{Launch, Replacement, Shared, Steps, Why};
 use super::signals::{stop_after, stop_at_ctrl_c};
 use super::step::BoxFuture;
 use crate::checkpoint::Session;

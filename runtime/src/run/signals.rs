@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::executor::{Shared, Why};
+use super::shared::{Shared, Why};
 
 /// What shells report of a program that SIGINT ended.
 pub(super) const EXIT_AT_SIGINT: u8 = 130;

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::current::Current;
 use super::error::Cause;
-use super::executor::Shared;
 use super::report::{Phase, Timing};
+use super::shared::Shared;
 use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;

@@ -1,0 +1,185 @@
+//! What becomes of each factory of a run.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+
+use super::error::{Cause, FactoryError};
+use super::event::Event;
+use super::report::{Record, Status, Timing};
+use super::shared::Shared;
+use super::step::{Besides, Completed, Failure};
+use super::sync::held;
+use crate::plan::{Delivery, Source};
+use crate::policy::{
+    Transience, unmark,
+};
+
+impl Shared {
+    /// Whether a factory is to begin at all; if not, says what has become of it.
+    #[inline]
+    pub(super) fn may_begin(&self, node: usize) -> bool {
+        let plain = self.handling.is_empty() && !self.troubled.load(Ordering::Acquire);
+        plain || self.may_begin_though(node)
+    }
+
+    /// As [`Shared::may_begin`], where there is something to find out.
+    #[cold]
+    fn may_begin_though(&self, node: usize) -> bool {
+        let factory = &self.plan.factories[node];
+        if let Some(handling) = self.handling.get(node) {
+            if !handling.selected {
+                self.left_out(node, Status::NotSelected);
+                return false;
+            }
+            if !handling.enabled {
+                self.release_all(node);
+                self.note(node, "switched off in the settings".to_owned());
+                self.skipped(node, None, Instant::now());
+                return false;
+            }
+        }
+        if self.troubled.load(Ordering::Acquire) && !self.has_all(&factory.sources, factory.deliveries) {
+            self.release_all(node);
+            return false;
+        }
+        true
+    }
+
+    /// Whether all is there that these deliveries need, although something has failed.
+    pub(crate) fn has_all(&self, sources: &[Source], deliveries: &[Delivery]) -> bool {
+        let is_there = |source: &Source, optional: bool| match *source {
+            Source::Factory(above) => self.records[above].get().is_some_and(|record| match record.status {
+                Status::Succeeded | Status::Restored | Status::NotSelected => true,
+                Status::Skipped => optional,
+                _ => false,
+            }),
+            Source::Input(_) | Source::Context => true,
+        };
+        sources.iter().zip(deliveries).all(|(source, delivery)| is_there(source, delivery.optional))
+    }
+
+    pub(crate) fn release_all(&self, node: usize) {
+        let factory = &self.plan.factories[node];
+        self.release(&factory.sources);
+        if let Some(fallback) = &factory.fallback {
+            self.release(&fallback.sources);
+        }
+    }
+
+    pub(super) fn left_out(&self, node: usize, status: Status) {
+        self.record(
+            node,
+            Record { status, timing: Timing::default(), rows: None, attempts: 0, delivered_by: 0 },
+        );
+    }
+
+    pub(super) fn completed(&self, node: usize, completed: Completed) {
+        let Completed { output, timing, rows, besides } = completed;
+        let name = &self.plan.factories[node].name;
+        let (mut attempts, mut delivered_by, mut restored) = (1, 1, false);
+        if let Some(besides) = besides {
+            let Besides { undo, attempt, instead_of, restored: is_restored } = *besides;
+            (attempts, delivered_by, restored) = (attempt, attempt, is_restored);
+            if let Some(undo) = undo {
+                held(self.undone.lock()).push((node, undo));
+            }
+            if let Some(failure) = instead_of {
+                // Those of the factory itself: the fallback has its own.
+                attempts = failure.attempts;
+                let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
+                self.note(node, format!("by `{by}`, since it failed: {}", failure.cause.line()));
+            }
+        }
+        self.slots[self.plan.inputs.len() + node].put(output);
+        if restored {
+            self.emit(|| Event::Restored { factory: name });
+        } else {
+            self.emit(|| Event::Finished { factory: name, total: timing.total(), rows });
+        }
+        let status = if restored { Status::Restored } else { Status::Succeeded };
+        self.record(node, Record { status, timing, rows, attempts, delivered_by });
+    }
+
+    pub(super) fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
+        let attempts = failure.as_ref().map_or(0, |failure| failure.attempts);
+        if let Some(session) = &self.session {
+            session.skipped(node);
+        }
+        match failure {
+            Some(failure) => self.note(node, format!("it failed: {}", failure.cause.line())),
+            // Settings that switch it off have said so.
+            None if self.handling.get(node).is_none_or(|handling| handling.enabled) => {
+                self.note(node, "its condition does not hold".to_owned());
+            }
+            None => {}
+        }
+        self.ended_early(node, Status::Skipped, started, attempts);
+        self.emit(|| Event::Skipped { factory: &self.plan.factories[node].name });
+    }
+
+    pub(super) fn cancelled(&self, node: usize, started: Instant, attempts: u32) {
+        self.ended_early(node, Status::Cancelled, started, attempts);
+        self.emit(|| Event::Cancelled { factory: &self.plan.factories[node].name });
+    }
+
+    pub(super) fn failed(&self, node: usize, failure: Failure, started: Instant) {
+        let attempts = failure.attempts;
+        let error = self.error_of(node, failure);
+        let name = &self.plan.factories[node].name;
+        {
+            let mut failures = held(self.failures.lock());
+            // What ends early because it is told to often does so with an error.
+            let may_be_because_of_it = failures.is_empty() || self.keep_going;
+            if may_be_because_of_it && self.linked && self.cancel.is_cancelled() {
+                self.interrupted.store(true, Ordering::Release);
+            }
+            failures.push(error);
+        }
+        self.troubled.store(true, Ordering::Release);
+        self.ended_early(node, Status::Failed, started, attempts);
+        if self.keep_going {
+            self.emit(|| Event::Failed { factory: name });
+            return;
+        }
+        // Nothing starts after the event, and what is cancelled because of the failure is told after it.
+        self.schedule.stop();
+        self.emit(|| Event::Failed { factory: name });
+        self.cancel.cancel();
+    }
+
+    /// A failure, with all the names that belong to it.
+    pub(crate) fn error_of(&self, node: usize, failure: Failure) -> FactoryError {
+        let Failure { phase, cause, attempts, fallback } = failure;
+        let factory = &self.plan.factories[node];
+        let fallback = fallback.map(|(name, failure)| {
+            let error = self.error_of(node, *failure);
+            Box::new(FactoryError { factory: name.to_owned(), ..error })
+        });
+        let transient = self.class_of(&cause) == Transience::Transient;
+        let cause = match cause {
+            Cause::Error(error) => Cause::Error(unmark(error)),
+            other => other,
+        };
+        FactoryError {
+            pipeline: self.plan.pipeline.to_string(),
+            stage: self.plan.stages[factory.stage].name.to_string(),
+            factory: factory.name.to_string(),
+            phase,
+            attempts,
+            cause,
+            transient,
+            fallback,
+        }
+    }
+
+    fn ended_early(&self, node: usize, status: Status, started: Instant, attempts: u32) {
+        let timing = Timing::unfinished(started - self.started, started.elapsed());
+        self.record(node, Record { status, timing, rows: None, attempts, delivered_by: 0 });
+    }
+
+    fn record(&self, node: usize, record: Record) {
+        // Every node runs once.
+        let _ = self.records[node].set(record);
+    }
+}

@@ -1,0 +1,416 @@
+//! What all drivers of a run share.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::blocking::BlockingPool;
+use super::error::{Cause, FactoryError};
+use super::event::{Event, Observer};
+use super::handling::{Conduct, Handling};
+use super::panic::{caught, contained};
+use super::report::{PhaseCell, Record};
+use super::runner::Options;
+use super::schedule::Schedule;
+use super::slot::Slot;
+use super::step::{BoxFuture, Step, Undone};
+use super::sync::held;
+use crate::checkpoint::{FingerprintOf, Session};
+use crate::commit::{Owner, Transaction};
+use crate::pipeline::AnyPayload;
+use crate::plan::{PlanRef, Source};
+use crate::policy::{
+    Classifier, Effective, Resource, ResourceReport, Resources, Transience, classify_by,
+};
+
+/// Stands in for a factory: see [`testing`](crate::testing).
+pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;
+
+/// The steps of a pipeline: a constant, or made at run time.
+pub(crate) enum Steps {
+    Static(&'static [Step]),
+    Owned(Arc<[Step]>),
+}
+
+impl std::ops::Deref for Steps {
+    type Target = [Step];
+
+    fn deref(&self) -> &[Step] {
+        match self {
+            Steps::Static(steps) => steps,
+            Steps::Owned(steps) => steps,
+        }
+    }
+}
+
+/// A pipeline that is ready to run.
+pub(crate) struct Launch {
+    pub(crate) plan: PlanRef,
+    pub(crate) steps: Steps,
+    pub(crate) inputs: Vec<Option<AnyPayload>>,
+    /// How the fingerprint of each input is taken, where there is one.
+    pub(crate) fingerprints: Vec<Option<FingerprintOf>>,
+}
+
+/// What all drivers of a run share.
+pub struct Shared {
+    pub(crate) plan: PlanRef,
+    pub(crate) steps: Steps,
+    pub(crate) run_id: Uuid,
+    pub(crate) started: Instant,
+    /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
+    pub(crate) cancel: CancellationToken,
+    pub(crate) pool: Arc<BlockingPool>,
+    /// What is kept of this run for a later one, and taken from an earlier.
+    pub(crate) session: Option<Box<Session>>,
+    /// Whether the run was asked for some factories only.
+    pub(crate) is_partial: bool,
+    pub(super) schedule: Schedule,
+    /// Inputs, then factories.
+    pub(super) slots: Box<[Slot]>,
+    pub(super) records: Box<[OnceLock<Record>]>,
+    /// How far each factory is.
+    pub(crate) phases: Box<[PhaseCell]>,
+    /// What holds for each factory; empty where nothing is said of any.
+    pub(super) handling: Box<[Handling]>,
+    /// None where nothing is said of any factory.
+    effective: Option<Box<Effective>>,
+    /// Made when one is used.
+    resources: OnceLock<Resources>,
+    pub(crate) classifier: Option<Classifier>,
+    pub(super) keep_going: bool,
+    /// Whether a factory has failed, and the run goes on.
+    pub(super) troubled: AtomicBool,
+    /// Whether a failure came after the run was told to end, and nothing else had ended it.
+    pub(super) interrupted: AtomicBool,
+    pub(super) failures: Mutex<Vec<FactoryError>>,
+    pub(super) notes: Mutex<Vec<(usize, String)>>,
+    pub(super) replaces: bool,
+    pub(super) replacements: Mutex<Vec<(usize, Replacement)>>,
+    pub(super) observers: Vec<Observer>,
+    pub(super) no_write: bool,
+    /// Whether others can cancel the run.
+    pub(super) linked: bool,
+    /// Why the run is cancelled from outside.
+    why: AtomicU8,
+    state_dir: Option<PathBuf>,
+    /// Made when something is written.
+    transaction: OnceLock<Box<Transaction>>,
+    /// How writes outside of the transaction are undone, in the order in which they were completed.
+    pub(super) undone: Mutex<Vec<(usize, Undone)>>,
+    /// Whether the writes are visible, or will be.
+    decided: AtomicBool,
+    /// Whether a task of its own undoes the writes.
+    undone_in_task: AtomicBool,
+    pub(super) over: Notify,
+    pub(super) is_over: AtomicBool,
+}
+
+fn is_selected(handling: &[Handling], node: usize) -> bool {
+    handling.get(node).is_none_or(|handling| handling.selected)
+}
+
+/// Why a run is cancelled from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Why {
+    /// Somebody asked for it.
+    Asked = 0,
+    /// It took too long.
+    Deadline = 1,
+}
+
+impl Shared {
+    pub(crate) fn new(launch: Launch, conduct: Conduct, options: &mut Options) -> Self {
+        let Launch { plan, steps, inputs, .. } = launch;
+        let Conduct { mut handling, effective } = conduct;
+        let mut consumers = vec![0u32; plan.inputs.len() + plan.factories.len()];
+        for (_, factory) in
+            plan.factories.iter().enumerate().filter(|(node, _)| is_selected(&handling, *node))
+        {
+            let of_fallback: &[Source] = factory.fallback.as_ref().map_or(&[], |fallback| &fallback.sources);
+            for source in factory.sources.iter().chain(of_fallback) {
+                match *source {
+                    Source::Input(input) => consumers[input] += 1,
+                    Source::Factory(producer) => consumers[plan.inputs.len() + producer] += 1,
+                    Source::Context => {}
+                }
+            }
+        }
+        for (index, factory) in plan.factories.iter().enumerate() {
+            let taken = &mut consumers[plan.inputs.len() + index];
+            // What nobody takes in this run is there after it.
+            let kept = factory.kept || (*taken == 0 && !handling.is_empty());
+            *taken += u32::from(kept && is_selected(&handling, index));
+            if let Some(handling) = handling.get_mut(index) {
+                handling.kept = kept && handling.selected;
+            }
+        }
+        let slots: Box<[Slot]> = consumers.into_iter().map(Slot::new).collect();
+        for (slot, input) in slots.iter().zip(inputs) {
+            if let Some(payload) = input {
+                slot.put(payload);
+            }
+        }
+        for (node, payload) in std::mem::take(&mut options.provided) {
+            slots[plan.inputs.len() + node].put(payload);
+        }
+        let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        let cancel = options.cancel.take();
+        Self {
+            schedule: Schedule::new(&plan, options.concurrency, threads),
+            records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
+            phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
+            plan,
+            steps,
+            run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
+            session: options.session.take(),
+            is_partial: options.is_partial,
+            started: Instant::now(),
+            linked: cancel.is_some() || options.cancel_on_ctrl_c || options.deadline.is_some(),
+            // What cancels the run reaches its factories even while one of them keeps this thread to itself.
+            cancel: cancel.map_or_else(CancellationToken::new, |cancel| cancel.child_token()),
+            pool: Arc::new(BlockingPool::new(options.blocking_threads)),
+            slots,
+            failures: Mutex::default(),
+            replaces: !options.replacements.is_empty(),
+            replacements: Mutex::new(std::mem::take(&mut options.replacements)),
+            observers: std::mem::take(&mut options.observers),
+            no_write: options.no_write,
+            handling,
+            effective,
+            resources: options
+                .resources
+                .take()
+                .map(|shared| shared.of_run())
+                .map_or_else(OnceLock::new, OnceLock::from),
+            classifier: options.classifier,
+            keep_going: options.keep_going,
+            troubled: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
+            notes: Mutex::default(),
+            why: AtomicU8::new(Why::Asked as u8),
+            state_dir: options.state_dir.clone(),
+            transaction: OnceLock::new(),
+            undone: Mutex::default(),
+            decided: AtomicBool::new(false),
+            undone_in_task: AtomicBool::new(false),
+            over: Notify::new(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    /// Comes back when all factories have ended, and the blocking work that they left.
+    pub(crate) async fn ended(&self) {
+        while !self.is_over.load(Ordering::Acquire) {
+            self.over.notified().await;
+        }
+        self.pool.idle().await;
+    }
+
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.over.notify_one();
+    }
+
+    /// Starts no further factory, and drops those that wait at an `await`.
+    pub(crate) fn stop(&self) {
+        self.schedule.stop();
+        self.cancel.cancel();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.schedule.is_stopped() || (self.linked && self.cancel.is_cancelled())
+    }
+
+    /// Where a delivery is taken from; the context is in no slot.
+    pub(crate) fn slot(&self, source: Source) -> Option<&Slot> {
+        match source {
+            Source::Input(input) => Some(&self.slots[input]),
+            Source::Factory(factory) => Some(&self.slots[self.plan.inputs.len() + factory]),
+            Source::Context => None,
+        }
+    }
+
+    /// Whether the run leaves out all writes.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.no_write
+    }
+
+    pub(crate) fn writes(&self, node: usize) -> bool {
+        !self.no_write && !self.plan.stages[self.plan.factories[node].stage].no_write
+    }
+
+    pub(crate) fn emit<'run>(&'run self, event: impl FnOnce() -> Event<'run>) {
+        if !self.observers.is_empty() {
+            let event = event();
+            for observer in &self.observers {
+                // The run does not depend on who looks at it.
+                contained(|| observer(&event));
+            }
+        }
+    }
+
+    /// As [`Shared::emit`], for events that borrow what is made for them.
+    pub(crate) fn emit_with(&self, tell: impl FnOnce(&dyn Fn(&Event<'_>))) {
+        if !self.observers.is_empty() {
+            tell(&|event| {
+                for observer in &self.observers {
+                    contained(|| observer(event));
+                }
+            });
+        }
+    }
+
+    /// What factories share with others outside of the program.
+    pub(crate) fn resources(&self) -> &Resources {
+        self.resources.get_or_init(|| Resources::default().of_run())
+    }
+
+    /// A resource with the bounds that hold in this run.
+    pub(crate) fn bounds<'run>(&'run self, resource: &'run Resource) -> &'run Resource {
+        self.effective.as_ref().map_or(resource, |effective| effective.resource(resource))
+    }
+
+    /// What was done with them, if there is any.
+    pub(crate) fn resource_reports(&self) -> Vec<ResourceReport> {
+        self.resources.get().map(Resources::report).unwrap_or_default()
+    }
+
+    /// The writes of this run.
+    pub(crate) fn transaction(&self) -> &Transaction {
+        self.transaction.get_or_init(|| {
+            Box::new(Transaction::new(self.run_id, &self.plan.pipeline, self.state_dir.clone()))
+        })
+    }
+
+    /// The writes of this run, if there are any.
+    pub(crate) fn writes_of_run(&self) -> Option<&Transaction> {
+        self.transaction.get().map(|transaction| &**transaction)
+    }
+
+    /// Whether this run has staged a write to this target.
+    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
+    pub(crate) fn has_staged(&self, target: &str) -> bool {
+        self.transaction.get().is_some_and(|transaction| transaction.has_staged(target))
+    }
+
+    /// Rolls back what an attempt has written.
+    pub(crate) async fn discard(self: &Arc<Self>, owner: Owner) {
+        if self.transaction.get().is_some_and(|transaction| !transaction.is_empty()) {
+            let shared = Arc::clone(self);
+            let discard = move || drop(shared.transaction().discard(|of| of == owner));
+            self.pool.run(move || contained(discard)).await;
+        }
+    }
+
+    /// How the write outside of the transaction is undone that was completed last, of those that are left.
+    pub(crate) fn last_undone(&self) -> Option<(usize, Undone)> {
+        held(self.undone.lock()).pop()
+    }
+
+    /// Whether there is anything to undo outside of the transaction.
+    pub(crate) fn has_undone(&self) -> bool {
+        !held(self.undone.lock()).is_empty()
+    }
+
+    /// From now on nothing is undone.
+    pub(crate) fn decide(&self) {
+        self.decided.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_decided(&self) -> bool {
+        self.decided.load(Ordering::Acquire)
+    }
+
+    /// Says that a task of its own undoes the writes, one after another.
+    pub(crate) fn undo_in_task(&self) {
+        self.undone_in_task.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_undone_in_task(&self) -> bool {
+        self.undone_in_task.load(Ordering::Acquire)
+    }
+
+    /// Drops what is needed to undo writes: they stay.
+    pub(crate) fn forget_undone(&self) {
+        let undone = std::mem::take(&mut *held(self.undone.lock()));
+        undone.into_iter().for_each(|undo| contained(|| drop(undo)));
+    }
+
+    /// Whether another attempt may succeed.
+    pub(crate) fn class_of(&self, cause: &Cause) -> Transience {
+        match cause {
+            Cause::Error(error) => {
+                caught(|| classify_by(self.classifier, error)).unwrap_or(Transience::Permanent)
+            }
+            Cause::TimedOut(_) => Transience::Transient,
+            Cause::Panic { .. } => Transience::Permanent,
+        }
+    }
+
+    /// Gives up claims to what these deliver.
+    pub(crate) fn release(&self, sources: &[Source]) {
+        for slot in sources.iter().filter_map(|source| self.slot(*source)) {
+            contained(|| slot.release());
+        }
+    }
+
+    pub(crate) fn note(&self, node: usize, note: String) {
+        held(self.notes.lock()).push((node, note));
+    }
+
+    pub(crate) fn take_notes(&self) -> Vec<(usize, String)> {
+        std::mem::take(&mut *held(self.notes.lock()))
+    }
+
+    /// Whether the run was told to end before it failed.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_why(&self, why: Why) {
+        self.why.store(why as u8, Ordering::Release);
+    }
+
+    pub(crate) fn why(&self) -> Why {
+        if self.why.load(Ordering::Acquire) == Why::Deadline as u8 { Why::Deadline } else { Why::Asked }
+    }
+
+    /// What became of each factory; nothing for those that never started.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Option<&Record>> {
+        self.records.iter().map(OnceLock::get)
+    }
+
+    pub(crate) fn take_failures(&self) -> Vec<FactoryError> {
+        std::mem::take(&mut *held(self.failures.lock()))
+    }
+
+    pub(crate) fn kept_output(&self, node: usize) -> Option<AnyPayload> {
+        let handling = self.handling.get(node);
+        let kept = handling.map_or(self.plan.factories[node].kept, |handling| handling.kept);
+        kept.then(|| self.slot(Source::Factory(node))?.share()).flatten()
+    }
+
+    /// Drops what was meant for factories that did not run; whoever holds a [`Context`](crate::Context) does not keep it.
+    pub(crate) fn drop_undelivered(&self) {
+        for slot in &self.slots {
+            contained(|| slot.clear());
+        }
+    }
+
+    pub(super) fn replacement(&self, node: usize) -> Option<Replacement> {
+        if !self.replaces {
+            return None;
+        }
+        let mut replacements = held(self.replacements.lock());
+        let at = replacements.iter().position(|(replaced, _)| *replaced == node)?;
+        Some(replacements.swap_remove(at).1)
+    }
+}
