@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-
 use super::error::{Cause, FactoryError};
 use super::event::Event;
 use super::report::{Record, Status, Timing};
@@ -11,9 +10,7 @@ use super::shared::Shared;
 use super::step::{Besides, Completed, Failure};
 use super::sync::held;
 use crate::plan::{Delivery, Source};
-use crate::policy::{
-    Transience, unmark,
-};
+use crate::policy::{Transience, unmark};
 
 impl Shared {
     /// Whether a factory is to begin at all; if not, says what has become of it.

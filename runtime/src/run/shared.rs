@@ -25,9 +25,7 @@ use crate::checkpoint::{FingerprintOf, Session};
 use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
 use crate::plan::{PlanRef, Source};
-use crate::policy::{
-    Classifier, Effective, Resource, ResourceReport, Resources, Transience, classify_by,
-};
+use crate::policy::{Classifier, Effective, Resource, ResourceReport, Resources, Transience, classify_by};
 
 /// Stands in for a factory: see [`testing`](crate::testing).
 pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;
