@@ -6,4 +6,5 @@ mod files;
 mod modes;
 mod round_trips;
 mod rows;
+mod runs;
 mod scratch;
