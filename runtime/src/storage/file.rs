@@ -4,6 +4,9 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use polars::prelude::file_provider::{FileProviderArgs, FileProviderReturn, FileProviderType};
 use polars::prelude::*;
@@ -176,7 +179,17 @@ impl Place {
         if how == How::Append && staged.has_base() {
             self.files()?.into_iter().try_for_each(check)?;
         }
-        sink(query, self.destination(staged.path())?, format)?;
+        let gives_up = Arc::new(AtomicBool::new(false));
+        let destination = self.destination(staged.path(), &gives_up)?;
+        if let Err(error) = sink(query, destination, format) {
+            gives_up.store(true, Ordering::Release);
+            let aside = staged.path().to_owned();
+            drop(staged);
+            if self.directory.is_some() {
+                remove_late_parts(&aside);
+            }
+            return Err(error.into());
+        }
         staged.flush()?;
         Ok(Box::new(staged))
     }
@@ -196,14 +209,17 @@ impl Place {
         request.mode == SaveMode::Append && self.directory.is_none()
     }
 
-    fn destination(&self, aside: &Path) -> crate::Result<SinkDestination> {
+    /// Where the rows go; no file is begun any more once it `gives_up`.
+    fn destination(&self, aside: &Path, gives_up: &Arc<AtomicBool>) -> crate::Result<SinkDestination> {
         let path = polars_path(aside)?;
         let Some(parts) = &self.directory else {
             return Ok(SinkDestination::File { target: SinkTarget::Path(path) });
         };
         // A name is used once and never again: who has listed the directory finds what was in it, or nothing.
         let (write, extension) = (Uuid::now_v7(), self.extension);
+        let gives_up = Arc::clone(gives_up);
         let name = move |part: FileProviderArgs| {
+            polars_ensure!(!gives_up.load(Ordering::Acquire), ComputeError: "another part cannot be written");
             let index = part.index_in_partition;
             Ok(FileProviderReturn::Path(format!("part-{write}-{index:05}.{extension}")))
         };
@@ -219,6 +235,16 @@ impl Place {
 
 pub(super) fn polars_path(path: &Path) -> PolarsResult<PlRefPath> {
     PlRefPath::try_from_path(path)
+}
+
+/// Removes what Polars still writes after it has reported a failure: a part that was about to be opened makes the directory
+/// anew.
+fn remove_late_parts(aside: &Path) {
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(5));
+        // What comes later still is removed by the next run that writes there.
+        let _ = fs::remove_dir_all(aside);
+    }
 }
 
 /// Runs `query` into files. Its rows stay in order.
