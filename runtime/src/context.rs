@@ -41,11 +41,12 @@ use crate::run::{Event, Shared};
 pub struct Context {
     shared: Arc<Shared>,
     owner: Owner,
-    cancel: CancellationToken,
+    /// Of the attempt, where it can end before the run does.
+    cancel: Option<CancellationToken>,
 }
 
 impl Context {
-    pub(crate) fn new(shared: Arc<Shared>, owner: Owner, cancel: CancellationToken) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, owner: Owner, cancel: Option<CancellationToken>) -> Self {
         Self { shared, owner, cancel }
     }
 
@@ -53,8 +54,7 @@ impl Context {
     pub(crate) fn alone() -> Self {
         let shared =
             Shared::new(crate::testing::no_launch(), crate::run::Conduct::default(), &mut Default::default());
-        let cancel = shared.cancel.clone();
-        Self::new(Arc::new(shared), Owner { node: 0, attempt: 1 }, cancel)
+        Self::new(Arc::new(shared), Owner { node: 0, attempt: 1 }, None)
     }
 
     /// Identifies this run. Ids of later runs sort after those of earlier ones.
@@ -79,12 +79,16 @@ impl Context {
 
     /// Whether the run or this attempt is to end: blocking work should look now and then, and return early.
     pub fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.token().is_cancelled()
     }
 
     /// Cancelled when the run or this attempt is to end: for work that takes a token of its own.
     pub fn cancellation(&self) -> CancellationToken {
-        self.cancel.clone()
+        self.token().clone()
+    }
+
+    fn token(&self) -> &CancellationToken {
+        self.cancel.as_ref().unwrap_or(&self.shared.cancel)
     }
 
     /// Gives the run something that is written and not visible yet: it is committed with all other writes of the run, or

@@ -1,6 +1,7 @@
 //! Drives the factories of a run, each as soon as its deliveries are there.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -13,7 +14,7 @@ use super::attempt::supervised;
 use super::current::{enter, in_run};
 use super::error::Cause;
 use super::event::Event;
-use super::panic::{caught, contained};
+use super::panic::{cause_of, contained};
 use super::report::{Phase, Status, Timing};
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
@@ -214,7 +215,8 @@ fn advance(
 ) -> Poll<Option<Took>> {
     enter(Owner { node, attempt: 1 });
     let failed = |cause| Failure { phase: shared.phases[node].get(), cause, attempts: 1, fallback: None };
-    match caught(|| running.future.as_mut().poll(cx)) {
+    // What it gives is large, and is not moved once more than it must be.
+    match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
         Ok(Poll::Ready(Ok(completed))) => {
             let total = completed.timing.total();
             let ended = shared.started + completed.timing.start + total;
@@ -227,7 +229,7 @@ fn advance(
         Ok(Poll::Ready(Err(Unfinished::Failed(failure)))) => shared.failed(node, *failure, running.started),
         Ok(Poll::Ready(Err(Unfinished::LeftOut))) => shared.left_out(node, Status::NotSelected),
         Ok(Poll::Ready(Err(Unfinished::Skipped(failure)))) => shared.skipped(node, failure, running.started),
-        Err(panic) => shared.failed(node, failed(panic), running.started),
+        Err(panic) => shared.failed(node, failed(cause_of(panic)), running.started),
         Ok(Poll::Ready(Err(Unfinished::Cancelled(attempts)))) => {
             shared.cancelled(node, running.started, attempts);
         }

@@ -71,6 +71,7 @@ impl Shared {
         );
     }
 
+    #[inline]
     pub(super) fn completed(&self, node: usize, completed: Completed) {
         let Completed { output, timing, rows, besides } = completed;
         let name = &self.plan.factories[node].name;
@@ -175,6 +176,7 @@ impl Shared {
         self.record(node, Record { status, timing, rows: None, attempts, delivered_by: 0 });
     }
 
+    #[inline]
     fn record(&self, node: usize, record: Record) {
         // Every node runs once.
         let _ = self.records[node].set(record);

@@ -61,7 +61,7 @@ impl Carried {
 }
 
 /// The text of a panic, if it has one. Anything else that it carries is left alone, since dropping it may panic again.
-fn cause_of(panic: Box<dyn Any + Send>) -> Cause {
+pub(super) fn cause_of(panic: Box<dyn Any + Send>) -> Cause {
     let location = PLACE.take();
     let message = match panic.downcast::<String>() {
         Ok(text) => *text,

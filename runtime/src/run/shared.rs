@@ -223,11 +223,13 @@ impl Shared {
         self.cancel.cancel();
     }
 
+    #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
         self.schedule.is_stopped() || (self.linked && self.cancel.is_cancelled())
     }
 
     /// Where a delivery is taken from; the context is in no slot.
+    #[inline]
     pub(crate) fn slot(&self, source: Source) -> Option<&Slot> {
         match source {
             Source::Input(input) => Some(&self.slots[input]),
@@ -241,10 +243,12 @@ impl Shared {
         self.no_write
     }
 
+    #[inline]
     pub(crate) fn writes(&self, node: usize) -> bool {
         !self.no_write && !self.plan.stages[self.plan.factories[node].stage].no_write
     }
 
+    #[inline]
     pub(crate) fn emit<'run>(&'run self, event: impl FnOnce() -> Event<'run>) {
         if !self.observers.is_empty() {
             let event = event();
@@ -390,6 +394,7 @@ impl Shared {
         std::mem::take(&mut *held(self.failures.lock()))
     }
 
+    #[inline]
     pub(crate) fn kept_output(&self, node: usize) -> Option<AnyPayload> {
         let handling = self.handling.get(node);
         let kept = handling.map_or(self.plan.factories[node].kept, |handling| handling.kept);
@@ -403,6 +408,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(super) fn replacement(&self, node: usize) -> Option<Replacement> {
         if !self.replaces {
             return None;

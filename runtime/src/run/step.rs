@@ -144,15 +144,18 @@ impl Job {
         Self { shared, node, started, trial: None }
     }
 
+    #[inline]
     fn owner(&self) -> Owner {
         Owner { node: self.node, attempt: self.trial.as_ref().map_or(1, |trial| trial.attempt) }
     }
 
+    #[inline]
     fn leaves(&self) -> bool {
         self.trial.as_ref().is_some_and(|trial| trial.leaves)
     }
 
     /// Ends an attempt whose time is up: it has blocked its thread until now, and what it does from now on is in vain.
+    #[inline]
     fn check_time(&self) -> Result<(), Unfinished> {
         let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
         match own {
@@ -161,6 +164,11 @@ impl Job {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Of this attempt alone.
+    fn own_cancel(&self) -> Option<CancellationToken> {
+        self.trial.as_ref().and_then(|trial| trial.cancel.clone())
     }
 
     fn cancel(&self) -> CancellationToken {
@@ -377,6 +385,7 @@ impl Inbox<'_> {
         }
     }
 
+    #[inline]
     fn source(&self, delivery: usize) -> Source {
         if self.job.trial.is_none() {
             return self.job.shared.plan.factories[self.job.node].sources[delivery];
@@ -385,7 +394,7 @@ impl Inbox<'_> {
     }
 
     fn context(&self) -> Context {
-        Context::new(Arc::clone(&self.job.shared), self.job.owner(), self.job.cancel())
+        Context::new(Arc::clone(&self.job.shared), self.job.owner(), self.job.own_cancel())
     }
 
     /// A payload of the planned type is there before a factory starts: anything else is a mistake of this crate.
