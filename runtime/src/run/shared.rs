@@ -69,7 +69,8 @@ pub struct Shared {
     pub(crate) session: Option<Box<Session>>,
     /// Whether the run was asked for some factories only.
     pub(crate) is_partial: bool,
-    pub(super) schedule: Schedule,
+    /// In a place of its own: its lock is taken by all drivers, and what lies beside it is read by them for each factory.
+    pub(super) schedule: Box<Schedule>,
     /// Inputs, then factories.
     pub(super) slots: Box<[Slot]>,
     pub(super) records: Box<[OnceLock<Record>]>,
@@ -162,7 +163,7 @@ impl Shared {
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let cancel = options.cancel.take();
         Self {
-            schedule: Schedule::new(&plan, options.concurrency, threads),
+            schedule: Box::new(Schedule::new(&plan, options.concurrency, threads)),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
             phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
             plan,
