@@ -136,7 +136,8 @@ fn check(directory: &Path, target: &Path) -> Result<f64, Box<dyn Error>> {
 }
 
 fn by_setl(shape: &Shape) -> String {
-    let mut text = "#![allow(dead_code)]\nuse setl::prelude::*;\n".to_owned();
+    let mut text =
+        "#![allow(dead_code, reason = \"it is only checked\")]\nuse setl::prelude::*;\n".to_owned();
     for (node, takes) in shape.takes.iter().enumerate() {
         let fields: String =
             takes.iter().map(|from| format!("    #[delivery]\n    from_{from}: Out{from},\n")).collect();
@@ -174,7 +175,7 @@ impl Factory for Node{node} {{
 }
 
 fn by_dagx(shape: &Shape) -> String {
-    let mut text = "#![allow(dead_code, unused_variables)]\nuse dagx::{DagRunner, Task, task};\n".to_owned();
+    let mut text = "#![allow(dead_code, unused_variables, reason = \"it is only checked\")]\nuse dagx::{DagRunner, Task, task};\n".to_owned();
     let mut build = String::new();
     for (node, takes) in shape.takes.iter().enumerate() {
         let parameters: Vec<_> = takes.iter().map(|from| format!("from_{from}: &Out{from}")).collect();

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod blocking;
+mod course;
 pub(crate) mod current;
 mod error;
 mod event;

@@ -7,22 +7,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::error::{Failures, RunError};
+use super::course;
+use super::error::RunError;
 use super::event::{Event, Observer};
-use super::finish::{Written, commit, roll_back, roll_back_for_certain};
-use super::handling::{self, Conduct};
 use super::outcome::{Outcome, Partial, Run};
-use super::panic::watch;
-use super::report::Report;
-use super::resume;
 use super::select::Selection;
-use super::shared::{Launch, Replacement, Shared, Steps, Why};
-use super::signals::{stop_after, stop_at_ctrl_c};
-use super::step::BoxFuture;
+use super::shared::{Launch, Replacement, Steps};
 use crate::checkpoint::Session;
 use crate::factory::Factory;
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
@@ -406,190 +399,7 @@ impl<P> Runner<P> {
 
     /// Runs the pipeline, and says how that went: also what succeeded when something failed.
     pub async fn outcome(self) -> Outcome<P> {
-        let Ok(runtime) = Handle::try_current() else {
-            let pipeline = self.launch.plan.pipeline.to_string();
-            return Outcome { run: None, error: Some(RunError::NoRuntime { pipeline }) };
-        };
-        let Self { launch, mut options, .. } = self;
-        let ready = match prepare(launch, &mut options) {
-            Prepared::Ready(ready) => Ok(ready),
-            Prepared::Later(ready) => ready.await,
-            Prepared::Failed(error) => Err(error),
-        };
-        let Ready { shared, ending, ends_at_ctrl_c } = match ready {
-            Ok(ready) => ready,
-            Err(error) => return Outcome { run: None, error: Some(error) },
-        };
-        let ctrl_c = match ends_at_ctrl_c {
-            true => Some(stop_at_ctrl_c(&shared).await),
-            false => None,
-        };
-        let deadline = ending.deadline.map(|deadline| stop_after(&shared, deadline));
-        let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime };
-        shared.run().await;
-        drop(deadline);
-        let outcome = finish(&shared, ending).await;
-        unattended.run = None;
-        drop(ctrl_c);
-        outcome
-    }
-}
-
-/// A run whose factories can begin.
-struct Ready {
-    shared: Arc<Shared>,
-    ending: Ending,
-    ends_at_ctrl_c: bool,
-}
-
-enum Prepared {
-    Ready(Ready),
-    /// Files have to be read before.
-    Later(BoxFuture<Result<Ready, RunError>>),
-    Failed(RunError),
-}
-
-/// Puts together what is said of a run. What waits is apart, so that the future of a run is not made for it.
-fn prepare(launch: Launch, options: &mut Options) -> Prepared {
-    let conduct = match handling::of_run(&launch, options) {
-        Ok(conduct) => conduct,
-        Err(mistakes) => {
-            let pipeline = launch.plan.pipeline.to_string();
-            return Prepared::Failed(RunError::CannotStart { pipeline, mistakes });
-        }
-    };
-    watch();
-    match conduct.has_checkpoints() || options.resume {
-        true => Prepared::Later(Box::pin(with_checkpoints(launch, conduct, std::mem::take(options)))),
-        false => Prepared::Ready(ready(launch, conduct, options)),
-    }
-}
-
-fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
-    let ending = Ending {
-        deadline: options.deadline,
-        keeps_going: options.keep_going,
-        commits_partial: options.commit_partial,
-    };
-    let ends_at_ctrl_c = options.cancel_on_ctrl_c;
-    Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending, ends_at_ctrl_c }
-}
-
-/// Opens the checkpoints of the pipeline, on a thread for blocking work.
-async fn with_checkpoints(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
-    let pipeline = launch.plan.pipeline.to_string();
-    let cannot_start = |mistake| RunError::CannotStart { pipeline, mistakes: vec![mistake] };
-    let run_id = Uuid::now_v7();
-    options.run_id = Some(run_id);
-    let open = move || {
-        let session = resume::open(&launch, &conduct, &options, run_id.to_string());
-        (session, launch, conduct, options)
-    };
-    let Ok((session, launch, conduct, mut options)) = tokio::task::spawn_blocking(open).await else {
-        return Err(cannot_start("the tokio runtime is shut down".to_owned()));
-    };
-    match session {
-        Ok(session) => options.session = session,
-        Err(error) => return Err(cannot_start(format!("{error:#}"))),
-    }
-    Ok(ready(launch, conduct, &mut options))
-}
-
-/// What was said of the end of a run.
-#[derive(Clone, Copy)]
-struct Ending {
-    deadline: Option<Duration>,
-    keeps_going: bool,
-    commits_partial: bool,
-}
-
-/// Ends a run whose factories have ended.
-async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
-    let mut failures = shared.take_failures();
-    let mut report = Report::of(shared);
-    // What goes on after a failure ends early only when it is told to.
-    let may_be_told_to = failures.is_empty() || ending.keeps_going;
-    let stopped = may_be_told_to && shared.is_stopped() && report.was_stopped();
-    let mut interrupted = stopped || shared.was_interrupted();
-    let kept_going = ending.keeps_going && !failures.is_empty() && report.succeeded() > 0;
-    report.kept_going = kept_going && !interrupted;
-    let mut unfinished = None;
-    let mut commits = !interrupted && (failures.is_empty() || ending.commits_partial);
-    // Most runs write nothing and succeed; what the others need is not to make every future larger.
-    if commits && shared.has_to_commit() {
-        // A dry run leaves to others what they have kept.
-        let whole = failures.is_empty() && !shared.is_partial && !shared.is_dry();
-        match Box::pin(commit(shared, whole)).await {
-            Written::Committed(targets) => report.committed = targets,
-            Written::RolledBack(failure) => {
-                commits = false;
-                // Only a runtime that shuts down keeps it from being tried.
-                interrupted |= failure.is_none();
-                failures.extend(failure);
-            }
-            Written::Unfinished(failure, committed) => {
-                report.committed = committed;
-                unfinished = Some(failure);
-            }
-        }
-    }
-    if commits {
-        // What would have been undone may hold a context, and with it this run.
-        shared.forget_undone();
-    } else {
-        let of_rollback = Box::pin(roll_back_for_certain(shared)).await;
-        failures.extend(of_rollback);
-    }
-    let boxed = || Box::new(report.clone());
-    let error = if let Some(failure) = unfinished {
-        failures.insert(0, failure);
-        Some(RunError::CommitUnfinished { source: Failures(failures), report: boxed() })
-    } else if interrupted {
-        Some(match (shared.why(), ending.deadline) {
-            (Why::Deadline, Some(deadline)) => {
-                RunError::DeadlineExceeded { deadline, failures: Failures(failures), report: boxed() }
-            }
-            _ => RunError::Cancelled { failures: Failures(failures), report: boxed() },
-        })
-    } else if !failures.is_empty() {
-        Some(RunError::Failed { failures: Failures(failures), report: boxed() })
-    } else {
-        None
-    };
-    let outputs = (0..shared.plan.factories.len()).map(|node| shared.kept_output(node)).collect();
-    if error.is_some() {
-        shared.drop_undelivered();
-    }
-    // Whoever still holds a context is no longer in this run.
-    if let Some(session) = &shared.session {
-        session.close();
-    }
-    Outcome { run: Some(Run { plan: shared.plan.clone(), outputs, report, pipeline: PhantomData }), error }
-}
-
-/// A run that nobody awaits any more, if it is dropped before its end: what it did is undone nevertheless.
-struct Unattended {
-    run: Option<Arc<Shared>>,
-    /// It may be dropped elsewhere.
-    runtime: Handle,
-}
-
-impl Drop for Unattended {
-    fn drop(&mut self) {
-        let Some(shared) = self.run.take() else { return };
-        self.runtime.spawn(async move {
-            // With the last of its blocking work, which may be its commit.
-            shared.ended().await;
-            if shared.is_decided() {
-                shared.forget_undone();
-            } else if !shared.is_undone_in_task() {
-                // Nobody is left to tell of what could not be undone.
-                roll_back(&shared).await;
-            }
-            if let Some(session) = &shared.session {
-                session.close();
-            }
-        });
+        course::run(self.launch, self.options).await
     }
 }
 
