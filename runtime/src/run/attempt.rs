@@ -15,7 +15,7 @@ use super::event::Event;
 use super::executor::replaced;
 use super::finish::undone;
 use super::panic::{caught, contained};
-use super::report::Phase;
+use super::report::{Phase, nanos};
 use super::resume::{kept, restored};
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Trial, Undone, Unfinished};
@@ -172,8 +172,8 @@ impl Attempts<'_> {
                     if leaves {
                         self.release(sources);
                     }
-                    completed.timing.before = begun - self.started;
-                    completed.timing.start = self.started - shared.started;
+                    completed.timing.before = nanos(begun - self.started);
+                    completed.timing.start = nanos(self.started - shared.started);
                     return Ok(completed);
                 }
                 Err(Ended::Unfinished(unfinished)) => {

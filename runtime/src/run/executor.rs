@@ -15,7 +15,7 @@ use super::current::{enter, in_run};
 use super::error::Cause;
 use super::event::Event;
 use super::panic::{cause_of, contained};
-use super::report::{Phase, Status, Timing};
+use super::report::{Nanos, Phase, Status};
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Unfinished};
@@ -219,7 +219,7 @@ fn advance(
     match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
         Ok(Poll::Ready(Ok(completed))) => {
             let total = completed.timing.total();
-            let ended = shared.started + completed.timing.start + total;
+            let ended = shared.started + Duration::from_nanos(completed.timing.start) + total;
             shared.completed(node, completed);
             return Poll::Ready(Some(Took { total, ended }));
         }
@@ -289,7 +289,7 @@ pub(super) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacemen
         shared.phases[node].set(Phase::Process);
         let started = Instant::now();
         let output = replacement().await.map_err(Unfinished::Error)?;
-        let timing = Timing::unfinished(started - shared.started, started.elapsed());
+        let timing = Nanos::unfinished(started - shared.started, started.elapsed());
         Ok(Completed { output, timing, rows: None, besides: None })
     })
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::error::{Cause, FactoryError};
 use super::event::Event;
-use super::report::{Record, Status, Timing};
+use super::report::{Nanos, Record, Status};
 use super::shared::Shared;
 use super::step::{Besides, Completed, Failure};
 use super::sync::held;
@@ -67,7 +67,7 @@ impl Shared {
     pub(super) fn left_out(&self, node: usize, status: Status) {
         self.record(
             node,
-            Record { status, timing: Timing::default(), rows: None, attempts: 0, delivered_by: 0 },
+            Record { status, timing: Nanos::default(), rows: None, attempts: 0, delivered_by: 0 },
         );
     }
 
@@ -172,7 +172,7 @@ impl Shared {
     }
 
     fn ended_early(&self, node: usize, status: Status, started: Instant, attempts: u32) {
-        let timing = Timing::unfinished(started - self.started, started.elapsed());
+        let timing = Nanos::unfinished(started - self.started, started.elapsed());
         self.record(node, Record { status, timing, rows: None, attempts, delivered_by: 0 });
     }
 

@@ -7,7 +7,7 @@ use super::error::Cause;
 use super::event::Event;
 use super::handling::Conduct;
 use super::panic::caught;
-use super::report::{Phase, Timing};
+use super::report::{Nanos, Phase, nanos};
 use super::runner::Options;
 use super::shared::{Launch, Shared};
 use super::step::{Besides, Completed, Unfinished};
@@ -90,7 +90,7 @@ pub(super) async fn restored(
         }
         Some(Ok(Ok(Some(Part::Restored(restored))))) => {
             let start = shared.started.elapsed();
-            let timing = Timing { start, ..Timing::default() };
+            let timing = Nanos { start: nanos(start), ..Nanos::default() };
             Ok(Completed {
                 output: restored.payload,
                 timing,

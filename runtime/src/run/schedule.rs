@@ -19,6 +19,8 @@ pub(crate) struct Schedule {
     at_once: Option<usize>,
     /// As many drivers are called at once, at most: there are no more threads to drive them.
     threads: usize,
+    /// Nodes that have not finished.
+    left: AtomicU32,
     queue: Mutex<Queue>,
 }
 
@@ -26,8 +28,6 @@ struct Queue {
     ready: VecDeque<u32>,
     /// Nodes that were handed out and have not finished.
     running: usize,
-    /// Nodes that have not finished.
-    left: usize,
     /// Drivers that were called and have not come.
     called: usize,
 }
@@ -46,17 +46,13 @@ pub(crate) struct Next {
 impl Schedule {
     pub(crate) fn new(plan: &Plan, at_once: Option<usize>, threads: usize) -> Self {
         let ready = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
-        let queue = Queue {
-            ready: ready.map(|(node, _)| node as u32).collect(),
-            running: 0,
-            left: plan.waits.len(),
-            called: 0,
-        };
+        let queue = Queue { ready: ready.map(|(node, _)| node as u32).collect(), running: 0, called: 0 };
         Self {
             waits: plan.waits.iter().map(|&waits| AtomicU32::new(waits)).collect(),
             stopped: AtomicBool::new(false),
             at_once: at_once.map(|at_once| at_once.max(1)),
             threads: threads.max(1),
+            left: AtomicU32::new(plan.waits.len() as u32),
             queue: Mutex::new(queue),
         }
     }
@@ -96,9 +92,16 @@ impl Schedule {
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
         // What a node delivers is best taken where it is still in the cache; under a bound, all wait their turn.
         let own = if self.at_once.is_none() { ready.next() } else { None };
+        let another = ready.next();
+        // Whoever sees the last node counted sees all that was done before: acquire and release again.
+        let over = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
+        if own.is_some() && another.is_none() {
+            // Nothing is queued, so that nobody has to be called, and as many are running as before.
+            return Next { node: own, call: 0, over };
+        }
         let mut queue = held(self.queue.lock());
+        queue.ready.extend(another);
         queue.ready.extend(ready);
-        queue.left -= 1;
         queue.running -= 1;
         let node = match own {
             Some(own) => {
@@ -108,7 +111,7 @@ impl Schedule {
             None => self.take(&mut queue),
         };
         let call = self.call(&mut queue, self.threads);
-        Next { node, call, over: queue.left == 0 }
+        Next { node, call, over }
     }
 
     /// Hands out the node that has waited longest.

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use super::current::Current;
 use super::error::Cause;
-use super::report::{Phase, Timing};
+use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
 use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::commit::Owner;
@@ -30,7 +30,7 @@ pub(crate) type Outcome = Result<Completed, Unfinished>;
 
 pub(crate) struct Completed {
     pub(crate) output: AnyPayload,
-    pub(crate) timing: Timing,
+    pub(crate) timing: Nanos,
     pub(crate) rows: Option<usize>,
     /// What there is to say of few factories only: it is moved about with each.
     pub(crate) besides: Option<Box<Besides>>,
@@ -253,12 +253,12 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     };
     let written = Instant::now();
     let rows = F::inspect(&mut output);
-    let timing = Timing {
-        start: started - job.shared.started,
-        before: Duration::ZERO,
-        read: read - started,
-        process: processed - read,
-        write: written - processed,
+    let timing = Nanos {
+        start: nanos(started - job.shared.started),
+        before: 0,
+        read: nanos(read - started),
+        process: nanos(processed - read),
+        write: nanos(written - processed),
     };
     let mut completed = Completed { output: Arc::new(output), timing, rows, besides: None };
     if undo.is_some() || job.trial.is_some() {
