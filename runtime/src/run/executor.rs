@@ -73,6 +73,8 @@ const LONG: Duration = Duration::from_micros(50);
 struct Driver {
     shared: Arc<Shared>,
     at: At,
+    /// What the last factory had of the run, for the next.
+    spare: Option<Arc<Shared>>,
     /// When the last factory ended, if the next begins at once.
     now: Option<Instant>,
     /// Whether it goes on only after others on the same thread, among them drivers that it called.
@@ -110,7 +112,7 @@ impl Future for Driver {
 
 impl Driver {
     fn new(shared: Arc<Shared>, at: At) -> Self {
-        Self { shared, at, now: None, gives_way: false }
+        Self { shared, at, spare: None, now: None, gives_way: false }
     }
 
     fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
@@ -136,7 +138,7 @@ impl Driver {
                 }
                 At::In(node, running) => {
                     let node = *node;
-                    let took = ready!(advance(&self.shared, node as usize, running, cx));
+                    let took = ready!(advance(&self.shared, &mut self.spare, node as usize, running, cx));
                     // What blocked has ended on another thread, some time ago.
                     self.now = took.filter(|_| running.cancellable).map(|took| took.ended);
                     self.clear();
@@ -168,7 +170,8 @@ impl Driver {
             }
             (None, Some(replacement)) => (replaced(Arc::clone(shared), node, replacement), true),
             (None, None) => {
-                let job = Job::first(Arc::clone(shared), node, started);
+                let of_run = self.spare.take().unwrap_or_else(|| Arc::clone(shared));
+                let job = Job::first(of_run, node, started);
                 let step = &shared.steps[node];
                 ((step.run)(job), !step.blocking)
             }
@@ -209,6 +212,7 @@ struct Took {
 /// Polls a factory, until it has ended in one way or another.
 fn advance(
     shared: &Arc<Shared>,
+    spare: &mut Option<Arc<Shared>>,
     node: usize,
     running: &mut Running,
     cx: &mut TaskContext<'_>,
@@ -217,7 +221,8 @@ fn advance(
     let failed = |cause| Failure { phase: shared.phases[node].get(), cause, attempts: 1, fallback: None };
     // What it gives is large, and is not moved once more than it must be.
     match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
-        Ok(Poll::Ready(Ok(completed))) => {
+        Ok(Poll::Ready(Ok(mut completed))) => {
+            *spare = completed.spare.take();
             let total = completed.timing.total();
             let ended = shared.started + Duration::from_nanos(completed.timing.start) + total;
             shared.completed(node, completed);
@@ -290,6 +295,6 @@ pub(super) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacemen
         let started = Instant::now();
         let output = replacement().await.map_err(Unfinished::Error)?;
         let timing = Nanos::unfinished(started - shared.started, started.elapsed());
-        Ok(Completed { output, timing, rows: None, besides: None })
+        Ok(Completed { output, timing, rows: None, besides: None, spare: None })
     })
 }

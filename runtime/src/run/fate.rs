@@ -73,7 +73,7 @@ impl Shared {
 
     #[inline]
     pub(super) fn completed(&self, node: usize, completed: Completed) {
-        let Completed { output, timing, rows, besides } = completed;
+        let Completed { output, timing, rows, besides, .. } = completed;
         let name = &self.plan.factories[node].name;
         let (mut attempts, mut delivered_by, mut restored) = (1, 1, false);
         if let Some(besides) = besides {

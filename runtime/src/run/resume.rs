@@ -96,6 +96,7 @@ pub(super) async fn restored(
                 timing,
                 rows: restored.rows,
                 besides: Some(Box::new(Besides { attempt: EARLIER, restored: true, ..Besides::default() })),
+                spare: None,
             })
         }
         Some(Ok(Ok(Some(_)))) => Err(Unfinished::LeftOut),

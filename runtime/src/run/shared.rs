@@ -57,6 +57,9 @@ pub(crate) struct Launch {
 }
 
 /// What all drivers of a run share.
+///
+/// What is read for each factory is not to lie in one cache line with the count of those who share it.
+#[repr(align(128))]
 pub struct Shared {
     pub(crate) plan: PlanRef,
     pub(crate) steps: Steps,

@@ -34,6 +34,9 @@ pub(crate) struct Completed {
     pub(crate) rows: Option<usize>,
     /// What there is to say of few factories only: it is moved about with each.
     pub(crate) besides: Option<Box<Besides>>,
+    /// What the factory had of its run, for the next one of the same driver: threads get in each other's way where they
+    /// count who shares it.
+    pub(crate) spare: Option<Arc<Shared>>,
 }
 
 pub(crate) struct Besides {
@@ -260,10 +263,11 @@ async fn live<F: Factory>(job: Job) -> Outcome {
         process: nanos(processed - read),
         write: nanos(written - processed),
     };
-    let mut completed = Completed { output: Arc::new(output), timing, rows, besides: None };
+    let mut completed = Completed { output: Arc::new(output), timing, rows, besides: None, spare: None };
     if undo.is_some() || job.trial.is_some() {
         *completed.besides() = Besides { undo, attempt: job.owner().attempt, ..Besides::default() };
     }
+    completed.spare = Some(job.shared);
     Ok(completed)
 }
 
