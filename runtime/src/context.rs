@@ -78,12 +78,20 @@ impl Context {
     }
 
     /// Whether the run or this attempt is to end: blocking work should look now and then, and return early.
+    ///
+    /// What a factory delivers after it was told so is not taken, since it may not be all: it counts as cancelled, as does
+    /// one that was given the [token](Context::cancellation) which is cancelled by then.
     pub fn is_cancelled(&self) -> bool {
-        self.token().is_cancelled()
+        let is_cancelled = self.token().is_cancelled();
+        if is_cancelled {
+            self.shared.tell(self.owner);
+        }
+        is_cancelled
     }
 
     /// Cancelled when the run or this attempt is to end: for work that takes a token of its own.
     pub fn cancellation(&self) -> CancellationToken {
+        self.shared.tell(self.owner);
         self.token().clone()
     }
 

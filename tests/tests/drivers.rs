@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use setl::prelude::*;
-use setl::{CancellationToken, Event};
+use setl::{CancellationToken, Event, RunError};
 
 /// How many have come to a point where they wait for each other, without giving way to anybody.
 #[derive(Clone)]
@@ -114,9 +114,8 @@ async fn cancellation_reaches_a_factory_that_never_waits() {
             std::thread::spawn(move || cancel.cancel());
         }
     };
-    // It ends as if nothing had happened, and nothing is left to be cancelled.
-    let run = Computes.run().cancel_on(token).observe(observer).await;
-    assert!(run.is_ok());
+    let error = Computes.run().cancel_on(token).observe(observer).await.unwrap_err();
+    assert!(matches!(error, RunError::Cancelled { .. }), "{error}");
 }
 
 #[factory]

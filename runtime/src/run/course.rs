@@ -120,9 +120,10 @@ struct Ending {
 async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     let mut failures = shared.take_failures();
     let mut report = Report::of(shared);
-    // What goes on after a failure ends early only when it is told to.
+    // What goes on after a failure ends early only when it is told to. A run that was told to end before its commit ends
+    // without one, even if nothing was left to do: it would be late, or not wanted any more.
     let may_be_told_to = failures.is_empty() || ending.keeps_going;
-    let stopped = may_be_told_to && shared.is_stopped() && report.was_stopped();
+    let stopped = may_be_told_to && shared.is_stopped();
     let mut interrupted = stopped || shared.was_interrupted();
     let kept_going = ending.keeps_going && !failures.is_empty() && report.succeeded() > 0;
     report.kept_going = kept_going && !interrupted;

@@ -357,11 +357,6 @@ impl Report {
         let without = |record: &&Record| record.status == Status::NotSelected;
         self.records.len() - self.records.iter().flatten().filter(without).count()
     }
-
-    /// Whether anything did not come to its end because the run ended.
-    pub(crate) fn was_stopped(&self) -> bool {
-        self.entries().iter().any(Entry::was_stopped)
-    }
 }
 
 impl fmt::Debug for Report {

@@ -101,6 +101,8 @@ pub struct Shared {
     pub(super) linked: bool,
     /// Why the run is cancelled from outside.
     why: AtomicU8,
+    /// The attempts that have been told, or can tell by themselves, that they are to end.
+    told: Mutex<Vec<Owner>>,
     state_dir: Option<PathBuf>,
     /// Made when something is written.
     transaction: OnceLock<Box<Transaction>>,
@@ -198,6 +200,7 @@ impl Shared {
             interrupted: AtomicBool::new(false),
             notes: Mutex::default(),
             why: AtomicU8::new(Why::Asked as u8),
+            told: Mutex::default(),
             state_dir: options.state_dir.clone(),
             transaction: OnceLock::new(),
             undone: Mutex::default(),
@@ -379,6 +382,23 @@ impl Shared {
     /// Whether the run was told to end before it failed.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Acquire)
+    }
+
+    /// That an attempt knows when it is to end.
+    pub(crate) fn tell(&self, owner: Owner) {
+        let mut told = held(self.told.lock());
+        if !told.contains(&owner) {
+            told.push(owner);
+        }
+    }
+
+    /// Whether this attempt was to end before its time, and knew it.
+    #[inline]
+    pub(crate) fn was_told(&self, owner: Owner) -> bool {
+        // To ask the token takes a lock.
+        (self.linked || self.schedule.is_stopped())
+            && self.cancel.is_cancelled()
+            && held(self.told.lock()).contains(&owner)
     }
 
     pub(crate) fn set_why(&self, why: Why) {

@@ -6,6 +6,20 @@ use std::sync::Arc;
 use super::sync::{AtomicU32, Ordering, RwLock, held};
 use crate::pipeline::AnyPayload;
 
+/// A payload of which the type is not known.
+pub(crate) type Untyped = dyn Any + Send + Sync;
+
+/// A value out of what `consume` gives or shows.
+pub(crate) fn by_value<T: Any + Clone + Send + Sync>(
+    consume: impl FnOnce(&mut dyn FnMut(&Untyped)) -> Option<AnyPayload>,
+) -> Option<T> {
+    let mut cloned = None;
+    let last = consume(&mut |payload| cloned = payload.downcast_ref::<T>().cloned());
+    // Consumers with `shared` may still hold it.
+    let unwrap = |payload| Arc::try_unwrap(payload).unwrap_or_else(|shared| T::clone(&shared));
+    last.map_or(cloned, |payload| payload.downcast::<T>().ok().map(unwrap))
+}
+
 /// Holds one payload until its last consumer has it.
 ///
 /// Each consumer takes or releases exactly once. Every consumer but the last gets a clone; the last gets the payload.
@@ -29,16 +43,22 @@ impl Slot {
     }
 
     /// The payload by value.
+    #[cfg(all(test, setl_loom))]
     pub(crate) fn take<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
+        by_value(|see| self.consume(see))
+    }
+
+    /// The payload itself for the last consumer; the others see it, to clone it. It has no type: each factory has a copy of
+    /// the code that has one, and runs it once.
+    pub(crate) fn consume(&self, see: &mut dyn FnMut(&Untyped)) -> Option<AnyPayload> {
         if !self.is_last() {
             let waiting = held(self.payload.read());
             if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-                return waiting.as_ref()?.downcast_ref::<T>().cloned();
+                waiting.as_deref().map(see);
+                return None;
             }
         }
-        let payload = self.last()?.downcast::<T>().ok()?;
-        // Consumers with `shared` may still hold it.
-        Some(Arc::try_unwrap(payload).unwrap_or_else(|shared| T::clone(&shared)))
+        self.last()
     }
 
     /// The payload itself, together with others.
@@ -52,9 +72,9 @@ impl Slot {
         self.last()
     }
 
-    /// A clone of the payload, for somebody who takes or releases it later.
-    pub(crate) fn peek<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
-        held(self.payload.read()).as_ref()?.downcast_ref::<T>().cloned()
+    /// Sees the payload, to clone it, for somebody who takes or releases it later.
+    pub(crate) fn peek(&self, see: &mut dyn FnMut(&Untyped)) {
+        held(self.payload.read()).as_deref().map(see);
     }
 
     /// The payload itself, for somebody who takes or releases it later.

@@ -1,6 +1,5 @@
 //! Running one factory once: its deliveries, its life cycle, its times.
 
-use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use super::current::Current;
 use super::error::Cause;
 use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
+use super::slot::{Untyped, by_value};
 use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;
@@ -227,22 +227,16 @@ fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
 }
 
 /// The life of a factory, from its deliveries to its output.
+///
+/// There is a copy of this for each factory, which is run once: what needs no type is in [`Life`].
 async fn live<F: Factory>(job: Job) -> Outcome {
-    let node = job.node;
-    let phase = &job.shared.phases[node];
-    let started = job.started;
     let mut factory: F = assembled(&job)?;
-    phase.set(Phase::Read);
+    let mut life = Life::new(job);
     factory.read().await?;
-    let read = Instant::now();
-    job.check_time()?;
-    phase.set(Phase::Process);
+    life.process()?;
     let mut output = factory.process().await?;
-    let processed = Instant::now();
     let mut undo = None;
-    job.check_time()?;
-    if job.shared.writes(node) {
-        phase.set(Phase::Write);
+    if life.writes()? {
         factory.write(&output).await?;
         undo = F::undo();
     }
@@ -254,21 +248,71 @@ async fn live<F: Factory>(job: Job) -> Outcome {
             None
         }
     };
-    let written = Instant::now();
+    life.written();
     let rows = F::inspect(&mut output);
-    let timing = Nanos {
-        start: nanos(started - job.shared.started),
-        before: 0,
-        read: nanos(read - started),
-        process: nanos(processed - read),
-        write: nanos(written - processed),
-    };
-    let mut completed = Completed { output: Arc::new(output), timing, rows, besides: None, spare: None };
-    if undo.is_some() || job.trial.is_some() {
-        *completed.besides() = Besides { undo, attempt: job.owner().attempt, ..Besides::default() };
+    Ok(life.end(Arc::new(output), rows, undo))
+}
+
+/// How far a factory is that has its deliveries.
+struct Life {
+    job: Job,
+    read: Instant,
+    processed: Instant,
+    written: Instant,
+}
+
+impl Life {
+    #[inline(never)]
+    fn new(job: Job) -> Self {
+        job.shared.phases[job.node].set(Phase::Read);
+        let started = job.started;
+        Self { job, read: started, processed: started, written: started }
     }
-    completed.spare = Some(job.shared);
-    Ok(completed)
+
+    #[inline(never)]
+    fn process(&mut self) -> Result<(), Unfinished> {
+        self.read = Instant::now();
+        self.job.check_time()?;
+        self.job.shared.phases[self.job.node].set(Phase::Process);
+        Ok(())
+    }
+
+    /// Whether it is to write what it has made.
+    #[inline(never)]
+    fn writes(&mut self) -> Result<bool, Unfinished> {
+        self.processed = Instant::now();
+        self.job.check_time()?;
+        let Job { shared, node, .. } = &self.job;
+        if shared.was_told(self.job.owner()) {
+            // It may have come to an early end because of it, so that this is not all.
+            return Err(Unfinished::Cancelled(self.job.owner().attempt));
+        }
+        let writes = shared.writes(*node);
+        if writes {
+            shared.phases[*node].set(Phase::Write);
+        }
+        Ok(writes)
+    }
+
+    #[inline(never)]
+    fn written(&mut self) {
+        self.written = Instant::now();
+    }
+
+    #[inline(never)]
+    fn end(self, output: AnyPayload, rows: Option<usize>, undo: Option<Undone>) -> Completed {
+        let Self { job, read, processed, written } = self;
+        let timing = Nanos {
+            start: nanos(job.started - job.shared.started),
+            before: 0,
+            read: nanos(read - job.started),
+            process: nanos(processed - read),
+            write: nanos(written - processed),
+        };
+        let besides = (undo.is_some() || job.trial.is_some())
+            .then(|| Box::new(Besides { undo, attempt: job.owner().attempt, ..Besides::default() }));
+        Completed { output, timing, rows, besides, spare: Some(job.shared) }
+    }
 }
 
 fn undone<F: Factory>(undo: Undo<F>, factory: F) -> Undone {
@@ -305,7 +349,7 @@ impl Inbox<'_> {
     /// # Errors
     /// When it is not there, which the plan rules out.
     pub fn take<T: Owned>(&mut self, delivery: usize) -> Result<T> {
-        self.take_optional(delivery)?.ok_or_else(|| self.absent(delivery))
+        by_value(|see| self.claim(delivery, see)).ok_or_else(|| self.absent(delivery))
     }
 
     /// A delivery by value, which may be absent.
@@ -313,14 +357,20 @@ impl Inbox<'_> {
     /// # Errors
     /// None today.
     pub fn take_optional<T: Owned>(&mut self, delivery: usize) -> Result<Option<T>> {
+        Ok(by_value(|see| self.claim(delivery, see)))
+    }
+
+    /// The payload, if it is nobody else's; otherwise lets it be seen, if it is there.
+    #[inline(never)]
+    fn claim(&mut self, delivery: usize, see: &mut dyn FnMut(&Untyped)) -> Option<AnyPayload> {
         self.next = delivery + 1;
         match self.job.shared.slot(self.source(delivery)) {
-            Some(slot) if self.job.leaves() => Ok(slot.peek()),
-            Some(slot) => Ok(slot.take()),
-            None => {
-                let context: Box<dyn Any> = Box::new(self.context());
-                Ok(context.downcast::<T>().ok().map(|context| *context))
+            Some(slot) if self.job.leaves() => {
+                slot.peek(see);
+                None
             }
+            Some(slot) => slot.consume(see),
+            None => Some(Arc::new(self.context())),
         }
     }
 
@@ -337,13 +387,17 @@ impl Inbox<'_> {
     /// # Errors
     /// None today.
     pub fn share_optional<T: Send + Sync + 'static>(&mut self, delivery: usize) -> Result<Option<Arc<T>>> {
+        Ok(self.claim_shared(delivery).and_then(|payload| payload.downcast().ok()))
+    }
+
+    #[inline(never)]
+    fn claim_shared(&mut self, delivery: usize) -> Option<AnyPayload> {
         self.next = delivery + 1;
-        let payload = match self.job.shared.slot(self.source(delivery)) {
+        match self.job.shared.slot(self.source(delivery)) {
             Some(slot) if self.job.leaves() => slot.peek_shared(),
             Some(slot) => slot.share(),
-            None => Some(Arc::new(self.context()) as AnyPayload),
-        };
-        Ok(payload.and_then(|payload| payload.downcast().ok()))
+            None => Some(Arc::new(self.context())),
+        }
     }
 
     /// A delivery that is loaded from a delivered source.
@@ -402,6 +456,7 @@ impl Inbox<'_> {
     }
 
     /// A payload of the planned type is there before a factory starts: anything else is a mistake of this crate.
+    #[cold]
     fn absent(&self, at: usize) -> Error {
         let (deliveries, sources) = self.taken();
         anyhow::anyhow!(

@@ -91,11 +91,37 @@ struct Last {
 }
 
 #[test]
-fn a_run_that_has_all_it_wants_is_not_cancelled() {
+fn what_a_factory_delivers_that_was_told_to_end_is_not_taken() {
     on_each_runtime(async || {
         let token = CancellationToken::new();
-        let run = Last { token: token.clone() }.run().cancel_on(token).await.unwrap();
-        assert!(run.get::<sees>(), "a factory sees the cancellation at once");
+        let error = Last { token: token.clone() }.run().cancel_on(token).await.unwrap_err();
+        assert!(matches!(error, RunError::Cancelled { .. }), "{error}");
+        assert_eq!(
+            statuses(&error),
+            [("sees", Status::Cancelled)],
+            "a factory sees the cancellation at once"
+        );
+    });
+}
+
+#[factory]
+fn ends_late(token: CancellationToken) -> u32 {
+    token.cancel();
+    1
+}
+
+#[pipeline(only(ends_late))]
+struct Late {
+    token: CancellationToken,
+}
+
+#[test]
+fn a_run_that_is_told_to_end_before_its_commit_ends_cancelled_with_what_was_complete() {
+    on_each_runtime(async || {
+        let token = CancellationToken::new();
+        let outcome = Late { token: token.clone() }.run().cancel_on(token).outcome().await;
+        assert_eq!(outcome.code(), 130);
+        assert_eq!(outcome.find::<ends_late>(), Some(&1), "it knew nothing of it, so that this is all");
     });
 }
 

@@ -5,5 +5,6 @@ mod daily;
 mod killed;
 mod parts;
 mod stale;
+mod told;
 mod varying;
 mod whole;
