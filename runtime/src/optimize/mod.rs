@@ -17,3 +17,4 @@ pub mod predict;
 pub mod simulate;
 
 pub use model::{Basis, Estimate, Interval, Model};
+pub use simulate::{Graph, simulate};
