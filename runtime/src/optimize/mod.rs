@@ -16,5 +16,9 @@ pub mod model;
 pub mod predict;
 pub mod simulate;
 
+pub use choice::{Decision, choose};
+pub use drift::Drift;
+pub use history::{FactoryRecord, History, HistoryError, RunRecord, SubplanRecord};
 pub use model::{Basis, Estimate, Interval, Model};
+pub use predict::{Comparison, Prediction, Predictor, Sizes};
 pub use simulate::{Graph, simulate};

@@ -37,7 +37,7 @@ mod tests;
 pub use estimate::{Basis, Estimate, Interval, LEVEL};
 pub use student::StudentT;
 
-pub(crate) use estimate::{duration, seconds};
+pub(crate) use estimate::seconds;
 pub(crate) use posterior::{Belief, Point, Posterior};
 pub(crate) use student::normal_draw;
 
@@ -51,7 +51,7 @@ pub const LENT: f64 = 0.2;
 const GUESSED: f64 = 0.05;
 const SHAPE: f64 = 0.75;
 const RATE: f64 = 0.03;
-const SLOPE: f64 = 1.0;
+pub(crate) const SLOPE: f64 = 1.0;
 const SLOPE_WEIGHT: f64 = 0.2;
 
 /// What is predicted.
@@ -165,19 +165,11 @@ impl Model {
             samples.iter().filter(usable).copied().collect::<Vec<_>>()
         };
         let (own, lent) = (usable(true), usable(false));
-        let belief = |slope| Belief {
-            constant: 0.0,
-            constant_weight: 0.0,
-            slope,
-            slope_weight: SLOPE_WEIGHT,
-            shape: SHAPE,
-            rate: RATE,
-        };
         // All of what is lent shares its weight, as a constant; its slope is taken at its full weight.
-        let of_lent = Learned::from(quantity, &lent, belief(SLOPE), None);
+        let of_lent = Learned::from(quantity, &lent, Belief::with_slope(SLOPE), None);
         let slope = of_lent.map_or(SLOPE, |learned| learned.posterior.coefficients()[1]);
-        let learned = Learned::from(quantity, &own, belief(slope), None)
-            .or_else(|| Learned::from(quantity, &lent, belief(slope), Some(LENT)));
+        let learned = Learned::from(quantity, &own, Belief::with_slope(slope), None)
+            .or_else(|| Learned::from(quantity, &lent, Belief::with_slope(slope), Some(LENT)));
         Self { quantity, unit, learned, measurements: own.len() }
     }
 
@@ -202,15 +194,11 @@ impl Model {
     pub fn predictive(&self, size: Option<f64>) -> StudentT {
         match &self.learned {
             Some(learned) => learned.posterior.next_at(from_centre(size, learned.centre)),
-            None => Posterior::new(Belief {
-                constant: self.quantity.to_log(self.quantity.usual(self.unit, size)),
-                constant_weight: GUESSED,
-                slope: SLOPE,
-                slope_weight: SLOPE_WEIGHT,
-                shape: SHAPE,
-                rate: RATE,
-            })
-            .next_at(0.0),
+            None => {
+                let constant = self.quantity.to_log(self.quantity.usual(self.unit, size));
+                let belief = Belief { constant, constant_weight: GUESSED, ..Belief::with_slope(SLOPE) };
+                Posterior::new(belief).next_at(0.0)
+            }
         }
     }
 
@@ -249,7 +237,8 @@ impl Learned {
         let share = most.map_or(1.0, |most| (most / total).min(1.0));
         let sizes = samples.iter().zip(&weights);
         let sizes = sizes.filter_map(|(sample, weight)| Some((sample.size?.ln_1p(), *weight)));
-        let (sum, weight) = sizes.fold((0.0, 0.0), |(sum, all), (x, weight)| (sum + x * weight, all + weight));
+        let (sum, weight) =
+            sizes.fold((0.0, 0.0), |(sum, all), (x, weight)| (sum + x * weight, all + weight));
         let centre = (weight > 0.0).then(|| sum / weight);
         let points = samples.iter().zip(&weights).map(|(sample, weight)| Point {
             x: from_centre(sample.size, centre),
@@ -260,12 +249,26 @@ impl Learned {
     }
 }
 
+impl Belief {
+    /// What is believed of a factory of which something was measured.
+    pub(crate) const fn with_slope(slope: f64) -> Self {
+        Self {
+            constant: 0.0,
+            constant_weight: 0.0,
+            slope,
+            slope_weight: SLOPE_WEIGHT,
+            shape: SHAPE,
+            rate: RATE,
+        }
+    }
+}
+
 /// Without a size, a usual one is meant.
 fn from_centre(size: Option<f64>, centre: Option<f64>) -> f64 {
     size.zip(centre).map_or(0.0, |(size, centre)| size.ln_1p() - centre)
 }
 
 /// What a measurement counts that so many have followed.
-pub(crate) fn forgotten(followed_by: usize) -> f64 {
+fn forgotten(followed_by: usize) -> f64 {
     (-(followed_by as f64) / HALF_LIFE).exp2()
 }

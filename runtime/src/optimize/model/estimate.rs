@@ -1,7 +1,6 @@
 //! What is said of a quantity that is not known yet.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -140,11 +139,6 @@ fn with_unit(value: f64, units: Units) -> String {
 /// A time as text.
 pub(crate) fn seconds(value: f64) -> String {
     with_unit(value, TIME)
-}
-
-/// A time as text.
-pub(crate) fn duration(value: Duration) -> String {
-    seconds(value.as_secs_f64())
 }
 
 #[cfg(test)]

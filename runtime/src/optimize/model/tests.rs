@@ -67,7 +67,9 @@ fn coverage(law: &Law, count: usize) -> f64 {
 
 #[test]
 fn nine_in_ten_are_in_the_interval() {
-    for (noise, counts) in [(0.15, &[10, 30, 100][..]), (0.2, &[5, 10, 30]), (0.3, &[3, 5, 10, 30, 100]), (0.6, &[10, 30, 100])] {
+    for (noise, counts) in
+        [(0.15, &[10, 30, 100][..]), (0.2, &[5, 10, 30]), (0.3, &[3, 5, 10, 30, 100]), (0.6, &[10, 30, 100])]
+    {
         for slope in [0.8, 1.0, 1.1] {
             for count in counts {
                 let found = coverage(&Law { constant: 1e-6, slope, noise, spread: 3.0 }, *count);
@@ -151,7 +153,8 @@ fn what_comes_out_may_be_nothing() {
     let model = Model::fit(Quantity::RowsOut, Unit::Rows, &samples);
     let estimate = model.predict(Some(5000.0));
     assert!(estimate.median < 5.0 && estimate.low == 0.0, "{estimate:?}");
-    let tenth: Vec<_> = (1..=10).map(|day| sample(1e4 * f64::from(day), Some(1e5 * f64::from(day)))).collect();
+    let tenth: Vec<_> =
+        (1..=10).map(|day| sample(1e4 * f64::from(day), Some(1e5 * f64::from(day)))).collect();
     let estimate = Model::fit(Quantity::BytesOut, Unit::Bytes, &tenth).predict(Some(2e6));
     assert!((estimate.median / 2e5 - 1.0).abs() < 0.01, "{estimate:?}");
 }

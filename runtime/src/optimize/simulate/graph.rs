@@ -34,7 +34,7 @@ impl Graph {
     /// #[pipeline(only(one))]
     /// struct Numbers;
     ///
-    /// assert_eq!(Graph::of(Numbers.plan()).factories(), 1);
+    /// assert_eq!(Graph::of(Numbers::plan()).factories(), 1);
     /// ```
     pub fn of(plan: &Plan) -> Self {
         let sources = plan.factories.iter().map(|node| {

@@ -82,8 +82,7 @@ fn an_interval_of_the_makespan_is_that_of_its_only_factory() {
     let t = StudentT { location: 0.0, scale: 0.2, freedom: 8.0 };
     let certain = StudentT { location: 0.0, scale: 1e-12, freedom: 1e5 };
     for common in [0.0, 0.1] {
-        let known =
-            Spread { seconds: &[Some(t)], bytes: &[], priorities: &[], common, overhead: certain };
+        let known = Spread { seconds: &[Some(t)], bytes: &[], priorities: &[], common, overhead: certain };
         let (makespan, peak) = spread(&Graph::new(1, &[]), 1, &known);
         let expected = [0.05, 0.5, 0.95].map(|chance| t.quantile(chance).exp());
         for (found, expected) in [makespan.low, makespan.median, makespan.high].into_iter().zip(expected) {
