@@ -58,11 +58,13 @@
 //! | tests | [`testing`] |
 //! | looking at a pipeline | [`inspect`] |
 #![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
+#![cfg_attr(feature = "optimize", doc = "| what runs cost | [`optimize`] |")]
 //!
 //! # Features
 //!
 //! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
 //! - `config` (on by default): [policies](policy) from a file and from environment variables.
+//! - `optimize` (on by default): what runs cost, learned from those that were.
 
 pub mod checkpoint;
 pub mod commit;
@@ -72,6 +74,8 @@ pub mod dataset;
 pub mod delivery;
 pub mod factory;
 pub mod inspect;
+#[cfg(feature = "optimize")]
+pub mod optimize;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;

@@ -1,0 +1,24 @@
+//! What a pipeline costs, learned from its runs, and which way of running it costs least.
+//!
+//! | for | see |
+//! |---|---|
+//! | what earlier runs cost, in a file | [`History`] |
+//! | what the next run costs | [`Predictor`], [`Prediction`], [`Comparison`] |
+//! | one quantity as a function of a size | [`Model`] |
+//! | the makespan of a plan, from the time of each factory | [`simulate`] |
+//! | which of several ways to run it | [`choose`] |
+//! | what has become slower than it was | [`Drift`] |
+
+pub mod choice;
+pub mod drift;
+pub mod history;
+pub mod model;
+pub mod predict;
+pub mod simulate;
+
+pub use choice::{Decision, choose};
+pub use drift::Drift;
+pub use history::{FactoryRecord, History, HistoryError, RunRecord, SubplanRecord};
+pub use model::{Basis, Estimate, Interval, Model};
+pub use predict::{Comparison, Prediction, Predictor, Sizes};
+pub use simulate::{Graph, simulate};
