@@ -95,6 +95,8 @@ pub use {chrono, polars};
 
 pub use context::Context;
 #[cfg(feature = "polars")]
+pub use dataset::running::{collect, collect_blocking};
+#[cfg(feature = "polars")]
 pub use dataset::{Dataset, Row};
 pub use factory::{Factory, Rollback};
 pub use plan::dynamic::{Pipeline, WiringError};

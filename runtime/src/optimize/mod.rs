@@ -7,18 +7,25 @@
 //! | one quantity as a function of a size | [`Model`] |
 //! | the makespan of a plan, from the time of each factory | [`simulate`] |
 //! | which of several ways to run it | [`choose`] |
+//! | what the optimiser may do | [`Optimizer`], [`Pass`] |
 //! | what has become slower than it was | [`Drift`] |
 
 pub mod choice;
 pub mod drift;
 pub mod history;
 pub mod model;
+mod optimizer;
 pub mod predict;
+#[cfg(feature = "polars")]
+pub(crate) mod queries;
 pub mod simulate;
 
 pub use choice::{Decision, choose};
 pub use drift::Drift;
 pub use history::{FactoryRecord, History, HistoryError, RunRecord, SubplanRecord};
 pub use model::{Basis, Estimate, Interval, Model};
+pub use optimizer::{Optimizer, Pass};
 pub use predict::{Comparison, Prediction, Predictor, Sizes};
+#[cfg(feature = "polars")]
+pub use queries::{Explained, SharedPart};
 pub use simulate::{Graph, simulate};

@@ -58,10 +58,22 @@ impl BlockingPool {
         }
     }
 
+    /// How many threads it may use.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) fn size(&self) -> usize {
+        self.size as usize
+    }
+
     /// Waits until no blocking work of this run is left.
     pub(crate) async fn idle(&self) {
         drop(self.permits.acquire_many(self.size).await);
     }
+}
+
+/// Whether this thread is one for blocking work.
+#[cfg(all(feature = "polars", feature = "optimize"))]
+pub(super) fn is_inside() -> bool {
+    INSIDE.get()
 }
 
 struct Reset;

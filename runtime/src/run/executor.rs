@@ -138,7 +138,12 @@ impl Driver {
                 }
                 At::In(node, running) => {
                     let node = *node;
-                    let took = ready!(advance(&self.shared, &mut self.spare, node as usize, running, cx));
+                    let polled = advance(&self.shared, &mut self.spare, node as usize, running, cx);
+                    #[cfg(all(feature = "polars", feature = "optimize"))]
+                    if polled.is_pending() {
+                        super::gather::settle(&self.shared, node as usize, false);
+                    }
+                    let took = ready!(polled);
                     // What blocked has ended on another thread, some time ago.
                     self.now = took.filter(|_| running.cancellable).map(|took| took.ended);
                     self.clear();
@@ -197,6 +202,10 @@ impl Driver {
         self.gives_way = next.call > 0 && tokio::task::try_id().is_some();
         if next.over {
             self.shared.end();
+        }
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        if next.quiet {
+            super::gather::run_batch(&self.shared);
         }
         self.at = next.node.map_or(At::End, At::Before);
     }

@@ -9,6 +9,8 @@ mod event;
 mod executor;
 mod fate;
 mod finish;
+#[cfg(all(feature = "polars", feature = "optimize"))]
+pub(crate) mod gather;
 mod handling;
 #[cfg(all(test, setl_loom))]
 mod loom;

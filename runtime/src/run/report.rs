@@ -9,6 +9,8 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
 use super::shared::Shared;
+#[cfg(all(feature = "polars", feature = "optimize"))]
+use crate::optimize::Explained;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
 
@@ -247,6 +249,8 @@ pub struct Report {
     /// Whether some factories delivered although others failed.
     pub(crate) kept_going: bool,
     resources: Vec<ResourceReport>,
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) explained: Vec<Explained>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
     entries: OnceLock<Vec<Entry>>,
 }
@@ -262,6 +266,8 @@ impl Report {
             committed: Vec::new(),
             kept_going: false,
             resources: shared.resource_reports(),
+            #[cfg(all(feature = "polars", feature = "optimize"))]
+            explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
             entries: OnceLock::new(),
         }
     }
@@ -340,6 +346,48 @@ impl Report {
     /// What became of the [resources](crate::policy::Resource) that factories share.
     pub fn resources(&self) -> &[ResourceReport] {
         &self.resources
+    }
+
+    /// The queries that were run together, in the order in which they were, and what they shared.
+    ///
+    /// ```
+    /// use setl::polars::prelude::*;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn sales() -> Result<LazyFrame> {
+    ///     Ok(df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 4.0])?.lazy())
+    /// }
+    ///
+    /// #[factory]
+    /// async fn dearest(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.filter(col("price").gt(lit(6.0)))).await
+    /// }
+    ///
+    /// #[factory(id = Count)]
+    /// async fn products(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.select([len()])).await
+    /// }
+    ///
+    /// struct Count;
+    ///
+    /// #[pipeline(extract(sales), transform(dearest, products))]
+    /// struct Shop;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Shop.run().await?;
+    /// let shared = &run.queries()[0].shared[0];
+    /// assert_eq!(shared.about, "aggregate by product");
+    /// assert_eq!(shared.factories, ["dearest", "products"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub fn queries(&self) -> &[Explained] {
+        &self.explained
     }
 
     /// The entry of the factory with this name.

@@ -18,6 +18,8 @@ use super::select::Selection;
 use super::shared::{Launch, Replacement, Steps};
 use crate::checkpoint::Session;
 use crate::factory::Factory;
+#[cfg(feature = "optimize")]
+use crate::optimize::Optimizer;
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -46,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) is_partial: bool,
     pub(crate) resume: bool,
     pub(crate) checkpoint_all: bool,
+    #[cfg(feature = "optimize")]
+    pub(crate) optimizer: Optimizer,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
     pub(crate) session: Option<Box<Session>>,
@@ -232,6 +236,29 @@ impl<P> Runner<P> {
     /// keep.
     pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.options.state_dir = Some(directory.into());
+        self
+    }
+
+    /// What the optimiser may do in this run: all of it, unless something is switched off.
+    ///
+    /// ```
+    /// use setl::optimize::{Optimizer, Pass};
+    /// use setl::prelude::*;
+    ///
+    /// # #[factory]
+    /// # fn answer() -> u32 { 42 }
+    /// # #[pipeline(only(answer))]
+    /// # struct Daily;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// Daily.run().optimizer(Optimizer::new().without(Pass::ShareScans)).await?;
+    /// Daily.run().optimizer(Optimizer::off()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "optimize")]
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.options.optimizer = optimizer;
         self
     }
 

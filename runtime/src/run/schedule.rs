@@ -28,6 +28,8 @@ struct Queue {
     ready: VecDeque<u32>,
     /// Nodes that were handed out and have not finished.
     running: usize,
+    /// Those of them that wait for queries which are run when nothing else can go on.
+    waiting: usize,
     /// Drivers that were called and have not come.
     called: usize,
 }
@@ -41,12 +43,15 @@ pub(crate) struct Next {
     pub(crate) call: usize,
     /// Whether nothing is left to run.
     pub(crate) over: bool,
+    /// Whether all that is in progress waits for queries, and nothing else is ready.
+    pub(crate) quiet: bool,
 }
 
 impl Schedule {
     pub(crate) fn new(plan: &Plan, at_once: Option<usize>, threads: usize) -> Self {
         let ready = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
-        let queue = Queue { ready: ready.map(|(node, _)| node as u32).collect(), running: 0, called: 0 };
+        let queue =
+            Queue { ready: ready.map(|(node, _)| node as u32).collect(), running: 0, waiting: 0, called: 0 };
         Self {
             waits: plan.waits.iter().map(|&waits| AtomicU32::new(waits)).collect(),
             stopped: AtomicBool::new(false),
@@ -62,7 +67,7 @@ impl Schedule {
         let mut queue = held(self.queue.lock());
         let node = self.take(&mut queue);
         let call = self.call(&mut queue, self.threads);
-        Next { node, call, over: false }
+        Next { node, call, over: false, quiet: false }
     }
 
     /// What a driver does that was called.
@@ -72,7 +77,7 @@ impl Schedule {
         let node = self.take(&mut queue);
         // Whoever filled the queue has called as many as can come.
         let call = self.call(&mut queue, 1);
-        Next { node, call, over: false }
+        Next { node, call, over: false, quiet: false }
     }
 
     /// No further factory is to start: nodes still count down, so that the run comes to its end.
@@ -97,7 +102,7 @@ impl Schedule {
         let over = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
         if own.is_some() && another.is_none() {
             // Nothing is queued, so that nobody has to be called, and as many are running as before.
-            return Next { node: own, call: 0, over };
+            return Next { node: own, call: 0, over, quiet: false };
         }
         let mut queue = held(self.queue.lock());
         queue.ready.extend(another);
@@ -111,7 +116,27 @@ impl Schedule {
             None => self.take(&mut queue),
         };
         let call = self.call(&mut queue, self.threads);
-        Next { node, call, over }
+        Next { node, call, over, quiet: self.is_quiet(&queue) }
+    }
+
+    /// Records that a node waits for queries. Whether all that is in progress does, and nothing else is ready.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) fn wait(&self) -> bool {
+        let mut queue = held(self.queue.lock());
+        queue.waiting += 1;
+        self.is_quiet(&queue)
+    }
+
+    /// Records that a node does not wait any more.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) fn go_on(&self) {
+        held(self.queue.lock()).waiting -= 1;
+    }
+
+    fn is_quiet(&self, queue: &Queue) -> bool {
+        queue.waiting > 0
+            && queue.waiting == queue.running
+            && (queue.ready.is_empty() || self.at_once.is_some_and(|at_once| queue.running >= at_once))
     }
 
     /// Hands out the node that has waited longest.

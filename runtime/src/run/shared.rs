@@ -68,6 +68,9 @@ pub struct Shared {
     /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<BlockingPool>,
+    /// The queries that its factories wait for, unless each is run by itself.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) gather: Option<Box<super::gather::Gather>>,
     /// What is kept of this run for a later one, and taken from an earlier.
     pub(crate) session: Option<Box<Session>>,
     /// Whether the run was asked for some factories only.
@@ -174,6 +177,8 @@ impl Shared {
             plan,
             steps,
             run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
+            #[cfg(all(feature = "polars", feature = "optimize"))]
+            gather: super::gather::Gather::of(&options.optimizer),
             session: options.session.take(),
             is_partial: options.is_partial,
             started: Instant::now(),
@@ -217,6 +222,10 @@ impl Shared {
             self.over.notified().await;
         }
         self.pool.idle().await;
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        if let Some(gather) = &self.gather {
+            gather.idle().await;
+        }
     }
 
     pub(super) fn end(&self) {

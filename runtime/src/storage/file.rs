@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::connector::{SaveMode, StageRequest};
 use super::{ScanRequest, StagedWrite};
 use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, resolved};
-use crate::dataset::{DataError, nearest};
+use crate::dataset::{DataError, nearest, running};
 
 /// A file of a format, or a directory of such files; there already or not yet.
 #[derive(Clone, Debug)]
@@ -253,5 +253,6 @@ pub(super) fn sink(
     destination: SinkDestination,
     format: FileWriteFormat,
 ) -> PolarsResult<()> {
-    query.sink(destination, format, UnifiedSinkArgs::default())?.collect().map(drop)
+    let query = query.sink(destination, format, UnifiedSinkArgs::default())?;
+    running::collected_blocking(query).map(drop).map_err(running::Fault::into_polars)
 }
