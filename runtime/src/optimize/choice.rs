@@ -14,7 +14,7 @@
 //! What trying has cost is, of each alternative that is not the best, what its runs took beyond the median of the best. So the
 //! regret, against a program that has always known the best, is at most the budget and what the last trial took beyond its
 //! prediction. Where the times of an alternative [drift](super::drift), what was measured before counts only as a prediction,
-//! of the others too: the question is open again.
+//! of the others too: the question is open again. What trying had cost before is not forgotten.
 //!
 //! Nothing is decided by chance: equal histories give equal decisions.
 
@@ -172,7 +172,7 @@ pub fn choose(
     trials: &[Trial],
     rules: &Rules,
 ) -> Result<Decision, NoAlternatives> {
-    let arms = arms(alternatives, trials);
+    let (arms, lost) = arms(alternatives, trials);
     let lowest = |a: &&Arm<'_>, b: &&Arm<'_>| a.location().total_cmp(&b.location());
     let known = arms.iter().filter(|arm| arm.mean.is_some());
     // Where nothing is known of any, the first is as good as another.
@@ -181,7 +181,8 @@ pub fn choose(
     };
     let total: f64 = trials.iter().map(|trial| trial.makespan.as_secs_f64()).sum();
     let budget = rules.budget * total;
-    let spent: f64 = arms.iter().filter(|arm| arm.name != best.name).map(|arm| arm.beyond(best)).sum();
+    let others = arms.iter().filter(|arm| arm.name != best.name);
+    let spent = lost + others.map(|arm| arm.beyond(best)).sum::<f64>();
     let open = arms.iter().filter(|arm| arm.name != best.name && arm.is_open(best, rules));
     let next =
         open.min_by(|a, b| a.times.len().cmp(&b.times.len()).then(a.location().total_cmp(&b.location())));

@@ -1,6 +1,7 @@
 //! What is known of each alternative.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::{Alternative, Evidence, HALF_LIFE, PREDICTION, Rules, Trial, UNKNOWN};
 use crate::optimize::drift::{Measured, last_change};
@@ -15,21 +16,13 @@ pub(super) struct Arm<'arm> {
     pub(super) mean: Option<StudentT>,
 }
 
-pub(super) fn arms<'arm>(alternatives: &'arm [Alternative], trials: &[Trial]) -> Vec<Arm<'arm>> {
-    let logs = at_one_size(trials);
-    let of = |name: &str| -> Vec<(usize, f64)> {
-        let own = trials.iter().zip(&logs).enumerate().filter(|(_, (trial, _))| trial.alternative == name);
-        own.map(|(at, (_, log))| (at, *log)).collect()
-    };
-    let changes = alternatives.iter().filter_map(|alternative| {
-        let own = of(&alternative.name);
-        let series: Vec<_> = own.iter().map(|&(_, value)| Measured { size: None, value }).collect();
-        last_change(&series).map(|change| own[change.at].0)
-    });
-    let since = changes.max().unwrap_or(0);
+/// The alternatives, and what trying had cost before something last changed, in seconds.
+pub(super) fn arms<'arm>(alternatives: &'arm [Alternative], trials: &[Trial]) -> (Vec<Arm<'arm>>, f64) {
+    let series = Series { trials, logs: at_one_size(trials) };
+    let since = series.last_change(alternatives, trials.len());
     let arm = |alternative: &'arm Alternative| {
         let (before, own): (Vec<_>, Vec<_>) =
-            of(&alternative.name).into_iter().partition(|(at, _)| *at < since);
+            series.of(&alternative.name, 0..trials.len()).into_iter().partition(|(at, _)| *at < since);
         // What was measured before the change says more than a prediction.
         let last = &before[before.len().saturating_sub(10)..];
         let before =
@@ -38,7 +31,48 @@ pub(super) fn arms<'arm>(alternatives: &'arm [Alternative], trials: &[Trial]) ->
         let mean = mean(before.or(predicted), &own);
         Arm { name: &alternative.name, times: own.iter().map(|(_, log)| log.exp()).collect(), mean }
     };
-    alternatives.iter().map(arm).collect()
+    (alternatives.iter().map(arm).collect(), series.lost(alternatives, since))
+}
+
+/// All trials, with the logarithms of their times.
+struct Series<'trials> {
+    trials: &'trials [Trial],
+    logs: Vec<f64>,
+}
+
+impl Series<'_> {
+    /// Those of one alternative, by their places.
+    fn of(&self, name: &str, places: Range<usize>) -> Vec<(usize, f64)> {
+        let own = places.filter(|&at| self.trials[at].alternative == name);
+        own.map(|at| (at, self.logs[at])).collect()
+    }
+
+    /// Where any alternative last changed its ways before `end`.
+    fn last_change(&self, alternatives: &[Alternative], end: usize) -> usize {
+        let changes = alternatives.iter().filter_map(|alternative| {
+            let own = self.of(&alternative.name, 0..end);
+            let measured: Vec<_> = own.iter().map(|&(_, value)| Measured { size: None, value }).collect();
+            last_change(&measured).map(|change| own[change.at].0)
+        });
+        changes.max().unwrap_or(0)
+    }
+
+    /// What was lost before `end` by not always taking what was then the best: from change to change, each for itself.
+    fn lost(&self, alternatives: &[Alternative], mut end: usize) -> f64 {
+        let mut lost = 0.0;
+        while end > 0 {
+            let since = self.last_change(alternatives, end);
+            let times = alternatives.iter().map(|alternative| {
+                let own = self.of(&alternative.name, since..end);
+                (own.len() as f64, own.iter().map(|(_, log)| log.exp()).sum::<f64>())
+            });
+            let times: Vec<_> = times.filter(|(count, _)| *count > 0.0).collect();
+            let best = times.iter().map(|(count, sum)| sum / count).fold(f64::INFINITY, f64::min);
+            lost += times.iter().map(|(count, sum)| sum - count * best).sum::<f64>();
+            end = since;
+        }
+        lost
+    }
 }
 
 /// The mean of the logarithm, from what was expected and what was measured.
