@@ -116,6 +116,9 @@ mod dynamic {}
 #[doc = include_str!("src/inspect.md")]
 mod inspect {}
 
+#[doc = include_str!("src/prediction.md")]
+mod prediction {}
+
 #[doc = include_str!("src/wiring-errors.md")]
 mod wiring_errors {}
 

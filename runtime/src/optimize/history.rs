@@ -132,7 +132,7 @@ impl History {
     /// # Errors
     /// When the file cannot be read, or is damaged.
     pub fn pipelines(&self) -> Result<Vec<String>, HistoryError> {
-        self.using("read", |connection| read::pipelines(connection))
+        self.using("read", read::pipelines)
     }
 
     /// Forgets runs that are too old at the time `now`, or too many. Gives how many it were.

@@ -5,7 +5,7 @@
 //! | what earlier runs cost, in a file | [`History`] |
 //! | what the next run costs | [`Predictor`], [`Prediction`], [`Comparison`] |
 //! | one quantity as a function of a size | [`Model`] |
-//! | the makespan of a plan, from the time of each factory | [`simulate`] |
+//! | the makespan of a plan, from the time of each factory | [`simulate()`] |
 //! | which of several ways to run it | [`choose`] |
 //! | what the optimiser may do | [`Optimizer`], [`Pass`] |
 //! | what has become slower than it was | [`Drift`] |

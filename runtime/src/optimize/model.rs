@@ -54,6 +54,9 @@ const RATE: f64 = 0.03;
 pub(crate) const SLOPE: f64 = 1.0;
 const SLOPE_WEIGHT: f64 = 0.2;
 
+/// More than anything is: JSON has no infinity.
+pub(crate) const MOST: f64 = 1e300;
+
 /// What is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -93,7 +96,7 @@ impl Quantity {
         }
     }
 
-    fn to_log(self, value: f64) -> f64 {
+    fn log_of(self, value: f64) -> f64 {
         match self {
             // Finer than any clock.
             Quantity::Wall => value.max(1e-9).ln(),
@@ -101,10 +104,10 @@ impl Quantity {
         }
     }
 
-    fn from_log(self, log: f64) -> f64 {
+    fn value_of(self, log: f64) -> f64 {
         match self {
-            Quantity::Wall => log.exp(),
-            _ => log.exp_m1().max(0.0),
+            Quantity::Wall => log.exp().min(MOST),
+            _ => log.exp_m1().clamp(0.0, MOST),
         }
     }
 }
@@ -179,12 +182,12 @@ impl Model {
     }
 
     pub(crate) fn estimate(&self, predictive: &StudentT) -> Estimate {
-        let at = |chance| self.quantity.from_log(predictive.quantile(chance));
+        let at = |chance| self.quantity.value_of(predictive.quantile(chance));
         let low = (1.0 - LEVEL) / 2.0;
         let basis = Basis::of(self.measurements);
         Estimate {
             low: at(low),
-            median: self.quantity.from_log(predictive.location),
+            median: self.quantity.value_of(predictive.location),
             high: at(1.0 - low),
             basis,
         }
@@ -195,7 +198,7 @@ impl Model {
         match &self.learned {
             Some(learned) => learned.posterior.next_at(from_centre(size, learned.centre)),
             None => {
-                let constant = self.quantity.to_log(self.quantity.usual(self.unit, size));
+                let constant = self.quantity.log_of(self.quantity.usual(self.unit, size));
                 let belief = Belief { constant, constant_weight: GUESSED, ..Belief::with_slope(SLOPE) };
                 Posterior::new(belief).next_at(0.0)
             }
@@ -224,7 +227,7 @@ impl Model {
 
     /// The logarithm of a value, as in [`Model::predictive`].
     pub fn log(&self, value: f64) -> f64 {
-        self.quantity.to_log(value)
+        self.quantity.log_of(value)
     }
 }
 
@@ -242,7 +245,7 @@ impl Learned {
         let centre = (weight > 0.0).then(|| sum / weight);
         let points = samples.iter().zip(&weights).map(|(sample, weight)| Point {
             x: from_centre(sample.size, centre),
-            y: quantity.to_log(sample.value),
+            y: quantity.log_of(sample.value),
             weight: weight * share,
         });
         Some(Self { posterior: Posterior::fit(belief, points), centre })

@@ -76,28 +76,28 @@ fn a_wrong_prediction_does_not_last() {
 
 #[test]
 fn regret_stays_within_the_budget_over_a_thousand_runs() {
-    for (seed, means) in [(1, [1.0, 1.05]), (2, [1.0, 1.5]), (3, [1.2, 1.0]), (4, [1.0, 30.0])] {
-        for predicted in [Some(1.0), None] {
-            let outcome = play(&[Some(1.0), predicted], 1000, 0.2, seed, |_| means.to_vec());
-            // And what one trial took beyond its prediction.
-            let bound = 0.05 * outcome.total + means[0].max(means[1]);
-            assert!(outcome.regret <= bound, "{means:?}: {} of {bound}", outcome.regret);
-            let (at_first, at_last) = (share(&outcome.taken[..500], 0), share(&outcome.taken[500..], 0));
-            if means[0].max(means[1]) > 1.1 {
-                let best = usize::from(means[1] < means[0]);
-                assert!(share(&outcome.taken[500..], best) > 0.97, "{means:?}: {at_first} {at_last}");
-            }
+    let games =
+        [(Some(1.0), [1.0, 1.05]), (None, [1.0, 1.5]), (Some(1.0), [1.2, 1.0]), (Some(1.0), [1.0, 30.0])];
+    for (seed, (predicted, means)) in (1..).zip(games) {
+        let outcome = play(&[Some(1.0), predicted], 1000, 0.2, seed, |_| means.to_vec());
+        // And what one trial took beyond its prediction.
+        let bound = 0.05 * outcome.total + means[0].max(means[1]);
+        assert!(outcome.regret <= bound, "{means:?}: {} of {bound}", outcome.regret);
+        if means[0].max(means[1]) > 1.1 {
+            let best = usize::from(means[1] < means[0]);
+            assert!(share(&outcome.taken[500..], best) > 0.97, "{means:?}: {:?}", &outcome.taken[500..]);
         }
     }
 }
 
 #[test]
 fn it_changes_its_mind_after_drift() {
-    for seed in 0..5 {
+    for seed in 0..3 {
         let means = |run| if run < 300 { vec![1.0, 1.3] } else { vec![2.0, 1.3] };
         let outcome = play(&[Some(1.0), Some(1.3)], 600, 0.1, seed, means);
         assert!(share(&outcome.taken[100..300], 0) > 0.95, "{seed}");
         assert!(share(&outcome.taken[340..], 1) > 0.9, "{seed}: {:?}", &outcome.taken[300..]);
+        assert!(outcome.regret < 0.05 * outcome.total + 2.0, "{seed}: {}", outcome.regret);
     }
 }
 

@@ -221,7 +221,7 @@ fn a_place_that_cannot_be_is_named() {
 }
 
 const WRITER: &str = "SETL_TEST_HISTORY_WRITER";
-const EACH: u64 = 40;
+const EACH: u64 = 20;
 
 /// Run in other processes by the test below.
 #[test]

@@ -124,10 +124,11 @@ fn unit_of(value: f64, units: Units) -> (f64, &'static str) {
 /// Three significant digits, as far as they stand behind the point.
 fn three_digits(value: f64) -> String {
     match value {
-        v if !v.is_finite() => "unbounded".to_owned(),
+        v if v >= 1e6 => format!("{v:.1e}"),
         v if v >= 99.95 => format!("{v:.0}"),
         v if v >= 9.995 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
+        v if v > 0.0 => format!("{v:.2}"),
+        _ => "0".to_owned(),
     }
 }
 
@@ -149,8 +150,8 @@ mod tests {
     fn an_interval_has_the_unit_of_its_median() {
         let cases = [
             (Interval { low: 0.0004, median: 0.0123, high: 1.5 }, "12.3 ms (0.40 to 1500)"),
-            (Interval { low: 0.0, median: 0.0, high: 0.0 }, "0.00 µs (0.00 to 0.00)"),
-            (Interval { low: 90.0, median: 120.4, high: f64::INFINITY }, "120 s (90.0 to unbounded)"),
+            (Interval { low: 0.0, median: 0.0, high: 0.0 }, "0 µs (0 to 0)"),
+            (Interval { low: 90.0, median: 120.4, high: 3.21e9 }, "120 s (90.0 to 3.2e9)"),
         ];
         for (interval, expected) in cases {
             assert_eq!(interval.seconds().to_string(), expected);

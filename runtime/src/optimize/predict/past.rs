@@ -199,7 +199,7 @@ pub(super) fn subplan(runs: &[RunRecord], fingerprint: &str) -> Option<Estimate>
 fn sample(seen: &Seen<'_>, quantity: Quantity, unit: Unit) -> Option<Sample> {
     let record = seen.record;
     let value = match quantity {
-        Quantity::Wall => record.in_query_of.is_none().then(|| record.wall.as_secs_f64()),
+        Quantity::Wall => record.in_query_of.is_none().then_some(record.wall.as_secs_f64()),
         Quantity::RowsOut => record.rows_out.map(|rows| rows as f64),
         Quantity::BytesOut => record.bytes_out.map(|bytes| bytes as f64),
         Quantity::PeakBytes => record.peak_bytes.map(|bytes| bytes as f64),

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::{Bench, Costs, Graph};
-use crate::optimize::model::{Interval, LEVEL, StudentT, normal_draw};
+use crate::optimize::model::{Interval, LEVEL, MOST, StudentT, normal_draw};
 
 /// How many simulations an interval of the makespan comes from. Its ends are then within about 2 % of the ranks that they
 /// stand for.
@@ -58,7 +58,7 @@ fn interval(mut values: Vec<f64>) -> Interval {
     values.sort_unstable_by(f64::total_cmp);
     let at = |chance: f64| {
         let rank = (chance * (values.len() - 1) as f64).round() as usize;
-        values.get(rank).copied().unwrap_or(0.0)
+        values.get(rank).copied().unwrap_or(0.0).min(MOST)
     };
     let low = (1.0 - LEVEL) / 2.0;
     Interval { low: at(low), median: at(0.5), high: at(1.0 - low) }
