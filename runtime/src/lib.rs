@@ -72,6 +72,7 @@ pub mod dataset;
 pub mod delivery;
 pub mod factory;
 pub mod inspect;
+mod names;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;

@@ -68,6 +68,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Source};
 
 use super::Effective;
+use crate::names::did_you_mean;
 use crate::plan::Plan;
 use origin::Given;
 use read::{Overrides, Reader};
@@ -233,7 +234,7 @@ impl Settings {
             && !self.environments.iter().any(|known| known.eq_ignore_ascii_case(chosen))
         {
             let place = if self.environment.is_none() { "environment variable `SETL_ENV`: " } else { "" };
-            let near = read::did_you_mean(chosen, self.environments.iter().map(String::as_str));
+            let near = did_you_mean(chosen, self.environments.iter().map(String::as_str));
             mistakes.push(format!("{place}there is no environment `{chosen}`{near}"));
         }
         let effective = apply::apply(&overrides, plan, can_persist, &mut mistakes);

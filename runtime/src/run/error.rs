@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::report::{Phase, Report};
+use crate::names::in_one_line;
 use crate::policy::TimedOut;
 
 /// What went wrong in one factory.
@@ -90,7 +91,7 @@ impl FactoryError {
         if let Some(fallback) = &self.fallback {
             let _ = write!(line, "; its fallback: {}", fallback.line());
         }
-        line.replace('\n', " ")
+        in_one_line(&line)
     }
 }
 
@@ -214,7 +215,7 @@ impl RunError {
     pub fn line(&self) -> String {
         let failures: Vec<_> = self.failures().iter().map(FactoryError::line).collect();
         match failures.is_empty() {
-            true => self.to_string().replace('\n', " "),
+            true => in_one_line(&self.to_string()),
             false => failures.join("; "),
         }
     }

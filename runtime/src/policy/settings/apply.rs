@@ -2,9 +2,10 @@
 
 use super::read::{
     BreakerOverride, FactoryOverride, Named, Overrides, Placed, PolicyOverride, ResourceOverride,
-    RetryOverride, did_you_mean, plain,
+    RetryOverride,
 };
 use super::value::Switch;
+use crate::names::{did_you_mean, plain};
 use crate::plan::{Node, Plan};
 use crate::policy::{Breaker, Effective, EffectivePolicy, OnFailure, Policy, Resource, Retry};
 

@@ -8,6 +8,7 @@ use figment::value::{Dict, Value};
 
 use super::origin::{is_variable, place};
 use super::value::{Switch, at_least_one, duration, factor, range, switch, whole, wrong};
+use crate::names::{did_you_mean, quoted};
 use crate::policy::{OnFailure, RetryOn};
 
 const TOP: &[&str] = &[
@@ -303,35 +304,10 @@ const DURATION: &str = r#"a duration such as "10s""#;
 const LIMIT: &str = r#"a duration such as "10s", or false"#;
 const COUNT: &str = "a whole number of at least 1";
 
-/// `, did you mean `timeout`?` when `word` is near to one of them, else the list of what is there.
-pub(super) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> + Clone) -> String {
-    let wanted = plain(word);
-    let near = there
-        .clone()
-        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((_, candidate)) => format!(", did you mean `{candidate}`?"),
-        None if there.clone().next().is_none() => "; there is none".to_owned(),
-        None => format!("; there are {}", quoted(there)),
-    }
-}
-
-/// A name without case and underscores, as in variables.
-pub(super) fn plain(name: &str) -> String {
-    name.to_lowercase().replace('_', "")
-}
-
 /// Whether the author of this variable, named without its prefix, meant a setting.
 pub(super) fn is_meant(variable: &str) -> bool {
     let key = variable.to_ascii_lowercase();
     key.contains("__") || TOP.iter().any(|setting| strsim::damerau_levenshtein(&key, setting) <= 2)
-}
-
-/// `` `a`, `b` ``
-fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn joined(path: &str, key: &str) -> String {
