@@ -3,6 +3,7 @@
 use super::runner::Options;
 use super::select::Selection;
 use super::shared::Launch;
+use crate::names::did_you_mean;
 use crate::plan::Plan;
 use crate::policy::{Effective, EffectivePolicy, Policy};
 
@@ -62,9 +63,15 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             if selection.is_empty() {
                 mistakes.push("no factory was asked for: say `only`, `up_to` or `from`".to_owned());
             }
-            let selected = selection.resolve(plan);
-            let is_there = |node| options.provided.iter().any(|(provided, _)| *provided == node);
-            mistakes.extend(Selection::missing(plan, &selected, is_there));
+            let is_given = |node| options.provided.iter().any(|(provided, _)| *provided == node);
+            let selected = selection.resolve(plan, is_given);
+            mistakes.extend(selection.nothing_between(plan));
+            mistakes.extend(Selection::missing(plan, &selected, is_given));
+            // Where names are wrong, or nothing is asked for, that says more.
+            if mistakes.is_empty() {
+                let given = options.provided.iter();
+                mistakes.extend(given.filter_map(|(node, _)| Selection::not_taken(plan, &selected, *node)));
+            }
             selected
         }
     };
@@ -114,11 +121,6 @@ fn effective(launch: &Launch, _: &Options) -> Result<Effective, String> {
 }
 
 fn unknown(plan: &Plan, name: &str) -> String {
-    let names = plan.factories.iter().map(|node| &*node.name);
-    let near = names
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let near = near.map(|(_, other)| format!(", did you mean `{other}`?")).unwrap_or_default();
+    let near = did_you_mean(name, plan.factories.iter().map(|node| &*node.name));
     format!("pipeline `{}` has no factory `{name}`{near}", plan.pipeline)
 }

@@ -300,7 +300,8 @@ impl<P: PipelineItem> Runner<P> {
         self.partial().up_to::<F>()
     }
 
-    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies between.
+    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies
+    /// between, without which the run cannot start.
     pub fn from<F: Factory>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
@@ -340,7 +341,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
         self.select(|selection| selection.from.push(position::<P, F>()))
     }
 
-    /// Gives the output of a factory that does not run.
+    /// Gives the output of a factory, which does not run then. Somebody who runs has to take it, or the run cannot start.
     pub fn provide<F: Factory>(mut self, output: F::Output) -> Self
     where
         P: Lists<F>,
