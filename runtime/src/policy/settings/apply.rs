@@ -93,7 +93,8 @@ fn check(says: &FactoryOverride, node: &Node, can_persist: impl Fn() -> bool, mi
         && !can_persist()
     {
         mistakes.push(format!(
-            "{}: the output of factory `{name}` cannot be kept on disk; declare `#[factory(checkpoint)]` on it",
+            "{}: the output of factory `{name}` cannot be kept on disk; derive `serde::Serialize` and \
+             `serde::Deserialize` on its output",
             checkpoint.place
         ));
     }
