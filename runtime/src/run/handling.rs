@@ -5,7 +5,7 @@ use super::select::Selection;
 use super::shared::Launch;
 use crate::names::did_you_mean;
 use crate::plan::Plan;
-use crate::policy::{Effective, EffectivePolicy, Policy};
+use crate::policy::{Effective, EffectivePolicy, Policy, differing};
 
 /// What holds for one factory in one run.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,12 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         mistakes.push(mistake);
         Effective::default()
     });
+    mistakes.extend(differing(plan));
+    if let Some(shared) = &options.resources {
+        let mut resources: Vec<_> = effective.resources.values().collect();
+        resources.sort_unstable_by_key(|resource| resource.name);
+        mistakes.extend(resources.into_iter().filter_map(|resource| shared.claim(resource).err()));
+    }
     options.concurrency = effective.concurrency.or(options.concurrency);
     options.blocking_threads = effective.blocking_threads.or(options.blocking_threads);
     options.deadline = effective.deadline.or(options.deadline);

@@ -13,15 +13,14 @@ mod words;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-static RATES: Resource = Resource::new("rates").at_once(4);
-static TIGHTER: Resource = Resource::new("rates").at_once(3).breaker(5, SECOND);
+static RATES: Resource = Resource::new("rates").at_once(3).breaker(5, SECOND);
 
 static STRICT: Policy =
     Policy { retry: Some(Retry::times(2).factor(3.0)), timeout: Some(SECOND), ..Policy::NONE };
 static OPTIONAL: Policy = Policy { on_failure: OnFailure::Skip, resource: Some(&RATES), ..Policy::NONE };
 static CACHE: Resource = Resource::new("cache");
 static STAND_IN: Policy = Policy { resource: Some(&CACHE), ..Policy::NONE };
-static SHARED: Policy = Policy { resource: Some(&TIGHTER), retry: Some(Retry::times(0)), ..Policy::NONE };
+static SHARED: Policy = Policy { resource: Some(&RATES), retry: Some(Retry::times(0)), ..Policy::NONE };
 
 /// `fetch_rates` says a lot, `CarrierDelays` can be skipped, `load` has a fallback, `plain` says nothing.
 fn plan() -> Plan {
@@ -86,7 +85,7 @@ fn without_settings_it_is_what_the_pipeline_says() {
     );
     assert_eq!(effective.of_factory(2).policy.retry, None, "no times are no retry");
     let resource = effective.resource_of(2).unwrap();
-    assert_eq!(*resource, Resource::new("rates").at_once(3).breaker(5, SECOND), "the tighter of both");
+    assert_eq!(*resource, RATES);
 }
 
 #[test]
@@ -318,13 +317,10 @@ fn values_that_do_not_go_together_are_a_mistake() {
         ["`defaults.total_timeout`: it is for all attempts together, and one may take 1m already"]
     );
 
-    let mut plan = plan();
-    plan.factories.to_mut().drain(2..);
-    let settings: Settings = "resource.rates.breaker.failures = 3".parse().unwrap();
     assert_eq!(
-        mistakes(settings.apply(&plan, |_| false).unwrap_err()),
+        wrong("resource.cache.breaker.failures = 3"),
         [
-            "`resource.rates.breaker`: resource `rates` has no breaker yet, so both `failures` and `open_for` are needed"
+            "`resource.cache.breaker`: resource `cache` has no breaker yet, so both `failures` and `open_for` are needed"
         ]
     );
 }
