@@ -55,6 +55,7 @@ pub(crate) use effective::differing;
 pub use effective::{Effective, EffectivePolicy};
 pub(crate) use mark::unmark;
 pub use mark::{Classify, find, permanent, transient};
+pub(crate) use resource::roughly;
 pub use resource::{CircuitOpen, Permit, ResourceReport, Resources};
 #[cfg(feature = "config")]
 pub use settings::{Settings, SettingsError};

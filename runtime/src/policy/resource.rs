@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use humantime::format_duration;
+use humantime::{FormattedDuration, format_duration};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -28,14 +28,16 @@ fn rest(retry_after: Duration) -> String {
     if retry_after.is_zero() {
         return " until the attempt that is under way has succeeded".to_owned();
     }
-    // Nobody reads nanoseconds, nor milliseconds after seconds.
-    let whole =
-        |unit: Duration| retry_after.as_nanos().div_ceil(unit.as_nanos()).try_into().unwrap_or(u64::MAX);
-    let rest = match retry_after < Duration::from_secs(10) {
+    format!(" for another {}", roughly(retry_after))
+}
+
+/// A duration for people: nobody reads nanoseconds, nor milliseconds after seconds.
+pub(crate) fn roughly(duration: Duration) -> FormattedDuration {
+    let whole = |unit: Duration| duration.as_nanos().div_ceil(unit.as_nanos()).try_into().unwrap_or(u64::MAX);
+    format_duration(match duration < Duration::from_secs(10) {
         true => Duration::from_millis(whole(Duration::from_millis(1))),
         false => Duration::from_secs(whole(Duration::from_secs(1))),
-    };
-    format!(" for another {}", format_duration(rest))
+    })
 }
 
 /// The resources that runs use: who is there, who waits, and whether a breaker is open.

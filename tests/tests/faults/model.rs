@@ -143,7 +143,8 @@ enum End {
 
 fn phase_of(point: Point) -> Phase {
     match point {
-        Point::Load | Point::Clone | Point::When => Phase::Assemble,
+        Point::Load | Point::Clone => Phase::Assemble,
+        Point::When => Phase::Condition,
         Point::Read => Phase::Read,
         Point::Process => Phase::Process,
         Point::Stage | Point::Write => Phase::Write,
