@@ -285,7 +285,7 @@ impl<P: PipelineItem> Runner<P> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn only<F: Factory>(self) -> Runner<Partial<P>>
+    pub fn only<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
@@ -293,7 +293,7 @@ impl<P: PipelineItem> Runner<P> {
     }
 
     /// Runs this factory and all that it needs.
-    pub fn up_to<F: Factory>(self) -> Runner<Partial<P>>
+    pub fn up_to<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
@@ -302,7 +302,7 @@ impl<P: PipelineItem> Runner<P> {
 
     /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies
     /// between, without which the run cannot start.
-    pub fn from<F: Factory>(self) -> Runner<Partial<P>>
+    pub fn from<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
@@ -318,7 +318,7 @@ impl<P: PipelineItem> Runner<P> {
 
 impl<P: PipelineItem> Runner<Partial<P>> {
     /// Runs this factory, too.
-    pub fn only<F: Factory>(self) -> Self
+    pub fn only<F>(self) -> Self
     where
         P: Lists<F>,
     {
@@ -326,7 +326,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     }
 
     /// Runs this factory and all that it needs, too.
-    pub fn up_to<F: Factory>(self) -> Self
+    pub fn up_to<F>(self) -> Self
     where
         P: Lists<F>,
     {
@@ -334,7 +334,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     }
 
     /// Runs this factory and all that needs its output, too; together with [`up_to`](Runner::up_to), what lies between.
-    pub fn from<F: Factory>(self) -> Self
+    pub fn from<F>(self) -> Self
     where
         P: Lists<F>,
     {
