@@ -52,9 +52,9 @@ use crate::run::{BoxFuture, Inbox, Step};
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "factory `{Self}` does not say what it does: `impl Factory for {Self}` is missing",
-    label = "declared by `#[factory]`, but does nothing yet",
-    note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
+    message = "`{Self}` is not a factory: `impl Factory for {Self}` is missing",
+    label = "does not say what it does",
+    note = "name a factory; or, if this is to be one, put `#[factory]` on it and write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
 )]
 pub trait Factory: FactoryItem + Send + 'static {
     /// Gets what is needed from outside. Does nothing unless overridden.

@@ -76,6 +76,7 @@ pub mod factory;
 pub mod inspect;
 #[cfg(feature = "optimize")]
 pub mod optimize;
+mod names;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;

@@ -51,9 +51,11 @@ use crate::Error;
 pub use backoff::Waits;
 pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
+pub(crate) use effective::differing;
 pub use effective::{Effective, EffectivePolicy};
 pub(crate) use mark::unmark;
 pub use mark::{Classify, find, permanent, transient};
+pub(crate) use resource::roughly;
 pub use resource::{CircuitOpen, Permit, ResourceReport, Resources};
 #[cfg(feature = "config")]
 pub use settings::{Settings, SettingsError};
@@ -271,7 +273,8 @@ pub enum OnFailure {
 
 /// Something outside of the program that several factories depend on: a service, a database, a disk.
 ///
-/// All factories with the same resource share its bounds. It is a constant, named in `#[factory(resource = …)]`.
+/// All factories with the same resource share its bounds. It is a constant, named in `#[factory(resource = …)]`. Resources
+/// of the same name are one, so a run in which their bounds differ cannot start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -309,14 +312,31 @@ impl Resource {
         Self { name, at_once: None, breaker: None }
     }
 
-    /// At most so many attempts use it at once.
+    /// At most so many attempts use it at once; at least one. None does not compile where it is a constant or a `static`.
+    ///
+    /// # Panics
+    /// When nobody could use it.
+    #[track_caller]
     pub const fn at_once(mut self, attempts: u32) -> Self {
+        assert!(
+            attempts > 0,
+            "`at_once(0)` lets nobody use the resource: write `at_once(1)` for one at a time, or leave it out for any number"
+        );
         self.at_once = Some(attempts);
         self
     }
 
-    /// After so many transient failures in a row, nobody is let through for so long. Then one is; if it succeeds, all are.
+    /// After so many transient failures in a row, at least one, nobody is let through for so long. Then one is; if it
+    /// succeeds, all are. No failure does not compile where it is a constant or a `static`.
+    ///
+    /// # Panics
+    /// When it would open after no failure.
+    #[track_caller]
     pub const fn breaker(mut self, failures: u32, open_for: Duration) -> Self {
+        assert!(
+            failures > 0,
+            "`breaker(0, …)` opens after no failure at all: write `breaker(1, …)` to open it after the first, or leave it out"
+        );
         self.breaker = Some(Breaker { failures, open_for });
         self
     }

@@ -27,7 +27,7 @@
 //! timeout = "15m"
 //! ```
 //!
-//! `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`.
+//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`.
 //!
 //! # Who goes before whom
 //!
@@ -50,7 +50,8 @@
 //!
 //! Two underscores stand for the dot. Factories and resources are found regardless of case and underscores:
 //! `CARRIER_DELAYS` is `CarrierDelays`. Other programs may use variables that begin with `SETL_`; only those are looked at
-//! that have two underscores, or are within two letters of a setting.
+//! that have two underscores, begin with `SETL_FACTORY_`, `SETL_RESOURCE_` or `SETL_DEFAULTS_`, or are within two letters of
+//! a setting.
 
 mod apply;
 mod origin;
@@ -58,6 +59,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -68,6 +70,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Source};
 
 use super::Effective;
+use crate::names::did_you_mean;
 use crate::plan::Plan;
 use origin::Given;
 use read::{Overrides, Reader};
@@ -200,7 +203,7 @@ impl Settings {
             let Some(key) = name.strip_prefix("SETL_") else { continue };
             if key == "ENV" {
                 self.of_variable = Some(value).filter(|name| !name.is_empty());
-            } else if read::is_meant(key) {
+            } else if variables::is_meant(key) {
                 // Each is a source of its own, so that mistakes name it.
                 self.figment = self.figment.merge(Given::variable(&name, key, &value));
             }
@@ -233,7 +236,7 @@ impl Settings {
             && !self.environments.iter().any(|known| known.eq_ignore_ascii_case(chosen))
         {
             let place = if self.environment.is_none() { "environment variable `SETL_ENV`: " } else { "" };
-            let near = read::did_you_mean(chosen, self.environments.iter().map(String::as_str));
+            let near = did_you_mean(chosen, self.environments.iter().map(String::as_str));
             mistakes.push(format!("{place}there is no environment `{chosen}`{near}"));
         }
         let effective = apply::apply(&overrides, plan, can_persist, &mut mistakes);

@@ -227,7 +227,13 @@ fn advance(
     cx: &mut TaskContext<'_>,
 ) -> Poll<Option<Took>> {
     enter(Owner { node, attempt: 1 });
-    let failed = |cause| Failure { phase: shared.phases[node].get(), cause, attempts: 1, fallback: None };
+    let failed = |cause| Failure {
+        phase: shared.phases[node].get(),
+        cause,
+        attempts: 1,
+        no_time: None,
+        fallback: None,
+    };
     // What it gives is large, and is not moved once more than it must be.
     match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
         Ok(Poll::Ready(Ok(mut completed))) => {

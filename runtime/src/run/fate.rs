@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::step::{Besides, Completed, Failure};
 use super::sync::held;
 use crate::plan::{Delivery, Source};
-use crate::policy::{Transience, unmark};
+use crate::policy::{Policy, Transience, unmark};
 
 impl Shared {
     /// Whether a factory is to begin at all; if not, says what has become of it.
@@ -148,12 +148,15 @@ impl Shared {
 
     /// A failure, with all the names that belong to it.
     pub(crate) fn error_of(&self, node: usize, failure: Failure) -> FactoryError {
-        let Failure { phase, cause, attempts, fallback } = failure;
+        let Failure { phase, cause, attempts, no_time, fallback } = failure;
         let factory = &self.plan.factories[node];
+        let says = |policy: &Policy| policy.or(&self.plan.defaults).retry.is_some();
         let fallback = fallback.map(|(name, failure)| {
+            let says_of_retries = factory.fallback.as_ref().is_some_and(|fallback| says(fallback.policy));
             let error = self.error_of(node, *failure);
-            Box::new(FactoryError { factory: name.to_owned(), ..error })
+            Box::new(FactoryError { factory: name.to_owned(), says_of_retries, ..error })
         });
+        let by_settings = self.handling.get(node).is_some_and(|handling| handling.policy.retry.is_some());
         let transient = self.class_of(&cause) == Transience::Transient;
         let cause = match cause {
             Cause::Error(error) => Cause::Error(unmark(error)),
@@ -168,6 +171,8 @@ impl Shared {
             cause,
             transient,
             fallback,
+            says_of_retries: by_settings || says(factory.policy),
+            no_time,
         }
     }
 

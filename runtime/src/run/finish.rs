@@ -78,7 +78,7 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
 fn failure(shared: &Shared, owner: Option<Owner>, cause: Cause) -> FactoryError {
     let node = owner.map_or(0, |owner| owner.node);
     let attempts = owner.map_or(1, |owner| owner.attempt);
-    shared.error_of(node, Failure { phase: Phase::Commit, cause, attempts, fallback: None })
+    shared.error_of(node, Failure { phase: Phase::Commit, cause, attempts, no_time: None, fallback: None })
 }
 
 /// Discards what was staged, and undoes in reverse order what factories did outside of the transaction.
@@ -92,7 +92,8 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
         let forgotten = shared.pool.run(move || super::resume::forget_undone(&of_run, node)).await;
         let forgotten = forgotten.and_then(Result::err).map(Cause::Error);
         if let Some(cause) = undone(shared, node, undo).await.or(forgotten) {
-            let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
+            let failure =
+                Failure { phase: Phase::Rollback, cause, attempts: 1, no_time: None, fallback: None };
             failures.push(shared.error_of(node, failure));
         }
     }
@@ -105,7 +106,8 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
             None => Vec::new(),
         };
         for cause in causes {
-            let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
+            let failure =
+                Failure { phase: Phase::Rollback, cause, attempts: 1, no_time: None, fallback: None };
             failures.push(shared.error_of(0, failure));
         }
     }

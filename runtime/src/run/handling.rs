@@ -3,8 +3,9 @@
 use super::runner::Options;
 use super::select::Selection;
 use super::shared::Launch;
+use crate::names::did_you_mean;
 use crate::plan::Plan;
-use crate::policy::{Effective, EffectivePolicy, Policy};
+use crate::policy::{Effective, EffectivePolicy, Policy, differing};
 
 /// What holds for one factory in one run.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,12 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         mistakes.push(mistake);
         Effective::default()
     });
+    mistakes.extend(differing(plan));
+    if let Some(shared) = &options.resources {
+        let mut resources: Vec<_> = effective.resources.values().collect();
+        resources.sort_unstable_by_key(|resource| resource.name);
+        mistakes.extend(resources.into_iter().filter_map(|resource| shared.claim(resource).err()));
+    }
     options.concurrency = effective.concurrency.or(options.concurrency);
     options.blocking_threads = effective.blocking_threads.or(options.blocking_threads);
     options.deadline = effective.deadline.or(options.deadline);
@@ -62,9 +69,15 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             if selection.is_empty() {
                 mistakes.push("no factory was asked for: say `only`, `up_to` or `from`".to_owned());
             }
-            let selected = selection.resolve(plan);
-            let is_there = |node| options.provided.iter().any(|(provided, _)| *provided == node);
-            mistakes.extend(Selection::missing(plan, &selected, is_there));
+            let is_given = |node| options.provided.iter().any(|(provided, _)| *provided == node);
+            let selected = selection.resolve(plan, is_given);
+            mistakes.extend(selection.nothing_between(plan));
+            mistakes.extend(Selection::missing(plan, &selected, is_given));
+            // Where names are wrong, or nothing is asked for, that says more.
+            if mistakes.is_empty() {
+                let given = options.provided.iter();
+                mistakes.extend(given.filter_map(|(node, _)| Selection::not_taken(plan, &selected, *node)));
+            }
             selected
         }
     };
@@ -114,11 +127,6 @@ fn effective(launch: &Launch, _: &Options) -> Result<Effective, String> {
 }
 
 fn unknown(plan: &Plan, name: &str) -> String {
-    let names = plan.factories.iter().map(|node| &*node.name);
-    let near = names
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let near = near.map(|(_, other)| format!(", did you mean `{other}`?")).unwrap_or_default();
+    let near = did_you_mean(name, plan.factories.iter().map(|node| &*node.name));
     format!("pipeline `{}` has no factory `{name}`{near}", plan.pipeline)
 }

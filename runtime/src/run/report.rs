@@ -18,8 +18,10 @@ use crate::policy::ResourceReport;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// It gets its deliveries, and finds out whether it is to run.
+    /// It gets its deliveries.
     Assemble,
+    /// It finds out whether it is to run: `when = …`.
+    Condition,
     /// It reads.
     Read,
     /// It computes its output.
@@ -34,8 +36,9 @@ pub enum Phase {
     Rollback,
 }
 
-const PHASES: [Phase; 7] = [
+const PHASES: [Phase; 8] = [
     Phase::Assemble,
+    Phase::Condition,
     Phase::Read,
     Phase::Process,
     Phase::Write,
@@ -48,6 +51,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Phase::Assemble => "assemble",
+            Phase::Condition => "condition",
             Phase::Read => "read",
             Phase::Process => "process",
             Phase::Write => "write",

@@ -15,7 +15,7 @@ use crate::Result;
 use crate::checkpoint::{
     Ended, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory, with_fallback,
 };
-use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction};
+use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
 
 /// The attempt that stands for those of earlier runs.
 pub(super) const EARLIER: u32 = 0;
@@ -67,12 +67,22 @@ pub(super) fn open(
         check: |kept| {
             let kept =
                 serde_json::from_value::<KeptWrite>(kept.clone()).map_err(|error| error.to_string())?;
-            kept.reopen().map(drop).map_err(|error| format!("{error:#}"))
+            kept.reopen().map(drop).map_err(|error| not_used(&error))
         },
         discard: |kept| serde_json::from_value::<KeptWrite>(kept.clone())?.discard(),
     };
     let setup = Setup { plan: plan.clone(), factories, inputs, resume: options.resume, kept };
     Ok(Some(Box::new(Session::open(setup, store)?)))
+}
+
+/// Why a kept write cannot become part of this run. What others are told to do about that, this run does.
+fn not_used(error: &crate::Error) -> String {
+    match error.downcast_ref() {
+        Some(WriteError::Changed { target }) => {
+            format!("{target} has been changed by somebody else since the rows for it were made")
+        }
+        _ => format!("{error:#}"),
+    }
 }
 
 /// What becomes of a factory of which checkpoints may decide: none if it runs.

@@ -312,7 +312,7 @@ impl<P: PipelineItem> Runner<P> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn only<F: Factory>(self) -> Runner<Partial<P>>
+    pub fn only<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
@@ -320,15 +320,16 @@ impl<P: PipelineItem> Runner<P> {
     }
 
     /// Runs this factory and all that it needs.
-    pub fn up_to<F: Factory>(self) -> Runner<Partial<P>>
+    pub fn up_to<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
         self.partial().up_to::<F>()
     }
 
-    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies between.
-    pub fn from<F: Factory>(self) -> Runner<Partial<P>>
+    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies
+    /// between, without which the run cannot start.
+    pub fn from<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
@@ -344,7 +345,7 @@ impl<P: PipelineItem> Runner<P> {
 
 impl<P: PipelineItem> Runner<Partial<P>> {
     /// Runs this factory, too.
-    pub fn only<F: Factory>(self) -> Self
+    pub fn only<F>(self) -> Self
     where
         P: Lists<F>,
     {
@@ -352,7 +353,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     }
 
     /// Runs this factory and all that it needs, too.
-    pub fn up_to<F: Factory>(self) -> Self
+    pub fn up_to<F>(self) -> Self
     where
         P: Lists<F>,
     {
@@ -360,14 +361,14 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     }
 
     /// Runs this factory and all that needs its output, too; together with [`up_to`](Runner::up_to), what lies between.
-    pub fn from<F: Factory>(self) -> Self
+    pub fn from<F>(self) -> Self
     where
         P: Lists<F>,
     {
         self.select(|selection| selection.from.push(position::<P, F>()))
     }
 
-    /// Gives the output of a factory that does not run.
+    /// Gives the output of a factory, which does not run then. Somebody who runs has to take it, or the run cannot start.
     pub fn provide<F: Factory>(mut self, output: F::Output) -> Self
     where
         P: Lists<F>,

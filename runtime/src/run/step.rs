@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::current::Current;
-use super::error::Cause;
+use super::error::{Cause, NoTime};
 use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
 use super::slot::{Untyped, by_value};
@@ -85,6 +85,8 @@ pub(crate) struct Failure {
     pub(crate) cause: Cause,
     /// Attempts that were made.
     pub(crate) attempts: u32,
+    /// Why it was not tried again, if there was no time for it.
+    pub(crate) no_time: Option<NoTime>,
     /// How the factory failed that stood in for it.
     pub(crate) fallback: Option<(&'static str, Box<Failure>)>,
 }
@@ -220,8 +222,12 @@ fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
     let deliveries = F::receive(&mut inbox)?;
     // All is taken.
     std::mem::forget(inbox);
-    if F::POLICY.conditional && !F::is_due(&deliveries)? {
-        return Err(Unfinished::Skipped(None));
+    if F::POLICY.conditional {
+        job.shared.phases[job.node].set(Phase::Condition);
+        if !F::is_due(&deliveries)? {
+            return Err(Unfinished::Skipped(None));
+        }
+        job.shared.phases[job.node].set(Phase::Assemble);
     }
     Ok(F::assemble(deliveries))
 }

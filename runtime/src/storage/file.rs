@@ -79,7 +79,7 @@ impl Place {
         fs::create_dir_all(directory).map_err(|source| DataError::Io {
             action: "create the directory",
             path: directory.to_owned(),
-            source,
+            source: in_the_way(directory, source),
         })
     }
 
@@ -95,7 +95,12 @@ impl Place {
             }
             Err(_) => format!(": there is no directory {}", directory.display()),
         };
-        DataError::NoFile { format: self.format, path: self.path.clone(), hint }
+        // Where it was looked for depends on where the program was started.
+        let inside = match std::env::current_dir() {
+            Ok(current) if self.path.is_relative() => format!(" in {}", current.display()),
+            _ => String::new(),
+        };
+        DataError::NoFile { format: self.format, path: self.path.clone(), hint: inside + &hint }
     }
 
     pub(super) fn bad(&self, reason: impl Into<String>) -> DataError {
@@ -230,6 +235,19 @@ impl Place {
             max_rows_per_file: IdxSize::try_from(parts.rows_per_file).unwrap_or(IdxSize::MAX),
             approximate_bytes_per_file: 0,
         })
+    }
+}
+
+/// Why a directory cannot be made, with what is in its place or in that of one above it.
+fn in_the_way(directory: &Path, error: io::Error) -> io::Error {
+    let there = directory.ancestors().find(|path| fs::symlink_metadata(path).is_ok());
+    match there {
+        Some(path) if !path.is_dir() => {
+            let it = if path == directory { "it".to_owned() } else { path.display().to_string() };
+            let what = if path.is_file() { "a file" } else { "no directory" };
+            io::Error::new(error.kind(), format!("{error}: {it} is {what}"))
+        }
+        _ => error,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::read::{
     BreakerOverride, FactoryOverride, Named, Overrides, Placed, PolicyOverride, ResourceOverride,
-    RetryOverride, did_you_mean, plain,
+    RetryOverride,
 };
 use super::value::Switch;
+use crate::names::{did_you_mean, plain};
 use crate::plan::{Node, Plan};
 use crate::policy::{Breaker, Effective, EffectivePolicy, OnFailure, Policy, Resource, Retry};
 
@@ -92,7 +93,8 @@ fn check(says: &FactoryOverride, node: &Node, can_persist: impl Fn() -> bool, mi
         && !can_persist()
     {
         mistakes.push(format!(
-            "{}: the output of factory `{name}` cannot be kept on disk; declare `#[factory(checkpoint)]` on it",
+            "{}: the output of factory `{name}` cannot be kept on disk; derive `serde::Serialize` and \
+             `serde::Deserialize` on its output",
             checkpoint.place
         ));
     }

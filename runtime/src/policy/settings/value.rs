@@ -42,10 +42,25 @@ pub(super) fn duration(value: &Value) -> Option<Duration> {
     (!duration.is_zero() && Instant::now().checked_add(duration).is_some()).then_some(duration)
 }
 
+/// The first wait and the longest; one duration stands for both, as in the attribute.
 pub(super) fn range(value: &Value) -> Option<(Duration, Duration)> {
-    let (from, to) = value.as_str()?.split_once("..")?;
+    ends(value).filter(|(from, to)| from <= to)
+}
+
+fn ends(value: &Value) -> Option<(Duration, Duration)> {
+    let text = value.as_str()?;
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
     let read = |text: &str| humantime::parse_duration(text.trim()).ok();
-    Some((read(from)?, read(to)?)).filter(|(from, to)| from <= to)
+    Some((read(from)?, read(to)?))
+}
+
+/// What is wrong with a duration that is one, or with two that are.
+pub(super) fn not_in_time(value: &Value) -> Option<&'static str> {
+    let (from, to) = ends(value)?;
+    if from > to {
+        return Some("the first must not be longer than the second");
+    }
+    to.is_zero().then_some("it leaves no time at all")
 }
 
 fn integer(value: &Value) -> Option<i128> {
