@@ -74,9 +74,9 @@ pub mod dataset;
 pub mod delivery;
 pub mod factory;
 pub mod inspect;
+mod names;
 #[cfg(feature = "optimize")]
 pub mod optimize;
-mod names;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;
