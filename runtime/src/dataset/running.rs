@@ -45,7 +45,7 @@ pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
     #[cfg(feature = "optimize")]
     let frame = match gathered(frame).await {
         Ok(answer) => return answer,
-        Err(frame) => frame,
+        Err(frame) => *frame,
     };
     crate::run::blocking(move || here(frame)).await
 }
@@ -55,7 +55,7 @@ pub(crate) fn collected_blocking(frame: LazyFrame) -> Result<DataFrame, Fault> {
     #[cfg(feature = "optimize")]
     let frame = match gathered_blocking(frame) {
         Ok(answer) => return answer,
-        Err(frame) => frame,
+        Err(frame) => *frame,
     };
     here(frame)
 }

@@ -7,12 +7,14 @@
 //! | one quantity as a function of a size | [`Model`] |
 //! | the makespan of a plan, from the time of each factory | [`simulate()`] |
 //! | which of several ways to run it | [`choose`] |
+//! | learning from runs, and what came of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
 //! | what the optimiser may do | [`Optimizer`], [`Pass`] |
 //! | what has become slower than it was | [`Drift`] |
 
 pub mod choice;
 pub mod drift;
 pub mod history;
+mod learning;
 pub mod model;
 mod optimizer;
 pub mod predict;
@@ -23,6 +25,7 @@ pub mod simulate;
 pub use choice::{Decision, choose};
 pub use drift::Drift;
 pub use history::{FactoryRecord, History, HistoryError, RunRecord, SubplanRecord};
+pub use learning::Learning;
 pub use model::{Basis, Estimate, Interval, Model};
 pub use optimizer::{Optimizer, Pass};
 pub use predict::{Comparison, Prediction, Predictor, Sizes};

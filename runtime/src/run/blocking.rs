@@ -76,6 +76,20 @@ pub(super) fn is_inside() -> bool {
     INSIDE.get()
 }
 
+/// Lets work be done on another thread as it would be on this one.
+#[cfg(feature = "polars")]
+pub(crate) fn moved<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    let (current, inside) = (Current::get(), INSIDE.get());
+    move || {
+        INSIDE.set(inside);
+        let _reset = Reset;
+        match current {
+            Some(current) => current.scope(work),
+            None => work(),
+        }
+    }
+}
+
 struct Reset;
 
 impl Drop for Reset {

@@ -22,6 +22,8 @@ use crate::optimize::{Optimizer, Pass};
 /// The queries of a run that wait.
 pub(crate) struct Gather {
     optimizer: Optimizer,
+    /// That of the run: who waits may be on a thread that belongs to none.
+    runtime: Handle,
     state: Mutex<State>,
     /// Where batches are run: the run does not end before they are.
     pool: BlockingPool,
@@ -56,10 +58,9 @@ struct Waiting {
 impl Gather {
     /// None where each query is run by itself.
     pub(super) fn of(optimizer: &Optimizer) -> Option<Box<Self>> {
-        optimizer.has(Pass::Gather).then(|| {
-            let pool = BlockingPool::new(Some(1));
-            Box::new(Self { optimizer: optimizer.clone(), state: Mutex::default(), pool })
-        })
+        let runtime = Handle::try_current().ok().filter(|_| optimizer.has(Pass::Gather))?;
+        let pool = BlockingPool::new(Some(1));
+        Some(Box::new(Self { optimizer: optimizer.clone(), runtime, state: Mutex::default(), pool }))
     }
 
     /// Waits until no batch is run any more.
@@ -75,10 +76,10 @@ impl Gather {
 
 /// Runs a query of the factory that this thread works for, together with those of other factories of its run; gives it back
 /// where there is no such run, or its optimiser leaves queries alone.
-pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Query> {
-    let Some(current) = Current::get() else { return Err(query) };
+pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
+    let Some(current) = Current::get() else { return Err(Box::new(query)) };
     if current.shared.gather.is_none() || current.shared.is_stopped() {
-        return Err(query);
+        return Err(Box::new(query));
     }
     let shared = Arc::clone(&current.shared);
     let mut ticket = enter(&current, query);
@@ -90,23 +91,32 @@ pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Quer
 }
 
 /// As [`gathered`], on a thread for blocking work, which waits.
-pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, Query> {
+pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
     if !super::blocking::is_inside() {
-        return Err(query);
+        return Err(Box::new(query));
     }
-    let (Some(current), Ok(runtime)) = (Current::get(), Handle::try_current()) else { return Err(query) };
+    let Some(current) = Current::get() else { return Err(Box::new(query)) };
     let shared = Arc::clone(&current.shared);
-    let Some(gather) = shared.gather.as_ref().filter(|_| !shared.is_stopped()) else { return Err(query) };
+    let Some(gather) = shared.gather.as_ref().filter(|_| !shared.is_stopped()) else {
+        return Err(Box::new(query));
+    };
     let mut ticket = enter(&current, query);
     held(gather.state.lock()).threads += 1;
     settle(&shared, current.owner.node, true);
-    let answer = runtime.block_on(async {
-        tokio::select! {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let cancel = shared.cancel.clone();
+    // This thread may be one that the runtime polls a factory on, where nothing else can be waited for.
+    gather.runtime.spawn(async move {
+        let answer = tokio::select! {
             biased;
             answer = ticket.answer() => answer,
-            () = shared.cancel.cancelled() => Err(Fault::Ended),
-        }
+            () = cancel.cancelled() => Err(Fault::Ended),
+        };
+        drop(ticket);
+        // It waits for as long as it takes.
+        let _ = sender.send(answer);
     });
+    let answer = receiver.recv().unwrap_or(Err(Fault::Ended));
     held(gather.state.lock()).threads -= 1;
     Ok(answer)
 }
@@ -134,7 +144,8 @@ fn enter(current: &Current, query: Query) -> Ticket {
 
 /// Runs a batch when this time is over, if it has not been run before.
 fn run_after(shared: Arc<Shared>, batch: u64, longest: Duration) {
-    tokio::spawn(async move {
+    let Some(runtime) = shared.gather.as_ref().map(|gather| gather.runtime.clone()) else { return };
+    runtime.spawn(async move {
         tokio::time::sleep(longest).await;
         let is_there = shared.gather.as_ref().is_some_and(|gather| held(gather.state.lock()).batch == batch);
         if is_there {
@@ -172,8 +183,9 @@ pub(super) fn run_batch(shared: &Arc<Shared>) {
         // Who waits learns that nobody answers.
         return;
     }
+    let runtime = gather.runtime.clone();
     let shared = Arc::clone(shared);
-    tokio::spawn(async move {
+    runtime.spawn(async move {
         let Some(gather) = &shared.gather else { return };
         let of_run = Arc::clone(&shared);
         gather.pool.run(move || answer(&of_run, batch)).await;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
+#[cfg(feature = "optimize")]
+use super::learn::Learned;
 use super::shared::Shared;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;
@@ -255,6 +257,8 @@ pub struct Report {
     resources: Vec<ResourceReport>,
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) explained: Vec<Explained>,
+    #[cfg(feature = "optimize")]
+    pub(crate) learned: Option<Box<Learned>>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
     entries: OnceLock<Vec<Entry>>,
 }
@@ -270,6 +274,8 @@ impl Report {
             committed: Vec::new(),
             kept_going: false,
             resources: shared.resource_reports(),
+            #[cfg(feature = "optimize")]
+            learned: None,
             #[cfg(all(feature = "polars", feature = "optimize"))]
             explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
             entries: OnceLock::new(),
@@ -350,6 +356,12 @@ impl Report {
     /// What became of the [resources](crate::policy::Resource) that factories share.
     pub fn resources(&self) -> &[ResourceReport] {
         &self.resources
+    }
+
+    /// What was predicted of this run, and how that went, if it was to [learn](crate::Runner::learn).
+    #[cfg(feature = "optimize")]
+    pub fn learned(&self) -> Option<&Learned> {
+        self.learned.as_deref()
     }
 
     /// The queries that were run together, in the order in which they were, and what they shared.
@@ -479,6 +491,19 @@ impl fmt::Display for Report {
         }
         for resource in &self.resources {
             write!(f, "\n{resource}")?;
+        }
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        {
+            let parts: usize = self.explained.iter().map(|queries| queries.shared.len()).sum();
+            let queries: usize = self.explained.iter().map(|queries| queries.factories.len()).sum();
+            if parts > 0 {
+                let parts = if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") };
+                write!(f, "\n{queries} queries share {parts}, which were computed once")?;
+            }
+        }
+        #[cfg(feature = "optimize")]
+        if let Some(learned) = &self.learned {
+            write!(f, "\n{learned}")?;
         }
         Ok(())
     }

@@ -13,13 +13,15 @@ use uuid::Uuid;
 use super::course;
 use super::error::RunError;
 use super::event::{Event, Observer};
+#[cfg(feature = "optimize")]
+use super::learn::Before;
 use super::outcome::{Outcome, Partial, Run};
 use super::select::Selection;
 use super::shared::{Launch, Replacement, Steps};
 use crate::checkpoint::Session;
 use crate::factory::Factory;
 #[cfg(feature = "optimize")]
-use crate::optimize::Optimizer;
+use crate::optimize::{Learning, Optimizer};
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -50,6 +52,11 @@ pub(crate) struct Options {
     pub(crate) checkpoint_all: bool,
     #[cfg(feature = "optimize")]
     pub(crate) optimizer: Optimizer,
+    #[cfg(feature = "optimize")]
+    pub(crate) learning: Option<Box<Learning>>,
+    /// What is known before the run begins.
+    #[cfg(feature = "optimize")]
+    pub(crate) learned: Option<Box<Before>>,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
     pub(crate) session: Option<Box<Session>>,
@@ -61,6 +68,23 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether the history of the pipeline is to be opened.
+    pub(super) fn learns(&self) -> bool {
+        #[cfg(feature = "optimize")]
+        return self.learning.is_some();
+        #[cfg(not(feature = "optimize"))]
+        false
+    }
+
+    /// Which factories are to start first; empty if it does not matter.
+    pub(super) fn priorities(&self) -> Vec<f64> {
+        #[cfg(feature = "optimize")]
+        if let Some(before) = &self.learned {
+            return before.priorities();
+        }
+        Vec::new()
+    }
+
     /// Whether nothing is said that bears on single factories.
     pub(crate) fn says_nothing(&self) -> bool {
         #[cfg(feature = "config")]
@@ -259,6 +283,13 @@ impl<P> Runner<P> {
     #[cfg(feature = "optimize")]
     pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
         self.options.optimizer = optimizer;
+        self
+    }
+
+    /// Records what this run costs, and predicts it from earlier ones. Factories on which more depends are started first.
+    #[cfg(feature = "optimize")]
+    pub fn learn(mut self, learning: Learning) -> Self {
+        self.options.learning = Some(Box::new(learning));
         self
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Schedule {
     at_once: Option<usize>,
     /// As many drivers are called at once, at most: there are no more threads to drive them.
     threads: usize,
+    /// Of each node, how much it matters that it starts soon; empty if that is not known.
+    priorities: Box<[f64]>,
     /// Nodes that have not finished.
     left: AtomicU32,
     queue: Mutex<Queue>,
@@ -57,9 +59,16 @@ impl Schedule {
             stopped: AtomicBool::new(false),
             at_once: at_once.map(|at_once| at_once.max(1)),
             threads: threads.max(1),
+            priorities: Box::default(),
             left: AtomicU32::new(plan.waits.len() as u32),
             queue: Mutex::new(queue),
         }
+    }
+
+    /// Hands out first what has the highest priority; gates, which have none, come before.
+    pub(crate) fn by(mut self, priorities: Vec<f64>) -> Self {
+        self.priorities = priorities.into();
+        self
     }
 
     /// What the first driver does, which nobody called.
@@ -95,8 +104,9 @@ impl Schedule {
         // The last to count down sees all that the others did before: hence acquire and release.
         let mut ready =
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
-        // What a node delivers is best taken where it is still in the cache; under a bound, all wait their turn.
-        let own = if self.at_once.is_none() { ready.next() } else { None };
+        // What a node delivers is best taken where it is still in the cache; under a bound or priorities, all wait their turn.
+        let in_turn = self.at_once.is_some() || !self.priorities.is_empty();
+        let own = if in_turn { None } else { ready.next() };
         let another = ready.next();
         // Whoever sees the last node counted sees all that was done before: acquire and release again.
         let over = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
@@ -144,7 +154,16 @@ impl Schedule {
         if self.at_once.is_some_and(|at_once| queue.running >= at_once) {
             return None;
         }
-        let node = queue.ready.pop_front()?;
+        let node = match self.priorities.is_empty() {
+            true => queue.ready.pop_front()?,
+            false => {
+                let of = |node: u32| self.priorities.get(node as usize).copied().unwrap_or(f64::INFINITY);
+                // Of those that matter alike, the one that has waited longest.
+                let ready = queue.ready.iter().enumerate().rev();
+                let (at, _) = ready.max_by(|(_, a), (_, b)| of(**a).total_cmp(&of(**b)))?;
+                queue.ready.remove(at)?
+            }
+        };
         queue.running += 1;
         Some(node)
     }

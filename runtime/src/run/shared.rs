@@ -71,6 +71,9 @@ pub struct Shared {
     /// The queries that its factories wait for, unless each is run by itself.
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) gather: Option<Box<super::gather::Gather>>,
+    /// What is known of it from earlier runs, if it is to learn from them.
+    #[cfg(feature = "optimize")]
+    pub(super) learning: Option<Box<super::learn::Before>>,
     /// What is kept of this run for a later one, and taken from an earlier.
     pub(crate) session: Option<Box<Session>>,
     /// Whether the run was asked for some factories only.
@@ -171,7 +174,7 @@ impl Shared {
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let cancel = options.cancel.take();
         Self {
-            schedule: Box::new(Schedule::new(&plan, options.concurrency, threads)),
+            schedule: Box::new(Schedule::new(&plan, options.concurrency, threads).by(options.priorities())),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
             phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
             plan,
@@ -179,6 +182,8 @@ impl Shared {
             run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
             #[cfg(all(feature = "polars", feature = "optimize"))]
             gather: super::gather::Gather::of(&options.optimizer),
+            #[cfg(feature = "optimize")]
+            learning: options.learned.take(),
             session: options.session.take(),
             is_partial: options.is_partial,
             started: Instant::now(),

@@ -8,3 +8,4 @@ mod round_trips;
 mod rows;
 mod runs;
 mod scratch;
+mod together;

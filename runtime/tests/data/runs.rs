@@ -235,7 +235,7 @@ struct Append {
 
 impl Factory for Append {
     async fn process(&mut self) -> Result<Dataset<Seen>> {
-        Ok(Dataset::from_rows(&[Seen { carrier: "UA".into() }])?)
+        Dataset::from_rows(&[Seen { carrier: "UA".into() }])
     }
 
     async fn write(&mut self, seen: &Dataset<Seen>) -> Result<()> {

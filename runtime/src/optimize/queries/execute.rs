@@ -133,7 +133,7 @@ impl Execution<'_> {
         let slot = &self.pieces[at];
         let mut frame = lock(&slot.frame);
         if let Some(frame) = &*frame {
-            return frame.as_ref().map(Clone::clone).map_err(Clone::clone);
+            return frame.clone();
         }
         let piece = &self.shared.pieces[at];
         let consumer = self.queries + at;
@@ -144,7 +144,7 @@ impl Execution<'_> {
             },
         );
         self.release(consumer);
-        let result = computed.as_ref().map(Clone::clone).map_err(Clone::clone);
+        let result = computed.clone();
         *frame = Some(computed);
         result
     }
