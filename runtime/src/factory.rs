@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 
 use crate::Result;
 use crate::checkpoint::{FingerprintOf, Persistence};
@@ -68,8 +70,24 @@ pub trait Factory: FactoryItem + Send + 'static {
     /// Puts the output where it belongs. Does nothing unless overridden, and is left out where writes are off.
     fn write(&mut self, output: &Self::Output) -> impl Future<Output = Result<()>> + Send {
         let _ = output;
-        std::future::ready(Ok(()))
+        Unwritten
     }
+}
+
+/// What a `write` comes to that is not overridden: a type of its own, by which that is known.
+struct Unwritten;
+
+impl Future for Unwritten {
+    type Output = Result<()>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Whether this is what a `write` comes to that is not overridden. What is overridden borrows, and has no `TypeId`.
+pub(crate) fn is_unwritten<W: Future<Output = Result<()>>>(_: &W) -> bool {
+    std::any::type_name::<W>() == std::any::type_name::<Unwritten>()
 }
 
 /// What `#[factory]` says of a struct or function.

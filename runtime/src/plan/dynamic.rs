@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Delivery, Node, Plan, PlanRef, Source, Stage};
+use crate::checkpoint::probe::opaque;
+use crate::checkpoint::{FingerprintOf, Fingerprinted, fingerprint_of};
 use crate::delivery::Payload;
 use crate::factory::{Factory, Fallback, Produces};
 use crate::inspect::{Diagram, describe};
@@ -73,6 +75,7 @@ pub struct Pipeline {
     plan: Arc<Plan>,
     steps: Arc<[Step]>,
     inputs: Vec<Option<AnyPayload>>,
+    fingerprints: Vec<Option<FingerprintOf>>,
 }
 
 impl Pipeline {
@@ -82,6 +85,7 @@ impl Pipeline {
             name: name.into(),
             inputs: Vec::new(),
             payloads: Vec::new(),
+            fingerprints: Vec::new(),
             stages: Vec::new(),
             factories: Vec::new(),
             keep: Vec::new(),
@@ -92,13 +96,8 @@ impl Pipeline {
 
     /// A run of this pipeline: `.await` it.
     pub fn run(self) -> Runner<Self> {
-        let Self { plan, steps, inputs } = self;
-        Runner::of(Launch {
-            plan: PlanRef::Shared(plan),
-            steps: Steps::Owned(steps),
-            inputs,
-            fingerprints: Vec::new(),
-        })
+        let Self { plan, steps, inputs, fingerprints } = self;
+        Runner::of(Launch { plan: PlanRef::Shared(plan), steps: Steps::Owned(steps), inputs, fingerprints })
     }
 
     /// What the pipeline consists of, and who delivers to whom.
@@ -137,6 +136,7 @@ pub struct Builder {
     name: String,
     inputs: Vec<InputDraft>,
     payloads: Vec<Option<AnyPayload>>,
+    fingerprints: Vec<Option<FingerprintOf>>,
     stages: Vec<Stage>,
     factories: Vec<FactoryDraft>,
     keep: Vec<String>,
@@ -217,6 +217,64 @@ impl Builder {
         let type_name = if optional { type_name::<Option<T>>() } else { supply.type_name };
         self.inputs.push(InputDraft { name, type_name, id, supply });
         self.payloads.push(value.map(|value| Arc::new(value) as AnyPayload));
+        self.fingerprints.push(None);
+        self
+    }
+
+    /// Says of the input just given that it can be told whether it has changed, so that what depends on it may be kept for
+    /// other runs: as [checkpoints](Runner::resume), and in the [cache](crate::cache). Of a `#[pipeline]` that is found out by
+    /// the compiler.
+    ///
+    /// ```
+    /// use setl::cache::CachePolicy;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory(cache)]
+    /// fn squares(up_to: u64) -> Vec<u64> {
+    ///     (1..=up_to).map(|number| number * number).collect()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let state = std::env::temp_dir().join(format!("setl-docs-compared-{}", std::process::id()));
+    /// for hits in [0, 1] {
+    ///     let builder = Pipeline::builder("squares").input("up_to", 3u64).compared::<u64, _>();
+    ///     let pipeline = builder.stage("compute").factory::<squares>().build()?;
+    ///     let run = pipeline.run().state_dir(&state).await?;
+    ///     assert_eq!(run.report().cache()[0].hits, hits);
+    /// }
+    /// # std::fs::remove_dir_all(state)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn compared<T: Payload + Fingerprinted<Via>, Via>(self) -> Self {
+        let type_id = TypeId::of::<T>();
+        let is_it = self.inputs.last().is_some_and(|input| input.supply.payload == type_id);
+        let mistake = || {
+            let name = short_name(type_name::<T>());
+            format!("`.compared::<{name}, _>()` comes right after an input of this type: `.input(\"…\", …)`")
+        };
+        self.input_option(is_it, fingerprint_of::<T, Via>(), mistake)
+    }
+
+    /// Says of the input just given that whether it changes does not count for what is kept, as `#[delivery(opaque)]`.
+    pub fn opaque(self) -> Self {
+        let is_there = !self.inputs.is_empty();
+        self.input_option(is_there, opaque, || {
+            "`.opaque()` comes right after an input: `.input(\"…\", …)`".to_owned()
+        })
+    }
+
+    fn input_option(
+        mut self,
+        is_there: bool,
+        fingerprint: FingerprintOf,
+        mistake: impl FnOnce() -> String,
+    ) -> Self {
+        match self.fingerprints.last_mut() {
+            Some(last) if is_there => *last = Some(fingerprint),
+            _ => self.mistakes.push(mistake()),
+        }
         self
     }
 
@@ -338,6 +396,7 @@ impl Builder {
                 plan: Arc::new(plan),
                 steps: self.factories.iter().map(|factory| factory.step).collect(),
                 inputs: self.payloads,
+                fingerprints: self.fingerprints,
             }),
             _ => Err(WiringError { pipeline: self.name, mistakes }),
         }

@@ -72,8 +72,8 @@ fn prepare(launch: Launch, options: &mut Options) -> Prepared {
         }
     };
     watch();
-    match conduct.has_checkpoints() || options.resume {
-        true => Prepared::Later(Box::pin(with_checkpoints(launch, conduct, std::mem::take(options)))),
+    match options.resume || conduct.has_checkpoints() || conduct.has_cached() {
+        true => Prepared::Later(Box::pin(with_kept(launch, conduct, std::mem::take(options)))),
         false => Prepared::Ready(ready(launch, conduct, options)),
     }
 }
@@ -88,8 +88,8 @@ fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
     Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending, ends_at_ctrl_c }
 }
 
-/// Opens the checkpoints of the pipeline, on a thread for blocking work.
-async fn with_checkpoints(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
+/// Opens the checkpoints and the cache of the pipeline, on a thread for blocking work.
+async fn with_kept(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
     let pipeline = launch.plan.pipeline.to_string();
     let cannot_start = |mistake| RunError::CannotStart { pipeline, mistakes: vec![mistake] };
     let run_id = Uuid::now_v7();

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
 use super::shared::Shared;
+use crate::cache::CacheReport;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
 
@@ -76,8 +77,11 @@ impl PhaseCell {
 pub enum Status {
     /// It delivered.
     Succeeded,
-    /// What it delivered in an earlier run was taken.
+    /// What it delivered in a run that did not succeed was taken: this run goes on with it.
     Restored,
+    /// What it delivered in an earlier run was taken from the [cache](crate::cache), since nothing has changed that it depends
+    /// on.
+    Cached,
     /// It was left out, by its condition or because it failed and may be; its output is absent.
     Skipped,
     /// It returned an error, panicked or took too long, in its last attempt.
@@ -93,7 +97,7 @@ pub enum Status {
 impl Status {
     /// Whether its output is there.
     pub const fn has_delivered(self) -> bool {
-        matches!(self, Status::Succeeded | Status::Restored)
+        matches!(self, Status::Succeeded | Status::Restored | Status::Cached)
     }
 }
 
@@ -102,6 +106,7 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Status::Succeeded => "ok",
             Status::Restored => "restored",
+            Status::Cached => "cached",
             Status::Skipped => "skipped",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
@@ -247,6 +252,7 @@ pub struct Report {
     /// Whether some factories delivered although others failed.
     pub(crate) kept_going: bool,
     resources: Vec<ResourceReport>,
+    cache: Vec<CacheReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
     entries: OnceLock<Vec<Entry>>,
 }
@@ -262,6 +268,7 @@ impl Report {
             committed: Vec::new(),
             kept_going: false,
             resources: shared.resource_reports(),
+            cache: shared.session.as_ref().map(|session| session.cache_reports()).unwrap_or_default(),
             entries: OnceLock::new(),
         }
     }
@@ -340,6 +347,18 @@ impl Report {
     /// What became of the [resources](crate::policy::Resource) that factories share.
     pub fn resources(&self) -> &[ResourceReport] {
         &self.resources
+    }
+
+    /// What the [cache](crate::cache) did for each factory whose output is cached, in the order of the stages: for each, whether
+    /// its output was taken, or else why not.
+    pub fn cache(&self) -> &[CacheReport] {
+        &self.cache
+    }
+
+    /// The time that factories which did not run because of the cache had taken when they did. What else was not needed
+    /// then, and is not cached itself, comes on top.
+    pub fn saved(&self) -> Duration {
+        self.cache.iter().map(|cache| cache.saved).sum()
     }
 
     /// The entry of the factory with this name.
@@ -430,6 +449,12 @@ impl fmt::Display for Report {
         if !self.committed.is_empty() {
             write!(f, "\nwritten: {}", self.committed.join(", "))?;
         }
+        if !self.cache.is_empty() {
+            let hits: u32 = self.cache.iter().map(|cache| cache.hits).sum();
+            let misses: u32 = self.cache.iter().map(|cache| cache.misses).sum();
+            let saved = duration(self.saved());
+            write!(f, "\ncache: {hits} taken, {misses} computed; {saved} of computing saved")?;
+        }
         for resource in &self.resources {
             write!(f, "\n{resource}")?;
         }
@@ -438,7 +463,7 @@ impl fmt::Display for Report {
 }
 
 /// Three significant digits and a unit.
-fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let (value, unit) = match seconds {
         s if s >= 1.0 => (s, "s"),

@@ -12,11 +12,11 @@ use super::current::Current;
 use super::error::Cause;
 use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
-use crate::checkpoint::{FingerprintOf, Persistence};
+use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned};
-use crate::factory::{Factory, Fallback, Undo};
+use crate::factory::{Factory, Fallback, Undo, is_unwritten};
 use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, Source};
 use crate::policy::Policy;
@@ -43,14 +43,16 @@ pub(crate) struct Besides {
     pub(crate) attempt: u32,
     /// Why another factory stood in for it.
     pub(crate) instead_of: Option<Box<Failure>>,
-    /// Whether it is the output of an earlier run.
-    pub(crate) restored: bool,
+    /// Where the output of an earlier run was taken from, if it is one.
+    pub(crate) earlier: Option<From>,
+    /// Whether it has a `write` of its own, which it has done.
+    pub(crate) writes: bool,
 }
 
 impl Default for Besides {
     /// Of the only attempt.
     fn default() -> Self {
-        Self { undo: None, attempt: 1, instead_of: None, restored: false }
+        Self { undo: None, attempt: 1, instead_of: None, earlier: None, writes: false }
     }
 }
 
@@ -86,7 +88,7 @@ pub(crate) struct Failure {
     pub(crate) fallback: Option<(&'static str, Box<Failure>)>,
 }
 
-impl From<Error> for Unfinished {
+impl std::convert::From<Error> for Unfinished {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
@@ -236,11 +238,14 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     phase.set(Phase::Process);
     let mut output = factory.process().await?;
     let processed = Instant::now();
-    let mut undo = None;
+    let (mut undo, mut writes) = (None, false);
     job.check_time()?;
     if job.shared.writes(node) {
         phase.set(Phase::Write);
-        factory.write(&output).await?;
+        let write = factory.write(&output);
+        // Nobody asks of a factory about which nothing is said.
+        writes = job.trial.is_some() && !is_unwritten(&write);
+        write.await?;
         undo = F::undo();
     }
     // What the factory was given is gone before others get its output, unless it has to undo what it did.
@@ -262,7 +267,7 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     };
     let mut completed = Completed { output: Arc::new(output), timing, rows, besides: None };
     if undo.is_some() || job.trial.is_some() {
-        *completed.besides() = Besides { undo, attempt: job.owner().attempt, ..Besides::default() };
+        *completed.besides() = Besides { undo, attempt: job.owner().attempt, writes, ..Besides::default() };
     }
     Ok(completed)
 }

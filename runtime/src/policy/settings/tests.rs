@@ -76,7 +76,7 @@ fn variables(variables: &[(&str, &str)]) -> Settings {
 fn without_settings_it_is_what_the_pipeline_says() {
     let effective = applied(&Settings::default());
     assert_eq!(effective, Effective::of(&plan()));
-    let EffectivePolicy { policy, enabled } = *effective.of_factory(0);
+    let EffectivePolicy { policy, enabled, .. } = *effective.of_factory(0);
     assert!(enabled);
     assert_eq!(
         (policy.retry, policy.timeout, policy.total_timeout),
