@@ -182,8 +182,10 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stored>, Failed> {
     for pipeline in directories(root)? {
         for factory in directories(&pipeline)? {
             for path in directories(&factory)? {
-                if is_called(&path, OLD) || (is_called(&path, NEW) && is_forsaken(&path)) {
+                if is_called(&path, OLD) {
                     entry::remove_all(&path).map_err(failed("remove", &path))?;
+                } else if is_called(&path, NEW) {
+                    remove_forsaken(&path).map_err(failed("remove", &path))?;
                 } else if !is_called(&path, ".") {
                     match Stored::at(&path) {
                         Some(stored) => all.push(stored),
@@ -196,14 +198,17 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stored>, Failed> {
     Ok(all)
 }
 
-/// Whether nobody makes it any more.
-fn is_forsaken(path: &Path) -> bool {
-    match File::open(path.join(MAKING)) {
-        Ok(making) => making.try_lock().is_ok(),
+/// Removes what is being made, unless somebody makes it.
+fn remove_forsaken(path: &Path) -> io::Result<()> {
+    // The lock is held meanwhile, so that whoever is about to have it sees that it is gone.
+    let lock = File::open(path.join(MAKING)).map(|making| making.try_lock().map(|()| making));
+    let is_forsaken = match &lock {
+        Ok(locked) => locked.is_ok(),
         Err(_) => fs::metadata(path)
             .and_then(|metadata| metadata.modified())
             .is_ok_and(|made| made.elapsed().is_ok_and(|age| age > FORSAKEN)),
-    }
+    };
+    if is_forsaken { entry::remove_all(path) } else { Ok(()) }
 }
 
 /// Removes what is too old, and of the rest what was not used for longest, until what is left is not too much. What somebody

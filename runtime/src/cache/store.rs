@@ -1,6 +1,7 @@
 //! The cache of one pipeline, in a run: what is taken from it, and what is added.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -152,12 +153,7 @@ impl Cache {
         store: impl FnOnce(&Path) -> Result<T>,
     ) -> std::result::Result<T, Unfilled> {
         let key = made.components.key();
-        let aside = Aside::within(directory);
-        fs::create_dir_all(&aside.0).map_err(Unfilled::io("create", &aside.0))?;
-        let path = aside.0.join(MAKING);
-        let making = File::create_new(&path).map_err(Unfilled::io("create", &path))?;
-        // Where there are no locks, nobody finds that this process has died.
-        let _ = making.try_lock();
+        let (aside, making) = begin(directory)?;
         let stored =
             fill(&aside.0, store, |payload| Manifest::new(&self.pipeline, factory, &self.run, made, payload))?;
         let used = aside.0.join(USED);
@@ -168,8 +164,10 @@ impl Cache {
             let message = format!("it takes {bytes} bytes, and the cache may hold {most}: allow for more with `max_bytes`");
             return Err(Unfilled::Output(Error::msg(message)));
         }
-        drop(making);
+        let path = aside.0.join(MAKING);
+        // What has been changed just now, and has no lock, is not taken for what somebody has left.
         fs::remove_file(&path).map_err(Unfilled::io("remove", &path))?;
+        drop(making);
         let entry = directory.join(format!("{}-{}", prefix(key), uuid::Uuid::now_v7().simple()));
         fs::rename(&aside.0, &entry).map_err(Unfilled::io("rename", &entry))?;
         sync_directory(directory).map_err(Unfilled::io("flush", directory))?;
@@ -187,6 +185,27 @@ impl Cache {
             {
                 let _ = remove_unused(&path);
             }
+        }
+    }
+}
+
+/// A directory for what is being made, with a lock by which others see that somebody makes it.
+fn begin(directory: &Path) -> std::result::Result<(Aside, File), Unfilled> {
+    loop {
+        let aside = Aside::within(directory);
+        fs::create_dir_all(&aside.0).map_err(Unfilled::io("create", &aside.0))?;
+        let path = aside.0.join(MAKING);
+        let making = match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            made => made.map_err(Unfilled::io("create", &path))?,
+        };
+        // Before it is locked, somebody may take it for what a dead process has left, and remove it.
+        match making.try_lock() {
+            Err(TryLockError::WouldBlock) => continue,
+            // Where there are no locks, nobody finds that this process has died.
+            Err(TryLockError::Error(_)) => return Ok((aside, making)),
+            Ok(()) if path.exists() => return Ok((aside, making)),
+            Ok(()) => continue,
         }
     }
 }
