@@ -31,8 +31,20 @@ const VOLATILE: Allowed = Allowed { name: "volatile", takes: Takes::Nothing, usa
 const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "output = Type" };
 
 /// Of a struct. A function says what it delivers by its return type.
-const OF_STRUCT: &[Allowed] =
-    &[OUTPUT, ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, CACHE, VOLATILE];
+const OF_STRUCT: &[Allowed] = &[
+    OUTPUT,
+    ID,
+    BLOCKING,
+    RETRY,
+    TIMEOUT,
+    TOTAL_TIMEOUT,
+    ON_FAILURE,
+    WHEN,
+    RESOURCE,
+    CHECKPOINT,
+    CACHE,
+    VOLATILE,
+];
 const OF_FUNCTION: &[Allowed] =
     &[ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, CACHE, VOLATILE];
 

@@ -105,7 +105,8 @@ impl Stored {
         }
         let Said { pipeline, factory, setl, made, took, max_age } = serde_json::from_str(text).ok()?;
         let used = fs::metadata(path.join(USED)).ok();
-        let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(made)).unwrap_or(SystemTime::UNIX_EPOCH);
+        let since =
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(made)).unwrap_or(SystemTime::UNIX_EPOCH);
         Some(Self {
             path: path.to_owned(),
             pipeline,
@@ -220,7 +221,9 @@ pub(super) fn sweep(root: &Path, limits: Limits) -> Result<Vec<Stored>, Failed> 
     let mut removed = Vec::new();
     let too_old = |stored: &Stored| stored.age() > stored.max_age.unwrap_or(limits.max_age);
     let (old, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(too_old);
-    for (stored, is_old) in old.into_iter().map(|old| (old, true)).chain(rest.into_iter().map(|of| (of, false))) {
+    for (stored, is_old) in
+        old.into_iter().map(|old| (old, true)).chain(rest.into_iter().map(|of| (of, false)))
+    {
         let goes = is_old || left > limits.max_bytes;
         if goes && remove_unused(&stored.path).map_err(failed("remove", &stored.path))? {
             left -= stored.bytes;

@@ -65,8 +65,7 @@ impl Cache {
         contents: &Contents,
     ) -> LookUp {
         let all = disk::whole(&self.of_factory(factory));
-        let (same, others): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|path| is_of(path, now.key()));
+        let (same, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|path| is_of(path, now.key()));
         let mut result = LookUp::default();
         for path in same {
             match read(&path) {
@@ -154,14 +153,17 @@ impl Cache {
     ) -> std::result::Result<T, Unfilled> {
         let key = made.components.key();
         let (aside, making) = begin(directory)?;
-        let stored =
-            fill(&aside.0, store, |payload| Manifest::new(&self.pipeline, factory, &self.run, made, payload))?;
+        let stored = fill(&aside.0, store, |payload| {
+            Manifest::new(&self.pipeline, factory, &self.run, made, payload)
+        })?;
         let used = aside.0.join(USED);
         File::create_new(&used).map_err(Unfilled::io("create", &used))?;
         let bytes = disk::bytes_of(&aside.0);
         if bytes > self.limits.max_bytes {
             let most = self.limits.max_bytes;
-            let message = format!("it takes {bytes} bytes, and the cache may hold {most}: allow for more with `max_bytes`");
+            let message = format!(
+                "it takes {bytes} bytes, and the cache may hold {most}: allow for more with `max_bytes`"
+            );
             return Err(Unfilled::Output(Error::msg(message)));
         }
         let path = aside.0.join(MAKING);

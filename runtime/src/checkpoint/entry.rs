@@ -57,9 +57,8 @@ pub(crate) fn fill<T>(
 ) -> Result<T, Unfilled> {
     let payload = aside.join(PAYLOAD);
     fs::create_dir_all(&payload).map_err(Unfilled::io("create", &payload))?;
-    let stored = store(&payload).map_err(|error| {
-        Unfilled::Output(error.context(format!("cannot write to {}", payload.display())))
-    })?;
+    let stored = store(&payload)
+        .map_err(|error| Unfilled::Output(error.context(format!("cannot write to {}", payload.display()))))?;
     let fingerprint = fingerprint_of_files(&payload, true).map_err(Unfilled::io("flush", &payload))?;
     let manifest = aside.join(MANIFEST);
     describe(fingerprint).write(&manifest).map_err(Unfilled::io("write", &manifest))?;

@@ -288,7 +288,9 @@ impl Session {
         let mut state = held(self.state.lock());
         let this = &mut state.nodes[node];
         // In a dry run, what a real one has written waits for the next of these.
-        let Some(manifest) = this.valid_checkpoint().filter(|found| found.writes == self.factories[node].writes) else {
+        let Some(manifest) =
+            this.valid_checkpoint().filter(|found| found.writes == self.factories[node].writes)
+        else {
             return Vec::new();
         };
         let writes = manifest.kept_writes.clone();
@@ -299,10 +301,14 @@ impl Session {
     /// Whether the output of this factory is kept, now that it has ended.
     pub(crate) fn keeps(&self, node: usize) -> bool {
         let how = &self.factories[node];
-        self.store.is_some() && how.checkpoint && !self.plan.factories[node].policy.volatile && how.persistence.is_some() && {
-            let state = held(self.state.lock());
-            self.so_far(node, &state).0.is_some()
-        }
+        self.store.is_some()
+            && how.checkpoint
+            && !self.plan.factories[node].policy.volatile
+            && how.persistence.is_some()
+            && {
+                let state = held(self.state.lock());
+                self.so_far(node, &state).0.is_some()
+            }
     }
 
     /// Writes down that these writes are about to be kept.
@@ -365,8 +371,7 @@ impl Session {
                 acted,
                 unwritten,
             };
-            payload =
-                store.put(&factory.name, made, |directory| (persistence.store)(payload, directory))?;
+            payload = store.put(&factory.name, made, |directory| (persistence.store)(payload, directory))?;
             kept = Some(());
         }
         let key = components.map(|components| components.key());

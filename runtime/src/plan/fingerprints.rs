@@ -50,7 +50,12 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
     }
 }
 
-const fn no_fingerprint(pipeline: &str, kept: &str, factory: &str, (input, ty, _): (&str, &str, bool)) -> Text {
+const fn no_fingerprint(
+    pipeline: &str,
+    kept: &str,
+    factory: &str,
+    (input, ty, _): (&str, &str, bool),
+) -> Text {
     let mut text = Text::new();
     text.push("pipeline `");
     text.push(pipeline);

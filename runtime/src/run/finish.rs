@@ -151,7 +151,10 @@ impl Shared {
     /// Whether the output of this factory was there: made by this run, or by an earlier.
     pub(super) fn is_delivered(&self, node: usize) -> bool {
         self.records().nth(node).flatten().is_some_and(|record| {
-            matches!(record.status, Status::Succeeded | Status::Restored | Status::Cached | Status::NotSelected)
+            matches!(
+                record.status,
+                Status::Succeeded | Status::Restored | Status::Cached | Status::NotSelected
+            )
         })
     }
 

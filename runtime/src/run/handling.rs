@@ -128,7 +128,9 @@ fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
         return Some(unknown(&launch.plan, name));
     };
     if launch.plan.factories[node].policy.volatile {
-        return Some(format!("factory `{name}` is volatile and runs in every run, so nothing of it is cached"));
+        return Some(format!(
+            "factory `{name}` is volatile and runs in every run, so nothing of it is cached"
+        ));
     }
     (launch.steps[node].persistence)().is_none().then(|| {
         format!(

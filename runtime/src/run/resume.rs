@@ -14,7 +14,8 @@ use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
 use crate::cache::Cache;
 use crate::checkpoint::{
-    CacheFor, Ended, From, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory, with_fallback,
+    CacheFor, Ended, From, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory,
+    with_fallback,
 };
 use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction};
 
@@ -191,8 +192,15 @@ fn keep(
     let wrote = staged || wrote;
     let acted = wrote || completed.besides.as_ref().is_some_and(|besides| besides.writes);
     let took = completed.timing.total();
-    let mut ended =
-        Ended { payload: completed.output, rows: completed.rows, by_fallback, wrote, acted, took, kept_writes };
+    let mut ended = Ended {
+        payload: completed.output,
+        rows: completed.rows,
+        by_fallback,
+        wrote,
+        acted,
+        took,
+        kept_writes,
+    };
     cache(shared, session, node, &mut ended);
     match session.delivered(node, ended) {
         Ok(output) => Ok(Completed { output, ..completed }),

@@ -76,7 +76,11 @@ fn it_is_the_run_that_chooses() {
     let went = all.run_any(mixed(&all).cache(CachePolicy::all()));
     assert_eq!((went.counts("last"), went.counts("opaque")), ((1, 0), (0, 0)));
     check(|run| run.cache(CachePolicy::off()), &["declared", "last", "opaque", "plain", "volatile"], &[]);
-    check(|run| run.cache(CachePolicy::only(["plain"])), &["declared", "last", "opaque", "volatile"], &["plain"]);
+    check(
+        |run| run.cache(CachePolicy::only(["plain"])),
+        &["declared", "last", "opaque", "volatile"],
+        &["plain"],
+    );
     let also = || CachePolicy::declared().also(["last"]);
     check(|run| run.cache(also()), &runs[1..], &["declared", "last"]);
 }
@@ -98,7 +102,8 @@ fn who_cannot_be_cached_is_told() {
 
 #[test]
 fn what_is_too_old_runs_again() {
-    let office = check(|run| run.cache(CachePolicy::all()), &["opaque", "volatile"], &["declared", "last", "plain"]);
+    let office =
+        check(|run| run.cache(CachePolicy::all()), &["opaque", "volatile"], &["declared", "last", "plain"]);
     std::thread::sleep(Duration::from_millis(2100));
     let young = || CachePolicy::all().max_age(Duration::from_secs(1));
     let went = office.run_any(mixed(&office).cache(young()));
@@ -140,11 +145,19 @@ fn settings_go_before_what_the_program_says() {
     let every = ["declared", "last", "opaque", "plain", "volatile"];
     let all = CachePolicy::all;
     check(|run| run.cache(all()).settings(settings("cache = false")), &every, &[]);
-    check(|run| run.settings(settings("cache.all = true")), &["opaque", "volatile"], &["declared", "last", "plain"]);
+    check(
+        |run| run.settings(settings("cache.all = true")),
+        &["opaque", "volatile"],
+        &["declared", "last", "plain"],
+    );
     let one = "factory.declared.cache = false\nfactory.plain.cache = { max_age = '1d' }";
     check(|run| run.settings(settings(one)), &["declared", "last", "opaque", "volatile"], &["plain"]);
     let less = "factory.last.cache = false";
-    check(|run| run.cache(all()).settings(settings(less)), &["last", "opaque", "volatile"], &["declared", "plain"]);
+    check(
+        |run| run.cache(all()).settings(settings(less)),
+        &["last", "opaque", "volatile"],
+        &["declared", "plain"],
+    );
     check(
         |run| run.cache(CachePolicy::off()).settings(settings("factory.plain.cache = true")),
         &["declared", "last", "opaque", "volatile"],

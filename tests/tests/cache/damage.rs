@@ -51,7 +51,10 @@ fn what_runs_again_is_what_the_damage_was_done_to() {
     fs::write(office.entry("total").join("payload/value"), "x").unwrap();
     fs::write(office.entry("late").join("payload/value"), "x").unwrap();
     let went = office.run();
-    assert_eq!((went.ran.clone(), went.with(Status::Cached)), (owned(&["clean", "late", "total"]), vec!["read"]));
+    assert_eq!(
+        (went.ran.clone(), went.with(Status::Cached)),
+        (owned(&["clean", "late", "total"]), vec!["read"])
+    );
     for name in ["total", "late", "read"] {
         fs::write(office.entry(name).join("payload/value"), "x").unwrap();
     }

@@ -12,7 +12,8 @@ fn what_writes_runs_in_every_run() {
         let went = office.run_any(office.logging());
         assert_eq!(went.error, None);
         // It needs `clean`, which is not cached.
-        let expected: &[&str] = if run == 1 { &["Log", "clean", "late", "read", "total"] } else { &["Log", "clean"] };
+        let expected: &[&str] =
+            if run == 1 { &["Log", "clean", "late", "read", "total"] } else { &["Log", "clean"] };
         assert_eq!(went.ran, expected);
         assert_eq!(office.read("log.txt").unwrap(), "4\n".repeat(run));
         assert_eq!(went.remark("Log"), "not cached: it writes, and so runs in every run");
@@ -212,7 +213,10 @@ fn what_a_fallback_delivers_is_not_cached() {
     for ran in [&["below", "instead", "risky"][..], &["instead", "risky"]] {
         let went = run();
         assert_eq!(went.ran, ran);
-        assert!(went.remark("risky").contains("not cached: its fallback has delivered in its place"), "{went:?}");
+        assert!(
+            went.remark("risky").contains("not cached: its fallback has delivered in its place"),
+            "{went:?}"
+        );
         // What was made of it is told from what is made of the other.
         assert_eq!(office.cached(), ["below"]);
     }

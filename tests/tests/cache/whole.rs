@@ -68,7 +68,10 @@ fn several_versions_are_kept() {
     assert_eq!(office.run().ran.len(), 0);
     std::fs::remove_file(office.path("input.txt")).unwrap();
     let went = office.run();
-    assert_eq!((went.ran.as_slice(), went.with(Status::Failed)), (["read".to_owned()].as_slice(), vec!["read"]));
+    assert_eq!(
+        (went.ran.as_slice(), went.with(Status::Failed)),
+        (["read".to_owned()].as_slice(), vec!["read"])
+    );
     assert!(went.remark("read").contains("input.txt is not there any more"), "{went:?}");
 }
 
@@ -226,7 +229,10 @@ fn a_pipeline_made_at_run_time_says_what_can_be_compared() {
     for _ in 0..2 {
         let went = office.run_any(stages(builder()));
         assert_eq!(went.ran, ALL);
-        assert_eq!(went.remark("read"), "not cached: of input `desk` it cannot be told whether it has changed");
+        assert_eq!(
+            went.remark("read"),
+            "not cached: of input `desk` it cannot be told whether it has changed"
+        );
     }
     for ran in [4, 0] {
         assert_eq!(office.run_any(stages(builder().opaque())).ran.len(), ran);

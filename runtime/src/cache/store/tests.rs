@@ -286,12 +286,14 @@ fn a_kill_leaves_nothing_or_all_of_it() {
 #[test]
 fn what_somebody_makes_is_left_alone() {
     let office = Office::new();
-    office.cache().put("Rates", office.made(1), |_| {
-        office.put(2, "other");
-        clear(office.state.path()).map(drop)?;
-        Ok(())
-    })
-    .unwrap();
+    office
+        .cache()
+        .put("Rates", office.made(1), |_| {
+            office.put(2, "other");
+            clear(office.state.path()).map(drop)?;
+            Ok(())
+        })
+        .unwrap();
     assert!(!office.look_up(1).found.is_empty());
     check_clean(&office);
 }

@@ -50,8 +50,12 @@ impl Session {
                 false
             }
         });
-        this.cached =
-            Cached { looked_up: Some(key), found: result.found, because: result.because, ..Cached::default() };
+        this.cached = Cached {
+            looked_up: Some(key),
+            found: result.found,
+            because: result.because,
+            ..Cached::default()
+        };
     }
 
     /// Who above did not write when this was made, and would now.
@@ -204,7 +208,9 @@ impl Session {
                     return format!("of input `{name}` it cannot be told whether it has changed");
                 }
                 Source::Factory(factory) if state.nodes[factory].delivers.flatten().is_none() => {
-                    return format!("of what it takes from `{name}` it cannot be told whether it has changed");
+                    return format!(
+                        "of what it takes from `{name}` it cannot be told whether it has changed"
+                    );
                 }
                 _ => {}
             }
@@ -218,7 +224,8 @@ impl Session {
         let nodes = state.nodes.iter().zip(&self.factories).zip(self.plan.factories.iter());
         let cached = nodes.filter(|((_, how), _)| how.cache.is_some() && how.selected);
         let report = |((this, _), factory): ((&NodeState, _), &crate::plan::Node)| {
-            let spared = this.begun && !this.cached.ran && this.delivers != Some(Some(super::Fingerprint::ABSENT));
+            let spared =
+                this.begun && !this.cached.ran && this.delivers != Some(Some(super::Fingerprint::ABSENT));
             let took = this.cached.valid().filter(|_| spared).map_or(0, |manifest| manifest.took);
             let Cached { taken, ran, added, because, not_added, .. } = &this.cached;
             CacheReport {

@@ -16,7 +16,8 @@ pub(super) fn apply(
 ) -> Effective {
     let defaults = over(&overrides.defaults, plan.defaults, mistakes);
     let policies = plan.factories.iter().map(|node| node.policy.or(&defaults));
-    let mut policies: Vec<_> = policies.map(|policy| EffectivePolicy { policy, ..EffectivePolicy::NONE }).collect();
+    let mut policies: Vec<_> =
+        policies.map(|policy| EffectivePolicy { policy, ..EffectivePolicy::NONE }).collect();
     let names: Vec<&str> = plan.factories.iter().map(|node| &*node.name).collect();
     for named in &overrides.factories {
         match find(named, &names) {
@@ -99,7 +100,9 @@ fn check(says: &FactoryOverride, node: &Node, can_persist: impl Fn() -> bool, mi
     }
     if let Some(Placed { value: Switch::To(_), place }) = &says.cache {
         if node.policy.volatile {
-            mistakes.push(format!("{place}: factory `{name}` is volatile and runs in every run, so nothing of it is cached"));
+            mistakes.push(format!(
+                "{place}: factory `{name}` is volatile and runs in every run, so nothing of it is cached"
+            ));
         } else if !can_persist() {
             mistakes.push(format!(
                 "{place}: the output of factory `{name}` cannot be kept on disk; declare `#[factory(cache)]` on it"

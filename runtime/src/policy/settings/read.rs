@@ -23,7 +23,8 @@ const TOP: &[&str] = &[
     "resource",
 ];
 const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
-const FACTORY: &[&str] = &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache"];
+const FACTORY: &[&str] =
+    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache"];
 const CACHE: &[&str] = &["all", "max_bytes", "max_age"];
 const CACHING: &[&str] = &["max_age"];
 const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];

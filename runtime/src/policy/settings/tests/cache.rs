@@ -14,7 +14,10 @@ fn the_cache_is_switched_off_and_bounded() {
     }
     for wrong_size in ["'5'", "'5 pounds'", "-1", "'99999999 TiB'", "1.5"] {
         let mistakes = wrong(&format!("cache.max_bytes = {wrong_size}"));
-        assert!(mistakes[0].contains("expected a number of bytes, or a text such as \"500 MiB\""), "{mistakes:?}");
+        assert!(
+            mistakes[0].contains("expected a number of bytes, or a text such as \"500 MiB\""),
+            "{mistakes:?}"
+        );
     }
     assert!(wrong("cache = 1")[0].contains("or true or false"));
     assert!(wrong("factory.plain.cache = 'yes'")[0].contains("a table with `max_age`, or true or false"));
