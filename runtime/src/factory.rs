@@ -1,9 +1,9 @@
 //! A factory: the unit of work of a pipeline.
 
+mod unwritten;
+
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
 
 use crate::Result;
 use crate::checkpoint::{FingerprintOf, Persistence};
@@ -12,6 +12,8 @@ use crate::plan::dynamic::Requirement;
 use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
 use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
+use unwritten::Unwritten;
+pub(crate) use unwritten::is_unwritten;
 
 /// A unit of work: it reads, processes and writes, and delivers its output to whoever needs it.
 ///
@@ -72,22 +74,6 @@ pub trait Factory: FactoryItem + Send + 'static {
         let _ = output;
         Unwritten
     }
-}
-
-/// What a `write` comes to that is not overridden: a type of its own, by which that is known.
-struct Unwritten;
-
-impl Future for Unwritten {
-    type Output = Result<()>;
-
-    fn poll(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// Whether this is what a `write` comes to that is not overridden. What is overridden borrows, and has no `TypeId`.
-pub(crate) fn is_unwritten<W: Future<Output = Result<()>>>(_: &W) -> bool {
-    std::any::type_name::<W>() == std::any::type_name::<Unwritten>()
 }
 
 /// What `#[factory]` says of a struct or function.

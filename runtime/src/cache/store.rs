@@ -123,21 +123,24 @@ impl Cache {
     /// much or too old then is removed.
     ///
     /// # Errors
-    /// What `store` gives, when the disk does not take it, or when it is more than the cache may hold. Nothing is left of it.
+    /// What `store` gives, when the disk does not take it, when it is more than the cache may hold, or when what was read for it
+    /// is not the same any more: a query reads only when it is run. Nothing is left of it.
     pub(crate) fn put<T>(
         &self,
         factory: &str,
         made: Made,
+        contents: &Contents,
         store: impl FnOnce(&Path) -> Result<T>,
     ) -> Result<T> {
         let directory = self.of_factory(factory);
         let key = made.components.key();
-        let stored = self.fill(&directory, factory, made, store).map_err(|unfilled| match unfilled {
-            Unfilled::Output(error) => error,
-            Unfilled::Io(action, path, error) => {
-                Error::new(error).context(format!("cannot {action} {}", path.display()))
-            }
-        })?;
+        let stored =
+            self.fill(&directory, factory, made, contents, store).map_err(|unfilled| match unfilled {
+                Unfilled::Output(error) => error,
+                Unfilled::Io(action, path, error) => {
+                    Error::new(error).context(format!("cannot {action} {}", path.display()))
+                }
+            })?;
         self.drop_superseded(&directory, key);
         // What cannot be removed now is too much for the next run, too.
         let _ = disk::sweep(&self.root, self.limits);
@@ -149,13 +152,18 @@ impl Cache {
         directory: &Path,
         factory: &str,
         made: Made,
+        contents: &Contents,
         store: impl FnOnce(&Path) -> Result<T>,
     ) -> std::result::Result<T, Unfilled> {
         let key = made.components.key();
+        let reads = made.reads.clone();
         let (aside, making) = begin(directory)?;
         let stored = fill(&aside.0, store, |payload| {
             Manifest::new(&self.pipeline, factory, &self.run, made, payload)
         })?;
+        if let Some(objection) = reads.iter().find_map(|read| read.objection(contents)) {
+            return Err(Unfilled::Output(Error::msg(format!("{objection} meanwhile"))));
+        }
         let used = aside.0.join(USED);
         File::create_new(&used).map_err(Unfilled::io("create", &used))?;
         let bytes = disk::bytes_of(&aside.0);

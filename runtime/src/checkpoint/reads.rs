@@ -30,7 +30,7 @@ impl Read {
     }
 
     /// Why what was made of it cannot be used any more, if so.
-    pub(super) fn objection(&self, contents: &Contents) -> Option<String> {
+    pub(crate) fn objection(&self, contents: &Contents) -> Option<String> {
         let Some(then) = self.content else {
             return Some(format!("it read {}, and whether that has changed cannot be told", self.place));
         };

@@ -1,5 +1,7 @@
 //! What ran, how long it took, and what came out.
 
+mod numbers;
+
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,6 +14,8 @@ use super::shared::Shared;
 use crate::cache::CacheReport;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
+pub(super) use numbers::duration;
+use numbers::thousands;
 
 /// How far a factory is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -460,33 +464,4 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-/// Three significant digits and a unit.
-pub(super) fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    let (value, unit) = match seconds {
-        s if s >= 1.0 => (s, "s"),
-        s if s >= 1e-3 => (s * 1e3, "ms"),
-        s => (s * 1e6, "µs"),
-    };
-    match value {
-        v if v >= 100.0 => format!("{v:.0} {unit}"),
-        v if v >= 10.0 => format!("{v:.1} {unit}"),
-        v if v > 0.0 => format!("{v:.2} {unit}"),
-        _ => format!("0 {unit}"),
-    }
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

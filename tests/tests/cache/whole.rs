@@ -75,6 +75,20 @@ fn several_versions_are_kept() {
     assert!(went.remark("read").contains("input.txt is not there any more"), "{went:?}");
 }
 
+/// What was read first is not there any more when the output is kept, of which nobody knows what it is made of then.
+#[test]
+fn what_changes_during_the_run_is_not_cached() {
+    let office = Office::new();
+    let input = office.path("input.txt");
+    office.desk.let_do("late", move || std::fs::write(&input, "5").unwrap());
+    let went = office.run();
+    assert_eq!(went.error, None);
+    for factory in ["late", "total"] {
+        assert!(went.remark(factory).ends_with("input.txt has changed meanwhile"), "{went:?}");
+    }
+    assert_eq!(office.cached(), ["read"]);
+}
+
 #[test]
 fn a_run_that_failed_has_cached_what_succeeded() {
     let office = Office::new();
@@ -92,7 +106,9 @@ fn runs_at_once_do_not_disturb_each_other() {
     let barrier = Arc::new(Barrier::new(2));
     let meets = Arc::clone(&barrier);
     // Both are in the same factory of the same pipeline at once.
-    office.desk.let_do("late", move || drop(meets.wait()));
+    office.desk.let_do("late", move || {
+        meets.wait();
+    });
     let run = |office: &Office| {
         setl_tests::runtime(4).block_on(office.daily().state_dir(office.state()).outcome()).into_result()
     };

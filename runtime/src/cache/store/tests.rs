@@ -32,7 +32,7 @@ impl Office {
 
     fn put_of(&self, factory: &str, code: u128, content: &str) -> Result<()> {
         let write = |directory: &Path| Ok(fs::write(directory.join("value"), content)?);
-        self.cache().put(factory, self.made(code), write)
+        self.cache().put(factory, self.made(code), &Contents::default(), write)
     }
 
     fn made(&self, code: u128) -> Made {
@@ -184,7 +184,10 @@ fn what_is_too_old_is_neither_taken_nor_kept() {
     assert_eq!(list(office.state.path()).unwrap()[0].factory, "Other");
     // What its factory says itself goes before what the run says.
     let made = Made { max_age: Some(10 * LONG), ..office.made(1) };
-    office.cache().put("Rates", made, |path| Ok(fs::write(path.join("value"), "lasting")?)).unwrap();
+    office
+        .cache()
+        .put("Rates", made, &Contents::default(), |path| Ok(fs::write(path.join("value"), "lasting")?))
+        .unwrap();
     office.limits.max_age = Duration::ZERO;
     clear(office.state.path()).unwrap();
     assert!(!root_of(office.state.path()).exists() || office.entries() == 0);
@@ -288,7 +291,7 @@ fn what_somebody_makes_is_left_alone() {
     let office = Office::new();
     office
         .cache()
-        .put("Rates", office.made(1), |_| {
+        .put("Rates", office.made(1), &Contents::default(), |_| {
             office.put(2, "other");
             clear(office.state.path()).map(drop)?;
             Ok(())
@@ -347,7 +350,7 @@ fn any_number_use_it_at_once() {
 #[test]
 fn what_cannot_be_written_leaves_nothing() {
     let office = Office::new();
-    let failed = office.cache().put("Rates", office.made(1), |path| {
+    let failed = office.cache().put("Rates", office.made(1), &Contents::default(), |path| {
         fs::write(path.join("value"), "half")?;
         Err::<(), _>(Error::msg("no space"))
     });
@@ -373,6 +376,22 @@ fn another_version_of_setl_is_left_alone_and_not_used() {
     assert_eq!(office.take(1), because("made by setl 0.0.9"));
     assert_eq!(list(office.state.path()).unwrap()[0].setl, "0.0.9");
     assert!(path.exists());
+}
+
+/// A query reads when it is run, which is when it is stored.
+#[test]
+fn what_was_made_of_a_file_that_changes_meanwhile_is_not_added() {
+    let office = Office::new();
+    fs::write(office.file(), "a").unwrap();
+    let added = office.cache().put("Rates", office.made(1), &Contents::default(), |path| {
+        fs::write(office.file(), "b")?;
+        Ok(fs::copy(office.file(), path.join("value")).map(drop)?)
+    });
+    assert!(added.unwrap_err().to_string().ends_with("rates.csv has changed meanwhile"));
+    check_clean(&office);
+    // Were it there, it would be taken for what is made of the old content.
+    fs::write(office.file(), "a").unwrap();
+    assert_eq!(office.take(1), because("there is none"));
 }
 
 #[track_caller]

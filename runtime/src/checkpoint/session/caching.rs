@@ -194,8 +194,8 @@ impl Session {
             unwritten,
         };
         let payload = AnyPayload::clone(&ended.payload);
-        let added: Result<AnyPayload> =
-            cache.put(&factory.name, made, |directory| (persistence.store)(payload, directory));
+        let added: Result<AnyPayload> = cache
+            .put(&factory.name, made, &self.contents, |directory| (persistence.store)(payload, directory));
         added.map_err(|error| format!("{error:#}"))
     }
 

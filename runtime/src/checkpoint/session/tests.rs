@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
+use crate::checkpoint::{Fingerprinted as _, Persistence, fingerprint_of};
 use job::{DISCARDED, Job, KEPT, Outcome, VOLATILE, job};
 
 /// A run that fails at the end, `change`, and a run that takes up what is left: what runs in it, and why.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::super::store::tests::chain;
 use super::super::*;
-use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
+use crate::checkpoint::{Fingerprinted as _, Persistence, fingerprint_of};
 use crate::policy::Policy;
 
 thread_local! {
