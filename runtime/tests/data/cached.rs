@@ -66,7 +66,7 @@ async fn a_query_is_run_once_for_many_runs() {
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
         let entry = run.entry("late").unwrap();
         let status = if hits == 0 { Status::Succeeded } else { Status::Cached };
-        assert_eq!((entry.status, entry.rows), (status, if hits == 0 { None } else { Some(2) }));
+        assert_eq!(entry.status, status);
     }
     let kept = setl::cache::list(scratch.path("state")).unwrap();
     assert_eq!((kept.len(), kept[0].hits), (1, 2));

@@ -196,7 +196,8 @@ fn what_is_too_old_is_neither_taken_nor_kept() {
 /// Each file of an entry, damaged in each of these ways.
 #[test]
 fn whatever_is_damaged_is_noticed_and_removed() {
-    let damages: [(&str, fn(&Path)); 4] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
         ("cut off", |path| fs::write(path, &fs::read(path).unwrap()[..1]).unwrap()),
         ("emptied", |path| fs::write(path, "").unwrap()),
         ("changed", |path| {
