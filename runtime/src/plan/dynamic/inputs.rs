@@ -26,7 +26,7 @@ impl Builder {
         self.add_input::<T>(name.into(), Some(TypeId::of::<T>()), None, value, true)
     }
 
-    /// An input that is delivered only where its name is asked for: see [`Wiring::take`].
+    /// An input that is delivered only where its name is asked for: see [`Wiring::take`](super::Wiring::take).
     pub fn named_input<T: Payload>(self, name: impl Into<String>, value: T) -> Self {
         self.add_input::<T>(name.into(), None, None, Some(value), false)
     }
@@ -48,7 +48,7 @@ impl Builder {
     }
 
     /// Says of the input just given that it can be told whether it has changed, so that what depends on it may be kept for
-    /// other runs: as [checkpoints](Runner::resume), and in the [cache](crate::cache). Of a `#[pipeline]` that is found out by
+    /// other runs: as [checkpoints](crate::Runner::resume), and in the [cache](crate::cache). Of a `#[pipeline]` that is found out by
     /// the compiler.
     ///
     /// ```

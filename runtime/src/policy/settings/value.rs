@@ -46,9 +46,9 @@ pub(super) fn duration(value: &Value) -> Option<Duration> {
 pub(super) fn bytes(value: &Value) -> Option<u64> {
     const UNITS: [(&str, u64); 8] = [
         ("kb", 1000),
-        ("mb", 1000_000),
-        ("gb", 1000_000_000),
-        ("tb", 1000_000_000_000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+        ("tb", 1_000_000_000_000),
         ("kib", 1 << 10),
         ("mib", 1 << 20),
         ("gib", 1 << 30),
