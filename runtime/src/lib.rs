@@ -55,6 +55,7 @@
 //! | pipelines and runs | [`macro@pipeline`], [`Runner`], [`Run`], [`RunError`] |
 //! | pipelines put together at run time | [`Pipeline::builder`] |
 //! | what is done about failures | [`policy`] |
+//! | what is computed once for many runs | [`cache`] |
 //! | tests | [`testing`] |
 //! | looking at a pipeline | [`inspect`] |
 #![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
@@ -66,6 +67,7 @@
 //! - `config` (on by default): [policies](policy) from a file and from environment variables.
 //! - `optimize` (on by default): what runs cost, learned from those that were.
 
+pub mod cache;
 pub mod checkpoint;
 pub mod commit;
 mod context;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Breaker, OnFailure, Policy, Resource};
+use crate::cache::CachePolicy;
 use crate::plan::Plan;
 
 /// How a run goes: the policies of its factories, and what holds for all of it.
@@ -27,6 +28,8 @@ pub struct Effective {
     pub blocking_threads: Option<usize>,
     /// Where the state of runs is kept.
     pub state_dir: Option<PathBuf>,
+    /// What the settings say of the cache.
+    pub cache: CachePolicy,
 }
 
 /// The policy of one factory in a run.
@@ -38,11 +41,13 @@ pub struct EffectivePolicy {
     pub policy: Policy,
     /// Whether it runs at all.
     pub enabled: bool,
+    /// Whether its output is cached, if the settings say so of this factory.
+    pub cached: Option<bool>,
 }
 
 impl EffectivePolicy {
     /// Of a factory that says nothing, in a pipeline without defaults.
-    pub const NONE: Self = Self { policy: Policy::NONE, enabled: true };
+    pub const NONE: Self = Self { policy: Policy::NONE, enabled: true, cached: None };
 }
 
 impl Effective {
@@ -68,7 +73,7 @@ impl Effective {
             return Self::default();
         }
         let policies = plan.factories.iter().map(|node| node.policy.or(&plan.defaults));
-        Self::with(plan, policies.map(|policy| EffectivePolicy { policy, enabled: true }).collect())
+        Self::with(plan, policies.map(|policy| EffectivePolicy { policy, ..EffectivePolicy::NONE }).collect())
     }
 
     pub(super) fn with(plan: &Plan, mut policies: Vec<EffectivePolicy>) -> Self {
@@ -117,6 +122,7 @@ impl Policy {
             && matches!(self.on_failure, OnFailure::Fail)
             && !self.conditional
             && !self.checkpoint
+            && self.cache.is_none()
             && self.resource.is_none()
     }
 }

@@ -79,6 +79,8 @@ pub struct Policy {
     pub conditional: bool,
     /// Whether its output is kept on disk, so that a run which did not succeed can be resumed.
     pub checkpoint: bool,
+    /// Whether and for how long its output is kept for later runs.
+    pub cache: Option<Caching>,
     /// Whether it may deliver something else although nothing that it takes has changed, as what asks a service does.
     pub volatile: bool,
     /// What it depends on outside of the program, and shares with others.
@@ -94,6 +96,7 @@ impl Policy {
         on_failure: OnFailure::Fail,
         conditional: false,
         checkpoint: false,
+        cache: None,
         volatile: false,
         resource: None,
     };
@@ -134,6 +137,12 @@ impl Policy {
         self
     }
 
+    /// With an output that later runs take from the [cache](crate::cache).
+    pub const fn cache(mut self, caching: Caching) -> Self {
+        self.cache = Some(caching);
+        self
+    }
+
     /// With an output that changes by itself.
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
@@ -159,6 +168,34 @@ impl Policy {
     /// Whether the output may be absent although the run goes on.
     pub const fn is_skippable(&self) -> bool {
         self.conditional || matches!(self.on_failure, OnFailure::Skip)
+    }
+}
+
+/// For how long the output of a factory is taken from the [cache](crate::cache): `cache` in `#[factory]`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use setl::policy::{Caching, Policy};
+///
+/// const WEEKLY: Policy = Policy::NONE.cache(Caching::DEFAULT.max_age(Duration::from_secs(7 * 86_400)));
+/// assert_eq!(WEEKLY.cache.unwrap().max_age, Some(Duration::from_secs(604_800)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caching {
+    /// How long after it was made; what the run says, if nothing is said.
+    pub max_age: Option<Duration>,
+}
+
+impl Caching {
+    /// As long as the run says.
+    pub const DEFAULT: Self = Self { max_age: None };
+
+    /// So long after it was made.
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
     }
 }
 

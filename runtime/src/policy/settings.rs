@@ -7,6 +7,11 @@
 //! blocking_threads = 8
 //! state_dir = "/var/lib/setl"        # relative to the current directory
 //!
+//! [cache]                            # or `cache = false`: nothing is taken from it, nothing added
+//! all = true                         # all factories, not only those that say so
+//! max_bytes = "10 GiB"               # of the state directory
+//! max_age = "7d"
+//!
 //! [defaults]                         # for factories that say nothing themselves
 //! retry = { times = 3, backoff = "1s..1m", factor = 2.0, jitter = true, on = "transient" }   # or on = "any"
 //! timeout = "5m"                     # of one attempt
@@ -18,6 +23,7 @@
 //! on_failure = "fail"                # "fail", "skip" or "fallback"
 //! enabled = false
 //! checkpoint = true
+//! cache = { max_age = "7d" }         # or true, or false
 //!
 //! [resource.rates]
 //! at_once = 2
@@ -27,7 +33,7 @@
 //! timeout = "15m"
 //! ```
 //!
-//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`.
+//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`.
 //!
 //! # Who goes before whom
 //!

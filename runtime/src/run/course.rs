@@ -72,7 +72,8 @@ fn prepare(launch: Launch, options: &mut Options) -> Prepared {
         }
     };
     watch();
-    match conduct.has_checkpoints() || options.resume || options.learns() {
+    let has_files = conduct.has_checkpoints() || conduct.has_cached() || options.resume || options.learns();
+    match has_files {
         true => Prepared::Later(Box::pin(with_files(launch, conduct, std::mem::take(options)))),
         false => Prepared::Ready(ready(launch, conduct, options)),
     }
@@ -88,7 +89,7 @@ fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
     Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending, ends_at_ctrl_c }
 }
 
-/// Opens the checkpoints of the pipeline and its history, on a thread for blocking work.
+/// Opens the checkpoints, the cache and the history of the pipeline, on a thread for blocking work.
 async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
     let pipeline = launch.plan.pipeline.to_string();
     let cannot_start = |mistake| RunError::CannotStart { pipeline, mistakes: vec![mistake] };

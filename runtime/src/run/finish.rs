@@ -146,13 +146,17 @@ pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> O
 impl Shared {
     /// Whether there is anything to commit, or to forget with a commit.
     pub(super) fn has_to_commit(&self) -> bool {
-        self.session.is_some() || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
+        self.session.as_ref().is_some_and(|session| session.has_checkpoints())
+            || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
     }
 
     /// Whether the output of this factory was there: made by this run, or by an earlier.
     pub(super) fn is_delivered(&self, node: usize) -> bool {
         self.records().nth(node).flatten().is_some_and(|record| {
-            matches!(record.status, Status::Succeeded | Status::Restored | Status::NotSelected)
+            matches!(
+                record.status,
+                Status::Succeeded | Status::Restored | Status::Cached | Status::NotSelected
+            )
         })
     }
 

@@ -3,9 +3,10 @@
 use super::runner::Options;
 use super::select::Selection;
 use super::shared::Launch;
+use crate::cache::{CachePolicy, Whose};
 use crate::names::did_you_mean;
 use crate::plan::Plan;
-use crate::policy::{Effective, EffectivePolicy, Policy, differing};
+use crate::policy::{Caching, Effective, EffectivePolicy, Policy, differing};
 
 /// What holds for one factory in one run.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Conduct {
     pub(crate) handling: Box<[Handling]>,
     /// None where there is nothing to say of any factory.
     pub(crate) effective: Option<Box<Effective>>,
+    /// What is said of the cache.
+    pub(crate) cache: CachePolicy,
 }
 
 /// Puts together what the pipeline, the settings and the caller say of a run.
@@ -58,7 +61,9 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
     let selection = options.selection.take();
     options.is_partial = selection.is_some();
-    let keeps = options.checkpoint_all || options.resume;
+    let cache = effective.cache.or(&options.cache.take().map(|policy| *policy).unwrap_or_default());
+    let asks_for_cache = cache.whose == Some(Whose::All) || !cache.also.is_empty();
+    let keeps = options.checkpoint_all || options.resume || asks_for_cache;
     if selection.is_none() && effective.policies.is_empty() && !keeps && mistakes.is_empty() {
         return Ok(Conduct::default());
     }
@@ -81,6 +86,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             selected
         }
     };
+    mistakes.extend(cache.also.iter().filter_map(|name| cannot_be_cached(launch, name)));
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -88,7 +94,8 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         .into_iter()
         .enumerate()
         .map(|(node, selected)| {
-            let EffectivePolicy { mut policy, enabled, .. } = *effective.of_factory(node);
+            let EffectivePolicy { mut policy, enabled, cached } = *effective.of_factory(node);
+            policy.cache = caching(launch, &cache, node, &policy, cached);
             policy.checkpoint |=
                 options.checkpoint_all && !policy.volatile && (launch.steps[node].persistence)().is_some();
             // A condition is asked where the factory is assembled.
@@ -97,15 +104,62 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             Handling { policy, selected, enabled, kept: false, supervised: !plain }
         })
         .collect();
-    // Of each factory it has to be known what it has delivered, if one is a checkpoint.
-    if options.resume || handling.iter().any(|handling| handling.policy.checkpoint) {
+    let is_kept = |handling: &Handling| handling.policy.checkpoint || handling.policy.cache.is_some();
+    // Of each factory it has to be known what it has delivered, if the output of one is kept.
+    if options.resume || handling.iter().any(is_kept) {
         handling.iter_mut().for_each(|handling| handling.supervised = true);
     }
-    Ok(Conduct { handling, effective: Some(Box::new(effective)) })
+    Ok(Conduct { handling, effective: Some(Box::new(effective)), cache })
+}
+
+/// Whether and for how long the output of a factory is cached, by what the run, the settings and the factory say.
+fn caching(
+    launch: &Launch,
+    cache: &CachePolicy,
+    node: usize,
+    policy: &Policy,
+    by_settings: Option<bool>,
+) -> Option<Caching> {
+    // It may be the settings that switch all of it off.
+    if cache.whose == Some(Whose::Nobodys) && cache.also.is_empty() && by_settings != Some(true) {
+        return None;
+    }
+    let can_be = || !policy.volatile && (launch.steps[node].persistence)().is_some();
+    let name = &launch.plan.factories[node].name;
+    let wanted = match (by_settings, cache.whose) {
+        (Some(cached), _) => cached,
+        _ if cache.also.iter().any(|also| *also == **name) => true,
+        (None, Some(Whose::Nobodys)) => false,
+        (None, Some(Whose::All)) => can_be(),
+        (None, Some(Whose::Declared) | None) => policy.cache.is_some(),
+    };
+    wanted.then(|| policy.cache.unwrap_or(Caching::DEFAULT))
+}
+
+fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
+    let Some(node) = launch.plan.factories.iter().position(|node| node.name == name) else {
+        return Some(unknown(&launch.plan, name));
+    };
+    if launch.plan.factories[node].policy.volatile {
+        return Some(format!(
+            "factory `{name}` is volatile and runs in every run, so nothing of it is cached"
+        ));
+    }
+    (launch.steps[node].persistence)().is_none().then(|| {
+        format!(
+            "the output of factory `{name}` cannot be kept on disk, so it cannot be cached: declare `#[factory(cache)]` on it, \
+             and the compiler says why"
+        )
+    })
 }
 
 impl Conduct {
-    /// Whether the output of a factory is to be kept.
+    /// Whether the output of a factory is taken from the cache.
+    pub(crate) fn has_cached(&self) -> bool {
+        self.handling.iter().any(|handling| handling.selected && handling.policy.cache.is_some())
+    }
+
+    /// Whether the output of a factory is to be kept for a run that resumes this one.
     pub(crate) fn has_checkpoints(&self) -> bool {
         self.handling.iter().any(|handling| handling.selected && handling.policy.checkpoint)
     }

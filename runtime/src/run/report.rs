@@ -1,5 +1,7 @@
 //! What ran, how long it took, and what came out.
 
+mod numbers;
+
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,10 +13,13 @@ use uuid::Uuid;
 #[cfg(feature = "optimize")]
 use super::learn::Learned;
 use super::shared::Shared;
+use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
+pub(super) use numbers::duration;
+use numbers::thousands;
 
 /// How far a factory is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,8 +89,11 @@ impl PhaseCell {
 pub enum Status {
     /// It delivered.
     Succeeded,
-    /// What it delivered in an earlier run was taken.
+    /// What it delivered in a run that did not succeed was taken: this run goes on with it.
     Restored,
+    /// What it delivered in an earlier run was taken from the [cache](crate::cache), since nothing has changed that it depends
+    /// on.
+    Cached,
     /// It was left out, by its condition or because it failed and may be; its output is absent.
     Skipped,
     /// It returned an error, panicked or took too long, in its last attempt.
@@ -101,7 +109,7 @@ pub enum Status {
 impl Status {
     /// Whether its output is there.
     pub const fn has_delivered(self) -> bool {
-        matches!(self, Status::Succeeded | Status::Restored)
+        matches!(self, Status::Succeeded | Status::Restored | Status::Cached)
     }
 }
 
@@ -110,6 +118,7 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Status::Succeeded => "ok",
             Status::Restored => "restored",
+            Status::Cached => "cached",
             Status::Skipped => "skipped",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
@@ -259,6 +268,7 @@ pub struct Report {
     pub(crate) explained: Vec<Explained>,
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Learned>>,
+    cache: Vec<CacheReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
     entries: OnceLock<Vec<Entry>>,
 }
@@ -278,6 +288,7 @@ impl Report {
             learned: None,
             #[cfg(all(feature = "polars", feature = "optimize"))]
             explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
+            cache: shared.session.as_ref().map(|session| session.cache_reports()).unwrap_or_default(),
             entries: OnceLock::new(),
         }
     }
@@ -406,6 +417,18 @@ impl Report {
         &self.explained
     }
 
+    /// What the [cache](crate::cache) did for each factory whose output is cached, in the order of the stages: for each, whether
+    /// its output was taken, or else why not.
+    pub fn cache(&self) -> &[CacheReport] {
+        &self.cache
+    }
+
+    /// The time that factories which did not run because of the cache had taken when they did. What else was not needed
+    /// then, and is not cached itself, comes on top.
+    pub fn saved(&self) -> Duration {
+        self.cache.iter().map(|cache| cache.saved).sum()
+    }
+
     /// The entry of the factory with this name.
     pub fn entry(&self, factory: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.factory == factory)
@@ -489,6 +512,12 @@ impl fmt::Display for Report {
         if !self.committed.is_empty() {
             write!(f, "\nwritten: {}", self.committed.join(", "))?;
         }
+        if !self.cache.is_empty() {
+            let hits: u32 = self.cache.iter().map(|cache| cache.hits).sum();
+            let misses: u32 = self.cache.iter().map(|cache| cache.misses).sum();
+            let saved = duration(self.saved());
+            write!(f, "\ncache: {hits} taken, {misses} computed; {saved} of computing saved")?;
+        }
         for resource in &self.resources {
             write!(f, "\n{resource}")?;
         }
@@ -507,33 +536,4 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-/// Three significant digits and a unit.
-fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    let (value, unit) = match seconds {
-        s if s >= 1.0 => (s, "s"),
-        s if s >= 1e-3 => (s * 1e3, "ms"),
-        s => (s * 1e6, "µs"),
-    };
-    match value {
-        v if v >= 100.0 => format!("{v:.0} {unit}"),
-        v if v >= 10.0 => format!("{v:.1} {unit}"),
-        v if v > 0.0 => format!("{v:.2} {unit}"),
-        _ => format!("0 {unit}"),
-    }
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

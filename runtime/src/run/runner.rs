@@ -18,6 +18,7 @@ use super::learn::Before;
 use super::outcome::{Outcome, Partial, Run};
 use super::select::Selection;
 use super::shared::{Launch, Replacement, Steps};
+use crate::cache::CachePolicy;
 use crate::checkpoint::Session;
 use crate::factory::Factory;
 #[cfg(feature = "optimize")]
@@ -57,6 +58,7 @@ pub(crate) struct Options {
     /// What is known before the run begins.
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Before>>,
+    pub(crate) cache: Option<Box<CachePolicy>>,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
     pub(crate) session: Option<Box<Session>>,
@@ -91,7 +93,7 @@ impl Options {
         if self.settings.is_some() {
             return false;
         }
-        self.selection.is_none() && !self.checkpoint_all && !self.resume
+        self.selection.is_none() && !self.checkpoint_all && !self.resume && self.cache.is_none()
     }
 }
 
@@ -254,7 +256,39 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Keeps the state of runs (journals of commits, checkpoints) in this directory.
+    /// Says whose outputs are taken from the [cache](crate::cache) and added to it, and how much it may hold. Without it, those
+    /// of factories under `#[factory(cache)]`.
+    ///
+    /// ```
+    /// use setl::cache::CachePolicy;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn answer() -> u32 {
+    ///     42
+    /// }
+    ///
+    /// #[pipeline(only(answer))]
+    /// struct Deep;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let state = std::env::temp_dir().join(format!("setl-docs-runner-cache-{}", std::process::id()));
+    /// for (hits, misses) in [(0, 1), (1, 0)] {
+    ///     let run = Deep.run().cache(CachePolicy::all().max_bytes(10 << 30)).state_dir(&state).await?;
+    ///     let cache = &run.report().cache()[0];
+    ///     assert_eq!((cache.hits, cache.misses), (hits, misses));
+    /// }
+    /// # std::fs::remove_dir_all(state)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cache(mut self, policy: CachePolicy) -> Self {
+        self.options.cache = Some(Box::new(policy));
+        self
+    }
+
+    /// Keeps the state of runs (journals of commits, checkpoints, the cache) in this directory.
     ///
     /// Without it, in `$SETL_STATE_DIR`, or else in `.setl` in the working directory. It is made when there is something to
     /// keep.

@@ -139,7 +139,7 @@ pub(crate) enum Why {
 impl Shared {
     pub(crate) fn new(launch: Launch, conduct: Conduct, options: &mut Options) -> Self {
         let Launch { plan, steps, inputs, .. } = launch;
-        let Conduct { mut handling, effective } = conduct;
+        let Conduct { mut handling, effective, .. } = conduct;
         let mut consumers = vec![0u32; plan.inputs.len() + plan.factories.len()];
         for (_, factory) in
             plan.factories.iter().enumerate().filter(|(node, _)| is_selected(&handling, *node))

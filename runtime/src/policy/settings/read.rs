@@ -7,10 +7,11 @@ use figment::Figment;
 use figment::value::{Dict, Value};
 
 use super::origin::{is_variable, place};
-use super::value::{Switch, at_least_one, duration, factor, not_in_time, range, switch, whole, wrong};
+use super::value::{Switch, at_least_one, bytes, duration, factor, not_in_time, range, switch, whole, wrong};
 use super::variables::with_underscores;
+use crate::cache::CachePolicy;
 use crate::names::{did_you_mean, quoted};
-use crate::policy::{OnFailure, RetryOn};
+use crate::policy::{Caching, OnFailure, RetryOn};
 
 pub(super) const TOP: &[&str] = &[
     "keep_going",
@@ -18,13 +19,16 @@ pub(super) const TOP: &[&str] = &[
     "concurrency",
     "blocking_threads",
     "state_dir",
+    "cache",
     "defaults",
     "factory",
     "resource",
 ];
 pub(super) const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
 pub(super) const FACTORY: &[&str] =
-    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint"];
+    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache"];
+pub(super) const CACHE: &[&str] = &["all", "max_bytes", "max_age"];
+pub(super) const CACHING: &[&str] = &["max_age"];
 pub(super) const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];
 pub(super) const RESOURCE: &[&str] = &["at_once", "breaker"];
 pub(super) const BREAKER: &[&str] = &["failures", "open_for"];
@@ -37,6 +41,7 @@ pub(super) struct Overrides {
     pub(super) concurrency: Option<usize>,
     pub(super) blocking_threads: Option<usize>,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) cache: CachePolicy,
     pub(super) defaults: PolicyOverride,
     pub(super) factories: Vec<Named<FactoryOverride>>,
     pub(super) resources: Vec<Named<ResourceOverride>>,
@@ -63,6 +68,7 @@ pub(super) struct FactoryOverride {
     pub(super) on_failure: Option<Placed<OnFailure>>,
     pub(super) enabled: Option<Placed<bool>>,
     pub(super) checkpoint: Option<Placed<bool>>,
+    pub(super) cache: Option<Placed<Switch<Caching>>>,
 }
 
 pub(super) struct ResourceOverride {
@@ -121,6 +127,7 @@ impl<'a> Reader<'a> {
             blocking_threads: self.field(table, "", "blocking_threads", COUNT, at_least_one),
             state_dir: self
                 .field(table, "", "state_dir", "a path", |value| value.as_str().map(PathBuf::from)),
+            cache: table.get("cache").map(|value| self.cache(value)).unwrap_or_default(),
             defaults: match table.get("defaults").and_then(|value| self.table("defaults", value, DEFAULTS)) {
                 Some(defaults) => self.policy(defaults, "defaults"),
                 None => PolicyOverride::default(),
@@ -142,7 +149,40 @@ impl<'a> Reader<'a> {
             ),
             enabled: self.placed(table, path, "enabled", SWITCH, Value::to_bool),
             checkpoint: self.placed(table, path, "checkpoint", SWITCH, Value::to_bool),
+            cache: table.get("cache").and_then(|value| self.caching(&joined(path, "cache"), value)),
         })
+    }
+
+    fn cache(&mut self, value: &Value) -> CachePolicy {
+        match value.to_bool() {
+            Some(false) => return CachePolicy::off(),
+            Some(true) => return CachePolicy::declared(),
+            None => {}
+        }
+        let Some(table) = self.table("cache", value, CACHE) else { return CachePolicy::default() };
+        let all = self.field(table, "cache", "all", SWITCH, Value::to_bool);
+        CachePolicy {
+            max_bytes: self.field(table, "cache", "max_bytes", BYTES, bytes),
+            max_age: self.field(table, "cache", "max_age", DURATION, duration),
+            ..match all {
+                Some(true) => CachePolicy::all(),
+                Some(false) => CachePolicy::declared(),
+                None => CachePolicy::default(),
+            }
+        }
+    }
+
+    fn caching(&mut self, path: &str, value: &Value) -> Option<Placed<Switch<Caching>>> {
+        let place = self.place(path, value);
+        let value = match value.to_bool() {
+            Some(false) => Switch::Off,
+            Some(true) => Switch::To(Caching::DEFAULT),
+            None => {
+                let table = self.table(path, value, CACHING)?;
+                Switch::To(Caching { max_age: self.field(table, path, "max_age", DURATION, duration) })
+            }
+        };
+        Some(Placed { value, place })
     }
 
     fn resource(&mut self, path: &str, value: &Value) -> Option<ResourceOverride> {
@@ -234,7 +274,11 @@ impl<'a> Reader<'a> {
 
     fn table<'v>(&mut self, path: &str, value: &'v Value, allowed: &[&str]) -> Option<&'v Dict> {
         let Some(table) = value.as_dict() else {
-            let switched = if matches!(allowed, RETRY | BREAKER) { ", or false" } else { "" };
+            let switched = match allowed {
+                RETRY | BREAKER => ", or false",
+                CACHE | CACHING => ", or true or false",
+                _ => "",
+            };
             self.mistake(path, value, &format!("a table with {}{switched}", quoted(allowed.iter().copied())));
             return None;
         };
@@ -328,6 +372,7 @@ const SWITCH: &str = "true or false";
 const DURATION: &str = r#"a duration such as "10s""#;
 const LIMIT: &str = r#"a duration such as "10s", or false"#;
 const BACKOFF: &str = r#"one duration or two, such as "1s..1m""#;
+const BYTES: &str = r#"a number of bytes, or a text such as "500 MiB""#;
 const COUNT: &str = "a whole number of at least 1";
 
 fn joined(path: &str, key: &str) -> String {

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cache;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use super::*;
+use crate::cache::CachePolicy;
 use crate::plan::{FallbackNode, Node};
-use crate::policy::{Breaker, EffectivePolicy, OnFailure, Policy, Resource, Retry, RetryOn};
+use crate::policy::{Breaker, Caching, EffectivePolicy, OnFailure, Policy, Resource, Retry, RetryOn};
 
 mod words;
 
@@ -77,7 +80,7 @@ fn variables(variables: &[(&str, &str)]) -> Settings {
 fn without_settings_it_is_what_the_pipeline_says() {
     let effective = applied(&Settings::default());
     assert_eq!(effective, Effective::of(&plan()));
-    let EffectivePolicy { policy, enabled } = *effective.of_factory(0);
+    let EffectivePolicy { policy, enabled, .. } = *effective.of_factory(0);
     assert!(enabled);
     assert_eq!(
         (policy.retry, policy.timeout, policy.total_timeout),
@@ -122,8 +125,14 @@ fn a_file_can_say_everything() {
         retry.times = 5
         on_failure = "fail"
         checkpoint = true
+        cache = { max_age = "7d" }
         [factory.CarrierDelays]
         enabled = false
+        cache = false
+        [cache]
+        all = true
+        max_bytes = "10 GiB"
+        max_age = "2d"
         [resource.rates]
         at_once = 2
         breaker = { failures = 7, open_for = "30s" }
@@ -139,7 +148,11 @@ fn a_file_can_say_everything() {
     assert_eq!(fetch.retry, Some(Retry::times(5).factor(3.0)), "what settings do not say stays");
     assert_eq!((fetch.timeout, fetch.total_timeout), (Some(SECOND * 10), Some(SECOND * 1200)));
     assert!(fetch.checkpoint);
+    assert_eq!(fetch.cache, Some(Caching::DEFAULT.max_age(SECOND * 7 * 86_400)));
     assert!(!effective.of_factory(1).enabled);
+    let cached = [0, 1, 3].map(|factory| effective.of_factory(factory).cached);
+    assert_eq!(cached, [Some(true), Some(false), None]);
+    assert_eq!(effective.cache, CachePolicy::all().max_bytes(10 << 30).max_age(SECOND * 2 * 86_400));
 
     let plain = effective.of_factory(3).policy;
     let retry = Retry::times(3).backoff(SECOND * 2, SECOND * 60).factor(2.5).jitter(false).on(RetryOn::Any);
@@ -286,7 +299,7 @@ fn what_is_not_there_is_told() {
 #[test]
 fn settings_cannot_change_what_others_rely_on() {
     let text = "
-        factory.plain = { enabled = false, on_failure = 'skip', checkpoint = true }
+        factory.plain = { enabled = false, on_failure = 'skip', checkpoint = true, cache = true }
         factory.fetch_rates.on_failure = 'fallback'
         factory.CarrierDelays = { enabled = false, on_failure = 'skip' }
         factory.load.on_failure = 'fallback'
@@ -300,6 +313,7 @@ fn settings_cannot_change_what_others_rely_on() {
             format!("`factory.plain.enabled`: {relied_on}"),
             format!("`factory.plain.on_failure`: {relied_on}"),
             "`factory.plain.checkpoint`: the output of factory `plain` cannot be kept on disk; derive `serde::Serialize` and `serde::Deserialize` on its output".to_owned(),
+            "`factory.plain.cache`: the output of factory `plain` cannot be kept on disk; declare `#[factory(cache)]` on it".to_owned(),
         ]
     );
 }
@@ -349,7 +363,7 @@ fn a_file_is_named_wherever_something_is_wrong_with_it() {
             format!("{place}: `env.global`: an environment cannot have this name"),
             format!(
                 "{place}: `zzz`: unknown setting; there are `keep_going`, `deadline`, `concurrency`, \
-                 `blocking_threads`, `state_dir`, `defaults`, `factory`, `resource`"
+                 `blocking_threads`, `state_dir`, `cache`, `defaults`, `factory`, `resource`"
             ),
             format!("{place}: `concurrency`: expected a whole number of at least 1, found \"four\""),
         ]
