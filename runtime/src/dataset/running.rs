@@ -16,13 +16,15 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// The error of a factory; `failed` makes that of a query.
+    /// The error of a factory; `failed` makes that of a query. A panic goes on where the query was waited for.
     pub(crate) fn into_error<E: Into<crate::Error>>(
         self,
         failed: impl FnOnce(PolarsError) -> E,
     ) -> crate::Error {
         match self {
             Self::Query(error) => failed(error).into(),
+            #[cfg(feature = "optimize")]
+            Self::Panicked(panic) => panic.resume(),
             #[cfg(feature = "optimize")]
             Self::Shared | Self::Ended => anyhow::anyhow!("the run ended before the query was run"),
         }
@@ -32,6 +34,8 @@ impl Fault {
     pub(crate) fn into_polars(self) -> PolarsError {
         match self {
             Self::Query(error) => error,
+            #[cfg(feature = "optimize")]
+            Self::Panicked(panic) => panic.resume(),
             #[cfg(feature = "optimize")]
             Self::Shared | Self::Ended => {
                 PolarsError::ComputeError("the run ended before the query was run".into())

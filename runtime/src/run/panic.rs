@@ -42,19 +42,25 @@ pub(super) fn contained(call: impl FnOnce()) {
 }
 
 /// What is brought from the thread on which work panicked to the one that waits for it.
-pub(super) struct Carried {
+pub(crate) struct Carried {
     payload: Box<dyn Any + Send>,
     place: Option<String>,
 }
 
+impl std::fmt::Debug for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Carried").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
 /// Calls `work`, which another thread waits for.
-pub(super) fn carried<R>(work: impl FnOnce() -> R) -> Result<R, Carried> {
+pub(crate) fn carried<R>(work: impl FnOnce() -> R) -> Result<R, Carried> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Carried { payload, place: PLACE.take() })
 }
 
 impl Carried {
     /// Goes on panicking here.
-    pub(super) fn resume(self) -> ! {
+    pub(crate) fn resume(self) -> ! {
         PLACE.set(self.place);
         resume_unwind(self.payload)
     }

@@ -187,6 +187,24 @@ async fn a_query_that_fails_is_the_failure_of_its_factory_alone() {
     assert_eq!(outcome.find::<succeeds>().unwrap().height(), 1);
 }
 
+#[factory(id = Best)]
+async fn panics(sales: Dataset<Sale>) -> Result<DataFrame> {
+    let query = sales.lazy().map(|_| panic!("no such thing"), AllowedOptimizations::default(), None, None);
+    setl::collect(query).await
+}
+
+#[pipeline(extract(sales), transform(panics, succeeds))]
+struct Panicking;
+
+#[tokio::test]
+async fn a_query_that_panics_is_the_panic_of_its_factory_alone() {
+    let outcome = Panicking.run().keep_going().outcome().await;
+    let failed: Vec<_> = outcome.failures().iter().map(|failure| failure.factory.as_str()).collect();
+    assert_eq!(failed, ["panics"]);
+    assert!(outcome.failures()[0].to_string().contains("no such thing"), "{}", outcome.failures()[0]);
+    assert_eq!(outcome.find::<succeeds>().unwrap().height(), 1);
+}
+
 #[tokio::test]
 async fn runs_are_predicted_from_those_before() {
     let scratch = Scratch::new();

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use polars::prelude::{
-    Column, DataFrame, Engine, IntoLazy, LazyFrame, PolarsResult, Scalar, SchemaRef, SeriesMethods as _,
+    Column, DataFrame, Engine, IntoLazy, LazyFrame, PolarsError, PolarsResult, Scalar, SchemaRef,
+    SeriesMethods as _,
 };
 use polars_plan::dsl::DslPlan;
 
@@ -15,6 +16,7 @@ use super::tree::Keys;
 use super::{Answer, Fault};
 use crate::dataset::waiting;
 use crate::optimize::{Optimizer, Pass};
+use crate::run::panic::carried;
 
 /// What running something has cost.
 #[derive(Clone, Debug, Default)]
@@ -110,7 +112,7 @@ impl Slot {
 impl Execution<'_> {
     fn query(&self, at: usize) -> Result<(Answer, Measured), Fault> {
         let complete = self.complete(&self.shared.plans[at], at).map_err(|_| Fault::Shared);
-        let result = complete.and_then(|plan| self.collect(plan).map_err(Fault::Query));
+        let result = complete.and_then(|plan| self.collect(plan));
         self.release(at);
         result
     }
@@ -137,12 +139,17 @@ impl Execution<'_> {
         }
         let piece = &self.shared.pieces[at];
         let consumer = self.queries + at;
-        let computed = self.complete(&piece.plan, consumer).and_then(|plan| self.collect(plan)).map(
-            |(found, measured)| {
+        // Each query that needs it is run again by itself, so that it has its own error, or panic.
+        let failed = |fault| match fault {
+            Fault::Query(error) => error,
+            other => PolarsError::ComputeError(format!("{}: {other:?}", piece.about).into()),
+        };
+        let complete = self.complete(&piece.plan, consumer);
+        let computed =
+            complete.and_then(|plan| self.collect(plan).map_err(failed)).map(|(found, measured)| {
                 *lock(&slot.measured) = measured;
                 widened(self.marked(found, piece), &piece.schema)
-            },
-        );
+            });
         self.release(consumer);
         let result = computed.clone();
         *frame = Some(computed);
@@ -159,13 +166,13 @@ impl Execution<'_> {
         }
     }
 
-    fn collect(&self, plan: DslPlan) -> PolarsResult<(DataFrame, Measured)> {
+    fn collect(&self, plan: DslPlan) -> Result<(DataFrame, Measured), Fault> {
         let began = Instant::now();
         let engine = match self.optimizer.has(Pass::ChooseEngine) {
             true => engine::of(&plan),
             false => Engine::Auto,
         };
-        let frame = LazyFrame::from(plan).collect_with_engine(engine)?.unwrap_single();
+        let frame = collected(LazyFrame::from(plan), engine)?;
         let measured = Measured {
             wall: began.elapsed(),
             rows: frame.height(),
@@ -228,6 +235,11 @@ pub(super) fn alone(frame: LazyFrame, optimizer: &Optimizer) -> Result<Answer, F
         true => engine::of(&frame.logical_plan),
         false => Engine::Auto,
     };
-    let collected = waiting(|| frame.collect_with_engine(engine));
+    waiting(|| collected(frame, engine))
+}
+
+/// Runs a query. Its panic is that of the factory which waits for it.
+fn collected(frame: LazyFrame, engine: Engine) -> Result<Answer, Fault> {
+    let collected = carried(|| frame.collect_with_engine(engine)).map_err(Fault::Panicked)?;
     collected.map(|result| result.unwrap_single()).map_err(Fault::Query)
 }

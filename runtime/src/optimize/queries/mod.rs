@@ -20,6 +20,7 @@ mod tree;
 use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
 
 use super::Optimizer;
+use crate::run::panic::Carried;
 pub use explained::{Explained, SharedPart};
 use share::share;
 
@@ -34,6 +35,8 @@ pub(crate) type Answer = DataFrame;
 pub(crate) enum Fault {
     /// The query failed.
     Query(PolarsError),
+    /// It panicked.
+    Panicked(Carried),
     /// Something failed that it shares with others.
     Shared,
     /// The run ended before.
@@ -70,7 +73,7 @@ pub(crate) fn run(
             Ok(_) => has_own_flags(&query),
             // It has its own error, if it is to fail at all.
             Err(Fault::Shared) => true,
-            Err(Fault::Query(_) | Fault::Ended) => false,
+            Err(Fault::Query(_) | Fault::Panicked(_) | Fault::Ended) => false,
         };
         if again {
             *answer = execute::alone(query, optimizer);
