@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use polars::prelude::{DataFrame, LazyFrame, PolarsResult, Schema};
+use polars::prelude::{DataFrame, DataType, LazyFrame, PlSmallStr, PolarsResult, Schema, SchemaRef};
 use polars_plan::dsl::DslPlan;
 use polars_plan::plans::IR;
 
@@ -11,17 +12,29 @@ use super::tree::Key;
 use crate::dataset::waiting;
 
 /// Stands in a plan for what will be there, with its columns and no rows.
+///
+/// Polars makes frames anew where it reads less of them, but leaves all names in them. So the frame has one column more than
+/// its schema tells, whose name nobody else uses.
 pub(super) struct Placeholder {
     frame: Arc<DataFrame>,
+    schema: SchemaRef,
+    marker: PlSmallStr,
 }
 
+static PLACEHOLDERS: AtomicU64 = AtomicU64::new(0);
+
 impl Placeholder {
-    pub(super) fn new(schema: &Schema) -> Self {
-        Self { frame: Arc::new(DataFrame::empty_with_schema(schema)) }
+    pub(super) fn new(schema: &SchemaRef) -> Self {
+        let marker = format!("setl placeholder {}", PLACEHOLDERS.fetch_add(1, Ordering::Relaxed));
+        let marker = PlSmallStr::from_string(marker);
+        let mut marked = Schema::clone(schema);
+        marked.with_column(marker.clone(), DataType::Boolean);
+        let frame = Arc::new(DataFrame::empty_with_schema(&marked));
+        Self { frame, schema: schema.clone(), marker }
     }
 
     pub(super) fn plan(&self) -> DslPlan {
-        DslPlan::DataFrameScan { schema: self.frame.schema().clone(), df: Arc::clone(&self.frame) }
+        DslPlan::DataFrameScan { schema: self.schema.clone(), df: Arc::clone(&self.frame) }
     }
 }
 
@@ -38,10 +51,11 @@ pub(super) fn columns_read(
     let mut stack = vec![optimised.lp_top];
     while let Some(node) = stack.pop() {
         let ir = optimised.lp_arena.get(node);
-        if let IR::DataFrameScan { df, schema, output_schema } = ir
-            && let Some((key, _)) = placeholders.iter().find(|(_, other)| Arc::ptr_eq(df, &other.frame))
+        if let IR::DataFrameScan { df, output_schema, .. } = ir
+            && let Some((key, placeholder)) =
+                placeholders.iter().find(|(_, other)| df.schema().contains(&other.marker))
         {
-            let schema = output_schema.as_ref().unwrap_or(schema);
+            let schema = output_schema.as_ref().unwrap_or(&placeholder.schema);
             reads.push((*key, schema.iter_names().map(ToString::to_string).collect()));
         }
         ir.copy_inputs(&mut stack);

@@ -103,8 +103,13 @@ pub(super) fn share(queries: Vec<DslPlan>, optimizer: &Optimizer) -> PolarsResul
     Ok(shared)
 }
 
+/// The columns with these names; where only the rows are counted, the first.
 fn in_order(schema: &Schema, names: &BTreeSet<String>) -> Vec<String> {
-    schema.iter_names().map(ToString::to_string).filter(|name| names.contains(name)).collect()
+    let all = schema.iter_names().map(ToString::to_string);
+    if names.is_empty() {
+        return all.take(1).collect();
+    }
+    all.filter(|name| names.contains(name)).collect()
 }
 
 /// Puts the largest expensive plans that stand in several places apart; whether there were any.
