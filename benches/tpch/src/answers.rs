@@ -14,7 +14,12 @@ pub fn read(directory: &Path, query: &str) -> PolarsResult<DataFrame> {
 /// The names, the number of rows, and every value in its row; floats to a millionth.
 pub fn compare(query: &str, found: &DataFrame, expected: &DataFrame) -> Result<()> {
     let names = |frame: &DataFrame| frame.get_column_names_owned();
-    ensure!(names(found) == names(expected), "{query}: columns {:?}, not {:?}", names(found), names(expected));
+    ensure!(
+        names(found) == names(expected),
+        "{query}: columns {:?}, not {:?}",
+        names(found),
+        names(expected)
+    );
     let rows = (found.height(), expected.height());
     ensure!(rows.0 == rows.1, "{query}: {} rows, not {}", rows.0, rows.1);
     for (found, expected) in found.columns().iter().zip(expected.columns()) {
@@ -23,7 +28,9 @@ pub fn compare(query: &str, found: &DataFrame, expected: &DataFrame) -> Result<(
             let (found, expected) = (found.cast(&DataType::Float64)?, expected.cast(&DataType::Float64)?);
             for (row, (found, expected)) in found.f64()?.iter().zip(expected.f64()?.iter()).enumerate() {
                 let same = match (found, expected) {
-                    (Some(found), Some(expected)) => (found - expected).abs() <= 1e-6 * expected.abs().max(1e-9),
+                    (Some(found), Some(expected)) => {
+                        (found - expected).abs() <= 1e-6 * expected.abs().max(1e-9)
+                    }
                     (found, expected) => found == expected,
                 };
                 ensure!(same, "{query}: {name} of row {row} is {found:?}, not {expected:?}");

@@ -3,8 +3,7 @@
 pub mod answers;
 pub mod by_hand;
 pub mod measure;
-pub mod reads;
-pub mod shared;
+pub mod pipeline;
 pub mod tables;
 
 /// Memory is freed by threads that did not allocate it, which costs glibc more than others.

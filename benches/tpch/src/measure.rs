@@ -9,7 +9,8 @@ pub fn cpu_seconds() -> Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     // The name of the program is in parentheses and may hold spaces; user and system time are fields 14 and 15.
     let fields = stat.rsplit_once(')').context("no name in /proc/self/stat")?.1;
-    let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    let ticks: Vec<u64> =
+        fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
     Ok(ticks.iter().sum::<u64>() as f64 / 100.0)
 }
 

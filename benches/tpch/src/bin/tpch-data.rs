@@ -20,7 +20,8 @@ use tpchgen::generators::{
     RegionGenerator, SupplierGenerator,
 };
 use tpchgen_arrow::{
-    CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, PartSuppArrow, RegionArrow, SupplierArrow,
+    CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, PartSuppArrow, RegionArrow,
+    SupplierArrow,
 };
 
 /// As DuckDB writes them.
@@ -28,7 +29,8 @@ const ROW_GROUP: usize = 122_880;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let (scale, directory) = arguments.next().zip(arguments.next()).context("tpch-data <scale factor> <directory>")?;
+    let (scale, directory) =
+        arguments.next().zip(arguments.next()).context("tpch-data <scale factor> <directory>")?;
     let (scale, directory) = (scale.parse()?, Path::new(&directory));
     if directory.exists() {
         println!("{} is there", directory.display());
@@ -39,12 +41,28 @@ fn main() -> Result<()> {
     fs::create_dir_all(&aside)?;
     write(&aside, "region", RegionArrow::new(RegionGenerator::new(scale, 1, 1)))?;
     write(&aside, "nation", NationArrow::new(NationGenerator::new(scale, 1, 1)))?;
-    write(&aside, "supplier", SupplierArrow::new(SupplierGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP))?;
-    write(&aside, "customer", CustomerArrow::new(CustomerGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP))?;
+    write(
+        &aside,
+        "supplier",
+        SupplierArrow::new(SupplierGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP),
+    )?;
+    write(
+        &aside,
+        "customer",
+        CustomerArrow::new(CustomerGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP),
+    )?;
     write(&aside, "part", PartArrow::new(PartGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP))?;
-    write(&aside, "partsupp", PartSuppArrow::new(PartSuppGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP))?;
+    write(
+        &aside,
+        "partsupp",
+        PartSuppArrow::new(PartSuppGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP),
+    )?;
     write(&aside, "orders", OrderArrow::new(OrderGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP))?;
-    write(&aside, "lineitem", LineItemArrow::new(LineItemGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP))?;
+    write(
+        &aside,
+        "lineitem",
+        LineItemArrow::new(LineItemGenerator::new(scale, 1, 1)).with_batch_size(ROW_GROUP),
+    )?;
     fs::rename(&aside, directory)?;
     println!("{} after {:.1?}", directory.display(), started.elapsed());
     Ok(())
@@ -61,7 +79,8 @@ fn write(directory: &Path, name: &str, batches: impl RecordBatchReader) -> Resul
     for batch in batches {
         let batch = batch?;
         let columns = batch.columns().iter().zip(schema.fields());
-        let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+        let columns =
+            columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
         writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?;
     }
     writer.close()?;

@@ -64,7 +64,12 @@ pub fn q03(t: &Tables) -> PolarsResult<LazyFrame> {
         .inner_join(t.lineitem.clone().filter(col("l_shipdate").gt(day)), "o_orderkey", "l_orderkey")
         .group_by(["o_orderkey", "o_orderdate", "o_shippriority"])
         .agg([revenue().sum().alias("revenue")])
-        .select([col("o_orderkey").alias("l_orderkey"), col("revenue"), col("o_orderdate"), col("o_shippriority")])
+        .select([
+            col("o_orderkey").alias("l_orderkey"),
+            col("revenue"),
+            col("o_orderdate"),
+            col("o_shippriority"),
+        ])
         .sort(["revenue", "o_orderdate"], ordered([true, false]))
         .limit(10))
 }

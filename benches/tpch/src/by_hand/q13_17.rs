@@ -5,7 +5,8 @@ use crate::tables::Tables;
 
 /// Customer distribution.
 pub fn q13(t: &Tables) -> PolarsResult<LazyFrame> {
-    let orders = t.orders.clone().filter(col("o_comment").str().contains(lit("special.*requests"), true).not());
+    let orders =
+        t.orders.clone().filter(col("o_comment").str().contains(lit("special.*requests"), true).not());
     Ok(t.customer
         .clone()
         .left_join(orders, "c_custkey", "o_custkey")
@@ -44,7 +45,8 @@ pub fn q15(t: &Tables) -> PolarsResult<LazyFrame> {
 
 /// Parts and suppliers.
 pub fn q16(t: &Tables) -> PolarsResult<LazyFrame> {
-    let complained = t.supplier.clone().filter(col("s_comment").str().contains(lit("Customer.*Complaints"), true));
+    let complained =
+        t.supplier.clone().filter(col("s_comment").str().contains(lit("Customer.*Complaints"), true));
     let sizes = Series::new("sizes".into(), [49_i64, 14, 23, 45, 19, 3, 36, 9]);
     Ok(t.part
         .clone()

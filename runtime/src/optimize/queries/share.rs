@@ -6,7 +6,7 @@ use polars::prelude::{DataType, LazyFrame, PolarsResult, Schema, SchemaRef};
 use polars_plan::dsl::{DslPlan, FileScanDsl};
 
 use super::reads::{Placeholder, columns_read};
-use super::tree::{Key, Keys, describe, inputs, is_expensive};
+use super::tree::{Key, Keys, describe, inputs, is_expensive, is_same};
 use crate::dataset::waiting;
 use crate::optimize::{Optimizer, Pass};
 
@@ -123,6 +123,7 @@ fn find_subplans(shared: &mut Shared, placeholders: &mut HashMap<Key, Placeholde
     for plan in &shared.plans {
         largest(plan, 1, &mut keys, &hits, &mut found);
     }
+    found.retain(|(key, plan)| shared.plans.iter().all(|other| all_same(other, key, plan, &mut keys)));
     let mut by: HashMap<Key, DslPlan> = HashMap::new();
     let mut pieces = Vec::new();
     for (key, plan) in found {
@@ -162,6 +163,14 @@ fn count(plan: &DslPlan, keys: &mut Keys, hits: &mut HashMap<Key, usize>) {
         *hits.entry(keys.of(plan)).or_default() += 1;
     }
     inputs(plan).into_iter().for_each(|input| count(input, keys, hits));
+}
+
+/// Whether all that has this key in a plan is the same as this.
+fn all_same(plan: &DslPlan, key: &Key, this: &DslPlan, keys: &mut Keys) -> bool {
+    if keys.of(plan) == *key {
+        return is_same(plan, this);
+    }
+    inputs(plan).into_iter().all(|input| all_same(input, key, this, keys))
 }
 
 /// Where a plan stands in more places than what is above it, something else takes it, too.

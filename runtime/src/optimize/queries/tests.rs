@@ -4,6 +4,7 @@ use polars::df;
 use polars::prelude::*;
 use proptest::prelude::*;
 
+use super::tree::{Keys, is_same};
 use super::{Explained, Fault, run};
 use crate::optimize::{Optimizer, Pass};
 
@@ -213,4 +214,46 @@ fn flags_that_were_set_for_a_query_hold() {
     let (answers, explained) = together(&Optimizer::new(), &[own, plain]);
     assert!(explained.shared.is_empty(), "{explained}");
     assert!(answers.into_iter().all(|answer| answer.unwrap().width() == 5));
+}
+
+#[test]
+fn plans_that_differ_in_a_literal_or_a_function_are_not_the_same() {
+    let one_of = |values: [&str; 2]| {
+        col("text").is_in(lit(Series::new("values".into(), values)).implode(false), false)
+    };
+    let table = table(100, 1);
+    let conditions = [
+        col("text").eq(lit("t1")),
+        col("text").eq(lit("t2")),
+        col("few").gt(lit(1)),
+        col("few").gt(lit(2)),
+        col("number").gt(lit(0.0)),
+        col("number").gt(lit(-0.0)),
+        col("text").str().starts_with(lit("t1")),
+        col("text").str().ends_with(lit("t1")),
+        one_of(["t1", "t2"]),
+        one_of(["t1", "t3"]),
+    ];
+    let plans: Vec<_> = conditions
+        .into_iter()
+        .map(|condition| by_many(table.clone().filter(condition)).logical_plan)
+        .collect();
+    let keys: Vec<_> = plans.iter().map(|plan| Keys::default().of(plan)).collect();
+    for (at, key) in keys.iter().enumerate() {
+        assert_eq!(keys.iter().position(|other| other == key), Some(at), "{at}");
+    }
+    assert!(is_same(&plans[0], &plans[0].clone()));
+    assert!(!is_same(&plans[0], &plans[1]));
+}
+
+#[test]
+fn queries_that_differ_in_a_literal_are_answered_apart() {
+    let table = table(100, 1);
+    let of = |text: &'static str| by_many(table.clone().filter(col("text").eq(lit(text))));
+    let queries = ["t1", "t2", "t3", "t1"].map(of);
+    let (answers, explained) = together(&Optimizer::new(), &queries);
+    for (answer, query) in answers.into_iter().zip(queries) {
+        assert!(alike(&in_order(answer.unwrap()), &in_order(query.collect().unwrap())));
+    }
+    assert_eq!(explained.shared.len(), 1, "only what asks for the same text");
 }

@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use polars_plan::dsl::DslPlan;
-use polars_plan::plans::DslFunction;
+use polars_plan::dsl::{DslPlan, Expr};
+use polars_plan::plans::{DslFunction, DynLiteralValue, LiteralValue};
 
 /// Says which plan a node is the top of: equal plans give equal results.
 pub(super) type Key = [u8; 32];
@@ -110,6 +110,7 @@ impl Keys {
             "opaque".hash(&mut hasher);
             self.opaque.hash(&mut hasher);
         }
+        expressions(plan).into_iter().for_each(|expr| whole(expr, &mut hasher));
         below.hash(&mut hasher);
         hasher.0.finalize().into()
     }
@@ -167,6 +168,60 @@ fn own(plan: &DslPlan, hasher: &mut KeyHasher) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// The expressions of a node by itself.
+fn expressions(plan: &DslPlan) -> Vec<&Expr> {
+    match plan {
+        DslPlan::Filter { predicate, .. } => vec![predicate],
+        DslPlan::Select { expr: exprs, .. }
+        | DslPlan::HStack { exprs, .. }
+        | DslPlan::Sort { by_column: exprs, .. } => exprs.iter().collect(),
+        DslPlan::GroupBy { keys, predicates, aggs, .. } => {
+            keys.iter().chain(predicates).chain(aggs).collect()
+        }
+        DslPlan::Join { left_on, right_on, predicates, .. } => {
+            left_on.iter().chain(right_on).chain(predicates).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What the hash of an expression leaves out: that of Polars tells of a literal and of a function only which kind it is, so
+/// that `x = 1` and `x = 2` have the same.
+fn whole(expr: &Expr, hasher: &mut KeyHasher) {
+    for expr in expr {
+        match expr {
+            Expr::Literal(literal) => {
+                literal.hash(hasher);
+                match literal {
+                    LiteralValue::Series(series) => {
+                        (series.name(), series.dtype(), series.len()).hash(hasher);
+                    }
+                    // Both zeros have one hash.
+                    LiteralValue::Dyn(DynLiteralValue::Float(value)) => value.to_bits().hash(hasher),
+                    _ => {}
+                }
+            }
+            Expr::Function { function, .. } => function.hash(hasher),
+            _ => {}
+        }
+    }
+}
+
+/// Whether two plans with the same key are the same. Equal keys of expressions do not prove it: a hash may leave things out.
+pub(super) fn is_same(one: &DslPlan, other: &DslPlan) -> bool {
+    match (one, other) {
+        (DslPlan::IR { dsl, .. }, _) => return is_same(dsl, other),
+        (_, DslPlan::IR { dsl, .. }) => return is_same(one, dsl),
+        _ => {}
+    }
+    let (below, of_other) = (inputs(one), inputs(other));
+    std::ptr::eq(one, other)
+        || discriminant(one) == discriminant(other)
+            && expressions(one) == expressions(other)
+            && below.len() == of_other.len()
+            && below.into_iter().zip(of_other).all(|(one, other)| is_same(one, other))
 }
 
 struct KeyHasher(blake3::Hasher);

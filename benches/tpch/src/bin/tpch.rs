@@ -1,0 +1,87 @@
+//! One variant in a process of its own: `tpch <tables> <answers, or -> <variant> [query]`. `EXPLAIN=1` prints what was decided.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use polars::prelude::*;
+use setl::Report;
+use setl::optimize::Optimizer;
+use setl_tpch::by_hand::{QUERIES, Query};
+use setl_tpch::pipeline::{self, Deliver, Directory, Single, Tpch};
+use setl_tpch::tables::Tables;
+use setl_tpch::{answers, measure};
+
+type Answers = Vec<(&'static str, DataFrame)>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [tables, expected, variant, query @ ..] = &arguments[..] else { bail!("tables, answers, variant") };
+    let tables = Path::new(tables);
+    let named: Vec<_> =
+        QUERIES.into_iter().filter(|(name, _)| query.first().is_none_or(|query| query == name)).collect();
+
+    let cpu = measure::cpu_seconds()?;
+    let started = Instant::now();
+    let found = match &**variant {
+        "by-hand" | "single-by-hand" => by_hand(tables, &named, Engine::Auto)?,
+        "by-hand-streaming" | "single-by-hand-streaming" => by_hand(tables, &named, Engine::Streaming)?,
+        "setl" => all(tables, Deliver::Lazily, Optimizer::new()).await?,
+        "setl-off" => all(tables, Deliver::Lazily, Optimizer::off()).await?,
+        "setl-eager" => all(tables, Deliver::Eagerly, Optimizer::off()).await?,
+        "single" => single(tables, *named.first().context("which query?")?).await?,
+        other => bail!("no variant {other}"),
+    };
+    let wall = started.elapsed().as_secs_f64();
+    let cpu = measure::cpu_seconds()? - cpu;
+    println!("{{\"wall\":{wall:.4},\"cpu\":{cpu:.2},\"peak\":{:.0}}}", measure::peak_mib()?);
+    if expected != "-" {
+        for (name, found) in &found {
+            answers::compare(name, found, &answers::read(Path::new(expected), name)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// One after another, as a script does.
+fn by_hand(directory: &Path, queries: &[(&'static str, Query)], engine: Engine) -> Result<Answers> {
+    let tables = Tables::scan(directory)?;
+    let answer = |(name, query): &(&'static str, Query)| {
+        let begun = Instant::now();
+        let found = query(&tables)?.collect_with_engine(engine)?.unwrap_single();
+        if std::env::var_os("EXPLAIN").is_some() {
+            eprintln!("{name}: {:.1} ms", 1e3 * begun.elapsed().as_secs_f64());
+        }
+        Ok((*name, found))
+    };
+    queries.iter().map(answer).collect()
+}
+
+async fn all(directory: &Path, deliver: Deliver, optimizer: Optimizer) -> Result<Answers> {
+    let run = Tpch { directory: of(directory), deliver }.run().optimizer(optimizer).await?;
+    explain(run.report());
+    macro_rules! answers {
+        ($($query:ident)*) => { vec![$((stringify!($query), run.get::<pipeline::$query>().clone())),*] };
+    }
+    Ok(answers! { q01 q02 q03 q04 q05 q06 q07 q08 q09 q10 q11 q12 q13 q14 q15 q16 q17 q18 q19 q20 q21 q22 })
+}
+
+async fn single(directory: &Path, (name, query): (&'static str, Query)) -> Result<Answers> {
+    let pipeline =
+        Single { directory: of(directory), deliver: Deliver::Lazily, query: pipeline::ByHand(query) };
+    let run = pipeline.run().await?;
+    explain(run.report());
+    Ok(vec![(name, run.get::<pipeline::single>().clone())])
+}
+
+fn of(directory: &Path) -> Directory {
+    Directory(Arc::new(directory.to_owned()))
+}
+
+fn explain(report: &Report) {
+    if std::env::var_os("EXPLAIN").is_some() {
+        report.queries().iter().for_each(|batch| eprintln!("{batch}"));
+    }
+}
