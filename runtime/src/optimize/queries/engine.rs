@@ -1,17 +1,21 @@
 //! Which of the engines of Polars runs a query.
 //!
-//! What reads files is streamed: rows are filtered while they are read. Of frames in memory, joins are faster with the engine
-//! that works on whole columns, and aggregates of many rows with the one that streams. How many rows reach an aggregate is
-//! guessed from the filters on the way, as databases without statistics do (Selinger et al., Access Path Selection in a
-//! Relational Database Management System, SIGMOD 1979).
+//! Aggregates of many rows are faster with the engine that streams: rows are counted while they are read, and are never all
+//! there. All else is faster with the one that works on whole columns: joins, filters that leave little, and what is small
+//! anyway. How many rows reach an aggregate is guessed from the size of the files and the filters on the way, as databases
+//! without statistics do (Selinger et al., Access Path Selection in a Relational Database Management System, SIGMOD 1979).
 
 use polars::prelude::Engine;
-use polars_plan::dsl::{DslPlan, Expr, Operator};
+use polars_plan::dsl::{DslPlan, Expr, Operator, ScanSources};
 
 use super::tree::inputs;
 
 /// From so many rows on, an aggregate is streamed.
 const MANY_ROWS: f64 = 500_000.0;
+/// Bytes of a row in a file, about.
+const BYTES_PER_ROW: f64 = 40.0;
+/// Files of so many bytes are streamed whatever is asked of them, since what is read of them may not fit into memory.
+const MANY_BYTES: f64 = (1_u64 << 30) as f64;
 
 /// The engine for a query.
 pub(super) fn of(plan: &DslPlan) -> Engine {
@@ -19,12 +23,32 @@ pub(super) fn of(plan: &DslPlan) -> Engine {
     if contains(plan, &|plan| matches!(plan, DslPlan::Sink { .. } | DslPlan::MapFunction { .. })) {
         return Engine::Auto;
     }
-    let reads_files = contains(plan, &|plan| matches!(plan, DslPlan::Scan { .. }));
-    let aggregates = |plan: &DslPlan| match plan {
+    let streams = |plan: &DslPlan| match plan {
         DslPlan::GroupBy { input, .. } | DslPlan::Distinct { input, .. } => size(input).rows >= MANY_ROWS,
+        DslPlan::Scan { sources, .. } => bytes(sources) >= MANY_BYTES,
         _ => false,
     };
-    if reads_files || contains(plan, &aggregates) { Engine::Streaming } else { Engine::InMemory }
+    if only_reads(plan) || contains(plan, &streams) { Engine::Streaming } else { Engine::InMemory }
+}
+
+/// Whether a plan is columns of a file.
+fn only_reads(plan: &DslPlan) -> bool {
+    match plan {
+        DslPlan::Scan { .. } => true,
+        DslPlan::Select { input, expr, .. } => {
+            expr.iter().all(|expr| matches!(expr, Expr::Column(_))) && only_reads(input)
+        }
+        _ => false,
+    }
+}
+
+/// How large files are; endless if that cannot be told.
+fn bytes(sources: &ScanSources) -> f64 {
+    let size = |path: &str| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    let sizes = sources.as_paths().map(|paths| paths.iter().map(|path| size(path.as_str())));
+    sizes.map_or(f64::INFINITY, |sizes| {
+        sizes.map(|file| file.map_or(f64::INFINITY, |file| file.len() as f64)).sum()
+    })
 }
 
 fn contains(plan: &DslPlan, is_it: &dyn Fn(&DslPlan) -> bool) -> bool {
@@ -41,14 +65,16 @@ struct Size {
 fn size(plan: &DslPlan) -> Size {
     match plan {
         DslPlan::DataFrameScan { df, .. } => Size { rows: df.height() as f64, part: 1.0 },
+        DslPlan::Scan { sources, .. } => Size { rows: bytes(sources) / BYTES_PER_ROW, part: 1.0 },
         DslPlan::Filter { input, predicate } => {
             let (input, kept) = (size(input), selectivity(predicate));
             Size { rows: input.rows * kept, part: input.part * kept }
         }
         DslPlan::Join { input_left, input_right, .. } => {
             let (left, right) = (size(input_left), size(input_right));
-            let (large, small) = if left.rows >= right.rows { (left, right) } else { (right, left) };
-            Size { rows: large.rows * small.part, part: large.part * small.part }
+            // A row finds its like on the other side, unless that is filtered: for the side of which there are several.
+            let rows = (left.rows * right.part).max(right.rows * left.part);
+            Size { rows, part: left.part * right.part }
         }
         DslPlan::GroupBy { input, .. } => {
             let input = size(input);
@@ -73,5 +99,62 @@ fn selectivity(condition: &Expr) -> f64 {
         },
         Expr::Function { function, .. } if function.to_string().contains("not") => 0.75,
         _ => 0.25,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use polars::prelude::*;
+
+    use super::of;
+
+    fn frame() -> LazyFrame {
+        of_rows(1_000_000)
+    }
+
+    fn of_rows(rows: i64) -> LazyFrame {
+        df!("key" => Vec::from_iter(0..rows), "value" => Vec::from_iter(0..rows)).unwrap().lazy()
+    }
+
+    fn is_streamed(frame: &LazyFrame) -> bool {
+        of(&frame.logical_plan) == Engine::Streaming
+    }
+
+    fn by_key(frame: LazyFrame) -> LazyFrame {
+        frame.group_by([col("key")]).agg([col("value").sum()])
+    }
+
+    #[test]
+    fn aggregates_of_many_rows_are_streamed() {
+        assert!(is_streamed(&by_key(frame())));
+        assert!(!is_streamed(&by_key(frame().filter(col("value").eq(lit(1))))));
+        assert!(!is_streamed(&frame().filter(col("value").gt(lit(1)))));
+        let few = frame().filter(col("value").eq(lit(1)));
+        let joined =
+            |one: LazyFrame, other| one.join(other, [col("key")], [col("key")], JoinType::Inner.into());
+        assert!(!is_streamed(&by_key(joined(frame(), few))));
+        // A third of them are left, and all find their like, although there are more of these.
+        let third = of_rows(1_800_000).filter(col("value").gt(lit(1)));
+        assert!(is_streamed(&by_key(joined(third, frame()))));
+    }
+
+    #[test]
+    fn small_files_are_not_streamed_unless_they_are_only_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("small.csv");
+        std::fs::write(&path, "key,value\n1,2\n").unwrap();
+        let scan = LazyCsvReader::new(PlRefPath::try_from_path(&path).unwrap()).finish().unwrap();
+        assert!(is_streamed(&scan));
+        assert!(is_streamed(&scan.clone().select([col("key")])));
+        assert!(!is_streamed(&by_key(scan)));
+    }
+
+    #[test]
+    fn files_of_unknown_size_are_streamed() {
+        let path = PlRefPath::new("s3://bucket/*.csv");
+        let scan = LazyCsvReader::new(path).finish().unwrap();
+        assert!(is_streamed(&scan.filter(col("value").gt(lit(1)))));
     }
 }
