@@ -326,8 +326,8 @@ fn loom_stop_is_seen_downstream() {
     explore(|| {
         let plan = plan_of(3, &[(0, 2), (1, 2)]);
         let schedule = Arc::new((Schedule::new(&plan, None, 2), plan));
-        assert_eq!(schedule.0.start(), Next { node: Some(0), call: 1, over: false });
-        assert_eq!(schedule.0.arrive(), Next { node: Some(1), call: 0, over: false });
+        assert_eq!(schedule.0.start(), Next { node: Some(0), call: 1, over: false, quiet: false });
+        assert_eq!(schedule.0.arrive(), Next { node: Some(1), call: 0, over: false, quiet: false });
         let drivers = [0, 1].map(|root| {
             let schedule = Arc::clone(&schedule);
             thread::spawn(move || {
