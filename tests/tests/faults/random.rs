@@ -136,7 +136,8 @@ impl Case {
         let blocked = (0..count).find(|node| self.nodes[*node].blocking && hangs(self, *node));
         if let Some(blocked) = blocked {
             for node in (0..count).filter(|node| *node != blocked) {
-                if is_timed(self.nodes[node].kind) {
+                // How long a breaker stays open is a time, too.
+                if is_timed(self.nodes[node].kind) || self.nodes[node].kind == Kind::Broken {
                     self.nodes[node].kind = Kind::Skipped;
                 }
             }
