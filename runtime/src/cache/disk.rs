@@ -201,15 +201,42 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stored>, Failed> {
 
 /// Removes what is being made, unless somebody makes it.
 fn remove_forsaken(path: &Path) -> io::Result<()> {
-    // The lock is held meanwhile, so that whoever is about to have it sees that it is gone.
-    let lock = File::open(path.join(MAKING)).map(|making| making.try_lock().map(|()| making));
-    let is_forsaken = match &lock {
-        Ok(locked) => locked.is_ok(),
-        Err(_) => fs::metadata(path)
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|made| made.elapsed().is_ok_and(|age| age > FORSAKEN)),
-    };
+    // A lock that is had is held meanwhile, so that whoever is about to have it sees that it is gone.
+    match lock(&path.join(MAKING)) {
+        Lock::Had(_making) => return entry::remove_all(path),
+        Lock::Others => return Ok(()),
+        Lock::None => {}
+    }
+    // What is whole is called what it is, next. If it is by now, there is nothing here.
+    match lock(&path.join(MANIFEST)) {
+        Lock::Had(_manifest) if cfg!(not(windows)) => return entry::remove_all(path),
+        Lock::Others => return Ok(()),
+        Lock::Had(_) | Lock::None => {}
+    }
+    // Of somebody who has only just begun, or has died then: the former begins once more. It is gone only if it is empty.
+    if fs::remove_dir(path).is_ok() {
+        return Ok(());
+    }
+    let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let is_forsaken = changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > FORSAKEN));
     if is_forsaken { entry::remove_all(path) } else { Ok(()) }
+}
+
+/// What came of asking for a lock.
+enum Lock {
+    Had(File),
+    /// Somebody else has it, or there are no locks here.
+    Others,
+    /// There is no such file.
+    None,
+}
+
+fn lock(path: &Path) -> Lock {
+    match File::open(path) {
+        Ok(file) if file.try_lock().is_ok() => Lock::Had(file),
+        Ok(_) => Lock::Others,
+        Err(_) => Lock::None,
+    }
 }
 
 /// Removes what is too old, and of the rest what was not used for longest, until what is left is not too much. What somebody

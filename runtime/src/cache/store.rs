@@ -175,11 +175,13 @@ impl Cache {
             return Err(Unfilled::Output(Error::msg(message)));
         }
         let path = aside.0.join(MAKING);
-        // What has been changed just now, and has no lock, is not taken for what somebody has left.
+        // From here on, its manifest says that somebody makes it. On Windows, what is open could not be renamed.
+        let in_use = if cfg!(windows) { None } else { InUse::of(&aside.0) };
         fs::remove_file(&path).map_err(Unfilled::io("remove", &path))?;
         drop(making);
         let entry = directory.join(format!("{}-{}", prefix(key), uuid::Uuid::now_v7().simple()));
         fs::rename(&aside.0, &entry).map_err(Unfilled::io("rename", &entry))?;
+        drop(in_use);
         sync_directory(directory).map_err(Unfilled::io("flush", directory))?;
         Ok(stored)
     }

@@ -265,6 +265,12 @@ fn a_kill_leaves_nothing_or_all_of_it() {
     let whole = Office::new();
     whole.put(1, "payload");
     let entry = whole.only();
+    // Nothing of it, or the mark of who makes it and so on.
+    let begun = Office::new();
+    begun.put(2, "other");
+    fs::create_dir_all(begun.only().with_file_name(".new-1")).unwrap();
+    assert_eq!(begun.entries(), 1);
+    check_clean(&begun);
     let files = ["payload/value", "manifest", "used"];
     for step in 0..=files.len() {
         for cut in [0, 1, usize::MAX] {
@@ -277,6 +283,10 @@ fn a_kill_leaves_nothing_or_all_of_it() {
                 let content = fs::read(entry.join(file)).unwrap();
                 let len = if at == step { cut.min(content.len()) } else { content.len() };
                 fs::write(aside.join(file), &content[..len]).unwrap();
+            }
+            if step == files.len() && cfg!(not(windows)) {
+                // All that is missing is its name.
+                fs::remove_file(aside.join(MAKING)).unwrap();
             }
             assert_eq!(office.take(1), because("its code has changed"));
             assert_eq!(office.take(2), is("other"));
