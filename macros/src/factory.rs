@@ -14,7 +14,7 @@ use crate::cfg;
 use crate::delivery::Delivery;
 use crate::errors::Errors;
 use crate::options::{Allowed, Takes};
-use crate::policy::{RETRY, TIMEOUT, TOTAL_TIMEOUT};
+use crate::policy::{MEMORY, RETRY, TIMEOUT, TOTAL_TIMEOUT};
 use conduct::Conduct;
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
@@ -44,9 +44,22 @@ const OF_STRUCT: &[Allowed] = &[
     CHECKPOINT,
     CACHE,
     VOLATILE,
+    MEMORY,
 ];
-const OF_FUNCTION: &[Allowed] =
-    &[ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, CACHE, VOLATILE];
+const OF_FUNCTION: &[Allowed] = &[
+    ID,
+    BLOCKING,
+    RETRY,
+    TIMEOUT,
+    TOTAL_TIMEOUT,
+    ON_FAILURE,
+    WHEN,
+    RESOURCE,
+    CHECKPOINT,
+    CACHE,
+    VOLATILE,
+    MEMORY,
+];
 
 const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
                             `#[delivery(shared)]` ones as `Arc`";

@@ -1,5 +1,6 @@
 //! Retries and timeouts: of one factory in `#[factory]`, of all that say nothing else in `defaults(…)` of `#[pipeline]`.
 
+mod bytes;
 mod duration;
 mod retry;
 
@@ -19,6 +20,14 @@ pub(crate) const TIMEOUT: Allowed =
     Allowed { name: "timeout", takes: Takes::Expression, usage: "timeout = \"30s\"" };
 pub(crate) const TOTAL_TIMEOUT: Allowed =
     Allowed { name: "total_timeout", takes: Takes::Expression, usage: "total_timeout = \"5m\"" };
+
+pub(crate) const MEMORY: Allowed =
+    Allowed { name: "memory", takes: Takes::Expression, usage: "memory = \"500 MiB\"" };
+
+/// How many bytes a factory says that it needs.
+pub(crate) fn memory(options: &Options, errors: &mut Errors) -> Option<u64> {
+    errors.keep(bytes::of_option(options.expression("memory")?, "memory", "500 MiB"))
+}
 
 const MAX_AGE: Allowed = Allowed { name: "max_age", takes: Takes::Expression, usage: "max_age = \"7d\"" };
 

@@ -61,7 +61,8 @@ fn factory_with_policy() {
         on_failure = fallback(CachedRates),
         when = settings.full && *day > 0,
         resource = RATES,
-        volatile
+        volatile,
+        memory = "2 GiB"
     };
     let item = quote! {
         struct FetchRates {

@@ -98,7 +98,7 @@ pub use {chrono, polars};
 
 pub use context::Context;
 #[cfg(feature = "polars")]
-pub use dataset::running::{collect, collect_blocking};
+pub use dataset::running::{collect, collect_blocking, materialize, materialize_blocking};
 #[cfg(feature = "polars")]
 pub use dataset::{Dataset, Row};
 pub use factory::{Factory, Rollback};

@@ -8,7 +8,7 @@ use super::Model;
 use crate::errors::{Errors, did_you_mean};
 use crate::names::{Place, readable, runtime, ungrouped};
 use crate::options::{Options, Word};
-use crate::policy::{Caching, Limits};
+use crate::policy::{Caching, Limits, memory};
 
 const ON_FAILURE: &[&str] = &["fail", "skip", "fallback"];
 
@@ -22,6 +22,7 @@ pub(super) struct Conduct {
     checkpoint: bool,
     cache: Option<Caching>,
     volatile: bool,
+    memory: Option<u64>,
     /// The names of options that are about failing.
     about_failing: Vec<Ident>,
 }
@@ -56,6 +57,7 @@ impl Conduct {
             checkpoint: options.flag("checkpoint").is_some(),
             cache: options.flag("cache").map(|_| Caching::of(options.options("cache"), errors)),
             volatile: options.flag("volatile").is_some(),
+            memory: memory(options, errors),
             about_failing: about_failing.into_iter().flatten().collect(),
         }
     }
@@ -118,7 +120,8 @@ impl Conduct {
         let checkpoint = self.checkpoint.then(|| quote!(.checkpoint()));
         let cache = self.cache.map(Caching::expand);
         let volatile = self.volatile.then(|| quote!(.volatile()));
-        let said = quote!(#limits #on_failure #conditional #resource #checkpoint #cache #volatile);
+        let memory = self.memory.map(|bytes| quote!(.memory(#bytes)));
+        let said = quote!(#limits #on_failure #conditional #resource #checkpoint #cache #volatile #memory);
         (!said.is_empty()).then(|| quote!(const POLICY: &'static #setl::Policy = &#setl::Policy::NONE #said;))
     }
 }

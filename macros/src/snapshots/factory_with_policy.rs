@@ -25,7 +25,7 @@ impl ::setl::__private::FactoryItem for FetchRates {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
-    const CODE: u128 = 223140597211244843028469439228878268584u128;
+    const CODE: u128 = 29962458629514086359614098256016641280u128;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = (Settings, u8);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -87,7 +87,8 @@ impl ::setl::__private::FactoryItem for FetchRates {
             let resource: &'static ::setl::__private::Resource = &RATES;
             resource
         })
-        .volatile();
+        .volatile()
+        .memory(2147483648u64);
     const FALLBACK: ::setl::__private::Option<::setl::__private::Fallback> = ::setl::__private::Some(
         ::setl::__private::Fallback::of::<CachedRates, Self, Rates>(),
     );

@@ -9,6 +9,7 @@ mod condition;
 mod contract;
 mod error;
 mod layout;
+pub(crate) mod materialized;
 mod row;
 pub(crate) mod running;
 mod temporal;

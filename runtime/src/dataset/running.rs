@@ -2,6 +2,8 @@
 
 use polars::prelude::{DataFrame, LazyFrame, PolarsError};
 
+use super::materialized::{Materialized, materialized, materialized_blocking};
+
 #[cfg(feature = "optimize")]
 pub(crate) use crate::optimize::queries::Fault;
 #[cfg(feature = "optimize")]
@@ -106,4 +108,49 @@ pub async fn collect(frame: LazyFrame) -> crate::Result<DataFrame> {
 /// When the query fails.
 pub fn collect_blocking(frame: LazyFrame) -> crate::Result<DataFrame> {
     collected_blocking(frame).map_err(|fault| fault.into_error(|error| error))
+}
+
+/// Runs a query of a factory once and keeps what it comes to for those who go on with it, on the threads for blocking work: in
+/// memory, or, where the run has a [limit of memory](crate::Runner::memory_limit), in a temporary file. As
+/// [`Dataset::materialize`](super::Dataset::materialize), for queries that have no row type.
+///
+/// The temporary file is there until the result of the run is dropped.
+///
+/// ```
+/// use setl::polars::prelude::*;
+/// use setl::prelude::*;
+///
+/// #[factory]
+/// async fn revenue() -> Result<LazyFrame> {
+///     let sales = df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 3.0])?;
+///     setl::materialize(sales.lazy().group_by([col("product")]).agg([col("price").sum()])).await
+/// }
+///
+/// #[factory]
+/// async fn dearest(revenue: LazyFrame) -> Result<DataFrame> {
+///     setl::collect(revenue.filter(col("price").eq(col("price").max()))).await
+/// }
+///
+/// #[pipeline(extract(revenue), transform(dearest))]
+/// struct Shop;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// assert_eq!(Shop.run().memory_limit(8 << 30).await?.get::<dearest>().height(), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the query fails, or the temporary file cannot be written.
+pub async fn materialize(frame: LazyFrame) -> crate::Result<LazyFrame> {
+    materialized(frame).await.map(Materialized::into_lazy).map_err(|fault| fault.into_error(|error| error))
+}
+
+/// As [`materialize`], on this thread: for synchronous factories.
+///
+/// # Errors
+/// As [`materialize`].
+pub fn materialize_blocking(frame: LazyFrame) -> crate::Result<LazyFrame> {
+    materialized_blocking(frame).map(Materialized::into_lazy).map_err(|fault| fault.into_error(|error| error))
 }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
 
+use super::materialized::{Aside, Materialized, materialized, materialized_blocking};
 use super::{Condition, DataError, Provenance, Row, Shape, running, waiting};
 use crate::delivery::Inspect;
+use crate::run::spill::Spill;
 
 /// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
 ///
@@ -33,6 +36,8 @@ pub struct Dataset<T> {
     frame: LazyFrame,
     rows: Option<usize>,
     provenance: Provenance,
+    /// Keeps the temporary file there that the query reads, if it reads one.
+    spill: Option<Arc<Spill>>,
     row: PhantomData<fn() -> T>,
 }
 
@@ -92,6 +97,7 @@ impl<T: Row> Dataset<T> {
             frame: T::to_frame(rows)?.lazy(),
             rows: Some(rows.len()),
             provenance: Provenance::of(T::NAME),
+            spill: None,
             row: PhantomData,
         })
     }
@@ -114,12 +120,13 @@ impl<T: Row> Dataset<T> {
 
     /// Takes a query whose schema the caller has checked.
     pub(crate) fn trusted(frame: LazyFrame, provenance: Provenance) -> Self {
-        Self { frame, rows: None, provenance, row: PhantomData }
+        Self { frame, rows: None, provenance, spill: None, row: PhantomData }
     }
 
     /// The rows for which `condition` holds.
     pub fn filter(&self, condition: Condition<T>) -> Self {
-        Self::trusted(self.frame.clone().filter(condition.into_expr()), self.provenance.clone())
+        let filtered = self.frame.clone().filter(condition.into_expr());
+        Self { spill: self.spill.clone(), ..Self::trusted(filtered, self.provenance.clone()) }
     }
 
     /// Runs the query, on the threads for blocking work.
@@ -157,15 +164,17 @@ impl<T: Row> Dataset<T> {
         Ok(T::from_frame(&self.collect_blocking()?)?)
     }
 
-    /// Runs the query once and keeps the result in memory, on the threads for blocking work.
+    /// Runs the query once and keeps the result, on the threads for blocking work: in memory, or, where the run has a
+    /// [limit of memory](crate::Runner::memory_limit), in a temporary file.
     ///
-    /// Worth it where several consumers share an expensive query. The number of rows is known from then on.
+    /// Worth it where several consumers share an expensive query. The number of rows is known from then on. The temporary file
+    /// is there as long as a dataset of it, or the result of the run.
     ///
     /// # Errors
     /// As [`collect`](Self::collect).
     pub async fn materialize(self) -> crate::Result<Self> {
-        let frame = self.collect().await?;
-        Ok(self.of(frame))
+        let materialized = materialized(self.frame.clone()).await;
+        self.kept(materialized)
     }
 
     /// As [`materialize`](Self::materialize), on this thread.
@@ -184,13 +193,36 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// As [`collect`](Self::collect).
     pub fn materialize_blocking(self) -> crate::Result<Self> {
-        let frame = self.collect_blocking()?;
-        Ok(self.of(frame))
+        let materialized = materialized_blocking(self.frame.clone());
+        self.kept(materialized)
     }
 
-    fn of(self, frame: DataFrame) -> Self {
-        let rows = Some(frame.height());
-        Self { rows, frame: frame.lazy(), provenance: self.provenance, row: PhantomData }
+    /// What the query came to in its place, if it has no nulls where there must not be any.
+    fn kept(self, materialized: Result<Materialized, running::Fault>) -> crate::Result<Self> {
+        match materialized {
+            Ok(Materialized::Here(frame)) => {
+                let frame = self.whole(Ok(frame))?;
+                let rows = Some(frame.height());
+                Ok(Self { rows, frame: frame.lazy(), spill: None, ..self })
+            }
+            Ok(Materialized::Aside(aside)) => {
+                let Aside { frame, rows, spill, .. } = *aside;
+                let columns = T::columns().into_iter().filter(|column| !column.nullable);
+                let counts: Vec<_> = columns.map(|column| col(column.name).null_count()).collect();
+                let counted = waiting(|| frame.clone().select(counts).collect());
+                let counted = counted.map_err(|source| self.failed(source))?;
+                let nulls = counted.columns().iter().filter_map(|count| {
+                    let nulls = count.get(0).ok()?.extract::<usize>()?;
+                    (nulls > 0).then(|| (count.name().to_string(), nulls))
+                });
+                let columns: Vec<_> = nulls.collect();
+                if !columns.is_empty() {
+                    return Err(DataError::Nulls { subject: self.provenance.into(), columns }.into());
+                }
+                Ok(Self { rows: Some(rows), frame, spill: Some(spill), ..self })
+            }
+            Err(fault) => Err(fault.into_error(|source| self.failed(source))),
+        }
     }
 
     /// What a query came to, if it has no nulls where there must not be any.
@@ -274,6 +306,7 @@ impl<T> Clone for Dataset<T> {
             frame: self.frame.clone(),
             rows: self.rows,
             provenance: self.provenance.clone(),
+            spill: self.spill.clone(),
             row: PhantomData,
         }
     }

@@ -75,6 +75,9 @@ pub(crate) fn conduct(policy: &Policy) -> Vec<String> {
     if let Some(resource) = policy.resource {
         said.push(format!("resource {}", resource.name));
     }
+    if let Some(memory) = policy.memory {
+        said.push(format!("memory {}", crate::run::memory::size(memory)));
+    }
     let flags = [
         (policy.is_skippable(), "may be skipped"),
         (policy.checkpoint, "checkpoint"),

@@ -22,6 +22,8 @@ pub struct Effective {
     pub keep_going: Option<bool>,
     /// How long the run may take.
     pub deadline: Option<Duration>,
+    /// How much memory the process may hold, in bytes.
+    pub memory_limit: Option<u64>,
     /// How many factories run at once.
     pub concurrency: Option<usize>,
     /// How much blocking work is done at once.

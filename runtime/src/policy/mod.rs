@@ -83,6 +83,8 @@ pub struct Policy {
     pub cache: Option<Caching>,
     /// Whether it may deliver something else although nothing that it takes has changed, as what asks a service does.
     pub volatile: bool,
+    /// How much memory it needs, in bytes: where a run has a [limit](crate::Runner::memory_limit), it starts when so much is free.
+    pub memory: Option<u64>,
     /// What it depends on outside of the program, and shares with others.
     pub resource: Option<&'static Resource>,
 }
@@ -98,6 +100,7 @@ impl Policy {
         checkpoint: false,
         cache: None,
         volatile: false,
+        memory: None,
         resource: None,
     };
 
@@ -146,6 +149,12 @@ impl Policy {
     /// With an output that changes by itself.
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
+        self
+    }
+
+    /// With a need of so many bytes of memory.
+    pub const fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
         self
     }
 

@@ -3,6 +3,7 @@
 //! ```toml
 //! keep_going = true                  # run what does not depend on a factory that failed
 //! deadline = "1h"                    # of the whole run
+//! memory_limit = "8 GiB"             # of the process
 //! concurrency = 4
 //! blocking_threads = 8
 //! state_dir = "/var/lib/setl"        # relative to the current directory
@@ -24,6 +25,7 @@
 //! enabled = false
 //! checkpoint = true
 //! cache = { max_age = "7d" }         # or true, or false
+//! memory = "500 MiB"                 # that it needs
 //!
 //! [resource.rates]
 //! at_once = 2
@@ -33,7 +35,7 @@
 //! timeout = "15m"
 //! ```
 //!
-//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`.
+//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`, `memory`.
 //!
 //! # Who goes before whom
 //!

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::error::{Failures, RunError};
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
 use super::handling::{self, Conduct};
+use super::memory::Memory;
 use super::outcome::{Outcome, Run};
 use super::panic::watch;
 use super::report::Report;
@@ -39,9 +40,10 @@ pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome
         false => None,
     };
     let deadline = ending.deadline.map(|deadline| stop_after(&shared, deadline));
+    let watched = super::memory::watch(&shared);
     let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime };
     shared.run().await;
-    drop(deadline);
+    drop((deadline, watched));
     let outcome = finish(&shared, ending).await;
     unattended.run = None;
     drop(ctrl_c);
@@ -71,6 +73,15 @@ fn prepare(launch: Launch, options: &mut Options) -> Prepared {
             return Prepared::Failed(RunError::CannotStart { pipeline, mistakes });
         }
     };
+    if let Some(limit) = options.memory_limit {
+        let memory = Memory::new(limit, options.state_dir.as_deref());
+        let mistakes = memory.objections(&launch, |node| conduct.policy(&launch.plan, node));
+        if !mistakes.is_empty() {
+            let pipeline = launch.plan.pipeline.to_string();
+            return Prepared::Failed(RunError::CannotStart { pipeline, mistakes });
+        }
+        options.memory = Some(Box::new(memory));
+    }
     watch();
     let has_files = conduct.has_checkpoints() || conduct.has_cached() || options.resume || options.learns();
     match has_files {
@@ -177,6 +188,11 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
             (Why::Deadline, Some(deadline)) => {
                 RunError::DeadlineExceeded { deadline, failures: Failures(failures), report: boxed() }
             }
+            (Why::Memory, _) => RunError::MemoryExceeded {
+                limit: shared.memory.as_ref().map_or(0, |memory| memory.report().limit),
+                failures: Failures(failures),
+                report: boxed(),
+            },
             _ => RunError::Cancelled { failures: Failures(failures), report: boxed() },
         })
     } else if !failures.is_empty() {
@@ -192,7 +208,15 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     if let Some(session) = &shared.session {
         session.close();
     }
-    Outcome { run: Some(Run { plan: shared.plan.clone(), outputs, report, pipeline: PhantomData }), error }
+    let run = Run {
+        plan: shared.plan.clone(),
+        outputs,
+        report,
+        #[cfg(feature = "polars")]
+        _spill: shared.memory.as_ref().and_then(|memory| memory.spilled()),
+        pipeline: PhantomData,
+    };
+    Outcome { run: Some(run), error }
 }
 
 /// A run that nobody awaits any more, if it is dropped before its end: what it did is undone nevertheless.

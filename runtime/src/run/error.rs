@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::report::{Phase, Report};
+use super::memory::size;
+use super::report::{Phase, Report, Status};
 use crate::names::in_one_line;
 use crate::policy::{CircuitOpen, TimedOut, find, roughly};
 
@@ -203,6 +204,16 @@ pub enum RunError {
         /// How far the run came.
         report: Box<Report>,
     },
+    /// The process came to hold more memory than it [may](crate::Runner::memory_limit).
+    #[error("pipeline `{}` was ended when the process held {}, with a memory limit of {}{}", .report.pipeline(), size(.report.memory().map_or(0, |memory| memory.peak)), size(*.limit), in_progress(.report, .failures))]
+    MemoryExceeded {
+        /// How many bytes it may hold.
+        limit: u64,
+        /// What failed while the run ended: work that is told to end may do so with an error.
+        failures: Failures,
+        /// How far the run came.
+        report: Box<Report>,
+    },
     /// All factories succeeded, and the commit of their writes was decided, but some targets could not be switched.
     #[error("pipeline `{}` could not finish the commit of its writes; the next run does", .report.pipeline())]
     CommitUnfinished {
@@ -237,6 +248,7 @@ impl RunError {
             RunError::Failed { failures, .. }
             | RunError::Cancelled { failures, .. }
             | RunError::DeadlineExceeded { failures, .. }
+            | RunError::MemoryExceeded { failures, .. }
             | RunError::CommitUnfinished { source: failures, .. } => &failures.0,
             RunError::CannotStart { .. } | RunError::NoRuntime { .. } => &[],
         }
@@ -248,6 +260,7 @@ impl RunError {
             RunError::Failed { report, .. }
             | RunError::Cancelled { report, .. }
             | RunError::DeadlineExceeded { report, .. }
+            | RunError::MemoryExceeded { report, .. }
             | RunError::CommitUnfinished { report, .. } => Some(report),
             RunError::CannotStart { .. } | RunError::NoRuntime { .. } => None,
         }
@@ -301,6 +314,15 @@ impl RunError {
         }
         text
     }
+}
+
+/// `; in progress: `a`, `b``.
+fn in_progress(report: &Report, failures: &Failures) -> String {
+    let failed = |factory: &str| failures.0.iter().any(|failure| failure.factory == factory);
+    let stopped =
+        report.entries().iter().filter(|entry| entry.status == Status::Cancelled || failed(&entry.factory));
+    let names: Vec<_> = stopped.map(|entry| format!("`{}`", entry.factory)).collect();
+    if names.is_empty() { String::new() } else { format!("; in progress: {}", names.join(", ")) }
 }
 
 fn describe(text: &mut String, failure: &FactoryError, hint: Option<Cow<'_, str>>, indent: &str) {

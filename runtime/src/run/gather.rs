@@ -203,7 +203,8 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
         senders.push((id, node, answer));
         queries.push((&*shared.plan.factories[node].name, query));
     }
-    let (answers, explained) = queries::run(&gather.optimizer, queries, &|| shared.is_stopped());
+    let (answers, explained) =
+        queries::run(&gather.optimizer, queries, shared.memory.as_deref(), &|| shared.is_stopped());
     {
         let mut state = held(gather.state.lock());
         state.explained.push(explained);

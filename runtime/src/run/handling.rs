@@ -56,6 +56,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     }
     options.concurrency = effective.concurrency.or(options.concurrency);
     options.blocking_threads = effective.blocking_threads.or(options.blocking_threads);
+    options.memory_limit = effective.memory_limit.or(options.memory_limit);
     options.deadline = effective.deadline.or(options.deadline);
     options.keep_going = effective.keep_going.unwrap_or(options.keep_going);
     options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
@@ -154,6 +155,11 @@ fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
 }
 
 impl Conduct {
+    /// What holds for a factory.
+    pub(crate) fn policy(&self, plan: &Plan, node: usize) -> Policy {
+        self.handling.get(node).map_or(*plan.factories[node].policy, |handling| handling.policy)
+    }
+
     /// Whether the output of a factory is taken from the cache.
     pub(crate) fn has_cached(&self) -> bool {
         self.handling.iter().any(|handling| handling.selected && handling.policy.cache.is_some())

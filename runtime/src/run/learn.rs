@@ -91,7 +91,7 @@ impl Before {
         run.makespan = report.makespan();
         run.predicted.clone_from(&self.prediction);
         run.succeeded = succeeded;
-        run.peak_bytes = peak_bytes();
+        run.peak_bytes = super::memory::peak();
         let entries = report.entries();
         for (node, (entry, code)) in entries.iter().zip(&self.codes).enumerate() {
             let mut record = FactoryRecord::new(&*entry.factory, &**code, entry.timing.total());
@@ -143,13 +143,6 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool
         drifts: before.drifts.clone(),
         trouble,
     })
-}
-
-/// The most memory that the process has held, if the system tells.
-fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 impl fmt::Display for Learned {

@@ -16,6 +16,7 @@ mod handling;
 mod learn;
 #[cfg(all(test, setl_loom))]
 mod loom;
+pub(crate) mod memory;
 mod outcome;
 pub(crate) mod panic;
 mod report;
@@ -26,6 +27,8 @@ mod select;
 mod shared;
 mod signals;
 mod slot;
+#[cfg(feature = "polars")]
+pub(crate) mod spill;
 mod step;
 mod sync;
 
@@ -37,6 +40,7 @@ pub use event::Event;
 pub(crate) use handling::Conduct;
 #[cfg(feature = "optimize")]
 pub use learn::Learned;
+pub use memory::MemoryReport;
 pub use outcome::{Outcome, Partial, Run};
 pub use report::{Entry, Phase, Report, Status, Timing};
 pub use runner::Runner;

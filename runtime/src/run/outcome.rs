@@ -18,6 +18,9 @@ pub struct Run<P> {
     pub(super) plan: PlanRef,
     pub(super) outputs: Vec<Option<AnyPayload>>,
     pub(super) report: Report,
+    /// Outputs may lie in temporary files.
+    #[cfg(feature = "polars")]
+    pub(super) _spill: Option<std::sync::Arc<super::spill::Spill>>,
     pub(super) pipeline: PhantomData<fn() -> P>,
 }
 
@@ -176,12 +179,14 @@ impl<P> Outcome<P> {
     /// | 75 | as 1, without `keep_going`, and all failures are transient: try again later (`EX_TEMPFAIL` of `sysexits.h`) |
     /// | 124 | the deadline passed (as `timeout` of coreutils) |
     /// | 130 | cancelled, as by Ctrl-C (128 + SIGINT) |
+    /// | 137 | the process held more memory than it may (128 + SIGKILL, as where the system ends it) |
     pub fn code(&self) -> u8 {
         match &self.error {
             None => 0,
             Some(RunError::CannotStart { .. } | RunError::NoRuntime { .. }) => 2,
             Some(RunError::CommitUnfinished { .. }) => 4,
             Some(RunError::DeadlineExceeded { .. }) => 124,
+            Some(RunError::MemoryExceeded { .. }) => 137,
             Some(RunError::Cancelled { .. }) => EXIT_AT_SIGINT,
             Some(error) if error.report().is_some_and(Report::kept_going) => 3,
             Some(error) if error.failures().iter().all(|failure| failure.transient) => 75,

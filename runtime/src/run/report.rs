@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 #[cfg(feature = "optimize")]
 use super::learn::Learned;
+use super::memory::MemoryReport;
 use super::shared::Shared;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
@@ -269,6 +270,7 @@ pub struct Report {
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Learned>>,
     cache: Vec<CacheReport>,
+    memory: Option<MemoryReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
     entries: OnceLock<Vec<Entry>>,
 }
@@ -289,6 +291,7 @@ impl Report {
             #[cfg(all(feature = "polars", feature = "optimize"))]
             explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
             cache: shared.session.as_ref().map(|session| session.cache_reports()).unwrap_or_default(),
+            memory: shared.memory.as_ref().map(|memory| memory.report()),
             entries: OnceLock::new(),
         }
     }
@@ -427,6 +430,11 @@ impl Report {
     /// then, and is not cached itself, comes on top.
     pub fn saved(&self) -> Duration {
         self.cache.iter().map(|cache| cache.saved).sum()
+    }
+
+    /// How the run came along with its [limit of memory](crate::Runner::memory_limit), if it had one.
+    pub fn memory(&self) -> Option<&MemoryReport> {
+        self.memory.as_ref()
     }
 
     /// The entry of the factory with this name.

@@ -15,6 +15,7 @@ use super::error::RunError;
 use super::event::{Event, Observer};
 #[cfg(feature = "optimize")]
 use super::learn::Before;
+use super::memory::Memory;
 use super::outcome::{Outcome, Partial, Run};
 use super::select::Selection;
 use super::shared::{Launch, Replacement, Steps};
@@ -39,6 +40,9 @@ pub(crate) struct Options {
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) cancel_on_ctrl_c: bool,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) memory_limit: Option<u64>,
+    /// What is known of it when the run begins.
+    pub(crate) memory: Option<Box<Memory>>,
     pub(crate) keep_going: bool,
     pub(crate) commit_partial: bool,
     pub(crate) classifier: Option<Classifier>,
@@ -190,6 +194,39 @@ impl<P> Runner<P> {
     /// The runtime must have its timer, as that of `#[tokio::main]` has.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// Lets the process hold at most so many bytes of memory while the run is in progress: what is resident and not part of a
+    /// file, whose pages the system takes back when it needs them.
+    ///
+    /// To stay below it, what is [materialised](crate::dataset::Dataset::materialize) lies in temporary files of the state
+    /// directory, queries are run one by one by the engine that streams, and factories that say how much they need
+    /// (`#[factory(memory = "500 MiB")]`) wait until that is free. A run in which one of them needs more than there is cannot
+    /// start. One that comes to hold more nevertheless is ended, as by [`Runner::deadline`], with
+    /// [`RunError::MemoryExceeded`]: nothing is written. A query that Polars is running then is waited for.
+    ///
+    /// Linux tells what a process holds. Elsewhere all but the last is done.
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    ///
+    /// #[factory(memory = "4 GiB")]
+    /// fn matrix() -> Vec<f64> {
+    ///     vec![0.0; 1 << 29]
+    /// }
+    ///
+    /// #[pipeline(only(matrix))]
+    /// struct Nightly;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let error = Nightly.run().memory_limit(2 << 30).await.unwrap_err();
+    /// assert!(error.to_string().contains("factory `matrix` needs 4 GiB (its `memory`), and the memory limit of 2 GiB leaves"));
+    /// # }
+    /// ```
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.options.memory_limit = Some(bytes);
         self
     }
 

@@ -21,6 +21,10 @@ pub(crate) struct Schedule {
     threads: usize,
     /// Of each node, how much it matters that it starts soon; empty if that is not known.
     priorities: Box<[f64]>,
+    /// Of each factory, how much memory it needs; empty if that does not matter.
+    needs: Box<[u64]>,
+    /// How much those may need together that are running.
+    budget: u64,
     /// Nodes that have not finished.
     left: AtomicU32,
     queue: Mutex<Queue>,
@@ -32,6 +36,8 @@ struct Queue {
     running: usize,
     /// Those of them that wait for queries which are run when nothing else can go on.
     waiting: usize,
+    /// The memory that the running ones need.
+    used: u64,
     /// Drivers that were called and have not come.
     called: usize,
 }
@@ -52,14 +58,16 @@ pub(crate) struct Next {
 impl Schedule {
     pub(crate) fn new(plan: &Plan, at_once: Option<usize>, threads: usize) -> Self {
         let ready = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
-        let queue =
-            Queue { ready: ready.map(|(node, _)| node as u32).collect(), running: 0, waiting: 0, called: 0 };
+        let ready = ready.map(|(node, _)| node as u32).collect();
+        let queue = Queue { ready, running: 0, waiting: 0, used: 0, called: 0 };
         Self {
             waits: plan.waits.iter().map(|&waits| AtomicU32::new(waits)).collect(),
             stopped: AtomicBool::new(false),
             at_once: at_once.map(|at_once| at_once.max(1)),
             threads: threads.max(1),
             priorities: Box::default(),
+            needs: Box::default(),
+            budget: 0,
             left: AtomicU32::new(plan.waits.len() as u32),
             queue: Mutex::new(queue),
         }
@@ -69,6 +77,24 @@ impl Schedule {
     pub(crate) fn by(mut self, priorities: Vec<f64>) -> Self {
         self.priorities = priorities.into();
         self
+    }
+
+    /// Hands out only what needs no more memory than is left of this budget; alone, whatever it needs.
+    pub(crate) fn within(mut self, budget: u64, needs: Vec<u64>) -> Self {
+        if needs.iter().any(|need| *need > 0) {
+            self.budget = budget;
+            self.needs = needs.into();
+        }
+        self
+    }
+
+    fn need(&self, node: u32) -> u64 {
+        self.needs.get(node as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether a node may start beside those that are running and need so much memory.
+    fn fits(&self, node: u32, used: u64) -> bool {
+        used == 0 || used.saturating_add(self.need(node)) <= self.budget
     }
 
     /// What the first driver does, which nobody called.
@@ -105,7 +131,7 @@ impl Schedule {
         let mut ready =
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
         // What a node delivers is best taken where it is still in the cache; under a bound or priorities, all wait their turn.
-        let in_turn = self.at_once.is_some() || !self.priorities.is_empty();
+        let in_turn = self.at_once.is_some() || !self.priorities.is_empty() || !self.needs.is_empty();
         let own = if in_turn { None } else { ready.next() };
         let another = ready.next();
         // Whoever sees the last node counted sees all that was done before: acquire and release again.
@@ -118,6 +144,7 @@ impl Schedule {
         queue.ready.extend(another);
         queue.ready.extend(ready);
         queue.running -= 1;
+        queue.used -= self.need(node);
         let node = match own {
             Some(own) => {
                 queue.running += 1;
@@ -144,9 +171,7 @@ impl Schedule {
     }
 
     fn is_quiet(&self, queue: &Queue) -> bool {
-        queue.waiting > 0
-            && queue.waiting == queue.running
-            && (queue.ready.is_empty() || self.at_once.is_some_and(|at_once| queue.running >= at_once))
+        queue.waiting > 0 && queue.waiting == queue.running && self.startable(queue) == 0
     }
 
     /// Hands out the node that has waited longest.
@@ -154,17 +179,19 @@ impl Schedule {
         if self.at_once.is_some_and(|at_once| queue.running >= at_once) {
             return None;
         }
-        let node = match self.priorities.is_empty() {
+        let node = match self.priorities.is_empty() && self.needs.is_empty() {
             true => queue.ready.pop_front()?,
             false => {
                 let of = |node: u32| self.priorities.get(node as usize).copied().unwrap_or(f64::INFINITY);
                 // Of those that matter alike, the one that has waited longest.
                 let ready = queue.ready.iter().enumerate().rev();
-                let (at, _) = ready.max_by(|(_, a), (_, b)| of(**a).total_cmp(&of(**b)))?;
+                let fits = ready.filter(|(_, node)| self.fits(**node, queue.used));
+                let (at, _) = fits.max_by(|(_, a), (_, b)| of(**a).total_cmp(&of(**b)))?;
                 queue.ready.remove(at)?
             }
         };
         queue.running += 1;
+        queue.used += self.need(node);
         Some(node)
     }
 
@@ -173,11 +200,27 @@ impl Schedule {
         if queue.called > 0 {
             return 0;
         }
-        let startable = match self.at_once {
-            Some(at_once) => queue.ready.len().min(at_once.saturating_sub(queue.running)),
-            None => queue.ready.len(),
-        };
-        queue.called = startable.min(at_most);
+        queue.called = self.startable(queue).min(at_most);
         queue.called
+    }
+
+    /// How many of those in the queue could start now.
+    fn startable(&self, queue: &Queue) -> usize {
+        let ready = match self.needs.is_empty() {
+            true => queue.ready.len(),
+            false => {
+                let mut used = queue.used;
+                let fits = queue.ready.iter().filter(|node| {
+                    let fits = self.fits(**node, used);
+                    used += if fits { self.need(**node) } else { 0 };
+                    fits
+                });
+                fits.count()
+            }
+        };
+        match self.at_once {
+            Some(at_once) => ready.min(at_once.saturating_sub(queue.running)),
+            None => ready,
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::blocking::BlockingPool;
 use super::error::{Cause, FactoryError};
 use super::event::{Event, Observer};
 use super::handling::{Conduct, Handling};
+use super::memory::Memory;
 use super::panic::{caught, contained};
 use super::report::{PhaseCell, Record};
 use super::runner::Options;
@@ -74,6 +75,8 @@ pub struct Shared {
     /// What is known of it from earlier runs, if it is to learn from them.
     #[cfg(feature = "optimize")]
     pub(super) learning: Option<Box<super::learn::Before>>,
+    /// How much memory the process may hold, if that is bounded.
+    pub(crate) memory: Option<Box<Memory>>,
     /// What is kept of this run for a later one, and taken from an earlier.
     pub(crate) session: Option<Box<Session>>,
     /// Whether the run was asked for some factories only.
@@ -134,6 +137,8 @@ pub(crate) enum Why {
     Asked = 0,
     /// It took too long.
     Deadline = 1,
+    /// The process held too much memory.
+    Memory = 2,
 }
 
 impl Shared {
@@ -173,8 +178,17 @@ impl Shared {
         }
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let cancel = options.cancel.take();
+        let memory = options.memory.take();
+        let mut schedule = Schedule::new(&plan, options.concurrency, threads).by(options.priorities());
+        if let Some(memory) = &memory {
+            let policy = |node: usize| handling.get(node).map(|handling| handling.policy);
+            let factories = plan.factories.iter().enumerate();
+            let needs =
+                factories.map(|(node, of)| super::memory::need(of, &policy(node).unwrap_or(*of.policy)));
+            schedule = schedule.within(memory.budget(), needs.collect());
+        }
         Self {
-            schedule: Box::new(Schedule::new(&plan, options.concurrency, threads).by(options.priorities())),
+            schedule: Box::new(schedule),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
             phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
             plan,
@@ -184,10 +198,14 @@ impl Shared {
             gather: super::gather::Gather::of(&options.optimizer),
             #[cfg(feature = "optimize")]
             learning: options.learned.take(),
+            linked: cancel.is_some()
+                || options.cancel_on_ctrl_c
+                || options.deadline.is_some()
+                || memory.is_some(),
+            memory,
             session: options.session.take(),
             is_partial: options.is_partial,
             started: Instant::now(),
-            linked: cancel.is_some() || options.cancel_on_ctrl_c || options.deadline.is_some(),
             // What cancels the run reaches its factories even while one of them keeps this thread to itself.
             cancel: cancel.map_or_else(CancellationToken::new, |cancel| cancel.child_token()),
             pool: Arc::new(BlockingPool::new(options.blocking_threads)),
@@ -420,7 +438,10 @@ impl Shared {
     }
 
     pub(crate) fn why(&self) -> Why {
-        if self.why.load(Ordering::Acquire) == Why::Deadline as u8 { Why::Deadline } else { Why::Asked }
+        [Why::Deadline, Why::Memory]
+            .into_iter()
+            .find(|why| self.why.load(Ordering::Acquire) == *why as u8)
+            .unwrap_or(Why::Asked)
     }
 
     /// What became of each factory; nothing for those that never started.

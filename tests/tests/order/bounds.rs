@@ -177,3 +177,55 @@ fn a_factory_can_run_a_pipeline() {
         assert_eq!(*run.get::<runs_another>(), 2);
     });
 }
+
+#[factory(memory = "10 GiB")]
+async fn needs_much(#[delivery(shared)] at: Arc<Async>) {
+    let _inside = at.meter.enter();
+    at.barrier.wait().await;
+    assert!(at.meter.most() <= 2, "{} of ten gibibytes at once", at.meter.most());
+}
+
+#[factory(memory = "1 GiB")]
+async fn needs_little(at: At) {
+    let _inside = at.0.enter();
+    dawdle().await;
+}
+
+/// Two of ten gibibytes each fit into 25 at once, and meet; three do not. What is small runs beside them.
+#[test]
+fn factories_start_when_their_memory_is_free() {
+    on_each_runtime(async || {
+        for bound in [None, Some(3)] {
+            let large = Async { meter: Meter::default(), barrier: tokio::sync::Barrier::new(2) };
+            let small = Arc::new(Meter::default());
+            let mut builder =
+                Pipeline::builder("many").input("large", large).input("small", At(small.clone()));
+            builder = builder.stage("all");
+            for index in 0..6 {
+                builder = builder.factory_named::<needs_much>(format!("large {index}"), |wiring| wiring);
+                builder = builder.factory_named::<needs_little>(format!("small {index}"), |wiring| wiring);
+            }
+            let mut run = builder.build().unwrap().run().memory_limit(25 << 30);
+            if let Some(bound) = bound {
+                run = run.concurrency(bound);
+            }
+            let run = run.await.unwrap();
+            assert_eq!(run.report().memory().unwrap().limit, 25 << 30);
+            assert_eq!(small.entered(), 6);
+        }
+    });
+}
+
+/// None of them waits for ever, in whatever order they come.
+#[test]
+fn all_run_although_each_needs_nearly_everything() {
+    on_each_runtime(async || {
+        let at = Arc::new(Meter::default());
+        let mut builder = Pipeline::builder("many").input("at", At(Arc::clone(&at))).stage("all");
+        for index in 0..20 {
+            builder = builder.factory_named::<needs_little>(format!("number {index}"), |wiring| wiring);
+        }
+        builder.build().unwrap().run().memory_limit(3 << 29).await.unwrap();
+        assert_eq!((at.entered(), at.most()), (20, 1));
+    });
+}

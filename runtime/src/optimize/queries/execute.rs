@@ -1,12 +1,12 @@
 //! Running queries and what they share: each shared part when it is first needed, and for as long as it is.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use polars::prelude::{
-    Column, DataFrame, Engine, IntoLazy, LazyFrame, PolarsError, PolarsResult, Scalar, SchemaRef,
-    SeriesMethods as _,
+    Column, DataFrame, Engine, IntoLazy, LazyFrame, NULL, PolarsError, PolarsResult, Scalar, SchemaRef,
+    SeriesMethods as _, col, lit,
 };
 use polars_plan::dsl::DslPlan;
 
@@ -14,8 +14,10 @@ use super::engine;
 use super::share::{Piece, Shared};
 use super::tree::Keys;
 use super::{Answer, Fault};
+use crate::dataset::materialized::{Aside, Materialized, Writing};
 use crate::dataset::waiting;
 use crate::optimize::{Optimizer, Pass};
+use crate::run::memory::Memory;
 use crate::run::panic::carried;
 
 /// What running something has cost.
@@ -33,10 +35,11 @@ pub(super) fn execute(
     shared: &Shared,
     queries: usize,
     optimizer: &Optimizer,
+    memory: Option<&Memory>,
     is_stopped: &(dyn Fn() -> bool + Sync),
 ) -> (Vec<Result<Answer, Fault>>, Vec<Measured>, Vec<Measured>) {
     let pieces = shared.pieces.iter().map(Slot::new).collect();
-    let execution = Execution { shared, pieces, optimizer, queries };
+    let execution = Execution { shared, pieces, optimizer, memory, queries };
     let answers: Vec<_> = (0..queries).map(|_| Mutex::new(None)).collect();
     let measured: Vec<_> = (0..queries).map(|_| Mutex::new(Measured::default())).collect();
     let next = AtomicUsize::new(0);
@@ -56,8 +59,10 @@ pub(super) fn execute(
             *lock(&answers[at]) = Some(answer);
         }
     };
-    let at_once =
-        if optimizer.has(Pass::QueriesAtOnce) { optimizer.queries_at_once().min(queries) } else { 1 };
+    let at_once = match optimizer.has(Pass::QueriesAtOnce) && memory.is_none() {
+        true => optimizer.queries_at_once().min(queries),
+        false => 1,
+    };
     waiting(|| {
         std::thread::scope(|scope| {
             for _ in 1..at_once {
@@ -88,6 +93,7 @@ struct Execution<'a> {
     shared: &'a Shared,
     pieces: Vec<Slot>,
     optimizer: &'a Optimizer,
+    memory: Option<&'a Memory>,
     queries: usize,
 }
 
@@ -95,15 +101,32 @@ struct Execution<'a> {
 struct Slot {
     /// Who has not been run yet.
     left: AtomicUsize,
-    frame: Mutex<Option<PolarsResult<DataFrame>>>,
+    part: Mutex<Option<PolarsResult<Part>>>,
     measured: Mutex<Measured>,
+}
+
+/// What a piece comes to, with all columns that a plan may name.
+#[derive(Clone)]
+struct Part {
+    frame: LazyFrame,
+    /// Where it lies, if not in memory.
+    _file: Option<Arc<TemporaryFile>>,
+}
+
+struct TemporaryFile(Box<Aside>);
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        // What stays is removed with the others of the run.
+        let _ = std::fs::remove_file(&self.0.path);
+    }
 }
 
 impl Slot {
     fn new(piece: &Piece) -> Self {
         Self {
             left: AtomicUsize::new(piece.consumers.len()),
-            frame: Mutex::new(None),
+            part: Mutex::new(None),
             measured: Mutex::default(),
         }
     }
@@ -122,7 +145,7 @@ impl Execution<'_> {
         let mut frames = Vec::new();
         for (at, piece) in self.shared.pieces.iter().enumerate() {
             if piece.consumers.contains(&consumer) {
-                frames.push((piece.stands, self.piece(at)?.lazy().logical_plan));
+                frames.push((piece.stands, self.piece(at)?.frame.logical_plan));
             }
         }
         let mut keys = Keys::default();
@@ -131,11 +154,11 @@ impl Execution<'_> {
         }))
     }
 
-    fn piece(&self, at: usize) -> PolarsResult<DataFrame> {
+    fn piece(&self, at: usize) -> PolarsResult<Part> {
         let slot = &self.pieces[at];
-        let mut frame = lock(&slot.frame);
-        if let Some(frame) = &*frame {
-            return frame.clone();
+        let mut part = lock(&slot.part);
+        if let Some(part) = &*part {
+            return part.clone();
         }
         let piece = &self.shared.pieces[at];
         let consumer = self.queries + at;
@@ -145,15 +168,48 @@ impl Execution<'_> {
             other => PolarsError::ComputeError(format!("{}: {other:?}", piece.about).into()),
         };
         let complete = self.complete(&piece.plan, consumer);
-        let computed =
-            complete.and_then(|plan| self.collect(plan).map_err(failed)).map(|(found, measured)| {
-                *lock(&slot.measured) = measured;
-                widened(self.marked(found, piece), &piece.schema)
-            });
+        let computed = complete.and_then(|plan| match self.memory.filter(|_| !piece.has_room) {
+            Some(memory) => self.aside(memory, plan, piece, failed),
+            None => {
+                let (found, measured) = self.collect(plan).map_err(failed)?;
+                let frame = widened(self.marked(found, piece), &piece.schema).lazy();
+                Ok((Part { frame, _file: None }, measured))
+            }
+        });
+        let computed = computed.map(|(part, measured)| {
+            *lock(&slot.measured) = measured;
+            part
+        });
         self.release(consumer);
         let result = computed.clone();
-        *frame = Some(computed);
+        *part = Some(computed);
         result
+    }
+
+    /// Computes a piece into a temporary file; what is little stays in memory.
+    fn aside(
+        &self,
+        memory: &Memory,
+        plan: DslPlan,
+        piece: &Piece,
+        failed: impl Fn(Fault) -> PolarsError,
+    ) -> PolarsResult<(Part, Measured)> {
+        let began = Instant::now();
+        let (query, writing) = Writing::begin(memory, LazyFrame::from(plan))?;
+        collected(query, Engine::Streaming).map_err(failed)?;
+        let measured = |rows, bytes| Measured { wall: began.elapsed(), rows, bytes, engine: "streaming" };
+        Ok(match writing.end(memory)? {
+            Materialized::Here(found) => {
+                let measured = measured(found.height(), found.estimated_size());
+                let frame = widened(self.marked(found, piece), &piece.schema).lazy();
+                (Part { frame, _file: None }, measured)
+            }
+            Materialized::Aside(aside) => {
+                let measured = measured(aside.rows, 0);
+                let frame = widened_lazily(aside.frame.clone(), &piece.columns, &piece.schema);
+                (Part { frame, _file: Some(Arc::new(TemporaryFile(aside))) }, measured)
+            }
+        })
     }
 
     /// Drops what nobody needs any more after this one.
@@ -161,17 +217,14 @@ impl Execution<'_> {
         for (slot, piece) in self.pieces.iter().zip(&self.shared.pieces) {
             if piece.consumers.contains(&consumer) && slot.left.fetch_sub(1, Ordering::AcqRel) == 1 {
                 // Nobody asks for it again.
-                lock(&slot.frame).take();
+                lock(&slot.part).take();
             }
         }
     }
 
     fn collect(&self, plan: DslPlan) -> Result<(DataFrame, Measured), Fault> {
         let began = Instant::now();
-        let engine = match self.optimizer.has(Pass::ChooseEngine) {
-            true => engine::of(&plan),
-            false => Engine::Auto,
-        };
+        let engine = engine_of(&plan, self.optimizer, self.memory);
         let frame = collected(LazyFrame::from(plan), engine)?;
         let measured = Measured {
             wall: began.elapsed(),
@@ -229,12 +282,35 @@ fn widened(frame: DataFrame, schema: &SchemaRef) -> DataFrame {
     DataFrame::new(height, columns.collect()).unwrap_or(frame)
 }
 
-/// Runs one query as it is.
-pub(super) fn alone(frame: LazyFrame, optimizer: &Optimizer) -> Result<Answer, Fault> {
-    let engine = match optimizer.has(Pass::ChooseEngine) {
-        true => engine::of(&frame.logical_plan),
+/// As [`widened`], of what lies in a file.
+fn widened_lazily(frame: LazyFrame, found: &[String], schema: &SchemaRef) -> LazyFrame {
+    if found.len() == schema.len() {
+        return frame;
+    }
+    let columns =
+        schema.iter().map(|(name, dtype)| match found.iter().any(|found| *found == name.as_str()) {
+            true => col(name.clone()),
+            false => lit(NULL).cast(dtype.clone()).alias(name.clone()),
+        });
+    frame.select(columns.collect::<Vec<_>>())
+}
+
+/// Which engine runs a query. Under a limit of memory, the one that does not hold all of a column at once.
+fn engine_of(plan: &DslPlan, optimizer: &Optimizer, memory: Option<&Memory>) -> Engine {
+    match optimizer.has(Pass::ChooseEngine) {
+        _ if memory.is_some() => Engine::Streaming,
+        true => engine::of(plan),
         false => Engine::Auto,
-    };
+    }
+}
+
+/// Runs one query as it is.
+pub(super) fn alone(
+    frame: LazyFrame,
+    optimizer: &Optimizer,
+    memory: Option<&Memory>,
+) -> Result<Answer, Fault> {
+    let engine = engine_of(&frame.logical_plan, optimizer, memory);
     waiting(|| collected(frame, engine))
 }
 

@@ -20,6 +20,7 @@ mod tree;
 use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
 
 use super::Optimizer;
+use crate::run::memory::Memory;
 use crate::run::panic::Carried;
 pub use explained::{Explained, SharedPart};
 use share::share;
@@ -44,15 +45,19 @@ pub(crate) enum Fault {
 }
 
 /// Runs the queries of these factories together. The answers are in their order.
+///
+/// Under a limit of memory, they are run one by one and by the engine that streams, whatever the optimiser may do; what they
+/// share stays in memory as far as it has room there, lies in temporary files otherwise, or is read by each.
 pub(crate) fn run(
     optimizer: &Optimizer,
     queries: Vec<(&str, Query)>,
+    memory: Option<&Memory>,
     is_stopped: &(dyn Fn() -> bool + Sync),
 ) -> (Vec<Result<Answer, Fault>>, Explained) {
     let factories: Vec<String> = queries.iter().map(|(factory, _)| (*factory).to_owned()).collect();
     let mut explained = Explained::new(factories);
     if let [(_, query)] = &queries[..] {
-        let answer = execute::alone(query.clone(), optimizer);
+        let answer = execute::alone(query.clone(), optimizer, memory);
         return (vec![answer], explained);
     }
     // Flags that a user has set hold for a query and not for what others share with it.
@@ -61,12 +66,13 @@ pub(crate) fn run(
         false => query.logical_plan.clone(),
     });
     let plans: Vec<_> = plans.collect();
-    let shared = match share(plans, optimizer) {
+    let shared = match share(plans, optimizer, memory.map(|memory| memory.free() / 2)) {
         Ok(shared) => shared,
         // Each says by itself what is wrong with it.
-        Err(_) => return (each(optimizer, queries), explained),
+        Err(_) => return (each(optimizer, queries, memory), explained),
     };
-    let (mut answers, pieces, costs) = execute::execute(&shared, queries.len(), optimizer, is_stopped);
+    let (mut answers, pieces, costs) =
+        execute::execute(&shared, queries.len(), optimizer, memory, is_stopped);
     explained.shared(&shared, pieces, costs);
     for ((_, query), answer) in queries.into_iter().zip(&mut answers) {
         let again = match answer {
@@ -76,7 +82,7 @@ pub(crate) fn run(
             Err(Fault::Query(_) | Fault::Panicked(_) | Fault::Ended) => false,
         };
         if again {
-            *answer = execute::alone(query, optimizer);
+            *answer = execute::alone(query, optimizer, memory);
         }
     }
     (answers, explained)
@@ -86,6 +92,10 @@ fn has_own_flags(frame: &LazyFrame) -> bool {
     frame.get_current_optimizations().bits() != OptFlags::default().bits()
 }
 
-fn each(optimizer: &Optimizer, queries: Vec<(&str, Query)>) -> Vec<Result<Answer, Fault>> {
-    queries.into_iter().map(|(_, query)| execute::alone(query, optimizer)).collect()
+fn each(
+    optimizer: &Optimizer,
+    queries: Vec<(&str, Query)>,
+    memory: Option<&Memory>,
+) -> Vec<Result<Answer, Fault>> {
+    queries.into_iter().map(|(_, query)| execute::alone(query, optimizer, memory)).collect()
 }

@@ -16,7 +16,8 @@ const NUMBER: f64 = 1.5e-9;
 const TEXT: f64 = 7e-9;
 /// So much more for a file of text lines, all of which is read whatever columns are asked for.
 const LINES: f64 = 20.0;
-/// What a gibibyte in memory is worth, in seconds: what is held for longer to save less is read again.
+/// What a gibibyte in memory is worth, in seconds: what is held for longer to save less is read again. Where memory is
+/// limited, it is worth more.
 const SECONDS_PER_GIB: f64 = 0.25;
 /// Bytes of a value in memory: a text has a view of 16 bytes and its letters.
 const NUMBER_BYTES: f64 = 8.0;
@@ -38,6 +39,8 @@ pub(super) struct Piece {
     pub(super) stands: Key,
     /// Whether it is a file, or part of one.
     pub(super) is_scan: bool,
+    /// Whether it is known to have room where memory is limited.
+    pub(super) has_room: bool,
     /// Which plan it is, in all runs.
     pub(super) fingerprint: Key,
     /// Why it is computed once.
@@ -53,11 +56,15 @@ pub(super) struct Shared {
     pub(super) left: Vec<(String, String)>,
 }
 
-/// Finds what queries have in common.
+/// Finds what queries have in common. Files that are held in memory for several of them fit into `budget` bytes together.
 ///
 /// # Errors
 /// When a query is not valid: then it is best run by itself, for its error.
-pub(super) fn share(queries: Vec<DslPlan>, optimizer: &Optimizer) -> PolarsResult<Shared> {
+pub(super) fn share(
+    queries: Vec<DslPlan>,
+    optimizer: &Optimizer,
+    budget: Option<u64>,
+) -> PolarsResult<Shared> {
     let of_queries = queries.len();
     let mut shared = Shared { plans: queries, pieces: Vec::new(), left: Vec::new() };
     let mut placeholders = HashMap::new();
@@ -94,8 +101,9 @@ pub(super) fn share(queries: Vec<DslPlan>, optimizer: &Optimizer) -> PolarsResul
     for group in &mut groups {
         group.readers = read.remove(&group.key).unwrap_or_default();
     }
+    let price = budget.map_or(SECONDS_PER_GIB, |budget| price_within(&groups, budget));
     for group in groups {
-        choose_readers(group, &mut shared);
+        choose_readers(group, price, &mut shared);
     }
     for (at, piece) in shared.pieces.iter_mut().enumerate().take(subplans) {
         piece.plan = shared.plans[of_queries + at].clone();
@@ -141,6 +149,7 @@ fn find_subplans(shared: &mut Shared, placeholders: &mut HashMap<Key, Placeholde
                 consumers: BTreeSet::new(),
                 stands,
                 is_scan: false,
+                has_room: false,
                 fingerprint: key,
                 because: format!("it stands in {} places", hits[&key]),
             },
@@ -281,10 +290,17 @@ impl Group {
     }
 
     /// Seconds that are saved if these share what they read, less what the memory for it is worth.
-    fn worth(&self, readers: &BTreeSet<usize>) -> f64 {
+    fn worth(&self, readers: &BTreeSet<usize>, price: f64) -> f64 {
         let all = self.union(readers);
         let each: f64 = readers.iter().map(|reader| self.seconds(&self.readers[reader])).sum();
-        each - self.seconds(&all) - SECONDS_PER_GIB * self.gib(&all)
+        each - self.seconds(&all) - price * self.gib(&all)
+    }
+
+    /// Those of its readers for whom it is read once, at this price of memory in seconds per gibibyte; less than two if
+    /// that pays for none.
+    fn sharing(&self, price: f64) -> BTreeSet<usize> {
+        let best = self.best(price);
+        if best.len() < 2 || self.worth(&best, price) <= 0.0 { BTreeSet::new() } else { best }
     }
 
     fn union(&self, readers: &BTreeSet<usize>) -> BTreeSet<String> {
@@ -292,7 +308,7 @@ impl Group {
     }
 
     /// Leaves out one or two readers at a time, as long as that is worth more.
-    fn best(&self) -> BTreeSet<usize> {
+    fn best(&self, price: f64) -> BTreeSet<usize> {
         let mut best: BTreeSet<usize> = self.readers.keys().copied().collect();
         loop {
             let without = |left: &[usize]| -> BTreeSet<usize> {
@@ -306,9 +322,9 @@ impl Group {
                 .flat_map(|(at, first)| all[at + 1..].iter().map(move |second| [*first, *second]));
             let candidates = one.chain(two.map(|pair| without(&pair)));
             let better = candidates
-                .map(|readers| (self.worth(&readers), readers))
+                .map(|readers| (self.worth(&readers, price), readers))
                 .max_by(|a, b| a.0.total_cmp(&b.0))
-                .filter(|(worth, _)| *worth > self.worth(&best));
+                .filter(|(worth, _)| *worth > self.worth(&best, price));
             match better {
                 Some((_, readers)) => best = readers,
                 None => return best,
@@ -317,12 +333,25 @@ impl Group {
     }
 }
 
+/// What a gibibyte has to be worth, in seconds, for what is held in memory to fit. Files of lines are not held: what is read
+/// of them goes to a temporary file.
+fn price_within(groups: &[Group], budget: u64) -> f64 {
+    let mut price = SECONDS_PER_GIB;
+    let held = |price| -> f64 {
+        let held = groups.iter().filter(|group| !group.lines);
+        held.map(|group| group.gib(&group.union(&group.sharing(price)))).sum()
+    };
+    while held(price) * f64::from(1 << 30) > budget as f64 {
+        price *= 2.0;
+    }
+    price
+}
+
 /// Reads a file once for those of its readers for whom that pays.
-fn choose_readers(group: Group, shared: &mut Shared) {
+fn choose_readers(group: Group, price: f64, shared: &mut Shared) {
     let about = describe(&group.plan);
-    let readers = group.best();
-    let saved = group.worth(&readers);
-    if readers.len() < 2 || saved <= 0.0 {
+    let readers = group.sharing(if group.lines { SECONDS_PER_GIB } else { price });
+    if readers.is_empty() {
         let why =
             format!("{} queries read it, which costs less than to hold it in memory", group.readers.len());
         shared.left.push((about, why));
@@ -366,6 +395,7 @@ fn choose_readers(group: Group, shared: &mut Shared) {
         consumers: readers,
         stands,
         is_scan: true,
+        has_room: !group.lines,
         fingerprint: group.key,
         because,
     });

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::tree::{Keys, is_same};
 use super::{Explained, Fault, run};
 use crate::optimize::{Optimizer, Pass};
+use crate::run::memory::Memory;
 
 /// Numbers, some of them missing, under a key with few values and one with many.
 fn table(rows: i64, seed: i64) -> LazyFrame {
@@ -96,19 +97,27 @@ fn alike(found: &DataFrame, expected: &DataFrame) -> bool {
 }
 
 fn together(optimizer: &Optimizer, queries: &[LazyFrame]) -> (Vec<Result<DataFrame, Fault>>, Explained) {
+    within(None, optimizer, queries)
+}
+
+fn within(
+    memory: Option<&Memory>,
+    optimizer: &Optimizer,
+    queries: &[LazyFrame],
+) -> (Vec<Result<DataFrame, Fault>>, Explained) {
     let names: Vec<_> = (0..queries.len()).map(|at| format!("f{at}")).collect();
     let queries = names.iter().map(String::as_str).zip(queries.iter().cloned()).collect();
-    run(optimizer, queries, &|| false)
+    run(optimizer, queries, memory, &|| false)
 }
 
 /// Sums are rounded otherwise in another order, and the last digits decide what `sort` and `distinct` see: so that the
 /// generated numbers stay exact, they are quarters.
-fn check(frames: &[LazyFrame], passes: &[Pass]) {
+fn check(frames: &[LazyFrame], passes: &[Pass], memory: Option<&Memory>) {
     let mut optimizer = Optimizer::off();
     for pass in passes {
         optimizer = optimizer.with(*pass);
     }
-    let (answers, explained) = together(&optimizer, frames);
+    let (answers, explained) = within(memory, &optimizer, frames);
     for (frame, answer) in frames.iter().zip(answers) {
         let expected = in_order(frame.clone().collect().unwrap());
         let found = in_order(answer.unwrap());
@@ -144,7 +153,12 @@ proptest! {
         for chosen in 0u32..1 << (Pass::ALL.len() - 1) {
             let passes: Vec<_> =
                 Pass::ALL[1..].iter().enumerate().filter(|(at, _)| chosen & 1 << at != 0).map(|(_, pass)| *pass).collect();
-            check(frames, &passes);
+            check(frames, &passes, None);
+            // Where nothing has room, these say nothing.
+            if !passes.contains(&Pass::ChooseEngine) && !passes.contains(&Pass::QueriesAtOnce) {
+                let memory = Memory::new(0, Some(directory.path()));
+                check(frames, &passes, Some(&memory));
+            }
         }
     }
 }
@@ -256,4 +270,25 @@ fn queries_that_differ_in_a_literal_are_answered_apart() {
         assert!(alike(&in_order(answer.unwrap()), &in_order(query.collect().unwrap())));
     }
     assert_eq!(explained.shared.len(), 1, "only what asks for the same text");
+}
+
+#[test]
+fn what_has_no_room_lies_in_files_as_long_as_somebody_needs_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let sums = by_many(table(1000, 0));
+    let queries = [sums.clone().filter(col("few").gt(lit(0))), sums.select([col("few").sum()])];
+    let memory = Memory::new(0, Some(directory.path()));
+    let (answers, explained) = within(Some(&memory), &Optimizer::new(), &queries);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(explained.shared.len(), 1, "{explained}");
+    assert!(memory.report().spilled > 0);
+    let files = |spill: &std::path::Path| {
+        let files = std::fs::read_dir(spill).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.extension().is_some()).count()
+    };
+    let spill = directory.path().join("spill");
+    let of_run = std::fs::read_dir(&spill).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(files(&of_run), 0, "both queries have been run");
+    drop(memory);
+    assert!(!of_run.exists());
 }

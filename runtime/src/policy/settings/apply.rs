@@ -41,6 +41,7 @@ pub(super) fn apply(
     }
     effective.keep_going = overrides.keep_going;
     effective.deadline = overrides.deadline;
+    effective.memory_limit = overrides.memory_limit;
     effective.concurrency = overrides.concurrency;
     effective.blocking_threads = overrides.blocking_threads;
     effective.state_dir = overrides.state_dir.clone();
@@ -127,6 +128,11 @@ fn apply_to_factory(says: &FactoryOverride, to: &mut EffectivePolicy, mistakes: 
             let before = to.policy.cache.and_then(|before| before.max_age);
             (to.policy.cache, to.cached) = (Some(Caching { max_age: max_age.or(before) }), Some(true));
         }
+        None => {}
+    }
+    match says.memory {
+        Some(Switch::Off) => to.policy.memory = None,
+        Some(Switch::To(memory)) => to.policy.memory = Some(memory),
         None => {}
     }
     if let Some(enabled) = &says.enabled {

@@ -16,6 +16,7 @@ use crate::policy::{Caching, OnFailure, RetryOn};
 pub(super) const TOP: &[&str] = &[
     "keep_going",
     "deadline",
+    "memory_limit",
     "concurrency",
     "blocking_threads",
     "state_dir",
@@ -26,7 +27,7 @@ pub(super) const TOP: &[&str] = &[
 ];
 pub(super) const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
 pub(super) const FACTORY: &[&str] =
-    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache"];
+    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache", "memory"];
 pub(super) const CACHE: &[&str] = &["all", "max_bytes", "max_age"];
 pub(super) const CACHING: &[&str] = &["max_age"];
 pub(super) const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];
@@ -38,6 +39,7 @@ pub(super) const BREAKER: &[&str] = &["failures", "open_for"];
 pub(super) struct Overrides {
     pub(super) keep_going: Option<bool>,
     pub(super) deadline: Option<Duration>,
+    pub(super) memory_limit: Option<u64>,
     pub(super) concurrency: Option<usize>,
     pub(super) blocking_threads: Option<usize>,
     pub(super) state_dir: Option<PathBuf>,
@@ -69,6 +71,7 @@ pub(super) struct FactoryOverride {
     pub(super) enabled: Option<Placed<bool>>,
     pub(super) checkpoint: Option<Placed<bool>>,
     pub(super) cache: Option<Placed<Switch<Caching>>>,
+    pub(super) memory: Option<Switch<u64>>,
 }
 
 pub(super) struct ResourceOverride {
@@ -123,6 +126,7 @@ impl<'a> Reader<'a> {
         Overrides {
             keep_going: self.field(table, "", "keep_going", SWITCH, Value::to_bool),
             deadline: self.time(table, "", "deadline", DURATION, duration),
+            memory_limit: self.field(table, "", "memory_limit", BYTES, bytes),
             concurrency: self.field(table, "", "concurrency", COUNT, at_least_one),
             blocking_threads: self.field(table, "", "blocking_threads", COUNT, at_least_one),
             state_dir: self
@@ -150,6 +154,7 @@ impl<'a> Reader<'a> {
             enabled: self.placed(table, path, "enabled", SWITCH, Value::to_bool),
             checkpoint: self.placed(table, path, "checkpoint", SWITCH, Value::to_bool),
             cache: table.get("cache").and_then(|value| self.caching(&joined(path, "cache"), value)),
+            memory: self.field(table, path, "memory", BYTES_OR_NOT, |value| switch(value, bytes)),
         })
     }
 
@@ -373,6 +378,7 @@ const DURATION: &str = r#"a duration such as "10s""#;
 const LIMIT: &str = r#"a duration such as "10s", or false"#;
 const BACKOFF: &str = r#"one duration or two, such as "1s..1m""#;
 const BYTES: &str = r#"a number of bytes, or a text such as "500 MiB""#;
+const BYTES_OR_NOT: &str = r#"a number of bytes, a text such as "500 MiB", or false"#;
 const COUNT: &str = "a whole number of at least 1";
 
 fn joined(path: &str, key: &str) -> String {

@@ -116,6 +116,7 @@ fn a_file_can_say_everything() {
         concurrency = 4
         blocking_threads = 8
         state_dir = "/var/lib/setl"
+        memory_limit = "8 GiB"
         [defaults]
         retry = { times = 3, backoff = "2s..1m", factor = 2.5, jitter = false, on = "any" }
         timeout = "5m"
@@ -126,6 +127,7 @@ fn a_file_can_say_everything() {
         on_failure = "fail"
         checkpoint = true
         cache = { max_age = "7d" }
+        memory = "500 MiB"
         [factory.CarrierDelays]
         enabled = false
         cache = false
@@ -144,7 +146,10 @@ fn a_file_can_say_everything() {
     assert_eq!((effective.concurrency, effective.blocking_threads), (Some(4), Some(8)));
     assert_eq!(effective.state_dir.as_deref(), Some(Path::new("/var/lib/setl")));
 
+    assert_eq!(effective.memory_limit, Some(8 << 30));
+
     let fetch = effective.of_factory(0).policy;
+    assert_eq!(fetch.memory, Some(500 << 20));
     assert_eq!(fetch.retry, Some(Retry::times(5).factor(3.0)), "what settings do not say stays");
     assert_eq!((fetch.timeout, fetch.total_timeout), (Some(SECOND * 10), Some(SECOND * 1200)));
     assert!(fetch.checkpoint);

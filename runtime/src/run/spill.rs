@@ -1,0 +1,118 @@
+//! Temporary files for what a run computes and does not keep in memory.
+//!
+//! They lie in a directory of the run in the state directory, and go when nobody can read them any more: when the run has
+//! ended, and its result and all datasets of it are dropped. What a killed process has left goes when another makes some.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use crate::Error;
+
+const LOCK: &str = "lock";
+
+/// The temporary files of a run.
+#[derive(Debug)]
+pub(crate) struct Spill {
+    directory: PathBuf,
+    /// As long as it is locked, nobody takes the directory for what a dead process has left.
+    _lock: File,
+    files: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Spill {
+    /// In a state directory. What dead processes have left there is removed. It blocks.
+    pub(crate) fn create(state: &Path, run: Uuid) -> crate::Result<Self> {
+        let all = state.join("spill");
+        let directory = all.join(run.to_string());
+        let cannot = |error| Error::new(error).context(format!("cannot spill to {}", directory.display()));
+        fs::create_dir_all(&directory).map_err(cannot)?;
+        let lock = File::create(directory.join(LOCK)).and_then(|lock| {
+            lock.try_lock()?;
+            Ok(lock)
+        });
+        let lock = lock.map_err(cannot)?;
+        remove_forsaken(&all);
+        Ok(Self { directory, _lock: lock, files: AtomicU64::new(0), bytes: AtomicU64::new(0) })
+    }
+
+    /// Where one more file can be written.
+    pub(crate) fn file(&self) -> PathBuf {
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        self.directory.join(format!("{number}.parquet"))
+    }
+
+    /// Counts a file that is written.
+    pub(crate) fn count(&self, file: &Path) {
+        let bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What has been written.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Spill {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by whoever spills next.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Removes what belongs to processes that are no more.
+fn remove_forsaken(all: &Path) {
+    for entry in fs::read_dir(all).into_iter().flatten().flatten() {
+        // One that has no lock yet is about to have one.
+        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
+        if lock.try_lock().is_ok() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+
+    #[test]
+    fn files_are_there_as_long_as_somebody_can_read_them() {
+        let state = tempfile::tempdir().unwrap();
+        let spill = Spill::create(state.path(), Uuid::now_v7()).unwrap();
+        let (one, other) = (spill.file(), spill.file());
+        assert_ne!(one, other);
+        fs::write(&one, "1234").unwrap();
+        spill.count(&one);
+        assert_eq!(spill.bytes(), 4);
+        let of_other_run = Spill::create(state.path(), Uuid::now_v7()).unwrap();
+        assert!(one.exists(), "another run does not take it for what is left");
+        drop((spill, of_other_run));
+        assert_eq!(fs::read_dir(state.path().join("spill")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_dead_process_has_left_goes() {
+        let state = tempfile::tempdir().unwrap();
+        let dead = state.path().join("spill/dead");
+        fs::create_dir_all(&dead).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        fs::write(dead.join("0.parquet"), "half").unwrap();
+        let spill = Spill::create(state.path(), Uuid::now_v7()).unwrap();
+        assert!(!dead.exists());
+        drop(spill);
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_the_directory_is_named() {
+        let state = tempfile::tempdir().unwrap();
+        fs::write(state.path().join("spill"), "a file").unwrap();
+        let error = format!("{:#}", Spill::create(state.path(), Uuid::now_v7()).unwrap_err());
+        assert!(error.starts_with("cannot spill to ") && error.contains("spill"), "{error}");
+    }
+}
