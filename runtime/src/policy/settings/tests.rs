@@ -367,7 +367,7 @@ fn a_file_is_named_wherever_something_is_wrong_with_it() {
             format!("{place}: `env.a`: expected a table, found 1"),
             format!("{place}: `env.global`: an environment cannot have this name"),
             format!(
-                "{place}: `zzz`: unknown setting; there are `keep_going`, `deadline`, `concurrency`, \
+                "{place}: `zzz`: unknown setting; there are `keep_going`, `deadline`, `memory_limit`, `concurrency`, \
                  `blocking_threads`, `state_dir`, `cache`, `defaults`, `factory`, `resource`"
             ),
             format!("{place}: `concurrency`: expected a whole number of at least 1, found \"four\""),
