@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use polars::prelude::*;
-use setl::Report;
+use setl::{Report, Run};
 use setl::optimize::Optimizer;
 use setl_tpch::by_hand::{QUERIES, Query};
 use setl_tpch::pipeline::{self, Deliver, Directory, Single, Tpch};
@@ -30,6 +30,12 @@ async fn main() -> Result<()> {
         "by-hand-streaming" | "single-by-hand-streaming" => by_hand(tables, &named, Engine::Streaming)?,
         "setl" => all(tables, Deliver::Lazily, Optimizer::new()).await?,
         "setl-off" => all(tables, Deliver::Lazily, Optimizer::off()).await?,
+        "setl-limited" => {
+            let directory = std::env::temp_dir().join(format!("setl-tpch-{}", std::process::id()));
+            let limited = limited(tables, &directory).await;
+            std::fs::remove_dir_all(&directory)?;
+            limited?
+        }
         "setl-eager" => all(tables, Deliver::Eagerly, Optimizer::off()).await?,
         "single" => single(tables, *named.first().context("which query?")?).await?,
         other => bail!("no variant {other}"),
@@ -62,10 +68,26 @@ fn by_hand(directory: &Path, queries: &[(&'static str, Query)], engine: Engine) 
 async fn all(directory: &Path, deliver: Deliver, optimizer: Optimizer) -> Result<Answers> {
     let run = Tpch { directory: of(directory), deliver }.run().optimizer(optimizer).await?;
     explain(run.report());
+    Ok(answers_of(&run))
+}
+
+/// As `setl-eager`, within `LIMIT` MiB.
+async fn limited(directory: &Path, state: &Path) -> Result<Answers> {
+    let limit: u64 = std::env::var("LIMIT").context("LIMIT is to be a number of MiB")?.parse()?;
+    let pipeline = Tpch { directory: of(directory), deliver: Deliver::Eagerly };
+    let run = pipeline.run().memory_limit(limit << 20).state_dir(state).await?;
+    explain(run.report());
+    if let Some(memory) = run.report().memory() {
+        eprintln!("{} MiB at most, {} MiB in temporary files", memory.peak >> 20, memory.spilled >> 20);
+    }
+    Ok(answers_of(&run))
+}
+
+fn answers_of(run: &Run<Tpch>) -> Answers {
     macro_rules! answers {
         ($($query:ident)*) => { vec![$((stringify!($query), run.get::<pipeline::$query>().clone())),*] };
     }
-    Ok(answers! { q01 q02 q03 q04 q05 q06 q07 q08 q09 q10 q11 q12 q13 q14 q15 q16 q17 q18 q19 q20 q21 q22 })
+    answers! { q01 q02 q03 q04 q05 q06 q07 q08 q09 q10 q11 q12 q13 q14 q15 q16 q17 q18 q19 q20 q21 q22 }
 }
 
 async fn single(directory: &Path, (name, query): (&'static str, Query)) -> Result<Answers> {

@@ -7,7 +7,7 @@ mod scans;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use polars::prelude::{IntoLazy, LazyFrame};
+use polars::prelude::LazyFrame;
 use setl::prelude::*;
 
 pub use common::{ByOrder, by_order};
@@ -33,7 +33,7 @@ impl Deliver {
     async fn frame(self, frame: LazyFrame) -> Result<LazyFrame> {
         Ok(match self {
             Self::Lazily => frame,
-            Self::Eagerly => setl::collect(frame).await?.lazy(),
+            Self::Eagerly => setl::materialize(frame).await?,
         })
     }
 }

@@ -18,10 +18,10 @@ const TEXT: f64 = 7e-9;
 const LINES: f64 = 20.0;
 /// What a gibibyte in memory is worth, in seconds: what is held for longer to save less is read again. Where memory is
 /// limited, it is worth more.
-const SECONDS_PER_GIB: f64 = 0.25;
+const SECONDS_PER_GIB: f64 = 0.8;
 /// Bytes of a value in memory: a text has a view of 16 bytes and its letters.
 const NUMBER_BYTES: f64 = 8.0;
-const TEXT_BYTES: f64 = 28.0;
+const TEXT_BYTES: f64 = 20.0;
 
 /// Something that several queries have in common, and that is computed once.
 pub(super) struct Piece {
