@@ -116,6 +116,15 @@ mod dynamic {}
 #[doc = include_str!("src/inspect.md")]
 mod inspect {}
 
+#[doc = include_str!("src/caching.md")]
+mod caching {}
+
+#[doc = include_str!("src/optimizer.md")]
+mod optimizer {}
+
+#[doc = include_str!("src/prediction.md")]
+mod prediction {}
+
 #[doc = include_str!("src/wiring-errors.md")]
 mod wiring_errors {}
 

@@ -17,7 +17,7 @@ fn sales() -> Result<Dataset<Sale>> {
 #[factory]
 async fn revenue(sales: Dataset<Sale>) -> Result<DataFrame> {
     let by_product = sales.lazy().group_by([Sale::PRODUCT.col()]).agg([Sale::PRICE.col().sum()]);
-    setl::blocking(|| Ok(by_product.sort(["price"], Default::default()).collect()?)).await
+    setl::collect(by_product.sort(["price"], Default::default())).await
 }
 
 #[pipeline(extract(sales), transform(revenue))]

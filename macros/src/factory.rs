@@ -25,14 +25,28 @@ const WHEN: Allowed = Allowed { name: "when", takes: Takes::Expression, usage: "
 const RESOURCE: Allowed =
     Allowed { name: "resource", takes: Takes::Expression, usage: "resource = RESOURCE" };
 const CHECKPOINT: Allowed = Allowed { name: "checkpoint", takes: Takes::Nothing, usage: "checkpoint" };
+const CACHE: Allowed =
+    Allowed { name: "cache", takes: Takes::NothingOrOptions, usage: "cache(max_age = \"7d\")" };
 const VOLATILE: Allowed = Allowed { name: "volatile", takes: Takes::Nothing, usage: "volatile" };
 const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "output = Type" };
 
 /// Of a struct. A function says what it delivers by its return type.
-const OF_STRUCT: &[Allowed] =
-    &[OUTPUT, ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, VOLATILE];
+const OF_STRUCT: &[Allowed] = &[
+    OUTPUT,
+    ID,
+    BLOCKING,
+    RETRY,
+    TIMEOUT,
+    TOTAL_TIMEOUT,
+    ON_FAILURE,
+    WHEN,
+    RESOURCE,
+    CHECKPOINT,
+    CACHE,
+    VOLATILE,
+];
 const OF_FUNCTION: &[Allowed] =
-    &[ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, VOLATILE];
+    &[ID, BLOCKING, RETRY, TIMEOUT, TOTAL_TIMEOUT, ON_FAILURE, WHEN, RESOURCE, CHECKPOINT, CACHE, VOLATILE];
 
 const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
                             `#[delivery(shared)]` ones as `Arc`";

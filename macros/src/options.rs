@@ -21,6 +21,8 @@ pub(crate) enum Takes {
     Word,
     /// `name(…)`, with options of its own
     Options,
+    /// `name` or `name(…)`
+    NothingOrOptions,
 }
 
 /// An option that an attribute allows.
@@ -170,7 +172,15 @@ fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) ->
         }
         return Ok(Written { name, value: Value::Nothing });
     }
-    if option.takes == Takes::Options {
+    if option.takes == Takes::NothingOrOptions {
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(Written { name, value: Value::Nothing });
+        }
+        if !input.peek(syn::token::Paren) {
+            return Err(wrong("takes nothing, or its options in parentheses"));
+        }
+    }
+    if matches!(option.takes, Takes::Options | Takes::NothingOrOptions) {
         if !input.peek(syn::token::Paren) {
             return Err(wrong("takes its options in parentheses"));
         }

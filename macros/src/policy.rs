@@ -20,6 +20,33 @@ pub(crate) const TIMEOUT: Allowed =
 pub(crate) const TOTAL_TIMEOUT: Allowed =
     Allowed { name: "total_timeout", takes: Takes::Expression, usage: "total_timeout = \"5m\"" };
 
+const MAX_AGE: Allowed = Allowed { name: "max_age", takes: Takes::Expression, usage: "max_age = \"7d\"" };
+
+/// For how long an output is good: what stands in the parentheses of `cache(…)`, if there are any.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Caching {
+    max_age: Option<Duration>,
+}
+
+impl Caching {
+    pub(crate) fn of(options: Option<&TokenStream>, errors: &mut Errors) -> Self {
+        let Some(tokens) = options else { return Self::default() };
+        let options = Options::parse(tokens.clone(), "cache(...)", &[MAX_AGE], errors);
+        let max_age = options.expression("max_age");
+        Self { max_age: max_age.and_then(|value| errors.keep(duration::of_option(value, "max_age", "7d"))) }
+    }
+
+    /// `.cache(…)`, to be called on a policy.
+    pub(crate) fn expand(self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        let max_age = self.max_age.map(|max_age| {
+            let max_age = expand_duration(max_age);
+            quote!(.max_age(#max_age))
+        });
+        quote!(.cache(#setl::Caching::DEFAULT #max_age))
+    }
+}
+
 /// How often something is tried, and how long it may take.
 #[derive(Default)]
 pub(crate) struct Limits {

@@ -81,8 +81,13 @@ fn factory_that_may_be_skipped() {
             Ok(first)
         }
     };
-    let options =
-        quote!(on_failure = skip, when = rates.is_some() || _0.is_due()?, retry(times = 0), checkpoint);
+    let options = quote!(
+        on_failure = skip,
+        when = rates.is_some() || _0.is_due()?,
+        retry(times = 0),
+        checkpoint,
+        cache(max_age = "7d")
+    );
     check("factory_that_may_be_skipped", &factory::expand(options, item));
 }
 

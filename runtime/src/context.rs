@@ -113,8 +113,8 @@ impl Context {
     /// Says that what this factory delivers depends on a file, or on all files in a directory, that it reads by itself. Call
     /// it before reading.
     ///
-    /// A [checkpoint](crate::Runner::resume) is valid only as long as the content is the same. What goes through a repository
-    /// is known without. It blocks, since it reads the content, and does nothing where the run keeps no checkpoints.
+    /// A [checkpoint](crate::Runner::resume) or a [cached](crate::cache) output is valid only as long as the content is the same. What goes through a repository
+    /// is known without. It blocks, since it reads the content, and does nothing where the run keeps no outputs.
     ///
     /// # Errors
     /// When what is there cannot be read.

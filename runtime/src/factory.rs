@@ -1,5 +1,7 @@
 //! A factory: the unit of work of a pipeline.
 
+mod unwritten;
+
 use std::future::Future;
 use std::marker::PhantomData;
 
@@ -10,6 +12,8 @@ use crate::plan::dynamic::Requirement;
 use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
 use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
+use unwritten::Unwritten;
+pub(crate) use unwritten::is_unwritten;
 
 /// A unit of work: it reads, processes and writes, and delivers its output to whoever needs it.
 ///
@@ -52,9 +56,9 @@ use crate::run::{BoxFuture, Inbox, Step};
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "factory `{Self}` does not say what it does: `impl Factory for {Self}` is missing",
-    label = "declared by `#[factory]`, but does nothing yet",
-    note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
+    message = "`{Self}` is not a factory: `impl Factory for {Self}` is missing",
+    label = "does not say what it does",
+    note = "name a factory; or, if this is to be one, put `#[factory]` on it and write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
 )]
 pub trait Factory: FactoryItem + Send + 'static {
     /// Gets what is needed from outside. Does nothing unless overridden.
@@ -68,7 +72,7 @@ pub trait Factory: FactoryItem + Send + 'static {
     /// Puts the output where it belongs. Does nothing unless overridden, and is left out where writes are off.
     fn write(&mut self, output: &Self::Output) -> impl Future<Output = Result<()>> + Send {
         let _ = output;
-        std::future::ready(Ok(()))
+        Unwritten
     }
 }
 

@@ -55,15 +55,19 @@
 //! | pipelines and runs | [`macro@pipeline`], [`Runner`], [`Run`], [`RunError`] |
 //! | pipelines put together at run time | [`Pipeline::builder`] |
 //! | what is done about failures | [`policy`] |
+//! | what is computed once for many runs | [`cache`] |
 //! | tests | [`testing`] |
 //! | looking at a pipeline | [`inspect`] |
 #![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
+#![cfg_attr(feature = "optimize", doc = "| what runs cost | [`optimize`] |")]
 //!
 //! # Features
 //!
 //! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
 //! - `config` (on by default): [policies](policy) from a file and from environment variables.
+//! - `optimize` (on by default): what runs cost, learned from those that were.
 
+pub mod cache;
 pub mod checkpoint;
 pub mod commit;
 mod context;
@@ -72,6 +76,9 @@ pub mod dataset;
 pub mod delivery;
 pub mod factory;
 pub mod inspect;
+mod names;
+#[cfg(feature = "optimize")]
+pub mod optimize;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;
@@ -90,6 +97,8 @@ pub use tokio_util::sync::CancellationToken;
 pub use {chrono, polars};
 
 pub use context::Context;
+#[cfg(feature = "polars")]
+pub use dataset::running::{collect, collect_blocking};
 #[cfg(feature = "polars")]
 pub use dataset::{Dataset, Row};
 pub use factory::{Factory, Rollback};

@@ -241,8 +241,9 @@ impl Entry {
     }
 }
 
-/// A factory by position: used where a pipeline is given a factory's type.
-pub(crate) fn position<P: Lists<F>, F: Factory>() -> usize {
+/// A factory by position: used where a pipeline is given a factory's type. What a pipeline lists is a factory; to ask for
+/// that, too, would give two errors for one mistake.
+pub(crate) fn position<P: Lists<F>, F>() -> usize {
     match P::SOURCE {
         Source::Factory(index) => index,
         // `#[pipeline]` implements `Lists` for factories only.

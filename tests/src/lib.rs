@@ -3,6 +3,8 @@
 //! No test asserts anything about wall-clock time. What overlaps meets at a barrier, what is in order is seen in events,
 //! and a test that hangs fails.
 
+pub mod package;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::panic::resume_unwind;

@@ -114,7 +114,7 @@ async fn cancellation_reaches_a_factory_that_never_waits() {
             std::thread::spawn(move || cancel.cancel());
         }
     };
-    let error = Computes.run().cancel_on(token).observe(observer).await.unwrap_err();
+    let error = Computes.run().cancel_on(token).observe(observer).await.expect_err("it was told to end");
     assert!(matches!(error, RunError::Cancelled { .. }), "{error}");
 }
 

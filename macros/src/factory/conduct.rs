@@ -8,7 +8,7 @@ use super::Model;
 use crate::errors::{Errors, did_you_mean};
 use crate::names::{Place, readable, runtime, ungrouped};
 use crate::options::{Options, Word};
-use crate::policy::Limits;
+use crate::policy::{Caching, Limits};
 
 const ON_FAILURE: &[&str] = &["fail", "skip", "fallback"];
 
@@ -20,6 +20,7 @@ pub(super) struct Conduct {
     when: Option<Expr>,
     resource: Option<Expr>,
     checkpoint: bool,
+    cache: Option<Caching>,
     volatile: bool,
     /// The names of options that are about failing.
     about_failing: Vec<Ident>,
@@ -36,7 +37,7 @@ enum OnFailure {
 impl Conduct {
     /// Of the factory with this name.
     pub(super) fn of(options: &Options, factory: &Ident, errors: &mut Errors) -> Self {
-        check_checkpoint(options, errors);
+        check_kept(options, errors);
         let on_failure = options.word("on_failure").map(|word| on_failure(word, factory));
         let when = options.expression("when");
         if let Some(when) = when {
@@ -53,6 +54,7 @@ impl Conduct {
             when: when.cloned(),
             resource: resource.cloned(),
             checkpoint: options.flag("checkpoint").is_some(),
+            cache: options.flag("cache").map(|_| Caching::of(options.options("cache"), errors)),
             volatile: options.flag("volatile").is_some(),
             about_failing: about_failing.into_iter().flatten().collect(),
         }
@@ -114,8 +116,9 @@ impl Conduct {
             quote!(.resource({ #declared #variable }))
         });
         let checkpoint = self.checkpoint.then(|| quote!(.checkpoint()));
+        let cache = self.cache.map(Caching::expand);
         let volatile = self.volatile.then(|| quote!(.volatile()));
-        let said = quote!(#limits #on_failure #conditional #resource #checkpoint #volatile);
+        let said = quote!(#limits #on_failure #conditional #resource #checkpoint #cache #volatile);
         (!said.is_empty()).then(|| quote!(const POLICY: &'static #setl::Policy = &#setl::Policy::NONE #said;))
     }
 }
@@ -178,12 +181,12 @@ impl Model {
         })
     }
 
-    /// How the output is kept on disk: if it can be, and as it must be with `checkpoint`.
+    /// How the output is kept on disk: if it can be, and as it must be with `checkpoint` and `cache`.
     pub(super) fn expand_persistence(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let output = &self.output;
         let probe = quote!(&&&#setl::Keep::<#output>::NEW);
-        if !self.conduct.checkpoint {
+        if !self.conduct.checkpoint && self.conduct.cache.is_none() {
             return quote!((#probe).persistence());
         }
         // The error is about the type that was written.
@@ -303,10 +306,14 @@ fn check_resource(resource: &Expr, errors: &mut Errors) {
 }
 
 /// What is made anew in every run is not kept for the next.
-fn check_checkpoint(options: &Options, errors: &mut Errors) {
-    if let (Some(_), Some(span)) = (options.flag("checkpoint"), options.flag("volatile")) {
-        let message = "`checkpoint` and `volatile` exclude each other: what is volatile runs in every run, so nothing of it is \
-                       kept for another";
-        errors.push(syn::Error::new(span, message));
+fn check_kept(options: &Options, errors: &mut Errors) {
+    for kept in ["checkpoint", "cache"] {
+        if let (Some(_), Some(span)) = (options.flag(kept), options.flag("volatile")) {
+            let message = format!(
+                "`{kept}` and `volatile` exclude each other: what is volatile runs in every run, so nothing of it is kept \
+                 for another"
+            );
+            errors.push(syn::Error::new(span, message));
+        }
     }
 }

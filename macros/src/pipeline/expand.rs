@@ -243,7 +243,7 @@ impl Model {
         }
     }
 
-    /// Checks that it can be told of every input whether it has changed, if a checkpoint depends on it.
+    /// Checks that it can be told of every input whether it has changed, if a checkpoint or a cache depends on it.
     fn expand_fingerprinted(&self) -> TokenStream {
         let setl = runtime(self.name.span());
         let name = readable(&self.name);

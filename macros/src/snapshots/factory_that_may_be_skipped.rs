@@ -32,7 +32,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
-    const CODE: u128 = 80642204615169821678310947163052804926u128;
+    const CODE: u128 = 44262757206321397878607399163466490936u128;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = ((T, T), Option<Rates>);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -87,7 +87,11 @@ where
         .retry(::setl::__private::Retry::times(0))
         .on_failure(::setl::__private::OnFailure::Skip)
         .conditional()
-        .checkpoint();
+        .checkpoint()
+        .cache(
+            ::setl::__private::Caching::DEFAULT
+                .max_age(::setl::__private::Duration::from_secs(604800u64)),
+        );
     #[allow(unused_variables, reason = "a condition on some of the deliveries")]
     fn is_due(__deliveries: &Self::Deliveries) -> ::setl::__private::Result<bool> {
         let (_0, rates) = __deliveries;

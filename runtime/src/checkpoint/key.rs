@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Fingerprint, Fingerprinter};
 use crate::plan::{Node, Plan, Source};
 
-/// Changes with every change of what a checkpoint consists of.
-pub(super) const FORMAT: u64 = 1;
+/// Changes with every change of what is kept of an output.
+pub(super) const FORMAT: u64 = 2;
 
 /// The version of setl, by which checkpoints are told apart too: they are not exchanged between versions.
 pub(super) const SETL: &str = env!("CARGO_PKG_VERSION");
@@ -136,7 +136,7 @@ impl Components {
     }
 
     /// All of them in one.
-    pub(super) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         let mut fingerprinter = Fingerprinter::new("checkpoint");
         fingerprinter.number(FORMAT);
         for (component, fingerprint) in &self.0 {
@@ -147,7 +147,7 @@ impl Components {
     }
 
     /// What is not as it was when these were `then`, in words.
-    pub(super) fn difference(&self, then: &Self) -> Option<String> {
+    pub(crate) fn difference(&self, then: &Self) -> Option<String> {
         let (component, _) = self.0.iter().find(|(name, now)| then.0.get(name) != Some(now))?;
         Some(match component {
             Component::Setl => "made by another version of setl".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::key::{FORMAT, SETL};
 use super::reads::Contents;
 use super::{Components, Fingerprint, Fingerprinter, Key, Read};
 
-/// Whether a checkpoint can be used.
+/// Whether what is kept can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Validity {
     /// It holds what the factory would deliver.
@@ -24,7 +25,7 @@ pub(crate) enum Validity {
 }
 
 impl Validity {
-    pub(super) fn stale(because: impl Into<String>) -> Self {
+    pub(crate) fn stale(because: impl Into<String>) -> Self {
         Self::Stale { because: because.into() }
     }
 
@@ -34,15 +35,23 @@ impl Validity {
     }
 }
 
-/// What is known of a checkpoint. Its file is text, for those who look.
+/// What is known of an output that is kept. Its file is text, for those who look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     format: u64,
     setl: String,
+    /// The pipeline of the factory.
+    pub(crate) pipeline: String,
     /// The factory whose output it is.
     pub(crate) factory: String,
     /// The run that made it.
     pub(crate) run: String,
+    /// When it was made, in seconds since 1970.
+    pub(crate) made: u64,
+    /// How long the factory took, in nanoseconds.
+    pub(crate) took: u64,
+    /// For how many seconds it may be taken, if the factory says so itself.
+    pub(crate) max_age: Option<u64>,
     /// What the output depends on.
     pub(crate) key: Key,
     /// What the key is made of.
@@ -62,6 +71,11 @@ pub(crate) struct Manifest {
     /// Factories above it that have written something. Where a run fails, what they wrote goes with it, unless it was kept
     /// with a checkpoint of their own.
     pub(crate) wrote_above: BTreeSet<String>,
+    /// This factory and those above it that have done something outside, whether or not that goes with the run: see
+    /// [`Ended::acted`](super::Ended::acted).
+    pub(crate) acted: BTreeSet<String>,
+    /// This factory and those above it that have left out their writes, so that nobody knows whether they act outside.
+    pub(crate) unwritten: BTreeSet<String>,
     /// The fingerprint of the payload's files.
     pub(super) payload: Fingerprint,
     /// Factories whose writes are committed: see [`Manifest::are_committed`].
@@ -69,9 +83,13 @@ pub(crate) struct Manifest {
     pub(super) committed: BTreeSet<String>,
 }
 
-/// What a checkpoint is made of, but for its payload.
+/// What there is to say of an output that is to be kept, but for its payload.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
+    /// See [`Manifest::took`].
+    pub(crate) took: Duration,
+    /// See [`Manifest::max_age`].
+    pub(crate) max_age: Option<Duration>,
     /// See [`Manifest::components`].
     pub(crate) components: Components,
     /// See [`Manifest::reads`].
@@ -88,16 +106,25 @@ pub(crate) struct Made {
     pub(crate) kept_writes: Vec<serde_json::Value>,
     /// See [`Manifest::wrote_above`].
     pub(crate) wrote_above: BTreeSet<String>,
+    /// See [`Manifest::acted`].
+    pub(crate) acted: BTreeSet<String>,
+    /// See [`Manifest::unwritten`].
+    pub(crate) unwritten: BTreeSet<String>,
 }
 
 impl Manifest {
-    pub(super) fn new(factory: &str, run: &str, made: Made, payload: Fingerprint) -> Self {
-        let Made { components, reads, rows, by_fallback, writes, wrote, kept_writes, wrote_above } = made;
+    pub(crate) fn new(pipeline: &str, factory: &str, run: &str, made: Made, payload: Fingerprint) -> Self {
+        let Made { took, max_age, components, reads, rows, by_fallback, writes, wrote, .. } = made;
+        let Made { kept_writes, wrote_above, acted, unwritten, .. } = made;
         Self {
             format: FORMAT,
             setl: SETL.to_owned(),
+            pipeline: pipeline.to_owned(),
             factory: factory.to_owned(),
             run: run.to_owned(),
+            made: seconds(SystemTime::now()),
+            took: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            max_age: max_age.map(|max_age| max_age.as_secs()),
             key: components.key(),
             components,
             reads,
@@ -107,6 +134,8 @@ impl Manifest {
             wrote,
             kept_writes,
             wrote_above,
+            acted,
+            unwritten,
             payload,
             committed: BTreeSet::new(),
         }
@@ -118,7 +147,7 @@ impl Manifest {
     }
 
     /// Whether what it describes is what the factory would deliver, whether or not the payload is whole.
-    pub(super) fn check(&self, now: &Components, writes: bool, contents: &Contents) -> Validity {
+    pub(crate) fn check(&self, now: &Components, writes: bool, contents: &Contents) -> Validity {
         if self.setl != SETL {
             return Validity::stale(format!("made by setl {}", self.setl));
         }
@@ -157,7 +186,7 @@ impl Manifest {
     }
 
     /// Writes it durably, after a line with the fingerprint of its text.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         let mut file = File::create(path)?;
         write!(file, "{:#}\n{text}\n", Fingerprint::of_bytes(text.as_bytes()))?;
@@ -165,7 +194,7 @@ impl Manifest {
     }
 
     /// Reads it; what is wrong with it is said in words.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         const DAMAGED: &str = "its manifest is damaged";
 
         let whole = match fs::read_to_string(path) {
@@ -188,6 +217,11 @@ impl Manifest {
         }
         serde_json::from_str(text).map_err(|_| DAMAGED.into())
     }
+}
+
+/// In seconds since 1970; before that there was nothing to be kept.
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// What every version writes.
@@ -223,6 +257,6 @@ pub(super) fn fingerprint_of_files(directory: &Path, durable: bool) -> io::Resul
 }
 
 /// Brings to disk which files a directory has. Where a directory cannot be flushed, the system sees to it.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

@@ -1,10 +1,12 @@
-//! Outputs that are kept on disk, so that a run which did not succeed can be resumed.
+//! Outputs that are kept on disk, so that a run which did not succeed can be resumed, and what is needed to keep and compare
+//! outputs at all: [caches](crate::cache) do it in the same way.
 //!
 //! The output of a factory under `#[factory(checkpoint)]` is written to disk when the factory has finished. If the run fails
 //! or is killed, the next can take it from there instead of running the factory, provided that everything it depends on is
 //! still the same: its code, its inputs, what it takes and what it has read.
 
 mod codec;
+pub(crate) mod entry;
 mod fingerprint;
 #[cfg(feature = "polars")]
 mod frame;
@@ -21,10 +23,12 @@ use std::sync::{LockResult, PoisonError};
 
 pub use fingerprint::{ByFrame, BySerde, Fingerprint, Fingerprinted, Fingerprinter, NoFingerprint};
 pub(crate) use key::{Components, Key, with_fallback};
-pub(crate) use manifest::{Made, Manifest, Validity};
+pub(crate) use manifest::{Made, Manifest, Validity, seconds, sync_directory};
 pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
-pub(crate) use reads::{Read, Reads};
-pub(crate) use session::{Ended, How, Kept, Part, Session, Setup, fingerprints_of_inputs};
+pub(crate) use reads::{Contents, Read, Reads};
+pub(crate) use session::{CacheFor, Ended, From, How, Kept, Part, Session, Setup, fingerprints_of_inputs};
+#[cfg(test)]
+pub(crate) use store::tests as store_tests;
 pub(crate) use store::{Store, StoreError, state_directory};
 
 /// The guard, also of a lock whose holder panicked: what the locks here hold is consistent at every instant.

@@ -16,14 +16,14 @@ use crate::pipeline::AnyPayload;
 /// The file that holds what serde wrote.
 const VALUE: &str = "value";
 
-/// An output that can be kept on disk: what `#[factory(checkpoint)]` asks of it.
+/// An output that can be kept on disk: what `#[factory(checkpoint)]` and `#[factory(cache)]` ask of it.
 ///
 /// What implements `serde::Serialize` and `serde::Deserialize` can, and so can a `Dataset` and a Polars `DataFrame`, which
 /// become a Parquet file. `Via` says how: see [`Fingerprinted`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a checkpoint: nothing is known of how to write it to disk and read it back",
+    message = "`{Self}` cannot be kept on disk: nothing is known of how to write it there and read it back",
     label = "cannot be kept on disk",
-    note = "derive `serde::Serialize` and `serde::Deserialize` on `{Self}`, or take `checkpoint` off the factory"
+    note = "derive `serde::Serialize` and `serde::Deserialize` on `{Self}`, or take `checkpoint` or `cache` off the factory"
 )]
 pub trait Checkpoint<Via>: Sized {
     /// Writes it into a directory of its own, which is there and empty. Gives what is delivered in its place from then on,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf, absolute};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -23,8 +24,13 @@ pub(crate) struct Read {
 }
 
 impl Read {
+    /// Whether it can be told later if it is the same.
+    pub(super) fn is_known(&self) -> bool {
+        self.content.is_some()
+    }
+
     /// Why what was made of it cannot be used any more, if so.
-    pub(super) fn objection(&self, contents: &Contents) -> Option<String> {
+    pub(crate) fn objection(&self, contents: &Contents) -> Option<String> {
         let Some(then) = self.content else {
             return Some(format!("it read {}, and whether that has changed cannot be told", self.place));
         };
@@ -37,16 +43,17 @@ impl Read {
     }
 }
 
-/// What one factory reads in a run. It can be recorded from any thread.
+/// What one factory reads in a run, and whether it acts outside of it. Both can be recorded from any thread.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     contents: Arc<Contents>,
     recorded: Mutex<Vec<Read>>,
+    acted: AtomicBool,
 }
 
 impl Reads {
     pub(super) fn new(contents: Arc<Contents>) -> Self {
-        Self { contents, recorded: Mutex::default() }
+        Self { contents, ..Self::default() }
     }
 
     /// Records that a file, or all files in a directory, are read.
@@ -76,6 +83,16 @@ impl Reads {
         }
     }
 
+    /// Records that the factory has changed something outside that no run undoes.
+    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "repositories need the feature"))]
+    pub(crate) fn record_act(&self) {
+        self.acted.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_acted(&self) -> bool {
+        self.acted.load(Ordering::Acquire)
+    }
+
     /// What is recorded so far.
     pub(crate) fn recorded(&self) -> Vec<Read> {
         held(self.recorded.lock()).clone()
@@ -87,7 +104,7 @@ impl Reads {
 /// This holds for one run only. Should a file change within it unseen, then what is recorded is the old content, which the
 /// next run does not find any more: it reads again what it need not have.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     known: Mutex<HashMap<PathBuf, (Stamp, Fingerprint)>>,
 }
 

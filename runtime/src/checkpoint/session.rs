@@ -1,7 +1,9 @@
-//! The checkpoints of one run: which factories run, which are restored, and what is kept of those that have run.
+//! The checkpoints and the cache of one run: which factories run, which are restored, and what is kept of those that have run.
 
+mod caching;
 mod inputs;
 mod roles;
+mod setup;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,55 +12,15 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::reads::Contents;
-use super::{
-    Components, Fingerprint, FingerprintOf, Key, Made, Manifest, Persistence, Read, Reads, Store, StoreError,
-    Validity, held,
-};
+use super::{Components, Fingerprint, Key, Made, Manifest, Read, Reads, Store, StoreError, Validity, held};
+use caching::Cached;
 pub(crate) use inputs::fingerprints_of_inputs;
+pub(crate) use setup::{CacheFor, Ended, From, How, Kept, Part, Restored, Setup};
 
 use crate::Result;
+use crate::cache::Cache;
 use crate::pipeline::AnyPayload;
 use crate::plan::{Plan, PlanRef, Source};
-
-/// What has to be known of a factory.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct How {
-    /// The fingerprint of its code, [with that of its fallback](super::with_fallback).
-    pub(crate) code: u128,
-    /// Whether its output is kept.
-    pub(crate) checkpoint: bool,
-    /// How its output is kept, if it can be.
-    pub(crate) persistence: Option<Persistence>,
-    /// How the fingerprint of its output is taken, if it is volatile.
-    pub(crate) content: Option<FingerprintOf>,
-    /// Whether it writes in this run.
-    pub(crate) writes: bool,
-    /// Whether the run was asked for with it.
-    pub(crate) selected: bool,
-    /// Whether the settings leave it on.
-    pub(crate) enabled: bool,
-}
-
-/// What can be done with a write that was kept.
-#[derive(Clone, Copy)]
-pub(crate) struct Kept {
-    /// Whether it can be committed still; why not, if not.
-    pub(crate) check: fn(&Value) -> Result<(), String>,
-    /// Removes it.
-    pub(crate) discard: fn(&Value) -> Result<()>,
-}
-
-/// What a run knows before it begins.
-pub(crate) struct Setup {
-    pub(crate) plan: PlanRef,
-    /// In the order of the plan.
-    pub(crate) factories: Vec<How>,
-    /// In the order of the plan; [`Fingerprint::ABSENT`] for those that are absent, none for those that have none.
-    pub(crate) inputs: Vec<Option<Fingerprint>>,
-    /// Whether checkpoints of earlier runs are used. Otherwise they are removed.
-    pub(crate) resume: bool,
-    pub(crate) kept: Kept,
-}
 
 /// Where the deliveries of a factory and of its fallback come from.
 fn sources(plan: &Plan, node: usize) -> impl Iterator<Item = Source> + '_ {
@@ -67,42 +29,16 @@ fn sources(plan: &Plan, node: usize) -> impl Iterator<Item = Source> + '_ {
     factory.sources.iter().chain(fallback).copied()
 }
 
-/// What becomes of a factory in this run.
-pub(crate) enum Part {
-    /// It runs.
-    Runs,
-    /// Its output is there already.
-    Restored(Restored),
-    /// It has nothing to deliver that anybody needs.
-    LeftOut,
-}
-
-/// An output from a checkpoint.
-pub(crate) struct Restored {
-    pub(crate) payload: AnyPayload,
-    pub(crate) rows: Option<usize>,
-}
-
-/// A factory that has delivered.
-pub(crate) struct Ended {
-    pub(crate) payload: AnyPayload,
-    pub(crate) rows: Option<usize>,
-    /// Whether its fallback has delivered in its place.
-    pub(crate) by_fallback: bool,
-    /// Whether it has written anything that goes with the run if that fails.
-    pub(crate) wrote: bool,
-    /// The staged writes that are kept with its checkpoint.
-    pub(crate) kept_writes: Vec<Value>,
-}
-
-/// The checkpoints of one run. All that can read or write files blocks.
+/// The checkpoints and the cache of one run. All that can read or write files blocks.
 pub(crate) struct Session {
     plan: PlanRef,
     factories: Vec<How>,
     inputs: Vec<Option<Fingerprint>>,
     contents: Arc<Contents>,
     reads: Vec<Arc<Reads>>,
-    store: Store,
+    /// None where there is nothing but a cache: that is for any number of runs at once.
+    store: Option<Store>,
+    cache: Option<Cache>,
     kept: Kept,
     state: Mutex<State>,
 }
@@ -111,6 +47,8 @@ struct State {
     nodes: Vec<NodeState>,
     /// Whether something has come out otherwise than expected, so that more may be known of those below.
     outdated: bool,
+    /// Whether factories may have begun.
+    under_way: bool,
 }
 
 #[derive(Default)]
@@ -118,6 +56,7 @@ struct NodeState {
     /// The checkpoint that is there, and whether it can be used by what was last known.
     found: Option<Result<Manifest, String>>,
     checked: Option<(Key, Validity)>,
+    cached: Cached,
     role: Role,
     /// Whether its role is final.
     begun: bool,
@@ -144,53 +83,69 @@ enum Role {
 struct Above {
     reads: BTreeSet<Read>,
     wrote: BTreeSet<String>,
+    acted: BTreeSet<String>,
+    unwritten: BTreeSet<String>,
 }
 
 impl Session {
-    /// Finds out which checkpoints of a store can be used. It blocks.
+    /// Finds out which checkpoints of a store can be used, and what of the cache. It blocks.
     ///
     /// # Errors
     /// When what is left in the store cannot be put in order.
-    pub(crate) fn open(setup: Setup, store: Store) -> Result<Self, StoreError> {
-        let Setup { plan, factories, inputs, resume, kept } = setup;
-        if !resume || store.is_committed() {
-            store.clear(&kept.discard)?;
+    pub(crate) fn open(setup: Setup, store: Option<Store>) -> Result<Self, StoreError> {
+        let Setup { plan, factories, inputs, resume, kept, cache } = setup;
+        if let Some(store) = &store {
+            if !resume || store.is_committed() {
+                store.clear(&kept.discard)?;
+            }
+            store.tidy(&kept.discard)?;
         }
-        store.tidy(&kept.discard)?;
         let contents = Arc::new(Contents::default());
         let nodes = plan.factories.iter().zip(&factories).map(|(factory, how)| {
             let (delivers, found) = match (how.selected, how.enabled) {
                 // What is given in its place may be anything.
                 (false, _) => (Some(None), None),
                 (true, false) => (Some(Some(Fingerprint::ABSENT)), None),
-                (true, true) => (None, how.persistence.and_then(|_| store.find(&factory.name))),
+                (true, true) => {
+                    let store = store.as_ref().filter(|_| how.persistence.is_some());
+                    (None, store.and_then(|store| store.find(&factory.name)))
+                }
             };
             NodeState { found, delivers, begun: delivers.is_some(), ..NodeState::default() }
         });
-        let state = Mutex::new(State { nodes: nodes.collect(), outdated: false });
+        let state = Mutex::new(State { nodes: nodes.collect(), outdated: false, under_way: false });
         let reads = factories.iter().map(|_| Arc::new(Reads::new(Arc::clone(&contents)))).collect();
-        let this = Self { plan, factories, inputs, contents, reads, store, kept, state };
+        let this = Self { plan, factories, inputs, contents, reads, store, cache, kept, state };
         {
             let mut state = held(this.state.lock());
             this.assign(&mut state);
+            state.under_way = true;
         }
         Ok(this)
     }
 
     /// Lets other runs use the checkpoints.
     pub(crate) fn close(&self) {
-        self.store.close();
+        if let Some(store) = &self.store {
+            store.close();
+        }
+    }
+
+    /// Whether there are checkpoints, of which a commit has to say what becomes of them.
+    pub(crate) fn has_checkpoints(&self) -> bool {
+        self.store.is_some()
     }
 
     /// What is there when a run has committed all that its checkpoints stand for, and could not remove them any more.
-    pub(crate) fn mark(&self) -> PathBuf {
-        self.store.mark()
+    pub(crate) fn mark(&self) -> Option<PathBuf> {
+        self.store.as_ref().map(Store::mark)
     }
 
     /// What is to be there, and what it says, when a run commits what some of its factories have written and keeps its
     /// checkpoints: what is committed is not written again. `commits` says whether the run commits what a factory has
     /// written.
     pub(crate) fn marks(&self, commits: impl Fn(usize) -> bool) -> Vec<(PathBuf, String)> {
+        let Some(store) = &self.store else { return Vec::new() };
         let state = held(self.state.lock());
         let names = || state.nodes.iter().zip(self.plan.factories.iter()).enumerate();
         let committed: BTreeSet<_> = names()
@@ -198,7 +153,7 @@ impl Session {
             .map(|(_, (_, factory))| factory.name.to_string())
             .collect();
         let mark = |(_, (this, factory)): (usize, (&NodeState, &crate::plan::Node))| {
-            let (wrote, mut before) = match (&this.kept, this.valid()) {
+            let (wrote, mut before) = match (&this.kept, this.valid_checkpoint()) {
                 (Some(wrote), _) => (wrote.clone(), BTreeSet::new()),
                 (None, Some(manifest)) => (manifest.writers(), manifest.committed.clone()),
                 (None, None) => return None,
@@ -207,7 +162,7 @@ impl Session {
                 return None;
             }
             before.extend(committed.iter().cloned());
-            Some((self.store.mark_of(&factory.name), serde_json::to_string(&before).ok()?))
+            Some((store.mark_of(&factory.name), serde_json::to_string(&before).ok()?))
         };
         names().filter_map(mark).collect()
     }
@@ -235,7 +190,9 @@ impl Session {
         let mut state = held(self.state.lock());
         let this = &mut state.nodes[node];
         // In a dry run, what a real one has written waits for the next of these.
-        let Some(manifest) = this.valid().filter(|found| found.writes == self.factories[node].writes) else {
+        let Some(manifest) =
+            this.valid_checkpoint().filter(|found| found.writes == self.factories[node].writes)
+        else {
             return Vec::new();
         };
         let writes = manifest.kept_writes.clone();
@@ -246,10 +203,14 @@ impl Session {
     /// Whether the output of this factory is kept, now that it has ended.
     pub(crate) fn keeps(&self, node: usize) -> bool {
         let how = &self.factories[node];
-        how.checkpoint && !self.plan.factories[node].policy.volatile && how.persistence.is_some() && {
-            let state = held(self.state.lock());
-            self.so_far(node, &state).0.is_some()
-        }
+        self.store.is_some()
+            && how.checkpoint
+            && !self.plan.factories[node].policy.volatile
+            && how.persistence.is_some()
+            && {
+                let state = held(self.state.lock());
+                self.so_far(node, &state).0.is_some()
+            }
     }
 
     /// Writes down that these writes are about to be kept.
@@ -257,7 +218,7 @@ impl Session {
     /// # Errors
     /// When the disk does not take it.
     pub(crate) fn intend(&self, writes: &[Value]) -> Result<(), StoreError> {
-        self.store.intend(writes)
+        self.store.as_ref().map_or(Ok(()), |store| store.intend(writes))
     }
 
     /// What becomes of a factory, now that all it takes is there. It blocks only below volatile factories, and below those
@@ -281,7 +242,7 @@ impl Session {
     /// # Errors
     /// When the output cannot be kept, or its fingerprint not be taken.
     pub(crate) fn delivered(&self, node: usize, ended: Ended) -> Result<AnyPayload> {
-        let Ended { mut payload, rows, by_fallback, wrote, kept_writes } = ended;
+        let Ended { mut payload, rows, by_fallback, wrote, acted, took, kept_writes } = ended;
         let keeps = self.keeps(node);
         let (components, mut above) = {
             let state = held(self.state.lock());
@@ -289,13 +250,30 @@ impl Session {
         };
         let factory = &self.plan.factories[node];
         let how = &self.factories[node];
+        if acted || wrote || self.reads[node].has_acted() {
+            above.acted.insert(factory.name.to_string());
+        }
         let mut kept = None;
-        if let (true, Some(persistence), Some(components)) = (keeps, how.persistence, components.clone()) {
-            let Above { reads, wrote: wrote_above } = above.clone();
-            let writes = how.writes;
-            let made = Made { components, reads, rows, by_fallback, writes, wrote, kept_writes, wrote_above };
-            let store = |directory: &std::path::Path| (persistence.store)(payload, directory);
-            payload = self.store.put(&factory.name, made, store)?;
+        if let (true, Some(store), Some(persistence), Some(components)) =
+            (keeps, &self.store, how.persistence, components.clone())
+        {
+            let Above { reads, wrote: wrote_above, acted, unwritten } = above.clone();
+            let (writes, max_age) = (how.writes, None);
+            let made = Made {
+                took,
+                max_age,
+                components,
+                reads,
+                rows,
+                by_fallback,
+                writes,
+                wrote,
+                kept_writes,
+                wrote_above,
+                acted,
+                unwritten,
+            };
+            payload = store.put(&factory.name, made, |directory| (persistence.store)(payload, directory))?;
             kept = Some(());
         }
         let key = components.map(|components| components.key());
@@ -303,6 +281,7 @@ impl Session {
         let delivers = match (factory.policy.volatile, how.content) {
             (true, Some(content)) => Some(content(&payload)?),
             (true, None) => None,
+            (false, _) if by_fallback && is_volatile_fallback(factory) => None,
             (false, _) if by_fallback => key.map(Key::by_fallback),
             (false, _) => expected,
         };
@@ -338,7 +317,7 @@ impl Session {
     /// # Errors
     /// When it cannot be removed.
     pub(crate) fn undone(&self, node: usize) -> Result<(), StoreError> {
-        self.store.remove(&self.plan.factories[node].name)
+        self.store.as_ref().map_or(Ok(()), |store| store.remove(&self.plan.factories[node].name))
     }
 
     /// That the run has succeeded and all its writes are committed: no checkpoint is needed any more.
@@ -346,7 +325,7 @@ impl Session {
     /// # Errors
     /// When one cannot be removed.
     pub(crate) fn succeeded(&self) -> Result<(), StoreError> {
-        self.store.clear(&self.kept.discard)
+        self.store.as_ref().map_or(Ok(()), |store| store.clear(&self.kept.discard))
     }
 
     /// What the output of a factory depends on by what its sources have delivered, and what has happened above it.
@@ -358,22 +337,37 @@ impl Session {
         });
         let mut above =
             Above { reads: self.reads[node].recorded().into_iter().collect(), ..Above::default() };
+        if !self.factories[node].writes {
+            above.unwritten.insert(self.plan.factories[node].name.to_string());
+        }
         for source in sources(&self.plan, node) {
             let Source::Factory(factory) = source else { continue };
             above.reads.extend(state.nodes[factory].above.reads.iter().cloned());
             above.wrote.extend(state.nodes[factory].above.wrote.iter().cloned());
+            above.acted.extend(state.nodes[factory].above.acted.iter().cloned());
+            above.unwritten.extend(state.nodes[factory].above.unwritten.iter().cloned());
         }
         (components, above)
     }
 }
 
 impl NodeState {
-    fn valid(&self) -> Option<&Manifest> {
+    fn valid_checkpoint(&self) -> Option<&Manifest> {
         match (&self.found, &self.checked) {
             (Some(Ok(manifest)), Some((_, Validity::Valid))) => Some(manifest),
             _ => None,
         }
     }
+
+    /// What can be taken: a checkpoint first, since what was written goes with it.
+    fn valid(&self) -> Option<&Manifest> {
+        self.valid_checkpoint().or_else(|| self.cached.valid())
+    }
+}
+
+/// What stands in for a factory may say by itself that nobody knows what it delivers.
+fn is_volatile_fallback(factory: &crate::plan::Node) -> bool {
+    factory.fallback.as_ref().is_some_and(|fallback| fallback.policy.volatile)
 }
 
 #[cfg(test)]

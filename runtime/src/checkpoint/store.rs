@@ -6,23 +6,18 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::Context as _;
 use serde_json::Value;
 
+use super::entry::{self, Aside, MANIFEST, NEW, OLD, PAYLOAD, Unfilled, file_name};
 use super::kept::{KEPT, KeptList};
-use super::manifest::{fingerprint_of_files, sync_directory};
+use super::manifest::sync_directory;
 use super::reads::Contents;
-use super::{Components, Fingerprint, Made, Manifest, Validity, held};
+use super::{Components, Made, Manifest, Validity, held};
 use crate::Result;
 
 const LOCK: &str = "lock";
-const MANIFEST: &str = "manifest";
-const PAYLOAD: &str = "payload";
 /// In a checkpoint: the factories whose writes are committed, although not all of their run was.
 const COMMITTED: &str = "committed";
-/// How what is being made or removed is called.
-const NEW: &str = ".new-";
-const OLD: &str = ".old-";
 
 /// The directory for state if none is given: `$SETL_STATE_DIR`, or else `.setl`.
 pub(crate) fn state_directory(given: Option<&Path>) -> PathBuf {
@@ -192,14 +187,8 @@ impl Store {
         contents: &Contents,
     ) -> Validity {
         match manifest.check(now, writes, contents) {
-            Validity::Valid => {}
-            stale => return stale,
-        }
-        match fingerprint_of_files(&self.path(&manifest.factory).join(PAYLOAD), false) {
-            Ok(found) if found == manifest.payload => Validity::Valid,
-            Ok(_) => Validity::stale("its file is damaged"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Validity::stale("its file is missing"),
-            Err(error) => Validity::stale(format!("its file cannot be read: {error}")),
+            Validity::Valid => entry::check_payload(&self.path(&manifest.factory), manifest),
+            stale => stale,
         }
     }
 
@@ -214,16 +203,14 @@ impl Store {
         made: Made,
         store: impl FnOnce(&Path) -> Result<T>,
     ) -> Result<T> {
-        let aside = Aside(self.directory.join(format!("{NEW}{}", uuid::Uuid::now_v7())));
-        let payload = aside.0.join(PAYLOAD);
-        fs::create_dir_all(&payload).map_err(self.failed("create", &payload))?;
-        let stored = store(&payload).with_context(|| format!("cannot write to {}", payload.display()))?;
-        let fingerprint = fingerprint_of_files(&payload, true).map_err(self.failed("flush", &payload))?;
-        let manifest = aside.0.join(MANIFEST);
-        Manifest::new(factory, &self.run, made, fingerprint)
-            .write(&manifest)
-            .map_err(self.failed("write", &manifest))?;
-        sync_directory(&aside.0).map_err(self.failed("flush", &aside.0))?;
+        let aside = Aside::within(&self.directory);
+        let stored = entry::fill(&aside.0, store, |payload| {
+            Manifest::new(&self.pipeline, factory, &self.run, made, payload)
+        });
+        let stored = stored.map_err(|unfilled| match unfilled {
+            Unfilled::Output(error) => error,
+            Unfilled::Io(action, path, error) => self.failed(action, &path)(error).into(),
+        })?;
         self.remove(factory)?;
         let path = self.path(factory);
         fs::rename(&aside.0, &path).map_err(self.failed("rename", &path))?;
@@ -248,14 +235,7 @@ impl Store {
     }
 
     fn remove_at(&self, path: &Path) -> Result<(), StoreError> {
-        let old = self.directory.join(format!("{OLD}{}", uuid::Uuid::now_v7()));
-        match fs::rename(path, &old) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(self.failed("remove", path)(error)),
-        }
-        // It is gone in one step; what is left of it is removed now, or by the next run.
-        remove_all(&old).map_err(self.failed("remove", &old))
+        entry::remove(path).map_err(self.failed("remove", path))
     }
 
     /// Removes all checkpoints of the pipeline, and the writes that were kept with them.
@@ -293,7 +273,7 @@ impl Store {
         for path in self.entries()? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with(NEW) || name.starts_with(OLD) {
-                remove_all(&path)?;
+                entry::remove_all(&path)?;
             }
         }
         Ok(())
@@ -309,28 +289,5 @@ impl Store {
     }
 }
 
-/// A directory that is removed unless it was renamed.
-struct Aside(PathBuf);
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // The next run tries again.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Whatever it is: somebody may have left a file among the checkpoints.
-fn remove_all(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
-}
-
-/// A name that every file system takes, and that no other factory has, for `Load<Flight>` and for `load`, which some
-/// file systems do not tell from `Load`.
-fn file_name(name: &str) -> String {
-    let readable: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(80).collect();
-    format!("{readable}-{}", &Fingerprint::of_bytes(name.as_bytes()).to_string()[..8])
-}
-
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -31,8 +31,8 @@ pub struct Recovered {
 
 /// Finishes or undoes what runs have left that were killed while they committed.
 ///
-/// Every run does this for its own state directory before it starts, so it is only needed where no further run will
-/// come. What living runs have is left alone. It blocks.
+/// Every run does this for its own state directory when it first loads or saves something, or opens checkpoints, so it is
+/// only needed where no such run will come. What living runs have is left alone. It blocks.
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");

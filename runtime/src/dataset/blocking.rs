@@ -11,7 +11,10 @@ pub(crate) fn waiting<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match Handle::try_current() {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::CurrentThread => {
             std::thread::scope(|scope| {
-                scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                scope
+                    .spawn(crate::run::moved(work))
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
         }
         _ => work(),

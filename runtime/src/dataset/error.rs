@@ -96,7 +96,7 @@ pub enum DataError {
         format: &'static str,
         /// Where it was looked for.
         path: PathBuf,
-        /// A file of a similar name, or what to do.
+        /// In which directory, a file of a similar name, or what to do.
         hint: String,
     },
 

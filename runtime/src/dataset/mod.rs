@@ -10,6 +10,7 @@ mod contract;
 mod error;
 mod layout;
 mod row;
+pub(crate) mod running;
 mod temporal;
 mod typed;
 mod value;

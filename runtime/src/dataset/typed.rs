@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
 
-use super::{Condition, DataError, Provenance, Row, Shape, waiting};
+use super::{Condition, DataError, Provenance, Row, Shape, running, waiting};
 use crate::delivery::Inspect;
 
 /// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
@@ -128,8 +128,8 @@ impl<T: Row> Dataset<T> {
     /// [`DataError::Query`] when the query fails, [`DataError::Nulls`] when a column holds nulls and its field is not
     /// an `Option`.
     pub async fn collect(&self) -> crate::Result<DataFrame> {
-        let this = self.clone();
-        crate::run::blocking(move || this.collect_blocking()).await
+        let collected = running::collected(self.frame.clone()).await;
+        self.whole(collected)
     }
 
     /// Runs the query on this thread. In asynchronous code, use [`collect`](Self::collect).
@@ -137,9 +137,7 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// As [`collect`](Self::collect).
     pub fn collect_blocking(&self) -> crate::Result<DataFrame> {
-        let frame = waiting(|| self.frame.clone().collect()).map_err(|source| self.failed(source))?;
-        check_nulls::<T>(&frame, || self.provenance.clone())?;
-        Ok(frame)
+        self.whole(running::collected_blocking(self.frame.clone()))
     }
 
     /// Runs the query and reads its rows, on the threads for blocking work.
@@ -147,8 +145,8 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// As [`collect`](Self::collect), and [`DataError::OutOfRange`] when a value does not fit into its field.
     pub async fn to_rows(&self) -> crate::Result<Vec<T>> {
-        let this = self.clone();
-        crate::run::blocking(move || this.to_rows_blocking()).await
+        let frame = self.collect().await?;
+        crate::run::blocking(move || Ok(T::from_frame(&frame)?)).await
     }
 
     /// Runs the query and reads its rows, on this thread. In asynchronous code, use [`to_rows`](Self::to_rows).
@@ -166,7 +164,8 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// As [`collect`](Self::collect).
     pub async fn materialize(self) -> crate::Result<Self> {
-        crate::run::blocking(move || self.materialize_blocking()).await
+        let frame = self.collect().await?;
+        Ok(self.of(frame))
     }
 
     /// As [`materialize`](Self::materialize), on this thread.
@@ -186,12 +185,19 @@ impl<T: Row> Dataset<T> {
     /// As [`collect`](Self::collect).
     pub fn materialize_blocking(self) -> crate::Result<Self> {
         let frame = self.collect_blocking()?;
-        Ok(Self {
-            rows: Some(frame.height()),
-            frame: frame.lazy(),
-            provenance: self.provenance,
-            row: PhantomData,
-        })
+        Ok(self.of(frame))
+    }
+
+    fn of(self, frame: DataFrame) -> Self {
+        let rows = Some(frame.height());
+        Self { rows, frame: frame.lazy(), provenance: self.provenance, row: PhantomData }
+    }
+
+    /// What a query came to, if it has no nulls where there must not be any.
+    fn whole(&self, collected: Result<DataFrame, running::Fault>) -> crate::Result<DataFrame> {
+        let frame = collected.map_err(|fault| fault.into_error(|source| self.failed(source)))?;
+        check_nulls::<T>(&frame, || self.provenance.clone())?;
+        Ok(frame)
     }
 
     /// Polars does not say in which file it found what it could not read, so the files of the query are named.

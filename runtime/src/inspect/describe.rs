@@ -78,6 +78,7 @@ pub(crate) fn conduct(policy: &Policy) -> Vec<String> {
     let flags = [
         (policy.is_skippable(), "may be skipped"),
         (policy.checkpoint, "checkpoint"),
+        (policy.cache.is_some(), "cache"),
         (policy.volatile, "volatile"),
     ];
     said.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned()));

@@ -1,6 +1,7 @@
 //! Pipelines that are put together at run time: in a loop, or from configuration.
 
 mod check;
+mod inputs;
 
 use std::any::{TypeId, type_name};
 use std::borrow::Cow;
@@ -8,10 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Delivery, Node, Plan, PlanRef, Source, Stage};
-use crate::delivery::Payload;
+use crate::checkpoint::FingerprintOf;
 use crate::factory::{Factory, Fallback, Produces};
 use crate::inspect::{Diagram, describe};
-use crate::pipeline::{AnyPayload, WithId};
+use crate::pipeline::AnyPayload;
 use crate::policy::Policy;
 use crate::run::{Launch, Runner, Step, Steps};
 
@@ -73,6 +74,7 @@ pub struct Pipeline {
     plan: Arc<Plan>,
     steps: Arc<[Step]>,
     inputs: Vec<Option<AnyPayload>>,
+    fingerprints: Vec<Option<FingerprintOf>>,
 }
 
 impl Pipeline {
@@ -82,6 +84,7 @@ impl Pipeline {
             name: name.into(),
             inputs: Vec::new(),
             payloads: Vec::new(),
+            fingerprints: Vec::new(),
             stages: Vec::new(),
             factories: Vec::new(),
             keep: Vec::new(),
@@ -92,13 +95,8 @@ impl Pipeline {
 
     /// A run of this pipeline: `.await` it.
     pub fn run(self) -> Runner<Self> {
-        let Self { plan, steps, inputs } = self;
-        Runner::of(Launch {
-            plan: PlanRef::Shared(plan),
-            steps: Steps::Owned(steps),
-            inputs,
-            fingerprints: Vec::new(),
-        })
+        let Self { plan, steps, inputs, fingerprints } = self;
+        Runner::of(Launch { plan: PlanRef::Shared(plan), steps: Steps::Owned(steps), inputs, fingerprints })
     }
 
     /// What the pipeline consists of, and who delivers to whom.
@@ -137,6 +135,7 @@ pub struct Builder {
     name: String,
     inputs: Vec<InputDraft>,
     payloads: Vec<Option<AnyPayload>>,
+    fingerprints: Vec<Option<FingerprintOf>>,
     stages: Vec<Stage>,
     factories: Vec<FactoryDraft>,
     keep: Vec<String>,
@@ -184,42 +183,6 @@ struct FallbackDraft {
 }
 
 impl Builder {
-    /// An input, delivered to every factory that asks for its type.
-    pub fn input<T: Payload>(self, name: impl Into<String>, value: T) -> Self {
-        self.add_input::<T>(name.into(), Some(TypeId::of::<T>()), None, Some(value), false)
-    }
-
-    /// An input with an id, as `#[delivery(id = Id)]`.
-    pub fn input_with_id<Id: 'static, T: Payload>(self, name: impl Into<String>, value: T) -> Self {
-        let id = Some(short_name(type_name::<Id>()));
-        self.add_input::<T>(name.into(), Some(TypeId::of::<WithId<T, Id>>()), id, Some(value), false)
-    }
-
-    /// An input that may be absent, for `#[delivery(optional)]`.
-    pub fn optional_input<T: Payload>(self, name: impl Into<String>, value: Option<T>) -> Self {
-        self.add_input::<T>(name.into(), Some(TypeId::of::<T>()), None, value, true)
-    }
-
-    /// An input that is delivered only where its name is asked for: see [`Wiring::take`].
-    pub fn named_input<T: Payload>(self, name: impl Into<String>, value: T) -> Self {
-        self.add_input::<T>(name.into(), None, None, Some(value), false)
-    }
-
-    fn add_input<T: Payload>(
-        mut self,
-        name: String,
-        key: Option<TypeId>,
-        id: Option<&'static str>,
-        value: Option<T>,
-        optional: bool,
-    ) -> Self {
-        let supply = Supply { payload: TypeId::of::<T>(), type_name: type_name::<T>(), key, optional };
-        let type_name = if optional { type_name::<Option<T>>() } else { supply.type_name };
-        self.inputs.push(InputDraft { name, type_name, id, supply });
-        self.payloads.push(value.map(|value| Arc::new(value) as AnyPayload));
-        self
-    }
-
     /// Starts a stage: the factories that follow belong to it.
     pub fn stage(mut self, name: impl Into<String>) -> Self {
         let mut stage = Stage::new("", 0);
@@ -338,6 +301,7 @@ impl Builder {
                 plan: Arc::new(plan),
                 steps: self.factories.iter().map(|factory| factory.step).collect(),
                 inputs: self.payloads,
+                fingerprints: self.fingerprints,
             }),
             _ => Err(WiringError { pipeline: self.name, mistakes }),
         }

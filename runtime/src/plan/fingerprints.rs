@@ -1,10 +1,10 @@
-//! What checkpoints depend on, and of which it has to be told whether it has changed.
+//! What checkpoints and caches depend on, and of which it has to be told whether it has changed.
 
 use super::text::Text;
 use super::{Source, Sources};
 use crate::pipeline::Entry;
 
-/// Checks that every input that a checkpoint depends on has a fingerprint; `inputs` gives the name and type of each, and
+/// Checks that every input that a checkpoint or a cache depends on has a fingerprint; `inputs` gives the name and type of each, and
 /// whether it has one.
 ///
 /// # Panics
@@ -18,7 +18,7 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
     from: &[Sources<'_>; FACTORIES],
     order: &[u32],
 ) {
-    // For each factory, a checkpoint that depends on it.
+    // For each factory, one whose output is kept that depends on it.
     let mut below = [usize::MAX; FACTORIES];
     let mut left = order.len();
     while left > 0 {
@@ -28,7 +28,7 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
         if node >= FACTORIES {
             continue;
         }
-        if entries[node].policy.checkpoint {
+        if entries[node].policy.checkpoint || entries[node].policy.cache.is_some() {
             below[node] = node;
         }
         let mut at = 0;
@@ -39,7 +39,8 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
                     below[above] = below[node];
                 }
                 Source::Input(input) if !inputs[input].2 => {
-                    let text = no_fingerprint(pipeline, names[below[node]], inputs[input]);
+                    let kept = if entries[below[node]].policy.checkpoint { "checkpoint" } else { "cache" };
+                    let text = no_fingerprint(pipeline, kept, names[below[node]], inputs[input]);
                     panic!("{}", text.as_str());
                 }
                 _ => {}
@@ -49,12 +50,19 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
     }
 }
 
-const fn no_fingerprint(pipeline: &str, checkpoint: &str, (input, ty, _): (&str, &str, bool)) -> Text {
+const fn no_fingerprint(
+    pipeline: &str,
+    kept: &str,
+    factory: &str,
+    (input, ty, _): (&str, &str, bool),
+) -> Text {
     let mut text = Text::new();
     text.push("pipeline `");
     text.push(pipeline);
-    text.push("`: the checkpoint of factory `");
-    text.push(checkpoint);
+    text.push("`: the ");
+    text.push(kept);
+    text.push(" of factory `");
+    text.push(factory);
     text.push("` depends on input `");
     text.push(input);
     text.push("` of type `");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Breaker, OnFailure, Policy, Resource};
+use crate::cache::CachePolicy;
 use crate::plan::Plan;
 
 /// How a run goes: the policies of its factories, and what holds for all of it.
@@ -27,6 +28,8 @@ pub struct Effective {
     pub blocking_threads: Option<usize>,
     /// Where the state of runs is kept.
     pub state_dir: Option<PathBuf>,
+    /// What the settings say of the cache.
+    pub cache: CachePolicy,
 }
 
 /// The policy of one factory in a run.
@@ -38,11 +41,13 @@ pub struct EffectivePolicy {
     pub policy: Policy,
     /// Whether it runs at all.
     pub enabled: bool,
+    /// Whether its output is cached, if the settings say so of this factory.
+    pub cached: Option<bool>,
 }
 
 impl EffectivePolicy {
     /// Of a factory that says nothing, in a pipeline without defaults.
-    pub const NONE: Self = Self { policy: Policy::NONE, enabled: true };
+    pub const NONE: Self = Self { policy: Policy::NONE, enabled: true, cached: None };
 }
 
 impl Effective {
@@ -68,7 +73,7 @@ impl Effective {
             return Self::default();
         }
         let policies = plan.factories.iter().map(|node| node.policy.or(&plan.defaults));
-        Self::with(plan, policies.map(|policy| EffectivePolicy { policy, enabled: true }).collect())
+        Self::with(plan, policies.map(|policy| EffectivePolicy { policy, ..EffectivePolicy::NONE }).collect())
     }
 
     pub(super) fn with(plan: &Plan, mut policies: Vec<EffectivePolicy>) -> Self {
@@ -79,8 +84,8 @@ impl Effective {
         let stand_ins = plan.factories.iter().filter_map(|node| node.fallback.as_ref());
         let all = policies.iter().map(|of| of.policy.resource);
         for resource in all.chain(stand_ins.map(|fallback| fallback.policy.resource)).flatten() {
-            let known = resources.entry(resource.name).or_insert(*resource);
-            *known = known.and(resource);
+            // Others of this name have the same bounds, or the run does not start.
+            resources.entry(resource.name).or_insert(*resource);
         }
         Self { policies, resources, ..Self::default() }
     }
@@ -117,29 +122,45 @@ impl Policy {
             && matches!(self.on_failure, OnFailure::Fail)
             && !self.conditional
             && !self.checkpoint
+            && self.cache.is_none()
             && self.resource.is_none()
     }
 }
 
-impl Resource {
-    /// The tighter bounds of two with the same name: who states a bound may rely on it.
-    fn and(&self, other: &Resource) -> Self {
-        let tighter = |a: u32, b: u32| a.min(b);
-        let breaker = |a: Breaker, b: Breaker| Breaker {
-            failures: a.failures.min(b.failures),
-            open_for: a.open_for.max(b.open_for),
-        };
-        Self {
-            name: self.name,
-            at_once: both(self.at_once, other.at_once, tighter),
-            breaker: both(self.breaker, other.breaker, breaker),
+/// Resources of one name whose bounds differ, each in a sentence: nobody could tell which of them hold.
+pub(crate) fn differing(plan: &Plan) -> Vec<String> {
+    let mut known: Vec<(&Resource, &str)> = Vec::new();
+    let mut mistakes = Vec::new();
+    let own = plan.factories.iter().map(|node| (node.policy.resource, &*node.name));
+    let stand_ins = plan.factories.iter().filter_map(|node| node.fallback.as_ref());
+    let stand_ins = stand_ins.map(|fallback| (fallback.policy.resource, fallback.name));
+    for (resource, factory) in own.chain(stand_ins) {
+        let Some(resource) = resource else { continue };
+        match known.iter().find(|(other, _)| other.name == resource.name) {
+            None => known.push((resource, factory)),
+            Some((other, _)) if *other == resource => {}
+            Some((other, first)) => mistakes.push(format!(
+                "resource `{}` of factory `{first}` has {}, and the one of this name of factory `{factory}` has {}: name the \
+                 same `static` in both, or give one another name",
+                resource.name,
+                other.bounds(),
+                resource.bounds()
+            )),
         }
     }
+    mistakes
 }
 
-fn both<T>(a: Option<T>, b: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(join(a, b)),
-        (a, b) => a.or(b),
+impl Resource {
+    /// As they are written: `at_once(2) and breaker(5, 30s)`.
+    pub(super) fn bounds(&self) -> String {
+        let at_once = self.at_once.map(|at_once| format!("at_once({at_once})"));
+        let breaker = self.breaker.map(|Breaker { failures, open_for }| {
+            format!("breaker({failures}, {})", humantime::format_duration(open_for))
+        });
+        match (at_once, breaker) {
+            (Some(at_once), Some(breaker)) => format!("{at_once} and {breaker}"),
+            (at_once, breaker) => at_once.or(breaker).unwrap_or_else(|| "no bounds".to_owned()),
+        }
     }
 }

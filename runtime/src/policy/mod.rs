@@ -51,9 +51,11 @@ use crate::Error;
 pub use backoff::Waits;
 pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
+pub(crate) use effective::differing;
 pub use effective::{Effective, EffectivePolicy};
 pub(crate) use mark::unmark;
 pub use mark::{Classify, find, permanent, transient};
+pub(crate) use resource::roughly;
 pub use resource::{CircuitOpen, Permit, ResourceReport, Resources};
 #[cfg(feature = "config")]
 pub use settings::{Settings, SettingsError};
@@ -77,6 +79,8 @@ pub struct Policy {
     pub conditional: bool,
     /// Whether its output is kept on disk, so that a run which did not succeed can be resumed.
     pub checkpoint: bool,
+    /// Whether and for how long its output is kept for later runs.
+    pub cache: Option<Caching>,
     /// Whether it may deliver something else although nothing that it takes has changed, as what asks a service does.
     pub volatile: bool,
     /// What it depends on outside of the program, and shares with others.
@@ -92,6 +96,7 @@ impl Policy {
         on_failure: OnFailure::Fail,
         conditional: false,
         checkpoint: false,
+        cache: None,
         volatile: false,
         resource: None,
     };
@@ -132,6 +137,12 @@ impl Policy {
         self
     }
 
+    /// With an output that later runs take from the [cache](crate::cache).
+    pub const fn cache(mut self, caching: Caching) -> Self {
+        self.cache = Some(caching);
+        self
+    }
+
     /// With an output that changes by itself.
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
@@ -157,6 +168,34 @@ impl Policy {
     /// Whether the output may be absent although the run goes on.
     pub const fn is_skippable(&self) -> bool {
         self.conditional || matches!(self.on_failure, OnFailure::Skip)
+    }
+}
+
+/// For how long the output of a factory is taken from the [cache](crate::cache): `cache` in `#[factory]`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use setl::policy::{Caching, Policy};
+///
+/// const WEEKLY: Policy = Policy::NONE.cache(Caching::DEFAULT.max_age(Duration::from_secs(7 * 86_400)));
+/// assert_eq!(WEEKLY.cache.unwrap().max_age, Some(Duration::from_secs(604_800)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caching {
+    /// How long after it was made; what the run says, if nothing is said.
+    pub max_age: Option<Duration>,
+}
+
+impl Caching {
+    /// As long as the run says.
+    pub const DEFAULT: Self = Self { max_age: None };
+
+    /// So long after it was made.
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
     }
 }
 
@@ -271,7 +310,8 @@ pub enum OnFailure {
 
 /// Something outside of the program that several factories depend on: a service, a database, a disk.
 ///
-/// All factories with the same resource share its bounds. It is a constant, named in `#[factory(resource = …)]`.
+/// All factories with the same resource share its bounds. It is a constant, named in `#[factory(resource = …)]`. Resources
+/// of the same name are one, so a run in which their bounds differ cannot start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -309,14 +349,31 @@ impl Resource {
         Self { name, at_once: None, breaker: None }
     }
 
-    /// At most so many attempts use it at once.
+    /// At most so many attempts use it at once; at least one. None does not compile where it is a constant or a `static`.
+    ///
+    /// # Panics
+    /// When nobody could use it.
+    #[track_caller]
     pub const fn at_once(mut self, attempts: u32) -> Self {
+        assert!(
+            attempts > 0,
+            "`at_once(0)` lets nobody use the resource: write `at_once(1)` for one at a time, or leave it out for any number"
+        );
         self.at_once = Some(attempts);
         self
     }
 
-    /// After so many transient failures in a row, nobody is let through for so long. Then one is; if it succeeds, all are.
+    /// After so many transient failures in a row, at least one, nobody is let through for so long. Then one is; if it
+    /// succeeds, all are. No failure does not compile where it is a constant or a `static`.
+    ///
+    /// # Panics
+    /// When it would open after no failure.
+    #[track_caller]
     pub const fn breaker(mut self, failures: u32, open_for: Duration) -> Self {
+        assert!(
+            failures > 0,
+            "`breaker(0, …)` opens after no failure at all: write `breaker(1, …)` to open it after the first, or leave it out"
+        );
         self.breaker = Some(Breaker { failures, open_for });
         self
     }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use humantime::format_duration;
+use humantime::{FormattedDuration, format_duration};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -28,20 +28,22 @@ fn rest(retry_after: Duration) -> String {
     if retry_after.is_zero() {
         return " until the attempt that is under way has succeeded".to_owned();
     }
-    // Nobody reads nanoseconds, nor milliseconds after seconds.
-    let whole =
-        |unit: Duration| retry_after.as_nanos().div_ceil(unit.as_nanos()).try_into().unwrap_or(u64::MAX);
-    let rest = match retry_after < Duration::from_secs(10) {
+    format!(" for another {}", roughly(retry_after))
+}
+
+/// A duration for people: nobody reads nanoseconds, nor milliseconds after seconds.
+pub(crate) fn roughly(duration: Duration) -> FormattedDuration {
+    let whole = |unit: Duration| duration.as_nanos().div_ceil(unit.as_nanos()).try_into().unwrap_or(u64::MAX);
+    format_duration(match duration < Duration::from_secs(10) {
         true => Duration::from_millis(whole(Duration::from_millis(1))),
         false => Duration::from_secs(whole(Duration::from_secs(1))),
-    };
-    format!(" for another {}", format_duration(rest))
+    })
 }
 
 /// The resources that runs use: who is there, who waits, and whether a breaker is open.
 ///
 /// A run has its own, unless it is given others; clones are the same. Resources with the same name are one, with the bounds
-/// of the first that is used.
+/// of the first that is used; a run that is given these and has other bounds for one cannot start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -119,18 +121,39 @@ impl Resources {
                 let of = |user: &Arc<Use>| user.gate.report(&held(&user.tally));
                 held(run).values().map(of).collect()
             }
-            None => held(&self.gates).values().map(|gate| gate.report(&held(&gate.tally))).collect(),
+            None => {
+                let gates = held(&self.gates);
+                let reports = gates.values().map(|gate| gate.report(&held(&gate.tally)));
+                reports.filter(|report| report.attempts > 0 || report.rejected > 0).collect()
+            }
         }
     }
 
+    /// Claims these bounds for a resource, or says who has it with others.
+    pub(crate) fn claim(&self, resource: &Resource) -> Result<(), String> {
+        let gate = self.gate(resource);
+        if gate.bounds == *resource {
+            return Ok(());
+        }
+        Err(format!(
+            "resource `{}` is shared with runs in which it has {}, and in this one it has {}: give it the same bounds in all of \
+             them, or this run resources of its own",
+            resource.name,
+            gate.bounds.bounds(),
+            resource.bounds()
+        ))
+    }
+
+    fn gate(&self, resource: &Resource) -> Arc<Gate> {
+        let mut gates = held(&self.gates);
+        Arc::clone(gates.entry(resource.name).or_insert_with(|| Arc::new(Gate::new(resource))))
+    }
+
     fn user(&self, resource: &Resource) -> Arc<Use> {
-        let gate = || {
-            let mut gates = held(&self.gates);
-            Arc::clone(gates.entry(resource.name).or_insert_with(|| Arc::new(Gate::new(resource))))
-        };
+        let user = || Use::of(self.gate(resource));
         match &self.run {
-            Some(run) => Arc::clone(held(run).entry(resource.name).or_insert_with(|| Use::of(gate()))),
-            None => Use::of(gate()),
+            Some(run) => Arc::clone(held(run).entry(resource.name).or_insert_with(user)),
+            None => user(),
         }
     }
 }
@@ -230,7 +253,8 @@ fn times(number: u64, once: &str, often: &str) -> String {
 /// One resource, as all runs share it.
 #[derive(Debug)]
 struct Gate {
-    name: &'static str,
+    /// As they were when it was made.
+    bounds: Resource,
     places: Option<Arc<Semaphore>>,
     circuit: Mutex<Option<Circuit>>,
     /// Told when others are let through than before, so that nobody waits in vain.
@@ -240,9 +264,10 @@ struct Gate {
 
 impl Gate {
     fn new(resource: &Resource) -> Self {
+        // Its fields are public, so the bound may be none at all.
         let places = |at_once: u32| (at_once.max(1) as usize).min(Semaphore::MAX_PERMITS);
         Self {
-            name: resource.name,
+            bounds: *resource,
             places: resource.at_once.map(|at_once| Arc::new(Semaphore::new(places(at_once)))),
             circuit: Mutex::new(resource.breaker.map(Circuit::new)),
             turned: Notify::new(),
@@ -272,7 +297,7 @@ impl Gate {
         let circuit = held(&self.circuit);
         let state = circuit.as_ref().map_or(CircuitState::Closed, |circuit| circuit.state(Instant::now()));
         let Tally { attempts, now: _, most_at_once, failures, opened, rejected } = *tally;
-        ResourceReport { name: self.name, attempts, most_at_once, failures, opened, rejected, state }
+        ResourceReport { name: self.bounds.name, attempts, most_at_once, failures, opened, rejected, state }
     }
 }
 
@@ -290,7 +315,7 @@ impl Use {
 
     fn refuse(&self, retry_after: Duration) -> CircuitOpen {
         self.count(|tally| tally.rejected += 1);
-        CircuitOpen { resource: self.gate.name, retry_after }
+        CircuitOpen { resource: self.gate.bounds.name, retry_after }
     }
 
     fn count(&self, count: impl Fn(&mut Tally)) {

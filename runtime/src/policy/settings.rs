@@ -7,6 +7,11 @@
 //! blocking_threads = 8
 //! state_dir = "/var/lib/setl"        # relative to the current directory
 //!
+//! [cache]                            # or `cache = false`: nothing is taken from it, nothing added
+//! all = true                         # all factories, not only those that say so
+//! max_bytes = "10 GiB"               # of the state directory
+//! max_age = "7d"
+//!
 //! [defaults]                         # for factories that say nothing themselves
 //! retry = { times = 3, backoff = "1s..1m", factor = 2.0, jitter = true, on = "transient" }   # or on = "any"
 //! timeout = "5m"                     # of one attempt
@@ -18,6 +23,7 @@
 //! on_failure = "fail"                # "fail", "skip" or "fallback"
 //! enabled = false
 //! checkpoint = true
+//! cache = { max_age = "7d" }         # or true, or false
 //!
 //! [resource.rates]
 //! at_once = 2
@@ -27,7 +33,7 @@
 //! timeout = "15m"
 //! ```
 //!
-//! `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`.
+//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`.
 //!
 //! # Who goes before whom
 //!
@@ -50,7 +56,8 @@
 //!
 //! Two underscores stand for the dot. Factories and resources are found regardless of case and underscores:
 //! `CARRIER_DELAYS` is `CarrierDelays`. Other programs may use variables that begin with `SETL_`; only those are looked at
-//! that have two underscores, or are within two letters of a setting.
+//! that have two underscores, begin with `SETL_FACTORY_`, `SETL_RESOURCE_` or `SETL_DEFAULTS_`, or are within two letters of
+//! a setting.
 
 mod apply;
 mod origin;
@@ -58,6 +65,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -68,6 +76,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Source};
 
 use super::Effective;
+use crate::names::did_you_mean;
 use crate::plan::Plan;
 use origin::Given;
 use read::{Overrides, Reader};
@@ -200,7 +209,7 @@ impl Settings {
             let Some(key) = name.strip_prefix("SETL_") else { continue };
             if key == "ENV" {
                 self.of_variable = Some(value).filter(|name| !name.is_empty());
-            } else if read::is_meant(key) {
+            } else if variables::is_meant(key) {
                 // Each is a source of its own, so that mistakes name it.
                 self.figment = self.figment.merge(Given::variable(&name, key, &value));
             }
@@ -233,7 +242,7 @@ impl Settings {
             && !self.environments.iter().any(|known| known.eq_ignore_ascii_case(chosen))
         {
             let place = if self.environment.is_none() { "environment variable `SETL_ENV`: " } else { "" };
-            let near = read::did_you_mean(chosen, self.environments.iter().map(String::as_str));
+            let near = did_you_mean(chosen, self.environments.iter().map(String::as_str));
             mistakes.push(format!("{place}there is no environment `{chosen}`{near}"));
         }
         let effective = apply::apply(&overrides, plan, can_persist, &mut mistakes);

@@ -10,7 +10,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use super::current::enter;
-use super::error::Cause;
+use super::error::{Cause, NoTime};
 use super::event::Event;
 use super::executor::replaced;
 use super::finish::undone;
@@ -132,16 +132,17 @@ impl Attempts<'_> {
         match self.within(Live { owner, future: Some(future) }, None, None).await {
             Ok(completed) => Ok(completed),
             Err(Ended::Unfinished(unfinished)) => Err(unfinished),
-            Err(Ended::Failed(cause)) => Err(self.failed(cause)),
+            Err(Ended::Failed(cause)) => Err(self.failed(cause, None)),
         }
     }
 
-    fn failed(&self, cause: Cause) -> Unfinished {
+    fn failed(&self, cause: Cause, no_time: Option<NoTime>) -> Unfinished {
         let phase = self.shared.phases[self.node].get();
         Unfinished::Failed(Box::new(Failure {
             phase,
             cause,
             attempts: self.made - self.of_others,
+            no_time,
             fallback: None,
         }))
     }
@@ -198,13 +199,14 @@ impl Attempts<'_> {
                     if leaves {
                         self.release(sources);
                     }
-                    return Err(self.failed(with_reason(cause, reason)));
+                    return Err(self.failed(with_reason(cause, reason), None));
                 }
             };
             // Waiting longer than there is time would only lose the cause.
-            if deadline.is_some_and(|(deadline, _)| delay >= deadline - now()) {
+            if let Some((_, timed_out)) = deadline.filter(|(deadline, _)| delay >= *deadline - now()) {
                 self.release(sources);
-                return Err(self.failed(with_reason(cause, reason)));
+                let no_time = NoTime { wait: delay, total: timed_out.limit };
+                return Err(self.failed(with_reason(cause, reason), Some(no_time)));
             }
             self.tell_of_retry(&cause, delay);
             tokio::select! {
@@ -355,7 +357,10 @@ impl Attempts<'_> {
             permit = self.shared.resources().enter(self.shared.bounds(resource)) => {
                 permit.map(Some).map_err(|open| Ended::Failed(Cause::Error(open.into())))
             }
-            timed_out = time_is_up(deadline) => Err(Ended::Failed(Cause::TimedOut(timed_out))),
+            timed_out = time_is_up(deadline) => {
+                let waited = TimedOut { resource: Some(resource.name), ..timed_out };
+                Err(Ended::Failed(Cause::TimedOut(waited)))
+            }
         }
     }
 

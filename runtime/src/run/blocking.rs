@@ -58,9 +58,35 @@ impl BlockingPool {
         }
     }
 
+    /// How many threads it may use.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) fn size(&self) -> usize {
+        self.size as usize
+    }
+
     /// Waits until no blocking work of this run is left.
     pub(crate) async fn idle(&self) {
         drop(self.permits.acquire_many(self.size).await);
+    }
+}
+
+/// Whether this thread is one for blocking work.
+#[cfg(all(feature = "polars", feature = "optimize"))]
+pub(super) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+/// Lets work be done on another thread as it would be on this one.
+#[cfg(feature = "polars")]
+pub(crate) fn moved<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    let (current, inside) = (Current::get(), INSIDE.get());
+    move || {
+        INSIDE.set(inside);
+        let _reset = Reset;
+        match current {
+            Some(current) => current.scope(work),
+            None => work(),
+        }
     }
 }
 

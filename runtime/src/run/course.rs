@@ -72,8 +72,9 @@ fn prepare(launch: Launch, options: &mut Options) -> Prepared {
         }
     };
     watch();
-    match conduct.has_checkpoints() || options.resume {
-        true => Prepared::Later(Box::pin(with_checkpoints(launch, conduct, std::mem::take(options)))),
+    let has_files = conduct.has_checkpoints() || conduct.has_cached() || options.resume || options.learns();
+    match has_files {
+        true => Prepared::Later(Box::pin(with_files(launch, conduct, std::mem::take(options)))),
         false => Prepared::Ready(ready(launch, conduct, options)),
     }
 }
@@ -88,13 +89,21 @@ fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
     Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending, ends_at_ctrl_c }
 }
 
-/// Opens the checkpoints of the pipeline, on a thread for blocking work.
-async fn with_checkpoints(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
+/// Opens the checkpoints, the cache and the history of the pipeline, on a thread for blocking work.
+async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
     let pipeline = launch.plan.pipeline.to_string();
     let cannot_start = |mistake| RunError::CannotStart { pipeline, mistakes: vec![mistake] };
     let run_id = Uuid::now_v7();
     options.run_id = Some(run_id);
+    #[cfg(feature = "optimize")]
+    let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
     let open = move || {
+        #[cfg(feature = "optimize")]
+        if let Some(learning) = options.learning.take() {
+            let at_once = options.concurrency.unwrap_or(threads).min(threads);
+            let state = options.state_dir.clone();
+            options.learned = Some(Box::new(super::learn::before(&launch, &learning, state, at_once)));
+        }
         let session = resume::open(&launch, &conduct, &options, run_id.to_string());
         (session, launch, conduct, options)
     };
@@ -153,6 +162,11 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     } else {
         let of_rollback = Box::pin(roll_back_for_certain(shared)).await;
         failures.extend(of_rollback);
+    }
+    #[cfg(feature = "optimize")]
+    if shared.learning.is_some() {
+        let succeeded = failures.is_empty() && !interrupted && unfinished.is_none();
+        report.learned = Box::pin(super::learn::after(shared, &report, succeeded)).await.map(Box::new);
     }
     let boxed = || Box::new(report.clone());
     let error = if let Some(failure) = unfinished {

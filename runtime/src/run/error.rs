@@ -1,10 +1,12 @@
 //! Why a run did not succeed.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::report::{Phase, Report};
-use crate::policy::TimedOut;
+use crate::names::in_one_line;
+use crate::policy::{CircuitOpen, TimedOut, find, roughly};
 
 /// What went wrong in one factory.
 #[derive(Debug)]
@@ -26,6 +28,27 @@ pub struct FactoryError {
     pub transient: bool,
     /// How the factory failed that stood in for it.
     pub fallback: Option<Box<FactoryError>>,
+    /// Whether anything was said of how often it is tried again, be it never.
+    pub(crate) says_of_retries: bool,
+    /// Why it was not tried again, if there was no time for it.
+    pub(crate) no_time: Option<NoTime>,
+}
+
+/// A wait before another attempt that would not have ended in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoTime {
+    pub(crate) wait: Duration,
+    pub(crate) total: Duration,
+}
+
+impl fmt::Display for NoTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (wait, total) = (roughly(self.wait), humantime::format_duration(self.total));
+        write!(
+            f,
+            "it was not tried again: the next wait of {wait} does not fit into its total timeout of {total}"
+        )
+    }
 }
 
 /// How a factory failed.
@@ -61,23 +84,39 @@ impl Cause {
 
 impl FactoryError {
     /// What can be done about it, where that is known.
-    pub fn hint(&self) -> Option<&'static str> {
-        match &self.cause {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        if let Some(no_time) = self.no_time {
+            return Some(no_time.to_string().into());
+        }
+        let hint = match &self.cause {
             Cause::Panic { .. } => {
                 Some("a panic is a mistake in the program, and is not tried again: return an error instead")
             }
             Cause::TimedOut(TimedOut { total: false, .. }) => Some(
                 "find out what hangs, or give it longer: `timeout` of the factory or in the settings, for each attempt",
             ),
+            Cause::TimedOut(TimedOut { resource: Some(_), .. }) => Some(
+                "give it longer, `total_timeout`, or let more use the resource at once, `at_once`; or in the settings",
+            ),
             Cause::TimedOut(_) => Some(
                 "give it longer, or fewer retries: `total_timeout` of the factory or in the settings, for all attempts",
             ),
             // Retries end before.
             Cause::Error(_) if self.phase >= Phase::Commit => None,
-            Cause::Error(_) if self.transient && self.attempts == 1 => {
+            Cause::Error(_) if self.transient && !self.says_of_retries => {
                 Some("it may go away by itself: `#[factory(retry(times = 3))]` tries again")
             }
             Cause::Error(_) => None,
+        };
+        hint.map(Cow::Borrowed)
+    }
+
+    /// Whether it waited for a resource in vain, or was not let through.
+    fn is_turned_away(&self) -> bool {
+        match &self.cause {
+            Cause::Error(error) => find::<CircuitOpen>(error).is_some(),
+            Cause::TimedOut(timed_out) => timed_out.resource.is_some(),
+            Cause::Panic { .. } => false,
         }
     }
 
@@ -87,10 +126,13 @@ impl FactoryError {
         if let Cause::Error(error) = &self.cause {
             let _ = write!(line, ": {error:#}");
         }
+        if let Some(no_time) = self.no_time {
+            let _ = write!(line, "; {no_time}");
+        }
         if let Some(fallback) = &self.fallback {
             let _ = write!(line, "; its fallback: {}", fallback.line());
         }
-        line.replace('\n', " ")
+        in_one_line(&line)
     }
 }
 
@@ -102,7 +144,13 @@ impl fmt::Display for FactoryError {
             Cause::Panic { .. } => "panicked",
             Cause::TimedOut(_) => "timed out",
         };
-        write!(f, "factory `{factory}` of stage `{stage}` {how} in {phase}")?;
+        write!(f, "factory `{factory}` of stage `{stage}` {how}")?;
+        match phase {
+            // It was not let through, and has not begun.
+            Phase::Assemble if self.is_turned_away() => {}
+            Phase::Condition => write!(f, " in its condition (`when`)")?,
+            phase => write!(f, " in {phase}")?,
+        }
         if *attempts > 1 {
             write!(f, " after {attempts} attempts")?;
         }
@@ -214,7 +262,7 @@ impl RunError {
     pub fn line(&self) -> String {
         let failures: Vec<_> = self.failures().iter().map(FactoryError::line).collect();
         match failures.is_empty() {
-            true => self.to_string().replace('\n', " "),
+            true => in_one_line(&self.to_string()),
             false => failures.join("; "),
         }
     }
@@ -226,7 +274,8 @@ impl RunError {
         let mut text = format!("{self}\n");
         for failure in self.failures() {
             let refused = matches!(self, RunError::Failed { .. }) && failure.phase == Phase::Commit;
-            let unchanged = refused.then_some("no target of this run has changed; what was staged is gone");
+            let unchanged =
+                refused.then_some("no target of this run has changed; what was staged is gone".into());
             describe(&mut text, failure, unchanged.or(failure.hint()), "");
         }
         if let Some(report) = self.report() {
@@ -254,7 +303,7 @@ impl RunError {
     }
 }
 
-fn describe(text: &mut String, failure: &FactoryError, hint: Option<&str>, indent: &str) {
+fn describe(text: &mut String, failure: &FactoryError, hint: Option<Cow<'_, str>>, indent: &str) {
     let _ = writeln!(text, "\n{indent}{failure}");
     if let Cause::Error(error) = &failure.cause {
         for (depth, cause) in error.chain().map(ToString::to_string).enumerate() {

@@ -52,8 +52,13 @@ pub enum Event<'run> {
         /// Its name.
         factory: &'run str,
     },
-    /// What a factory delivered in an earlier run was taken.
+    /// What a factory delivered in an earlier run was taken from its checkpoint.
     Restored {
+        /// Its name.
+        factory: &'run str,
+    },
+    /// What a factory delivered in an earlier run was taken from the cache.
+    Cached {
         /// Its name.
         factory: &'run str,
     },

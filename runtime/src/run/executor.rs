@@ -138,7 +138,12 @@ impl Driver {
                 }
                 At::In(node, running) => {
                     let node = *node;
-                    let took = ready!(advance(&self.shared, &mut self.spare, node as usize, running, cx));
+                    let polled = advance(&self.shared, &mut self.spare, node as usize, running, cx);
+                    #[cfg(all(feature = "polars", feature = "optimize"))]
+                    if polled.is_pending() {
+                        super::gather::settle(&self.shared, node as usize, false);
+                    }
+                    let took = ready!(polled);
                     // What blocked has ended on another thread, some time ago.
                     self.now = took.filter(|_| running.cancellable).map(|took| took.ended);
                     self.clear();
@@ -198,6 +203,10 @@ impl Driver {
         if next.over {
             self.shared.end();
         }
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        if next.quiet {
+            super::gather::run_batch(&self.shared);
+        }
         self.at = next.node.map_or(At::End, At::Before);
     }
 }
@@ -218,7 +227,13 @@ fn advance(
     cx: &mut TaskContext<'_>,
 ) -> Poll<Option<Took>> {
     enter(Owner { node, attempt: 1 });
-    let failed = |cause| Failure { phase: shared.phases[node].get(), cause, attempts: 1, fallback: None };
+    let failed = |cause| Failure {
+        phase: shared.phases[node].get(),
+        cause,
+        attempts: 1,
+        no_time: None,
+        fallback: None,
+    };
     // What it gives is large, and is not moved once more than it must be.
     match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
         Ok(Poll::Ready(Ok(mut completed))) => {

@@ -9,8 +9,9 @@ use super::report::{Nanos, Record, Status};
 use super::shared::Shared;
 use super::step::{Besides, Completed, Failure};
 use super::sync::held;
+use crate::checkpoint::From;
 use crate::plan::{Delivery, Source};
-use crate::policy::{Transience, unmark};
+use crate::policy::{Policy, Transience, unmark};
 
 impl Shared {
     /// Whether a factory is to begin at all; if not, says what has become of it.
@@ -47,7 +48,7 @@ impl Shared {
     pub(crate) fn has_all(&self, sources: &[Source], deliveries: &[Delivery]) -> bool {
         let is_there = |source: &Source, optional: bool| match *source {
             Source::Factory(above) => self.records[above].get().is_some_and(|record| match record.status {
-                Status::Succeeded | Status::Restored | Status::NotSelected => true,
+                Status::Succeeded | Status::Restored | Status::Cached | Status::NotSelected => true,
                 Status::Skipped => optional,
                 _ => false,
             }),
@@ -75,10 +76,15 @@ impl Shared {
     pub(super) fn completed(&self, node: usize, completed: Completed) {
         let Completed { output, timing, rows, besides, .. } = completed;
         let name = &self.plan.factories[node].name;
-        let (mut attempts, mut delivered_by, mut restored) = (1, 1, false);
+        let (mut attempts, mut delivered_by, mut status) = (1, 1, Status::Succeeded);
         if let Some(besides) = besides {
-            let Besides { undo, attempt, instead_of, restored: is_restored } = *besides;
-            (attempts, delivered_by, restored) = (attempt, attempt, is_restored);
+            let Besides { undo, attempt, instead_of, earlier, .. } = *besides;
+            (attempts, delivered_by) = (attempt, attempt);
+            status = match earlier {
+                None => Status::Succeeded,
+                Some(From::Checkpoint) => Status::Restored,
+                Some(From::Cache) => Status::Cached,
+            };
             if let Some(undo) = undo {
                 held(self.undone.lock()).push((node, undo));
             }
@@ -90,12 +96,11 @@ impl Shared {
             }
         }
         self.slots[self.plan.inputs.len() + node].put(output);
-        if restored {
-            self.emit(|| Event::Restored { factory: name });
-        } else {
-            self.emit(|| Event::Finished { factory: name, total: timing.total(), rows });
-        }
-        let status = if restored { Status::Restored } else { Status::Succeeded };
+        self.emit(|| match status {
+            Status::Restored => Event::Restored { factory: name },
+            Status::Cached => Event::Cached { factory: name },
+            _ => Event::Finished { factory: name, total: timing.total(), rows },
+        });
         self.record(node, Record { status, timing, rows, attempts, delivered_by });
     }
 
@@ -148,12 +153,15 @@ impl Shared {
 
     /// A failure, with all the names that belong to it.
     pub(crate) fn error_of(&self, node: usize, failure: Failure) -> FactoryError {
-        let Failure { phase, cause, attempts, fallback } = failure;
+        let Failure { phase, cause, attempts, no_time, fallback } = failure;
         let factory = &self.plan.factories[node];
+        let says = |policy: &Policy| policy.or(&self.plan.defaults).retry.is_some();
         let fallback = fallback.map(|(name, failure)| {
+            let says_of_retries = factory.fallback.as_ref().is_some_and(|fallback| says(fallback.policy));
             let error = self.error_of(node, *failure);
-            Box::new(FactoryError { factory: name.to_owned(), ..error })
+            Box::new(FactoryError { factory: name.to_owned(), says_of_retries, ..error })
         });
+        let by_settings = self.handling.get(node).is_some_and(|handling| handling.policy.retry.is_some());
         let transient = self.class_of(&cause) == Transience::Transient;
         let cause = match cause {
             Cause::Error(error) => Cause::Error(unmark(error)),
@@ -168,6 +176,8 @@ impl Shared {
             cause,
             transient,
             fallback,
+            says_of_retries: by_settings || says(factory.policy),
+            no_time,
         }
     }
 

@@ -78,7 +78,7 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
 fn failure(shared: &Shared, owner: Option<Owner>, cause: Cause) -> FactoryError {
     let node = owner.map_or(0, |owner| owner.node);
     let attempts = owner.map_or(1, |owner| owner.attempt);
-    shared.error_of(node, Failure { phase: Phase::Commit, cause, attempts, fallback: None })
+    shared.error_of(node, Failure { phase: Phase::Commit, cause, attempts, no_time: None, fallback: None })
 }
 
 /// Discards what was staged, and undoes in reverse order what factories did outside of the transaction.
@@ -92,7 +92,8 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
         let forgotten = shared.pool.run(move || super::resume::forget_undone(&of_run, node)).await;
         let forgotten = forgotten.and_then(Result::err).map(Cause::Error);
         if let Some(cause) = undone(shared, node, undo).await.or(forgotten) {
-            let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
+            let failure =
+                Failure { phase: Phase::Rollback, cause, attempts: 1, no_time: None, fallback: None };
             failures.push(shared.error_of(node, failure));
         }
     }
@@ -105,7 +106,8 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
             None => Vec::new(),
         };
         for cause in causes {
-            let failure = Failure { phase: Phase::Rollback, cause, attempts: 1, fallback: None };
+            let failure =
+                Failure { phase: Phase::Rollback, cause, attempts: 1, no_time: None, fallback: None };
             failures.push(shared.error_of(0, failure));
         }
     }
@@ -144,13 +146,17 @@ pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> O
 impl Shared {
     /// Whether there is anything to commit, or to forget with a commit.
     pub(super) fn has_to_commit(&self) -> bool {
-        self.session.is_some() || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
+        self.session.as_ref().is_some_and(|session| session.has_checkpoints())
+            || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
     }
 
     /// Whether the output of this factory was there: made by this run, or by an earlier.
     pub(super) fn is_delivered(&self, node: usize) -> bool {
         self.records().nth(node).flatten().is_some_and(|record| {
-            matches!(record.status, Status::Succeeded | Status::Restored | Status::NotSelected)
+            matches!(
+                record.status,
+                Status::Succeeded | Status::Restored | Status::Cached | Status::NotSelected
+            )
         })
     }
 

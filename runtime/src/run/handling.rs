@@ -3,8 +3,10 @@
 use super::runner::Options;
 use super::select::Selection;
 use super::shared::Launch;
+use crate::cache::{CachePolicy, Whose};
+use crate::names::did_you_mean;
 use crate::plan::Plan;
-use crate::policy::{Effective, EffectivePolicy, Policy};
+use crate::policy::{Caching, Effective, EffectivePolicy, Policy, differing};
 
 /// What holds for one factory in one run.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Conduct {
     pub(crate) handling: Box<[Handling]>,
     /// None where there is nothing to say of any factory.
     pub(crate) effective: Option<Box<Effective>>,
+    /// What is said of the cache.
+    pub(crate) cache: CachePolicy,
 }
 
 /// Puts together what the pipeline, the settings and the caller say of a run.
@@ -44,6 +48,12 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         mistakes.push(mistake);
         Effective::default()
     });
+    mistakes.extend(differing(plan));
+    if let Some(shared) = &options.resources {
+        let mut resources: Vec<_> = effective.resources.values().collect();
+        resources.sort_unstable_by_key(|resource| resource.name);
+        mistakes.extend(resources.into_iter().filter_map(|resource| shared.claim(resource).err()));
+    }
     options.concurrency = effective.concurrency.or(options.concurrency);
     options.blocking_threads = effective.blocking_threads.or(options.blocking_threads);
     options.deadline = effective.deadline.or(options.deadline);
@@ -51,7 +61,9 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
     let selection = options.selection.take();
     options.is_partial = selection.is_some();
-    let keeps = options.checkpoint_all || options.resume;
+    let cache = effective.cache.or(&options.cache.take().map(|policy| *policy).unwrap_or_default());
+    let asks_for_cache = cache.whose == Some(Whose::All) || !cache.also.is_empty();
+    let keeps = options.checkpoint_all || options.resume || asks_for_cache;
     if selection.is_none() && effective.policies.is_empty() && !keeps && mistakes.is_empty() {
         return Ok(Conduct::default());
     }
@@ -62,12 +74,19 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             if selection.is_empty() {
                 mistakes.push("no factory was asked for: say `only`, `up_to` or `from`".to_owned());
             }
-            let selected = selection.resolve(plan);
-            let is_there = |node| options.provided.iter().any(|(provided, _)| *provided == node);
-            mistakes.extend(Selection::missing(plan, &selected, is_there));
+            let is_given = |node| options.provided.iter().any(|(provided, _)| *provided == node);
+            let selected = selection.resolve(plan, is_given);
+            mistakes.extend(selection.nothing_between(plan));
+            mistakes.extend(Selection::missing(plan, &selected, is_given));
+            // Where names are wrong, or nothing is asked for, that says more.
+            if mistakes.is_empty() {
+                let given = options.provided.iter();
+                mistakes.extend(given.filter_map(|(node, _)| Selection::not_taken(plan, &selected, *node)));
+            }
             selected
         }
     };
+    mistakes.extend(cache.also.iter().filter_map(|name| cannot_be_cached(launch, name)));
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -75,7 +94,8 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         .into_iter()
         .enumerate()
         .map(|(node, selected)| {
-            let EffectivePolicy { mut policy, enabled, .. } = *effective.of_factory(node);
+            let EffectivePolicy { mut policy, enabled, cached } = *effective.of_factory(node);
+            policy.cache = caching(launch, &cache, node, &policy, cached);
             policy.checkpoint |=
                 options.checkpoint_all && !policy.volatile && (launch.steps[node].persistence)().is_some();
             // A condition is asked where the factory is assembled.
@@ -84,15 +104,62 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             Handling { policy, selected, enabled, kept: false, supervised: !plain }
         })
         .collect();
-    // Of each factory it has to be known what it has delivered, if one is a checkpoint.
-    if options.resume || handling.iter().any(|handling| handling.policy.checkpoint) {
+    let is_kept = |handling: &Handling| handling.policy.checkpoint || handling.policy.cache.is_some();
+    // Of each factory it has to be known what it has delivered, if the output of one is kept.
+    if options.resume || handling.iter().any(is_kept) {
         handling.iter_mut().for_each(|handling| handling.supervised = true);
     }
-    Ok(Conduct { handling, effective: Some(Box::new(effective)) })
+    Ok(Conduct { handling, effective: Some(Box::new(effective)), cache })
+}
+
+/// Whether and for how long the output of a factory is cached, by what the run, the settings and the factory say.
+fn caching(
+    launch: &Launch,
+    cache: &CachePolicy,
+    node: usize,
+    policy: &Policy,
+    by_settings: Option<bool>,
+) -> Option<Caching> {
+    // It may be the settings that switch all of it off.
+    if cache.whose == Some(Whose::Nobodys) && cache.also.is_empty() && by_settings != Some(true) {
+        return None;
+    }
+    let can_be = || !policy.volatile && (launch.steps[node].persistence)().is_some();
+    let name = &launch.plan.factories[node].name;
+    let wanted = match (by_settings, cache.whose) {
+        (Some(cached), _) => cached,
+        _ if cache.also.iter().any(|also| *also == **name) => true,
+        (None, Some(Whose::Nobodys)) => false,
+        (None, Some(Whose::All)) => can_be(),
+        (None, Some(Whose::Declared) | None) => policy.cache.is_some(),
+    };
+    wanted.then(|| policy.cache.unwrap_or(Caching::DEFAULT))
+}
+
+fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
+    let Some(node) = launch.plan.factories.iter().position(|node| node.name == name) else {
+        return Some(unknown(&launch.plan, name));
+    };
+    if launch.plan.factories[node].policy.volatile {
+        return Some(format!(
+            "factory `{name}` is volatile and runs in every run, so nothing of it is cached"
+        ));
+    }
+    (launch.steps[node].persistence)().is_none().then(|| {
+        format!(
+            "the output of factory `{name}` cannot be kept on disk, so it cannot be cached: declare `#[factory(cache)]` on it, \
+             and the compiler says why"
+        )
+    })
 }
 
 impl Conduct {
-    /// Whether the output of a factory is to be kept.
+    /// Whether the output of a factory is taken from the cache.
+    pub(crate) fn has_cached(&self) -> bool {
+        self.handling.iter().any(|handling| handling.selected && handling.policy.cache.is_some())
+    }
+
+    /// Whether the output of a factory is to be kept for a run that resumes this one.
     pub(crate) fn has_checkpoints(&self) -> bool {
         self.handling.iter().any(|handling| handling.selected && handling.policy.checkpoint)
     }
@@ -114,11 +181,6 @@ fn effective(launch: &Launch, _: &Options) -> Result<Effective, String> {
 }
 
 fn unknown(plan: &Plan, name: &str) -> String {
-    let names = plan.factories.iter().map(|node| &*node.name);
-    let near = names
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let near = near.map(|(_, other)| format!(", did you mean `{other}`?")).unwrap_or_default();
+    let near = did_you_mean(name, plan.factories.iter().map(|node| &*node.name));
     format!("pipeline `{}` has no factory `{name}`{near}", plan.pipeline)
 }

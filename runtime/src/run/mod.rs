@@ -9,7 +9,11 @@ mod event;
 mod executor;
 mod fate;
 mod finish;
+#[cfg(all(feature = "polars", feature = "optimize"))]
+pub(crate) mod gather;
 mod handling;
+#[cfg(feature = "optimize")]
+mod learn;
 #[cfg(all(test, setl_loom))]
 mod loom;
 mod outcome;
@@ -26,9 +30,13 @@ mod step;
 mod sync;
 
 pub use blocking::blocking;
+#[cfg(feature = "polars")]
+pub(crate) use blocking::moved;
 pub use error::{Cause, FactoryError, Failures, RunError};
 pub use event::Event;
 pub(crate) use handling::Conduct;
+#[cfg(feature = "optimize")]
+pub use learn::Learned;
 pub use outcome::{Outcome, Partial, Run};
 pub use report::{Entry, Phase, Report, Status, Timing};
 pub use runner::Runner;

@@ -171,9 +171,9 @@ impl<P> Outcome<P> {
     /// | 0 | all succeeded |
     /// | 1 | factories failed, nothing was written |
     /// | 2 | the run could not start: nothing ran |
-    /// | 3 | factories failed, others succeeded: the run kept going |
-    /// | 4 | the commit was decided but is not complete: the next run completes it |
-    /// | 75 | as 1, and all failures are transient: try again later (`EX_TEMPFAIL` of `sysexits.h`) |
+    /// | 3 | factories failed, others succeeded: the run kept going, whatever the failures are |
+    /// | 4 | the commit was decided but is not complete: the next run completes it, at its first load or save |
+    /// | 75 | as 1, without `keep_going`, and all failures are transient: try again later (`EX_TEMPFAIL` of `sysexits.h`) |
     /// | 124 | the deadline passed (as `timeout` of coreutils) |
     /// | 130 | cancelled, as by Ctrl-C (128 + SIGINT) |
     pub fn code(&self) -> u8 {

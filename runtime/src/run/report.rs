@@ -1,5 +1,7 @@
 //! What ran, how long it took, and what came out.
 
+mod numbers;
+
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,16 +10,25 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
+#[cfg(feature = "optimize")]
+use super::learn::Learned;
 use super::shared::Shared;
+use crate::cache::CacheReport;
+#[cfg(all(feature = "polars", feature = "optimize"))]
+use crate::optimize::Explained;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
+pub(super) use numbers::duration;
+use numbers::thousands;
 
 /// How far a factory is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// It gets its deliveries, and finds out whether it is to run.
+    /// It gets its deliveries.
     Assemble,
+    /// It finds out whether it is to run: `when = …`.
+    Condition,
     /// It reads.
     Read,
     /// It computes its output.
@@ -32,8 +43,9 @@ pub enum Phase {
     Rollback,
 }
 
-const PHASES: [Phase; 7] = [
+const PHASES: [Phase; 8] = [
     Phase::Assemble,
+    Phase::Condition,
     Phase::Read,
     Phase::Process,
     Phase::Write,
@@ -46,6 +58,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Phase::Assemble => "assemble",
+            Phase::Condition => "condition",
             Phase::Read => "read",
             Phase::Process => "process",
             Phase::Write => "write",
@@ -76,8 +89,11 @@ impl PhaseCell {
 pub enum Status {
     /// It delivered.
     Succeeded,
-    /// What it delivered in an earlier run was taken.
+    /// What it delivered in a run that did not succeed was taken: this run goes on with it.
     Restored,
+    /// What it delivered in an earlier run was taken from the [cache](crate::cache), since nothing has changed that it depends
+    /// on.
+    Cached,
     /// It was left out, by its condition or because it failed and may be; its output is absent.
     Skipped,
     /// It returned an error, panicked or took too long, in its last attempt.
@@ -93,7 +109,7 @@ pub enum Status {
 impl Status {
     /// Whether its output is there.
     pub const fn has_delivered(self) -> bool {
-        matches!(self, Status::Succeeded | Status::Restored)
+        matches!(self, Status::Succeeded | Status::Restored | Status::Cached)
     }
 }
 
@@ -102,6 +118,7 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Status::Succeeded => "ok",
             Status::Restored => "restored",
+            Status::Cached => "cached",
             Status::Skipped => "skipped",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
@@ -247,6 +264,11 @@ pub struct Report {
     /// Whether some factories delivered although others failed.
     pub(crate) kept_going: bool,
     resources: Vec<ResourceReport>,
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) explained: Vec<Explained>,
+    #[cfg(feature = "optimize")]
+    pub(crate) learned: Option<Box<Learned>>,
+    cache: Vec<CacheReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
     entries: OnceLock<Vec<Entry>>,
 }
@@ -262,6 +284,11 @@ impl Report {
             committed: Vec::new(),
             kept_going: false,
             resources: shared.resource_reports(),
+            #[cfg(feature = "optimize")]
+            learned: None,
+            #[cfg(all(feature = "polars", feature = "optimize"))]
+            explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
+            cache: shared.session.as_ref().map(|session| session.cache_reports()).unwrap_or_default(),
             entries: OnceLock::new(),
         }
     }
@@ -340,6 +367,66 @@ impl Report {
     /// What became of the [resources](crate::policy::Resource) that factories share.
     pub fn resources(&self) -> &[ResourceReport] {
         &self.resources
+    }
+
+    /// What was predicted of this run, and how that went, if it was to [learn](crate::Runner::learn).
+    #[cfg(feature = "optimize")]
+    pub fn learned(&self) -> Option<&Learned> {
+        self.learned.as_deref()
+    }
+
+    /// The queries that were run together, in the order in which they were, and what they shared.
+    ///
+    /// ```
+    /// use setl::polars::prelude::*;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn sales() -> Result<LazyFrame> {
+    ///     Ok(df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 4.0])?.lazy())
+    /// }
+    ///
+    /// #[factory]
+    /// async fn dearest(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.filter(col("price").gt(lit(6.0)))).await
+    /// }
+    ///
+    /// #[factory(id = Count)]
+    /// async fn products(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.select([len()])).await
+    /// }
+    ///
+    /// struct Count;
+    ///
+    /// #[pipeline(extract(sales), transform(dearest, products))]
+    /// struct Shop;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Shop.run().await?;
+    /// let shared = &run.queries()[0].shared[0];
+    /// assert_eq!(shared.about, "aggregate by product");
+    /// assert_eq!(shared.factories, ["dearest", "products"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub fn queries(&self) -> &[Explained] {
+        &self.explained
+    }
+
+    /// What the [cache](crate::cache) did for each factory whose output is cached, in the order of the stages: for each, whether
+    /// its output was taken, or else why not.
+    pub fn cache(&self) -> &[CacheReport] {
+        &self.cache
+    }
+
+    /// The time that factories which did not run because of the cache had taken when they did. What else was not needed
+    /// then, and is not cached itself, comes on top.
+    pub fn saved(&self) -> Duration {
+        self.cache.iter().map(|cache| cache.saved).sum()
     }
 
     /// The entry of the factory with this name.
@@ -425,38 +512,28 @@ impl fmt::Display for Report {
         if !self.committed.is_empty() {
             write!(f, "\nwritten: {}", self.committed.join(", "))?;
         }
+        if !self.cache.is_empty() {
+            let hits: u32 = self.cache.iter().map(|cache| cache.hits).sum();
+            let misses: u32 = self.cache.iter().map(|cache| cache.misses).sum();
+            let saved = duration(self.saved());
+            write!(f, "\ncache: {hits} taken, {misses} computed; {saved} of computing saved")?;
+        }
         for resource in &self.resources {
             write!(f, "\n{resource}")?;
         }
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        {
+            let parts: usize = self.explained.iter().map(|queries| queries.shared.len()).sum();
+            let queries: usize = self.explained.iter().map(|queries| queries.factories.len()).sum();
+            if parts > 0 {
+                let parts = if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") };
+                write!(f, "\n{queries} queries share {parts}, which were computed once")?;
+            }
+        }
+        #[cfg(feature = "optimize")]
+        if let Some(learned) = &self.learned {
+            write!(f, "\n{learned}")?;
+        }
         Ok(())
     }
-}
-
-/// Three significant digits and a unit.
-fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    let (value, unit) = match seconds {
-        s if s >= 1.0 => (s, "s"),
-        s if s >= 1e-3 => (s * 1e3, "ms"),
-        s => (s * 1e6, "µs"),
-    };
-    match value {
-        v if v >= 100.0 => format!("{v:.0} {unit}"),
-        v if v >= 10.0 => format!("{v:.1} {unit}"),
-        v if v > 0.0 => format!("{v:.2} {unit}"),
-        _ => format!("0 {unit}"),
-    }
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

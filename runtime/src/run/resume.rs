@@ -1,4 +1,4 @@
-//! Checkpoints in a run: what is taken from an earlier one, and what is kept for a later one.
+//! Checkpoints and the cache in a run: what is taken from an earlier one, and what is kept for a later one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,23 +7,25 @@ use super::error::Cause;
 use super::event::Event;
 use super::handling::Conduct;
 use super::panic::caught;
-use super::report::{Nanos, Phase, nanos};
+use super::report::{Nanos, Phase, duration, nanos};
 use super::runner::Options;
 use super::shared::{Launch, Shared};
 use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
+use crate::cache::Cache;
 use crate::checkpoint::{
-    Ended, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory, with_fallback,
+    CacheFor, Ended, From, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory,
+    with_fallback,
 };
-use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction};
+use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
 
 /// The attempt that stands for those of earlier runs.
 pub(super) const EARLIER: u32 = 0;
 
-/// Opens the checkpoints of a pipeline, if the run has to do with any. It blocks.
+/// Opens the checkpoints and the cache of a pipeline, if the run has to do with any. It blocks.
 ///
 /// # Errors
-/// Why the run cannot start.
+/// Why the run cannot start. Because of the cache, it never is.
 pub(super) fn open(
     launch: &Launch,
     conduct: &Conduct,
@@ -33,23 +35,34 @@ pub(super) fn open(
     let plan = &launch.plan;
     let state = state_directory(options.state_dir.as_deref());
     let is_there = || Store::directory_of(&state, &plan.pipeline).exists();
-    // A run of some factories, or one that writes nothing, is no fresh start, and leaves alone what a run of all has kept.
     // Where something else stands in for a factory, what was kept of it is not what it delivers.
-    let concerned = options.resume || !(options.is_partial || options.no_write);
-    if !concerned
-        || !options.replacements.is_empty()
-        || !(conduct.has_checkpoints() || (options.resume && is_there()))
-    {
+    if !options.replacements.is_empty() {
         return Ok(None);
     }
-    let store = Store::open(&state, &plan.pipeline, run)?;
-    // The commit of a dead run may have to be finished, which decides about its checkpoints. Another run that is refused here
-    // does not see it half done.
-    crate::commit::recover(&state)?;
+    // A run of some factories, or one that writes nothing, is no fresh start, and leaves alone what a run of all has kept.
+    let concerned = options.resume || !(options.is_partial || options.no_write);
+    let checkpoints = concerned && (conduct.has_checkpoints() || (options.resume && is_there()));
+    if !checkpoints && !conduct.has_cached() {
+        return Ok(None);
+    }
+    let limits = conduct.cache.limits();
+    let cache = conduct.has_cached().then(|| Cache::new(&state, &plan.pipeline, &run, limits));
+    let store = checkpoints.then(|| Store::open(&state, &plan.pipeline, run)).transpose()?;
+    if store.is_some() {
+        // The commit of a dead run may have to be finished, which decides about its checkpoints. Another run that is refused
+        // here does not see it half done.
+        crate::commit::recover(&state)?;
+    }
     let factories = launch.steps.iter().zip(&conduct.handling).zip(plan.factories.iter()).map(
         |((step, handling), node)| How {
             code: step.fallback.as_ref().map_or(step.code, |other| with_fallback(step.code, other.step.code)),
             checkpoint: handling.policy.checkpoint,
+            cache: handling.policy.cache.map(|caching| CacheFor {
+                max_age: caching.max_age.unwrap_or(limits.max_age),
+                is_own: caching.max_age.is_some(),
+            }),
+            // Whether it would have written, a dry run does not find out.
+            adds: !options.no_write,
             persistence: (step.persistence)(),
             content: (step.content)(),
             writes: !options.no_write && !plan.stages[node.stage].no_write,
@@ -61,21 +74,32 @@ pub(super) fn open(
     let mut how = launch.fingerprints.clone();
     how.resize(launch.inputs.len(), None);
     let counts = factories.iter().zip(plan.factories.iter());
-    let counts = counts.map(|(how, node)| how.checkpoint || (options.resume && store.has(&node.name)));
-    let inputs = fingerprints_of_inputs(plan, &launch.inputs, &how, counts.collect())?;
+    let is_kept = |factory: &str| store.as_ref().is_some_and(|store| options.resume && store.has(factory));
+    let counts = counts.map(|(how, node)| how.checkpoint || how.cache.is_some() || is_kept(&node.name));
+    let inputs = fingerprints_of_inputs(plan, &launch.inputs, &how, counts.collect(), store.is_none())?;
     let kept = Kept {
         check: |kept| {
             let kept =
                 serde_json::from_value::<KeptWrite>(kept.clone()).map_err(|error| error.to_string())?;
-            kept.reopen().map(drop).map_err(|error| format!("{error:#}"))
+            kept.reopen().map(drop).map_err(|error| not_used(&error))
         },
         discard: |kept| serde_json::from_value::<KeptWrite>(kept.clone())?.discard(),
     };
-    let setup = Setup { plan: plan.clone(), factories, inputs, resume: options.resume, kept };
+    let setup = Setup { plan: plan.clone(), factories, inputs, resume: options.resume, kept, cache };
     Ok(Some(Box::new(Session::open(setup, store)?)))
 }
 
-/// What becomes of a factory of which checkpoints may decide: none if it runs.
+/// Why a kept write cannot become part of this run. What others are told to do about that, this run does.
+fn not_used(error: &crate::Error) -> String {
+    match error.downcast_ref() {
+        Some(WriteError::Changed { target }) => {
+            format!("{target} has been changed by somebody else since the rows for it were made")
+        }
+        _ => format!("{error:#}"),
+    }
+}
+
+/// What becomes of a factory of which checkpoints or the cache may decide: none if it runs.
 pub(super) async fn restored(
     shared: &Arc<Shared>,
     node: usize,
@@ -91,11 +115,15 @@ pub(super) async fn restored(
         Some(Ok(Ok(Some(Part::Restored(restored))))) => {
             let start = shared.started.elapsed();
             let timing = Nanos { start: nanos(start), ..Nanos::default() };
+            if restored.from == From::Cache {
+                shared.note(node, format!("took {} when it was computed", duration(restored.took)));
+            }
+            let earlier = Some(restored.from);
             Ok(Completed {
                 output: restored.payload,
                 timing,
                 rows: restored.rows,
-                besides: Some(Box::new(Besides { attempt: EARLIER, restored: true, ..Besides::default() })),
+                besides: Some(Box::new(Besides { attempt: EARLIER, earlier, ..Besides::default() })),
                 spare: None,
             })
         }
@@ -119,6 +147,9 @@ fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
         if let Some(because) = session.objection(node) {
             shared.note(node, format!("its checkpoint was not used: {because}"));
         }
+        if let Some(because) = session.cache_objection(node) {
+            shared.note(node, format!("not taken from the cache: {because}"));
+        }
         return Ok(None);
     }
     let kept = session.adopt_writes(node).into_iter().map(serde_json::from_value::<KeptWrite>);
@@ -129,7 +160,7 @@ fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
     Ok(Some(part))
 }
 
-/// Keeps what a factory has delivered, if it is a checkpoint.
+/// Keeps what a factory has delivered, if it is a checkpoint or cached. `wrote` is whether it has written what can be undone.
 pub(super) async fn kept(
     shared: &Arc<Shared>,
     owner: Owner,
@@ -170,7 +201,18 @@ fn keep(
         kept_writes = values(&kept.unwrap_or_default())?;
     }
     let wrote = staged || wrote;
-    let ended = Ended { payload: completed.output, rows: completed.rows, by_fallback, wrote, kept_writes };
+    let acted = wrote || completed.besides.as_ref().is_some_and(|besides| besides.writes);
+    let took = completed.timing.total();
+    let mut ended = Ended {
+        payload: completed.output,
+        rows: completed.rows,
+        by_fallback,
+        wrote,
+        acted,
+        took,
+        kept_writes,
+    };
+    cache(shared, session, node, &mut ended);
     match session.delivered(node, ended) {
         Ok(output) => Ok(Completed { output, ..completed }),
         Err(error) => {
@@ -182,6 +224,24 @@ fn keep(
     }
 }
 
+/// Adds what a factory has delivered to the cache. Whatever becomes of that, it is delivered.
+fn cache(shared: &Shared, session: &Session, node: usize, ended: &mut Ended) {
+    let because = match caught(|| session.cache(node, ended)) {
+        Ok((payload, because)) => {
+            ended.payload = payload;
+            because
+        }
+        Err(panic) => {
+            let because = panic.line();
+            session.not_cached(node, because.clone());
+            Some(because)
+        }
+    };
+    if let Some(because) = because {
+        shared.note(node, format!("not cached: {because}"));
+    }
+}
+
 /// Has the commit of a run say what becomes of its checkpoints, so that both come true in one step: a run that was killed
 /// right after its commit is not resumed, which would write everything again. A run that is not `whole` keeps its
 /// checkpoints, and has them say of which factories the writes are committed. Gives the targets of these writes. It blocks.
@@ -189,7 +249,7 @@ pub(super) fn mark(shared: &Shared, whole: bool) -> Result<Vec<String>> {
     let Some(session) = &shared.session else { return Ok(Vec::new()) };
     let marks = match whole {
         true if shared.writes_of_run().is_none_or(Transaction::is_empty) => Vec::new(),
-        true => vec![(session.mark(), shared.run_id.to_string())],
+        true => session.mark().into_iter().map(|mark| (mark, shared.run_id.to_string())).collect(),
         false => session.marks(|node| shared.is_delivered(node)),
     };
     let mut targets = Vec::new();
@@ -214,6 +274,15 @@ pub(super) fn forget_undone(shared: &Shared, node: usize) -> Result<()> {
         writes.unkeep(|of| of.node == node);
     }
     Ok(session.undone(node)?)
+}
+
+/// Records that the factory for which this thread works changes something outside which no run undoes.
+#[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "repositories need the feature"))]
+pub(crate) fn record_act() {
+    let Some(current) = super::current::Current::get() else { return };
+    if let Some(session) = &current.shared.session {
+        session.reads(current.owner.node).record_act();
+    }
 }
 
 /// Records that the factory for which this thread works reads a file or directory, or a place of which nobody can tell

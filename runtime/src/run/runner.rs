@@ -13,11 +13,16 @@ use uuid::Uuid;
 use super::course;
 use super::error::RunError;
 use super::event::{Event, Observer};
+#[cfg(feature = "optimize")]
+use super::learn::Before;
 use super::outcome::{Outcome, Partial, Run};
 use super::select::Selection;
 use super::shared::{Launch, Replacement, Steps};
+use crate::cache::CachePolicy;
 use crate::checkpoint::Session;
 use crate::factory::Factory;
+#[cfg(feature = "optimize")]
+use crate::optimize::{Learning, Optimizer};
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -46,6 +51,14 @@ pub(crate) struct Options {
     pub(crate) is_partial: bool,
     pub(crate) resume: bool,
     pub(crate) checkpoint_all: bool,
+    #[cfg(feature = "optimize")]
+    pub(crate) optimizer: Optimizer,
+    #[cfg(feature = "optimize")]
+    pub(crate) learning: Option<Box<Learning>>,
+    /// What is known before the run begins.
+    #[cfg(feature = "optimize")]
+    pub(crate) learned: Option<Box<Before>>,
+    pub(crate) cache: Option<Box<CachePolicy>>,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
     pub(crate) session: Option<Box<Session>>,
@@ -57,13 +70,30 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether the history of the pipeline is to be opened.
+    pub(super) fn learns(&self) -> bool {
+        #[cfg(feature = "optimize")]
+        return self.learning.is_some();
+        #[cfg(not(feature = "optimize"))]
+        false
+    }
+
+    /// Which factories are to start first; empty if it does not matter.
+    pub(super) fn priorities(&self) -> Vec<f64> {
+        #[cfg(feature = "optimize")]
+        if let Some(before) = &self.learned {
+            return before.priorities();
+        }
+        Vec::new()
+    }
+
     /// Whether nothing is said that bears on single factories.
     pub(crate) fn says_nothing(&self) -> bool {
         #[cfg(feature = "config")]
         if self.settings.is_some() {
             return false;
         }
-        self.selection.is_none() && !self.checkpoint_all && !self.resume
+        self.selection.is_none() && !self.checkpoint_all && !self.resume && self.cache.is_none()
     }
 }
 
@@ -226,12 +256,74 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Keeps the state of runs (journals of commits, checkpoints) in this directory.
+    /// Says whose outputs are taken from the [cache](crate::cache) and added to it, and how much it may hold. Without it, those
+    /// of factories under `#[factory(cache)]`.
+    ///
+    /// ```
+    /// use setl::cache::CachePolicy;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn answer() -> u32 {
+    ///     42
+    /// }
+    ///
+    /// #[pipeline(only(answer))]
+    /// struct Deep;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let state = std::env::temp_dir().join(format!("setl-docs-runner-cache-{}", std::process::id()));
+    /// for (hits, misses) in [(0, 1), (1, 0)] {
+    ///     let run = Deep.run().cache(CachePolicy::all().max_bytes(10 << 30)).state_dir(&state).await?;
+    ///     let cache = &run.report().cache()[0];
+    ///     assert_eq!((cache.hits, cache.misses), (hits, misses));
+    /// }
+    /// # std::fs::remove_dir_all(state)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cache(mut self, policy: CachePolicy) -> Self {
+        self.options.cache = Some(Box::new(policy));
+        self
+    }
+
+    /// Keeps the state of runs (journals of commits, checkpoints, the cache) in this directory.
     ///
     /// Without it, in `$SETL_STATE_DIR`, or else in `.setl` in the working directory. It is made when there is something to
     /// keep.
     pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.options.state_dir = Some(directory.into());
+        self
+    }
+
+    /// What the optimiser may do in this run: all of it, unless something is switched off.
+    ///
+    /// ```
+    /// use setl::optimize::{Optimizer, Pass};
+    /// use setl::prelude::*;
+    ///
+    /// # #[factory]
+    /// # fn answer() -> u32 { 42 }
+    /// # #[pipeline(only(answer))]
+    /// # struct Daily;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// Daily.run().optimizer(Optimizer::new().without(Pass::ShareScans)).await?;
+    /// Daily.run().optimizer(Optimizer::off()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "optimize")]
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.options.optimizer = optimizer;
+        self
+    }
+
+    /// Records what this run costs, and predicts it from earlier ones. Factories on which more depends are started first.
+    #[cfg(feature = "optimize")]
+    pub fn learn(mut self, learning: Learning) -> Self {
+        self.options.learning = Some(Box::new(learning));
         self
     }
 
@@ -285,7 +377,7 @@ impl<P: PipelineItem> Runner<P> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn only<F: Factory>(self) -> Runner<Partial<P>>
+    pub fn only<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
@@ -293,15 +385,16 @@ impl<P: PipelineItem> Runner<P> {
     }
 
     /// Runs this factory and all that it needs.
-    pub fn up_to<F: Factory>(self) -> Runner<Partial<P>>
+    pub fn up_to<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
         self.partial().up_to::<F>()
     }
 
-    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies between.
-    pub fn from<F: Factory>(self) -> Runner<Partial<P>>
+    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies
+    /// between, without which the run cannot start.
+    pub fn from<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
     {
@@ -317,7 +410,7 @@ impl<P: PipelineItem> Runner<P> {
 
 impl<P: PipelineItem> Runner<Partial<P>> {
     /// Runs this factory, too.
-    pub fn only<F: Factory>(self) -> Self
+    pub fn only<F>(self) -> Self
     where
         P: Lists<F>,
     {
@@ -325,7 +418,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     }
 
     /// Runs this factory and all that it needs, too.
-    pub fn up_to<F: Factory>(self) -> Self
+    pub fn up_to<F>(self) -> Self
     where
         P: Lists<F>,
     {
@@ -333,14 +426,14 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     }
 
     /// Runs this factory and all that needs its output, too; together with [`up_to`](Runner::up_to), what lies between.
-    pub fn from<F: Factory>(self) -> Self
+    pub fn from<F>(self) -> Self
     where
         P: Lists<F>,
     {
         self.select(|selection| selection.from.push(position::<P, F>()))
     }
 
-    /// Gives the output of a factory that does not run.
+    /// Gives the output of a factory, which does not run then. Somebody who runs has to take it, or the run cannot start.
     pub fn provide<F: Factory>(mut self, output: F::Output) -> Self
     where
         P: Lists<F>,

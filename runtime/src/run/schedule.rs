@@ -19,6 +19,8 @@ pub(crate) struct Schedule {
     at_once: Option<usize>,
     /// As many drivers are called at once, at most: there are no more threads to drive them.
     threads: usize,
+    /// Of each node, how much it matters that it starts soon; empty if that is not known.
+    priorities: Box<[f64]>,
     /// Nodes that have not finished.
     left: AtomicU32,
     queue: Mutex<Queue>,
@@ -28,6 +30,8 @@ struct Queue {
     ready: VecDeque<u32>,
     /// Nodes that were handed out and have not finished.
     running: usize,
+    /// Those of them that wait for queries which are run when nothing else can go on.
+    waiting: usize,
     /// Drivers that were called and have not come.
     called: usize,
 }
@@ -41,20 +45,30 @@ pub(crate) struct Next {
     pub(crate) call: usize,
     /// Whether nothing is left to run.
     pub(crate) over: bool,
+    /// Whether all that is in progress waits for queries, and nothing else is ready.
+    pub(crate) quiet: bool,
 }
 
 impl Schedule {
     pub(crate) fn new(plan: &Plan, at_once: Option<usize>, threads: usize) -> Self {
         let ready = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
-        let queue = Queue { ready: ready.map(|(node, _)| node as u32).collect(), running: 0, called: 0 };
+        let queue =
+            Queue { ready: ready.map(|(node, _)| node as u32).collect(), running: 0, waiting: 0, called: 0 };
         Self {
             waits: plan.waits.iter().map(|&waits| AtomicU32::new(waits)).collect(),
             stopped: AtomicBool::new(false),
             at_once: at_once.map(|at_once| at_once.max(1)),
             threads: threads.max(1),
+            priorities: Box::default(),
             left: AtomicU32::new(plan.waits.len() as u32),
             queue: Mutex::new(queue),
         }
+    }
+
+    /// Hands out first what has the highest priority; gates, which have none, come before.
+    pub(crate) fn by(mut self, priorities: Vec<f64>) -> Self {
+        self.priorities = priorities.into();
+        self
     }
 
     /// What the first driver does, which nobody called.
@@ -62,7 +76,7 @@ impl Schedule {
         let mut queue = held(self.queue.lock());
         let node = self.take(&mut queue);
         let call = self.call(&mut queue, self.threads);
-        Next { node, call, over: false }
+        Next { node, call, over: false, quiet: false }
     }
 
     /// What a driver does that was called.
@@ -72,7 +86,7 @@ impl Schedule {
         let node = self.take(&mut queue);
         // Whoever filled the queue has called as many as can come.
         let call = self.call(&mut queue, 1);
-        Next { node, call, over: false }
+        Next { node, call, over: false, quiet: false }
     }
 
     /// No further factory is to start: nodes still count down, so that the run comes to its end.
@@ -90,14 +104,15 @@ impl Schedule {
         // The last to count down sees all that the others did before: hence acquire and release.
         let mut ready =
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
-        // What a node delivers is best taken where it is still in the cache; under a bound, all wait their turn.
-        let own = if self.at_once.is_none() { ready.next() } else { None };
+        // What a node delivers is best taken where it is still in the cache; under a bound or priorities, all wait their turn.
+        let in_turn = self.at_once.is_some() || !self.priorities.is_empty();
+        let own = if in_turn { None } else { ready.next() };
         let another = ready.next();
         // Whoever sees the last node counted sees all that was done before: acquire and release again.
         let over = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
         if own.is_some() && another.is_none() {
             // Nothing is queued, so that nobody has to be called, and as many are running as before.
-            return Next { node: own, call: 0, over };
+            return Next { node: own, call: 0, over, quiet: false };
         }
         let mut queue = held(self.queue.lock());
         queue.ready.extend(another);
@@ -111,7 +126,27 @@ impl Schedule {
             None => self.take(&mut queue),
         };
         let call = self.call(&mut queue, self.threads);
-        Next { node, call, over }
+        Next { node, call, over, quiet: self.is_quiet(&queue) }
+    }
+
+    /// Records that a node waits for queries. Whether all that is in progress does, and nothing else is ready.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) fn wait(&self) -> bool {
+        let mut queue = held(self.queue.lock());
+        queue.waiting += 1;
+        self.is_quiet(&queue)
+    }
+
+    /// Records that a node does not wait any more.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) fn go_on(&self) {
+        held(self.queue.lock()).waiting -= 1;
+    }
+
+    fn is_quiet(&self, queue: &Queue) -> bool {
+        queue.waiting > 0
+            && queue.waiting == queue.running
+            && (queue.ready.is_empty() || self.at_once.is_some_and(|at_once| queue.running >= at_once))
     }
 
     /// Hands out the node that has waited longest.
@@ -119,7 +154,16 @@ impl Schedule {
         if self.at_once.is_some_and(|at_once| queue.running >= at_once) {
             return None;
         }
-        let node = queue.ready.pop_front()?;
+        let node = match self.priorities.is_empty() {
+            true => queue.ready.pop_front()?,
+            false => {
+                let of = |node: u32| self.priorities.get(node as usize).copied().unwrap_or(f64::INFINITY);
+                // Of those that matter alike, the one that has waited longest.
+                let ready = queue.ready.iter().enumerate().rev();
+                let (at, _) = ready.max_by(|(_, a), (_, b)| of(**a).total_cmp(&of(**b)))?;
+                queue.ready.remove(at)?
+            }
+        };
         queue.running += 1;
         Some(node)
     }

@@ -1,5 +1,6 @@
 //! Which factories a run consists of, where it is not all of them.
 
+use crate::names::quoted;
 use crate::plan::{Plan, Source};
 
 /// What was asked for, each by the index of a factory.
@@ -17,35 +18,54 @@ impl Selection {
         self.only.is_empty() && self.up_to.is_empty() && self.from.is_empty() && self.unknown.is_empty()
     }
 
-    /// For each factory, whether it is to run.
-    pub(crate) fn resolve(&self, plan: &Plan) -> Vec<bool> {
-        let mut selected = vec![false; plan.factories.len()];
-        for &node in &self.only {
-            selected[node] = true;
-        }
-        let order: Vec<_> = plan.factory_order().collect();
-        let mut needed = vec![false; selected.len()];
-        for &node in &self.up_to {
-            needed[node] = true;
-        }
-        for &node in order.iter().rev().filter(|_| !self.up_to.is_empty()) {
-            if needed[node] {
-                producers(plan, node).for_each(|above| needed[above] = true);
-            }
-        }
-        let mut below = vec![false; selected.len()];
-        for &node in &self.from {
-            below[node] = true;
-        }
-        for &node in order.iter().filter(|_| !self.from.is_empty()) {
-            below[node] |= producers(plan, node).any(|above| below[above]);
-        }
+    /// For each factory, whether it is to run. What `is_given` needs neither to run nor what is above it.
+    pub(crate) fn resolve(&self, plan: &Plan, is_given: impl Fn(usize) -> bool) -> Vec<bool> {
+        let needed = needed(plan, &self.up_to, &is_given);
+        let below = below(plan, &self.from);
         // `from` and `up_to` together are what lies between.
         let between = !self.up_to.is_empty() && !self.from.is_empty();
-        for (node, selected) in selected.iter_mut().enumerate() {
-            *selected |= if between { needed[node] && below[node] } else { needed[node] || below[node] };
+        let is_selected = |node| {
+            let by_others = if between { needed[node] && below[node] } else { needed[node] || below[node] };
+            (by_others || self.only.contains(&node)) && !is_given(node)
+        };
+        (0..plan.factories.len()).map(is_selected).collect()
+    }
+
+    /// That nothing lies between what was asked for with `from` and with `up_to`, if that is so.
+    pub(crate) fn nothing_between(&self, plan: &Plan) -> Option<String> {
+        let needed_by = |nodes| needed(plan, nodes, &|_| false);
+        let needed = needed_by(&self.up_to);
+        let below = below(plan, &self.from);
+        let asked = !self.up_to.is_empty() && !self.from.is_empty();
+        if !asked || needed.iter().zip(below).any(|(needed, below)| *needed && below) {
+            return None;
         }
-        selected
+        let names = |nodes: &[usize]| quoted(nodes.iter().map(|node| &*plan.factories[*node].name));
+        let (from, up_to) = (names(&self.from), names(&self.up_to));
+        let does = if self.up_to.len() == 1 { "does" } else { "do" };
+        let above = needed_by(&self.from);
+        let swapped = if self.up_to.iter().any(|node| above[*node]) { "; are they swapped?" } else { "" };
+        Some(format!("nothing lies between {from} and {up_to}: {up_to} {does} not need {from}{swapped}"))
+    }
+
+    /// That nobody who runs takes an output that is given, if that is so.
+    pub(crate) fn not_taken(plan: &Plan, selected: &[bool], given: usize) -> Option<String> {
+        let takers: Vec<_> = (0..plan.factories.len())
+            .filter(|node| producers(plan, *node).any(|above| above == given))
+            .collect();
+        if takers.iter().any(|node| selected[*node]) {
+            return None;
+        }
+        let name = &plan.factories[given].name;
+        let cure = match takers.first() {
+            Some(taker) => format!(
+                "{} of the pipeline would: add it with `.only::<{}>()`",
+                quoted(takers.iter().map(|node| &*plan.factories[*node].name)),
+                plan.factories[*taker].name
+            ),
+            None => "no factory of the pipeline does: leave `provide` out".to_owned(),
+        };
+        Some(format!("the output of `{name}` is provided, but no factory of this run takes it; {cure}"))
     }
 
     /// What the selected factories need and would not get, each in a sentence. `is_there` says of a factory that does
@@ -70,6 +90,33 @@ impl Selection {
         }
         missing
     }
+}
+
+/// These factories and all that they need, but for what is given.
+fn needed(plan: &Plan, nodes: &[usize], is_given: &impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut needed = vec![false; plan.factories.len()];
+    for &node in nodes {
+        needed[node] = true;
+    }
+    let order: Vec<_> = plan.factory_order().collect();
+    for &node in order.iter().rev() {
+        if needed[node] && !is_given(node) {
+            producers(plan, node).for_each(|above| needed[above] = true);
+        }
+    }
+    needed
+}
+
+/// These factories and all that need their output.
+fn below(plan: &Plan, nodes: &[usize]) -> Vec<bool> {
+    let mut below = vec![false; plan.factories.len()];
+    for &node in nodes {
+        below[node] = true;
+    }
+    for node in plan.factory_order() {
+        below[node] |= producers(plan, node).any(|above| below[above]);
+    }
+    below
 }
 
 fn producers(plan: &Plan, node: usize) -> impl Iterator<Item = usize> + '_ {

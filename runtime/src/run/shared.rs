@@ -68,6 +68,12 @@ pub struct Shared {
     /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<BlockingPool>,
+    /// The queries that its factories wait for, unless each is run by itself.
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    pub(crate) gather: Option<Box<super::gather::Gather>>,
+    /// What is known of it from earlier runs, if it is to learn from them.
+    #[cfg(feature = "optimize")]
+    pub(super) learning: Option<Box<super::learn::Before>>,
     /// What is kept of this run for a later one, and taken from an earlier.
     pub(crate) session: Option<Box<Session>>,
     /// Whether the run was asked for some factories only.
@@ -133,7 +139,7 @@ pub(crate) enum Why {
 impl Shared {
     pub(crate) fn new(launch: Launch, conduct: Conduct, options: &mut Options) -> Self {
         let Launch { plan, steps, inputs, .. } = launch;
-        let Conduct { mut handling, effective } = conduct;
+        let Conduct { mut handling, effective, .. } = conduct;
         let mut consumers = vec![0u32; plan.inputs.len() + plan.factories.len()];
         for (_, factory) in
             plan.factories.iter().enumerate().filter(|(node, _)| is_selected(&handling, *node))
@@ -168,12 +174,16 @@ impl Shared {
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let cancel = options.cancel.take();
         Self {
-            schedule: Box::new(Schedule::new(&plan, options.concurrency, threads)),
+            schedule: Box::new(Schedule::new(&plan, options.concurrency, threads).by(options.priorities())),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
             phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
             plan,
             steps,
             run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
+            #[cfg(all(feature = "polars", feature = "optimize"))]
+            gather: super::gather::Gather::of(&options.optimizer),
+            #[cfg(feature = "optimize")]
+            learning: options.learned.take(),
             session: options.session.take(),
             is_partial: options.is_partial,
             started: Instant::now(),
@@ -217,6 +227,10 @@ impl Shared {
             self.over.notified().await;
         }
         self.pool.idle().await;
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        if let Some(gather) = &self.gather {
+            gather.idle().await;
+        }
     }
 
     pub(super) fn end(&self) {

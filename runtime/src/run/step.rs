@@ -8,15 +8,15 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::current::Current;
-use super::error::Cause;
+use super::error::{Cause, NoTime};
 use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
 use super::slot::{Untyped, by_value};
-use crate::checkpoint::{FingerprintOf, Persistence};
+use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned};
-use crate::factory::{Factory, Fallback, Undo};
+use crate::factory::{Factory, Fallback, Undo, is_unwritten};
 use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, Source};
 use crate::policy::Policy;
@@ -46,14 +46,16 @@ pub(crate) struct Besides {
     pub(crate) attempt: u32,
     /// Why another factory stood in for it.
     pub(crate) instead_of: Option<Box<Failure>>,
-    /// Whether it is the output of an earlier run.
-    pub(crate) restored: bool,
+    /// Where the output of an earlier run was taken from, if it is one.
+    pub(crate) earlier: Option<From>,
+    /// Whether it has a `write` of its own, which it has done.
+    pub(crate) writes: bool,
 }
 
 impl Default for Besides {
     /// Of the only attempt.
     fn default() -> Self {
-        Self { undo: None, attempt: 1, instead_of: None, restored: false }
+        Self { undo: None, attempt: 1, instead_of: None, earlier: None, writes: false }
     }
 }
 
@@ -85,11 +87,13 @@ pub(crate) struct Failure {
     pub(crate) cause: Cause,
     /// Attempts that were made.
     pub(crate) attempts: u32,
+    /// Why it was not tried again, if there was no time for it.
+    pub(crate) no_time: Option<NoTime>,
     /// How the factory failed that stood in for it.
     pub(crate) fallback: Option<(&'static str, Box<Failure>)>,
 }
 
-impl From<Error> for Unfinished {
+impl std::convert::From<Error> for Unfinished {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
@@ -220,8 +224,12 @@ fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
     let deliveries = F::receive(&mut inbox)?;
     // All is taken.
     std::mem::forget(inbox);
-    if F::POLICY.conditional && !F::is_due(&deliveries)? {
-        return Err(Unfinished::Skipped(None));
+    if F::POLICY.conditional {
+        job.shared.phases[job.node].set(Phase::Condition);
+        if !F::is_due(&deliveries)? {
+            return Err(Unfinished::Skipped(None));
+        }
+        job.shared.phases[job.node].set(Phase::Assemble);
     }
     Ok(F::assemble(deliveries))
 }
@@ -235,9 +243,12 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     factory.read().await?;
     life.process()?;
     let mut output = factory.process().await?;
-    let mut undo = None;
+    let (mut undo, mut writes) = (None, false);
     if life.writes()? {
-        factory.write(&output).await?;
+        let write = factory.write(&output);
+        // Nobody asks of a factory about which nothing is said.
+        writes = life.job.trial.is_some() && !is_unwritten(&write);
+        write.await?;
         undo = F::undo();
     }
     // What the factory was given is gone before others get its output, unless it has to undo what it did.
@@ -250,7 +261,7 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     };
     life.written();
     let rows = F::inspect(&mut output);
-    Ok(life.end(Arc::new(output), rows, undo))
+    Ok(life.end(Arc::new(output), rows, undo, writes))
 }
 
 /// How far a factory is that has its deliveries.
@@ -300,7 +311,7 @@ impl Life {
     }
 
     #[inline(never)]
-    fn end(self, output: AnyPayload, rows: Option<usize>, undo: Option<Undone>) -> Completed {
+    fn end(self, output: AnyPayload, rows: Option<usize>, undo: Option<Undone>, writes: bool) -> Completed {
         let Self { job, read, processed, written } = self;
         let timing = Nanos {
             start: nanos(job.started - job.shared.started),
@@ -310,7 +321,7 @@ impl Life {
             write: nanos(written - processed),
         };
         let besides = (undo.is_some() || job.trial.is_some())
-            .then(|| Box::new(Besides { undo, attempt: job.owner().attempt, ..Besides::default() }));
+            .then(|| Box::new(Besides { undo, attempt: job.owner().attempt, writes, ..Besides::default() }));
         Completed { output, timing, rows, besides, spare: Some(job.shared) }
     }
 }

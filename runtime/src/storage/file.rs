@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::connector::{SaveMode, StageRequest};
 use super::{ScanRequest, StagedWrite};
 use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, resolved};
-use crate::dataset::{DataError, nearest};
+use crate::dataset::{DataError, nearest, running};
 
 /// A file of a format, or a directory of such files; there already or not yet.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Place {
         fs::create_dir_all(directory).map_err(|source| DataError::Io {
             action: "create the directory",
             path: directory.to_owned(),
-            source,
+            source: in_the_way(directory, source),
         })
     }
 
@@ -95,7 +95,12 @@ impl Place {
             }
             Err(_) => format!(": there is no directory {}", directory.display()),
         };
-        DataError::NoFile { format: self.format, path: self.path.clone(), hint }
+        // Where it was looked for depends on where the program was started.
+        let inside = match std::env::current_dir() {
+            Ok(current) if self.path.is_relative() => format!(" in {}", current.display()),
+            _ => String::new(),
+        };
+        DataError::NoFile { format: self.format, path: self.path.clone(), hint: inside + &hint }
     }
 
     pub(super) fn bad(&self, reason: impl Into<String>) -> DataError {
@@ -233,6 +238,19 @@ impl Place {
     }
 }
 
+/// Why a directory cannot be made, with what is in its place or in that of one above it.
+fn in_the_way(directory: &Path, error: io::Error) -> io::Error {
+    let there = directory.ancestors().find(|path| fs::symlink_metadata(path).is_ok());
+    match there {
+        Some(path) if !path.is_dir() => {
+            let it = if path == directory { "it".to_owned() } else { path.display().to_string() };
+            let what = if path.is_file() { "a file" } else { "no directory" };
+            io::Error::new(error.kind(), format!("{error}: {it} is {what}"))
+        }
+        _ => error,
+    }
+}
+
 pub(super) fn polars_path(path: &Path) -> PolarsResult<PlRefPath> {
     PlRefPath::try_from_path(path)
 }
@@ -253,5 +271,6 @@ pub(super) fn sink(
     destination: SinkDestination,
     format: FileWriteFormat,
 ) -> PolarsResult<()> {
-    query.sink(destination, format, UnifiedSinkArgs::default())?.collect().map(drop)
+    let query = query.sink(destination, format, UnifiedSinkArgs::default())?;
+    running::collected_blocking(query).map(drop).map_err(running::Fault::into_polars)
 }

@@ -12,7 +12,7 @@ use crate::commit::{self, Untouched};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
 use crate::delivery::AutoLoad;
 use crate::run::current;
-use crate::run::resume::record_read;
+use crate::run::resume::{record_act, record_read};
 
 /// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
 ///
@@ -244,6 +244,7 @@ impl Staged {
 
     /// The write by itself, to be committed by what takes such.
     pub fn into_write(self) -> Box<dyn StagedWrite> {
+        record_act();
         self.write
     }
 
@@ -252,6 +253,7 @@ impl Staged {
     /// # Errors
     /// When the target refuses, or has changed since so that something would be lost; it is unchanged then.
     pub fn commit(self) -> crate::Result<usize> {
+        record_act();
         commit::commit_now(self.write)?;
         Ok(self.rows)
     }

@@ -55,6 +55,15 @@ fn a_file_that_must_exist() {
         Parquet::open::<Flight>(scratch.path("no/x.parquet")).unwrap_err(),
         &["there is no directory"],
     );
+    // A relative path says where it begins.
+    let (here, relative) = (std::env::current_dir().unwrap(), "no-such-file.csv");
+    let error = Csv::open::<Flight>(relative).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("CSV file {relative} does not exist in {}", here.display())),
+        "{error}"
+    );
+    let error = Csv::open::<Flight>(scratch.path("f.csv")).unwrap_err().to_string();
+    assert!(!error.contains("does not exist in"), "{error}");
     check_says(Ndjson::open::<Flight>(scratch.root()).unwrap_err(), &["it is a directory"]);
     for repository in every_format(&Scratch::new()) {
         check_says(repository.load().unwrap_err(), &["does not exist"]);
@@ -66,8 +75,12 @@ fn a_directory_is_made_for_a_file_to_write() {
     let scratch = Scratch::new();
     let repository = Csv::create(scratch.path("a/b/flights.csv")).unwrap();
     assert_eq!(repository.save_blocking(&dataset()).unwrap(), 3);
-    let in_the_way = scratch.file("file", "").join("flights.csv");
-    assert!(matches!(Csv::create::<Flight>(in_the_way), Err(DataError::Io { .. })));
+    let in_the_way = scratch.file("file", "");
+    let error = Csv::create::<Flight>(in_the_way.join("flights.csv")).unwrap_err();
+    assert!(matches!(error, DataError::Io { .. }));
+    check_says(error, &["cannot create the directory", ": it is a file"]);
+    let below = Csv::create::<Flight>(in_the_way.join("a/flights.csv")).unwrap_err();
+    check_says(below, &[&format!("{} is a file", in_the_way.display())]);
 }
 
 #[test]

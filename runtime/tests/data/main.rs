@@ -2,9 +2,11 @@
 #![cfg(feature = "polars")]
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod cached;
 mod files;
 mod modes;
 mod round_trips;
 mod rows;
 mod runs;
 mod scratch;
+mod together;

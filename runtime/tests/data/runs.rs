@@ -226,3 +226,55 @@ async fn a_file_that_has_changed_is_read_again() {
     assert_eq!(office.seen().unwrap(), "carrier\nUA\nDL\n");
     office.assert_tidy();
 }
+
+#[factory(output = Dataset<Seen>, checkpoint)]
+struct Append {
+    #[delivery]
+    target: Repository<Seen>,
+}
+
+impl Factory for Append {
+    async fn process(&mut self) -> Result<Dataset<Seen>> {
+        Dataset::from_rows(&[Seen { carrier: "UA".into() }])
+    }
+
+    async fn write(&mut self, seen: &Dataset<Seen>) -> Result<()> {
+        self.target.save(seen).await?;
+        Ok(())
+    }
+}
+
+#[factory]
+fn send(_seen: Dataset<Seen>, #[delivery(shared)] script: Arc<Script>) -> Result<u32> {
+    if script.fails { Err(setl::Error::msg("told to fail")) } else { Ok(1) }
+}
+
+#[pipeline(load(Append, send))]
+struct Appended {
+    target: Repository<Seen>,
+    #[delivery(opaque)]
+    script: Script,
+}
+
+#[tokio::test]
+async fn a_target_that_somebody_has_appended_to_is_appended_to_anew() {
+    let scratch = Scratch::new();
+    let path = scratch.file("seen.csv", "carrier\nDL\n");
+    let run = |fails| {
+        let target = Csv::open(&path).unwrap().append();
+        let script = Script { fails, ..Script::default() };
+        Appended { target, script }.run().state_dir(scratch.path("state"))
+    };
+    run(true).await.unwrap_err();
+    fs::write(&path, "carrier\nDL\nXX\n").unwrap();
+    let run = run(false).resume().await.unwrap();
+    let resolved = fs::canonicalize(&path).unwrap();
+    assert_eq!(
+        run.entry("Append").unwrap().note.as_deref(),
+        Some(&*format!(
+            "its checkpoint was not used: {} has been changed by somebody else since the rows for it were made",
+            resolved.display()
+        ))
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), "carrier\nDL\nXX\nUA\n");
+}

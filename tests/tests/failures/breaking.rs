@@ -24,7 +24,9 @@ async fn what_opened_the_breaker_is_told_with_it() {
     assert!(failure.transient && failure.attempts == 2, "{failure:?}");
     let Cause::Error(cause) = &failure.cause else { panic!("{failure:?}") };
     assert!(cause.is::<CircuitOpen>() && find::<io::Error>(cause).is_some(), "{cause:?}");
-    assert!(error.line().ends_with("is left alone for another 1h: nobody is there"), "{}", error.line());
+    let why = "is left alone for another 1h: nobody is there; it was not tried again: the next wait of 1h does not fit into its \
+               total timeout of 10m";
+    assert!(error.line().ends_with(why), "{}", error.line());
 
     let report = error.report().unwrap().to_string();
     let resource = "resource rates: 1 attempt, at most 1 at once, 1 failed; breaker opened once, 1 turned away, now open";

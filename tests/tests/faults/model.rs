@@ -143,7 +143,8 @@ enum End {
 
 fn phase_of(point: Point) -> Phase {
     match point {
-        Point::Load | Point::Clone | Point::When => Phase::Assemble,
+        Point::Load | Point::Clone => Phase::Assemble,
+        Point::When => Phase::Condition,
         Point::Read => Phase::Read,
         Point::Process => Phase::Process,
         Point::Stage | Point::Write => Phase::Write,
@@ -186,21 +187,23 @@ impl Case {
             Asked::Only(only) => (0..count).map(|node| only.contains(&node)).collect(),
             Asked::UpTo(last) => needed_by(*last),
             Asked::From(first) => needing(*first),
-            Asked::Between(first, last) => {
-                let (needing, needed) = (needing(*first), needed_by(*last));
-                (0..count).map(|node| needing[node] && needed[node]).collect()
-            }
+            Asked::Between(first, last) => needing(*first)
+                .into_iter()
+                .zip(needed_by(*last))
+                .map(|(below, above)| below && above)
+                .collect(),
         }
     }
 
-    /// How many mistakes there are in what is asked for: what is needed and does not run.
+    /// How many mistakes there are in what is asked for: what is needed and does not run, or that nothing runs.
     pub fn missing(&self) -> usize {
         let selected = self.selected();
         let missing = |node: usize| {
             let sources = self.nodes[node].sources.iter();
             if self.takes(node).optional { 0 } else { sources.filter(|source| !selected[**source]).count() }
         };
-        (0..self.nodes.len()).filter(|node| selected[*node]).map(missing).sum()
+        let nothing = usize::from(!selected.contains(&true));
+        nothing + (0..self.nodes.len()).filter(|node| selected[*node]).map(missing).sum::<usize>()
     }
 
     /// Whether the output is there after the run, if there is one.

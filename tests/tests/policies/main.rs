@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use setl::RunError;
 use setl::commit::StagedWrite;
 use setl::policy::Resource;
 use setl::prelude::*;
@@ -106,6 +107,7 @@ fn statuses<P>(outcome: &Outcome<P>) -> Vec<(&str, Status)> {
 mod codes;
 mod ending;
 mod fallbacks;
+mod hints;
 mod keeping_going;
 mod resources;
 mod retries;

@@ -76,10 +76,10 @@ struct Unclear;
 #[tokio::test]
 async fn a_condition_that_cannot_be_found_out_fails() {
     let error = Unclear.run().await.unwrap_err();
-    assert_eq!(error.failures()[0].phase, Phase::Assemble);
+    assert_eq!(error.failures()[0].phase, Phase::Condition);
     assert_eq!(
         error.line(),
-        "pipeline `Unclear`: factory `unclear` of stage `only` failed in assemble: provided string was not `true` or `false`"
+        "pipeline `Unclear`: factory `unclear` of stage `only` failed in its condition (`when`): provided string was not `true` or `false`"
     );
 }
 

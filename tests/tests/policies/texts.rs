@@ -108,11 +108,60 @@ async fn what_cannot_start_says_why() {
     assert_eq!(
         unknown.to_string(),
         "pipeline `Daily` cannot start:\n  pipeline `Daily` has no factory `totl`, did you mean `total`?\n  pipeline \
-         `Daily` has no factory `nothing at all`"
+         `Daily` has no factory `nothing at all`; there are `read_orders`, `parse_rates`, `weather`, `count`, `total`"
     );
-    assert_eq!(unknown.line().lines().count(), 1);
+    assert_eq!(
+        unknown.line(),
+        "pipeline `Daily` cannot start: pipeline `Daily` has no factory `totl`, did you mean `total`? pipeline `Daily` has \
+         no factory `nothing at all`; there are `read_orders`, `parse_rates`, `weather`, `count`, `total`"
+    );
+    let in_capitals = Daily.run().partial().up_to_named("READORDERS").await.unwrap_err();
+    assert!(in_capitals.line().ends_with("did you mean `read_orders`?"), "{in_capitals}");
     let provided = Daily.run().only::<total>().provide::<read_orders>(Orders).await.unwrap();
     assert_eq!(provided.find::<total>(), Some(&0));
+}
+
+#[tokio::test]
+async fn nothing_between_two_factories_is_no_run() {
+    let swapped = Daily.run().from::<total>().up_to::<read_orders>().outcome().await;
+    assert_eq!(swapped.code(), 2);
+    assert_eq!(
+        swapped.error().unwrap().line(),
+        "pipeline `Daily` cannot start: nothing lies between `total` and `read_orders`: `read_orders` does not need \
+         `total`; are they swapped?"
+    );
+    let apart = Daily.run().from::<weather>().up_to::<count>().up_to::<total>().await.unwrap_err();
+    assert_eq!(
+        apart.line(),
+        "pipeline `Daily` cannot start: nothing lies between `weather` and `count`, `total`: `count`, `total` do not need \
+         `weather`"
+    );
+}
+
+#[tokio::test]
+async fn what_nobody_takes_is_not_provided() {
+    let of_another = Daily.run().only::<count>().provide::<read_orders>(Orders).outcome().await;
+    assert_eq!(of_another.code(), 2);
+    assert_eq!(
+        of_another.error().unwrap().line(),
+        "pipeline `Daily` cannot start: the output of `read_orders` is provided, but no factory of this run takes it; \
+         `total` of the pipeline would: add it with `.only::<total>()`"
+    );
+    let of_nobody = Daily.run().only::<count>().provide::<total>(3).await.unwrap_err();
+    assert_eq!(
+        of_nobody.line(),
+        "pipeline `Daily` cannot start: the output of `total` is provided, but no factory of this run takes it; no factory \
+         of the pipeline does: leave `provide` out"
+    );
+}
+
+#[tokio::test]
+async fn what_is_provided_does_not_run() {
+    // `read_orders` would fail.
+    let run = Daily.run().up_to::<total>().provide::<read_orders>(Orders).await.unwrap();
+    assert_eq!(run.find::<total>(), Some(&0));
+    let run = Daily.run().from::<read_orders>().provide::<read_orders>(Orders).await.unwrap();
+    assert_eq!(run.find::<total>(), Some(&0));
 }
 
 /// Without times, and with one space between columns.

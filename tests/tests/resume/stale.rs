@@ -4,32 +4,13 @@
 //! after another.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use setl_tests::package::{Package, copy, made_by_another_version};
 
 use crate::daily::kept;
-
-const MANIFEST: &str = r#"
-[package]
-name = "setl-stale"
-version = "0.1.0"
-edition = "2024"
-
-[workspace]
-
-[dependencies]
-serde = { version = "1", features = ["derive"] }
-setl = { path = "RUNTIME", default-features = false }
-tokio = { version = "1", features = ["full", "test-util"] }
-
-# As in the workspace, so that what is built there need not be built again.
-[profile.dev]
-debug = "line-tables-only"
-
-[profile.dev.package."*"]
-debug = 0
-"#;
 
 const MAIN: &str = r#"
 mod helper;
@@ -127,7 +108,7 @@ const ALWAYS: [&str; 2] = ["rate", "show"];
 
 /// A package, and what a run of it that failed at its last factory has left.
 struct Fixture {
-    root: PathBuf,
+    package: Package,
     left: PathBuf,
 }
 
@@ -143,15 +124,8 @@ const AROUND: Around = Around { input: "3", limit: "10", rate: "2" };
 
 impl Fixture {
     fn new() -> Self {
-        // Beside the build of this test, so that the build of the package is the only one of its kind.
-        let test = std::env::current_exe().unwrap();
-        let root = test.ancestors().nth(3).unwrap().join("tests/setl-stale");
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap();
-        let this = Self { left: root.join("left"), root };
-        fs::create_dir_all(this.root.join("src")).unwrap();
-        let runtime = repository.join("runtime").display().to_string();
-        this.write("Cargo.toml", &MANIFEST.replace("RUNTIME", &runtime));
-        this.write("Cargo.lock", &fs::read_to_string(repository.join("Cargo.lock")).unwrap());
+        let package = Package::new("setl-stale");
+        let this = Self { left: package.root().join("left"), package };
         this.build(MAIN, HELPER);
         let _ = fs::remove_dir_all(&this.left);
         let (ran, _) = this.run(AROUND, &this.left, true);
@@ -160,44 +134,22 @@ impl Fixture {
         this
     }
 
-    fn write(&self, file: &str, content: &str) {
-        fs::write(self.root.join(file), content).unwrap();
-    }
-
-    fn program(&self) -> PathBuf {
-        self.root.join("setl-stale").with_extension(std::env::consts::EXE_EXTENSION)
-    }
-
     fn build(&self, main: &str, helper: &str) {
-        self.write("src/main.rs", main);
-        self.write("src/helper.rs", helper);
-        let target = self.root.ancestors().nth(2).unwrap();
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--offline", "--target-dir"])
-            .arg(target)
-            .current_dir(&self.root)
-            .output()
-            .unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        // Another build of the test may come to the same place.
-        let built = target.join("debug").join("setl-stale").with_extension(std::env::consts::EXE_EXTENSION);
-        fs::copy(built, self.program()).unwrap();
+        self.package.write("src/main.rs", main);
+        self.package.write("src/helper.rs", helper);
+        self.package.build();
     }
 
     /// Which factories ran, and what it came to.
     fn run(&self, around: Around, state: &Path, fails: bool) -> (BTreeSet<String>, String) {
-        self.write("input.txt", around.input);
-        let mut command = Command::new(self.program());
-        command.env("LIMIT", around.limit).env("RATE", around.rate).env("SETL_STATE_DIR", state);
+        self.package.write("input.txt", around.input);
+        let state: OsString = state.into();
+        let mut variables =
+            vec![("LIMIT", around.limit.into()), ("RATE", around.rate.into()), ("SETL_STATE_DIR", state)];
         if fails {
-            command.env("FAIL", "");
+            variables.push(("FAIL", OsString::new()));
         }
-        let ended = command.current_dir(&self.root).output().unwrap();
-        assert_eq!(ended.status.success(), !fails, "{}", String::from_utf8_lossy(&ended.stderr));
-        let said = String::from_utf8(ended.stdout).unwrap();
-        let ran = said.lines().filter_map(|line| line.strip_prefix("ran ")).map(str::to_owned).collect();
-        (ran, said.lines().last().unwrap_or_default().to_owned())
+        self.package.run(variables, fails)
     }
 
     /// Goes on with what was left, under other circumstances: what runs, beside what always does. It comes to the same as a run
@@ -224,25 +176,6 @@ impl Fixture {
         self.build(&change("main", MAIN), &change("helper", HELPER));
         self.check(AROUND, |_| {}, expected);
     }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() { copy(&path, &to) } else { fs::copy(path, to).map(|_| ()).unwrap() }
-    }
-}
-
-/// As another version of setl would have written it.
-fn made_by_another_version(manifest: &Path) {
-    let text = fs::read_to_string(manifest).unwrap();
-    let (_, text) = text.trim_end().split_once('\n').unwrap();
-    let this = format!("\"setl\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    assert!(text.contains(&this), "{text}");
-    let text = text.replace(&this, "\"setl\": \"0.0.1\"");
-    let checksum = setl::checkpoint::Fingerprint::of_bytes(text.as_bytes());
-    fs::write(manifest, format!("{checksum:#}\n{text}\n")).unwrap();
 }
 
 /// One test, since all changes are made to one package.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::Validity;
+use std::time::Duration;
+
 use super::super::key::{all_components, expected};
-use super::{Above, Restored, Role, Session, State, sources};
+use super::super::{Components, Manifest, Validity};
+use super::{Above, From, NodeState, Restored, Role, Session, State, sources};
+use crate::pipeline::AnyPayload;
 use crate::plan::Source;
 
 impl Session {
@@ -15,6 +18,7 @@ impl Session {
     pub(super) fn assign(&self, state: &mut State) {
         loop {
             self.check(state);
+            self.give_up_late(state);
             self.choose(state);
             if self.load(state) {
                 return;
@@ -22,32 +26,39 @@ impl Session {
         }
     }
 
-    /// Finds out which checkpoints are valid.
+    /// Finds out which checkpoints are valid, and what can be taken from the cache.
     fn check(&self, state: &mut State) {
         let code = |node: usize| self.factories[node].code;
         all_components(&self.plan, code, &self.inputs, |node, components| {
-            let writes = self.factories[node].writes;
             let this = &mut state.nodes[node];
             if let Some(delivers) = this.delivers {
                 return delivers;
             }
             let expected = expected(&self.plan, node, components);
-            let (Some(components), Some(Ok(manifest))) = (components, &this.found) else { return expected };
-            let key = components.key();
-            if this.checked.as_ref().is_none_or(|(checked, _)| *checked != key) {
-                let validity = if expected.is_some() {
-                    let validity = self.store.check(manifest, components, writes, &self.contents);
-                    let lost =
-                        || manifest.kept_writes.iter().find_map(|write| (self.kept.check)(write).err());
-                    let lost = if validity.is_valid() { lost() } else { None };
-                    lost.map_or(validity, Validity::stale)
-                } else {
-                    Validity::stale("it is volatile now")
-                };
-                this.checked = Some((key, validity));
+            let Some(components) = components else { return expected };
+            self.check_checkpoint(node, components, expected.is_some(), this);
+            if expected.is_some() && this.valid_checkpoint().is_none() {
+                self.look_up(node, components, this);
             }
             this.valid().map_or(expected, |manifest| Some(manifest.delivers()))
         });
+    }
+
+    fn check_checkpoint(&self, node: usize, now: &Components, is_stable: bool, this: &mut NodeState) {
+        let (Some(store), Some(Ok(manifest))) = (&self.store, &this.found) else { return };
+        let key = now.key();
+        if this.checked.as_ref().is_some_and(|(checked, _)| *checked == key) {
+            return;
+        }
+        let validity = if is_stable {
+            let validity = store.check(manifest, now, self.factories[node].writes, &self.contents);
+            let lost = || manifest.kept_writes.iter().find_map(|write| (self.kept.check)(write).err());
+            let lost = if validity.is_valid() { lost() } else { None };
+            lost.map_or(validity, Validity::stale)
+        } else {
+            Validity::stale("it is volatile now")
+        };
+        this.checked = Some((key, validity));
     }
 
     /// Who runs, from the end to the beginning: whoever has to deliver something, or to write something that is not kept.
@@ -64,16 +75,24 @@ impl Session {
             let (taken, wanted) = consumers[node];
             let delivers = factory.kept || taken == 0 || wanted;
             if !this.begun {
-                this.role = match (this.valid().is_some(), delivers, has_to_write.contains(&*factory.name)) {
+                let has_to_write = has_to_write.contains(&*factory.name);
+                // With a checkpoint, what was written is kept, or it is done; a cached output does not stand for it.
+                let is_there = match (this.valid_checkpoint(), this.cached.valid()) {
+                    (Some(_), _) => true,
+                    (None, cached) => cached.is_some() && !has_to_write,
+                };
+                this.role = match (is_there, delivers, has_to_write) {
                     (_, false, false) | (true, false, true) => Role::LeftOut,
                     (true, true, _) => Role::Restored,
                     (false, _, _) => Role::Runs,
                 };
             }
-            if this.role != Role::Runs
-                && let Some(manifest) = this.valid()
-            {
-                has_to_write.extend(manifest.wrote_above.iter().cloned());
+            if this.role != Role::Runs {
+                match (this.valid_checkpoint(), this.cached.valid()) {
+                    (Some(checkpoint), _) => has_to_write.extend(checkpoint.wrote_above.iter().cloned()),
+                    (None, Some(cached)) => has_to_write.extend(cached.acted.iter().cloned()),
+                    (None, None) => {}
+                }
             }
             let runs = this.role == Role::Runs;
             for source in sources(&self.plan, node) {
@@ -91,15 +110,20 @@ impl Session {
             if this.role != Role::Restored || this.begun || this.restored.is_some() {
                 continue;
             }
-            let (Some(Ok(manifest)), Some(persistence)) = (&this.found, self.factories[node].persistence)
+            if this.valid_checkpoint().is_none() {
+                let Some((payload, manifest)) = self.take_cached(node, this) else { return false };
+                this.restore(payload, &manifest, From::Cache);
+                continue;
+            }
+            let (Some(store), Some(Ok(manifest)), Some(persistence)) =
+                (&self.store, &this.found, self.factories[node].persistence)
             else {
                 continue;
             };
-            match self.store.load(&self.plan.factories[node].name, persistence.load) {
+            match store.load(&self.plan.factories[node].name, persistence.load) {
                 Ok(payload) => {
-                    this.restored = Some(Restored { payload, rows: manifest.rows });
-                    this.delivers = Some(Some(manifest.delivers()));
-                    this.above = Above { reads: manifest.reads.clone(), wrote: manifest.writers() };
+                    let manifest = manifest.clone();
+                    this.restore(payload, &manifest, From::Checkpoint);
                 }
                 Err(error) => {
                     this.found = Some(Err(format!("its file cannot be read: {error:#}")));
@@ -108,5 +132,15 @@ impl Session {
             }
         }
         true
+    }
+}
+
+impl NodeState {
+    fn restore(&mut self, payload: AnyPayload, manifest: &Manifest, from: From) {
+        let took = Duration::from_nanos(manifest.took);
+        self.restored = Some(Restored { payload, rows: manifest.rows, from, took });
+        self.delivers = Some(Some(manifest.delivers()));
+        let Manifest { reads, acted, unwritten, .. } = manifest.clone();
+        self.above = Above { reads, wrote: manifest.writers(), acted, unwritten };
     }
 }

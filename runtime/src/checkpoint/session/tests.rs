@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
+use crate::checkpoint::{Fingerprinted as _, Persistence, fingerprint_of};
 use job::{DISCARDED, Job, KEPT, Outcome, VOLATILE, job};
 
 /// A run that fails at the end, `change`, and a run that takes up what is left: what runs in it, and why.
@@ -227,7 +227,7 @@ fn only_inputs_that_count_are_compared() {
     let payload: AnyPayload = Arc::new(10u64);
     let of = |plan: &Plan, payload: Option<&AnyPayload>, how| {
         let counts = plan.factories.iter().map(|node| node.policy.checkpoint).collect();
-        fingerprints_of_inputs(plan, &[payload.cloned()], &[how], counts).unwrap()[0]
+        fingerprints_of_inputs(plan, &[payload.cloned()], &[how], counts, false).unwrap()[0]
     };
     let how = Some(fingerprint_of::<u64, _>());
     assert_eq!(of(&job.plan, Some(&payload), how), Some(10u64.fingerprint().unwrap()));
@@ -252,6 +252,8 @@ fn what_cannot_be_loaded_runs() {
             .map(|(code, node)| How {
                 code: *code,
                 checkpoint: node.policy.checkpoint,
+                cache: None,
+                adds: true,
                 persistence: Some(Persistence::of::<String, _>()),
                 content: None,
                 writes: true,
@@ -262,9 +264,10 @@ fn what_cannot_be_loaded_runs() {
         inputs: vec![Some(job.input.fingerprint().unwrap())],
         resume: true,
         kept: KEPT,
+        cache: None,
     };
     let store = Store::open(job.state.path(), "Delays", "x").unwrap();
-    let session = Session::open(setup(&job), store).unwrap();
+    let session = Session::open(setup(&job), Some(store)).unwrap();
     assert!((0..4).all(|node| matches!(session.ready(node), Part::Runs)));
     for kept in [0, 2] {
         let because = session.objection(kept).unwrap();
@@ -282,9 +285,10 @@ fn what_is_undone_is_gone() {
         inputs: vec![None],
         resume: true,
         kept: KEPT,
+        cache: None,
     };
     let store = Store::open(job.state.path(), "Delays", "x").unwrap();
-    let session = Session::open(setup, store).unwrap();
+    let session = Session::open(setup, Some(store)).unwrap();
     // Nothing is known of the input.
     assert!(matches!(session.ready(0), Part::Runs));
     session.undone(2).unwrap();

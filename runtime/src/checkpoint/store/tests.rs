@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::checkpoint::{Fingerprinted as _, Key, Reads};
+use crate::checkpoint::{Fingerprint, Fingerprinted as _, Key, Reads};
 use crate::plan::{Node, Plan, Source, Stage};
 use crate::policy::Policy;
 
@@ -43,13 +43,15 @@ pub(in crate::checkpoint) fn chain(names: &[&'static str]) -> Plan {
     }
 }
 
-fn components(code: u128) -> Components {
+pub(crate) fn components(code: u128) -> Components {
     let input = Some(15u8.fingerprint().unwrap());
     Components::of(&chain(&["Rates"]), 0, code, |_| input).unwrap()
 }
 
 fn made(code: u128) -> Made {
     Made {
+        took: std::time::Duration::from_millis(5),
+        max_age: None,
         components: components(code),
         reads: BTreeSet::new(),
         rows: Some(3),
@@ -58,6 +60,8 @@ fn made(code: u128) -> Made {
         wrote: true,
         kept_writes: vec![serde_json::json!({ "target": "rates.csv" })],
         wrote_above: BTreeSet::new(),
+        acted: BTreeSet::new(),
+        unwritten: BTreeSet::new(),
     }
 }
 
@@ -249,7 +253,7 @@ fn what_another_version_made_is_not_used() {
     let text = fs::read_to_string(&path).unwrap();
     let text = text.split_once('\n').unwrap().1.trim_end();
     let setl = format!("\"setl\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    for (from, to) in [(&*setl, "\"setl\": \"0.0.9\""), ("\"format\": 1", "\"format\": 0")] {
+    for (from, to) in [(&*setl, "\"setl\": \"0.0.9\""), ("\"format\": 2", "\"format\": 0")] {
         assert!(text.contains(from), "{text}");
         let other = text.replace(from, to);
         fs::write(&path, format!("{:#}\n{other}\n", Fingerprint::of_bytes(other.as_bytes()))).unwrap();

@@ -2,11 +2,12 @@
 
 use super::read::{
     BreakerOverride, FactoryOverride, Named, Overrides, Placed, PolicyOverride, ResourceOverride,
-    RetryOverride, did_you_mean, plain,
+    RetryOverride,
 };
 use super::value::Switch;
+use crate::names::{did_you_mean, plain};
 use crate::plan::{Node, Plan};
-use crate::policy::{Breaker, Effective, EffectivePolicy, OnFailure, Policy, Resource, Retry};
+use crate::policy::{Breaker, Caching, Effective, EffectivePolicy, OnFailure, Policy, Resource, Retry};
 
 pub(super) fn apply(
     overrides: &Overrides,
@@ -16,7 +17,8 @@ pub(super) fn apply(
 ) -> Effective {
     let defaults = over(&overrides.defaults, plan.defaults, mistakes);
     let policies = plan.factories.iter().map(|node| node.policy.or(&defaults));
-    let mut policies: Vec<_> = policies.map(|policy| EffectivePolicy { policy, enabled: true }).collect();
+    let mut policies: Vec<_> =
+        policies.map(|policy| EffectivePolicy { policy, ..EffectivePolicy::NONE }).collect();
     let names: Vec<&str> = plan.factories.iter().map(|node| &*node.name).collect();
     for named in &overrides.factories {
         match find(named, &names) {
@@ -42,6 +44,7 @@ pub(super) fn apply(
     effective.concurrency = overrides.concurrency;
     effective.blocking_threads = overrides.blocking_threads;
     effective.state_dir = overrides.state_dir.clone();
+    effective.cache = overrides.cache.clone();
     effective
 }
 
@@ -92,9 +95,21 @@ fn check(says: &FactoryOverride, node: &Node, can_persist: impl Fn() -> bool, mi
         && !can_persist()
     {
         mistakes.push(format!(
-            "{}: the output of factory `{name}` cannot be kept on disk; declare `#[factory(checkpoint)]` on it",
+            "{}: the output of factory `{name}` cannot be kept on disk; derive `serde::Serialize` and \
+             `serde::Deserialize` on its output",
             checkpoint.place
         ));
+    }
+    if let Some(Placed { value: Switch::To(_), place }) = &says.cache {
+        if node.policy.volatile {
+            mistakes.push(format!(
+                "{place}: factory `{name}` is volatile and runs in every run, so nothing of it is cached"
+            ));
+        } else if !can_persist() {
+            mistakes.push(format!(
+                "{place}: the output of factory `{name}` cannot be kept on disk; declare `#[factory(cache)]` on it"
+            ));
+        }
     }
 }
 
@@ -105,6 +120,14 @@ fn apply_to_factory(says: &FactoryOverride, to: &mut EffectivePolicy, mistakes: 
     }
     if let Some(checkpoint) = &says.checkpoint {
         to.policy.checkpoint = checkpoint.value;
+    }
+    match says.cache.as_ref().map(|cache| cache.value) {
+        Some(Switch::Off) => (to.policy.cache, to.cached) = (None, Some(false)),
+        Some(Switch::To(Caching { max_age })) => {
+            let before = to.policy.cache.and_then(|before| before.max_age);
+            (to.policy.cache, to.cached) = (Some(Caching { max_age: max_age.or(before) }), Some(true));
+        }
+        None => {}
     }
     if let Some(enabled) = &says.enabled {
         to.enabled = enabled.value;

@@ -7,24 +7,31 @@ use figment::Figment;
 use figment::value::{Dict, Value};
 
 use super::origin::{is_variable, place};
-use super::value::{Switch, at_least_one, duration, factor, range, switch, whole, wrong};
-use crate::policy::{OnFailure, RetryOn};
+use super::value::{Switch, at_least_one, bytes, duration, factor, not_in_time, range, switch, whole, wrong};
+use super::variables::with_underscores;
+use crate::cache::CachePolicy;
+use crate::names::{did_you_mean, quoted};
+use crate::policy::{Caching, OnFailure, RetryOn};
 
-const TOP: &[&str] = &[
+pub(super) const TOP: &[&str] = &[
     "keep_going",
     "deadline",
     "concurrency",
     "blocking_threads",
     "state_dir",
+    "cache",
     "defaults",
     "factory",
     "resource",
 ];
-const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
-const FACTORY: &[&str] = &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint"];
-const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];
-const RESOURCE: &[&str] = &["at_once", "breaker"];
-const BREAKER: &[&str] = &["failures", "open_for"];
+pub(super) const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
+pub(super) const FACTORY: &[&str] =
+    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache"];
+pub(super) const CACHE: &[&str] = &["all", "max_bytes", "max_age"];
+pub(super) const CACHING: &[&str] = &["max_age"];
+pub(super) const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];
+pub(super) const RESOURCE: &[&str] = &["at_once", "breaker"];
+pub(super) const BREAKER: &[&str] = &["failures", "open_for"];
 
 /// All that settings say.
 #[derive(Default)]
@@ -34,6 +41,7 @@ pub(super) struct Overrides {
     pub(super) concurrency: Option<usize>,
     pub(super) blocking_threads: Option<usize>,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) cache: CachePolicy,
     pub(super) defaults: PolicyOverride,
     pub(super) factories: Vec<Named<FactoryOverride>>,
     pub(super) resources: Vec<Named<ResourceOverride>>,
@@ -60,6 +68,7 @@ pub(super) struct FactoryOverride {
     pub(super) on_failure: Option<Placed<OnFailure>>,
     pub(super) enabled: Option<Placed<bool>>,
     pub(super) checkpoint: Option<Placed<bool>>,
+    pub(super) cache: Option<Placed<Switch<Caching>>>,
 }
 
 pub(super) struct ResourceOverride {
@@ -113,11 +122,12 @@ impl<'a> Reader<'a> {
         let Some(table) = self.table("", all, TOP) else { return Overrides::default() };
         Overrides {
             keep_going: self.field(table, "", "keep_going", SWITCH, Value::to_bool),
-            deadline: self.field(table, "", "deadline", DURATION, duration),
+            deadline: self.time(table, "", "deadline", DURATION, duration),
             concurrency: self.field(table, "", "concurrency", COUNT, at_least_one),
             blocking_threads: self.field(table, "", "blocking_threads", COUNT, at_least_one),
             state_dir: self
                 .field(table, "", "state_dir", "a path", |value| value.as_str().map(PathBuf::from)),
+            cache: table.get("cache").map(|value| self.cache(value)).unwrap_or_default(),
             defaults: match table.get("defaults").and_then(|value| self.table("defaults", value, DEFAULTS)) {
                 Some(defaults) => self.policy(defaults, "defaults"),
                 None => PolicyOverride::default(),
@@ -139,7 +149,40 @@ impl<'a> Reader<'a> {
             ),
             enabled: self.placed(table, path, "enabled", SWITCH, Value::to_bool),
             checkpoint: self.placed(table, path, "checkpoint", SWITCH, Value::to_bool),
+            cache: table.get("cache").and_then(|value| self.caching(&joined(path, "cache"), value)),
         })
+    }
+
+    fn cache(&mut self, value: &Value) -> CachePolicy {
+        match value.to_bool() {
+            Some(false) => return CachePolicy::off(),
+            Some(true) => return CachePolicy::declared(),
+            None => {}
+        }
+        let Some(table) = self.table("cache", value, CACHE) else { return CachePolicy::default() };
+        let all = self.field(table, "cache", "all", SWITCH, Value::to_bool);
+        CachePolicy {
+            max_bytes: self.field(table, "cache", "max_bytes", BYTES, bytes),
+            max_age: self.field(table, "cache", "max_age", DURATION, duration),
+            ..match all {
+                Some(true) => CachePolicy::all(),
+                Some(false) => CachePolicy::declared(),
+                None => CachePolicy::default(),
+            }
+        }
+    }
+
+    fn caching(&mut self, path: &str, value: &Value) -> Option<Placed<Switch<Caching>>> {
+        let place = self.place(path, value);
+        let value = match value.to_bool() {
+            Some(false) => Switch::Off,
+            Some(true) => Switch::To(Caching::DEFAULT),
+            None => {
+                let table = self.table(path, value, CACHING)?;
+                Switch::To(Caching { max_age: self.field(table, path, "max_age", DURATION, duration) })
+            }
+        };
+        Some(Placed { value, place })
     }
 
     fn resource(&mut self, path: &str, value: &Value) -> Option<ResourceOverride> {
@@ -156,7 +199,7 @@ impl<'a> Reader<'a> {
                     let table = self.table(&path, value, BREAKER)?;
                     Switch::To(BreakerOverride {
                         failures: self.field(table, &path, "failures", COUNT, at_least_one),
-                        open_for: self.field(table, &path, "open_for", DURATION, duration),
+                        open_for: self.time(table, &path, "open_for", DURATION, duration),
                     })
                 }
             };
@@ -177,8 +220,8 @@ impl<'a> Reader<'a> {
                 };
                 Some(Placed { value, place })
             }),
-            timeout: self.field(table, path, "timeout", LIMIT, limit),
-            total_timeout: self.field(table, path, "total_timeout", LIMIT, limit),
+            timeout: self.time(table, path, "timeout", LIMIT, limit),
+            total_timeout: self.time(table, path, "total_timeout", LIMIT, limit),
         };
         if let (Some(Switch::To(one)), Some(Switch::To(all))) = (policy.timeout, policy.total_timeout)
             && all < one
@@ -197,7 +240,7 @@ impl<'a> Reader<'a> {
         let on = [("transient", RetryOn::Transient), ("any", RetryOn::Any)];
         Some(RetryOverride {
             times: self.field(table, path, "times", "a whole number", whole),
-            backoff: self.field(table, path, "backoff", r#"two durations such as "1s..1m""#, range),
+            backoff: self.time(table, path, "backoff", BACKOFF, range),
             factor: self.field(table, path, "factor", "a number of at least 1", factor),
             jitter: self.field(table, path, "jitter", SWITCH, Value::to_bool),
             on: self.choice(table, path, "on", &on).map(|on| on.value),
@@ -231,14 +274,21 @@ impl<'a> Reader<'a> {
 
     fn table<'v>(&mut self, path: &str, value: &'v Value, allowed: &[&str]) -> Option<&'v Dict> {
         let Some(table) = value.as_dict() else {
-            let switched = if matches!(allowed, RETRY | BREAKER) { ", or false" } else { "" };
+            let switched = match allowed {
+                RETRY | BREAKER => ", or false",
+                CACHE | CACHING => ", or true or false",
+                _ => "",
+            };
             self.mistake(path, value, &format!("a table with {}{switched}", quoted(allowed.iter().copied())));
             return None;
         };
         for (key, value) in table {
             if !allowed.contains(&key.as_str()) {
-                let near = did_you_mean(key, allowed.iter().copied());
                 let place = self.place(&joined(path, key), value);
+                let near = (allowed == TOP && is_variable(self.figment, value))
+                    .then(|| with_underscores(key, value))
+                    .flatten()
+                    .unwrap_or_else(|| did_you_mean(key, allowed.iter().copied()));
                 self.mistakes.push(format!("{place}: unknown setting{near}"));
             }
         }
@@ -257,6 +307,26 @@ impl<'a> Reader<'a> {
         let read = read(value);
         if read.is_none() {
             self.mistake(&joined(path, key), value, expected);
+        }
+        read
+    }
+
+    /// A field with a duration, or two: what are durations may still not fit.
+    fn time<T>(
+        &mut self,
+        table: &Dict,
+        path: &str,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let mistakes = self.mistakes.len();
+        let read = self.field(table, path, key, expected, read);
+        if let Some(mistake) = self.mistakes.get_mut(mistakes)
+            && let Some(reason) = table.get(key).and_then(not_in_time)
+        {
+            mistake.push_str(": ");
+            mistake.push_str(reason);
         }
         read
     }
@@ -301,38 +371,9 @@ impl<'a> Reader<'a> {
 const SWITCH: &str = "true or false";
 const DURATION: &str = r#"a duration such as "10s""#;
 const LIMIT: &str = r#"a duration such as "10s", or false"#;
+const BACKOFF: &str = r#"one duration or two, such as "1s..1m""#;
+const BYTES: &str = r#"a number of bytes, or a text such as "500 MiB""#;
 const COUNT: &str = "a whole number of at least 1";
-
-/// `, did you mean `timeout`?` when `word` is near to one of them, else the list of what is there.
-pub(super) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> + Clone) -> String {
-    let wanted = plain(word);
-    let near = there
-        .clone()
-        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((_, candidate)) => format!(", did you mean `{candidate}`?"),
-        None if there.clone().next().is_none() => "; there is none".to_owned(),
-        None => format!("; there are {}", quoted(there)),
-    }
-}
-
-/// A name without case and underscores, as in variables.
-pub(super) fn plain(name: &str) -> String {
-    name.to_lowercase().replace('_', "")
-}
-
-/// Whether the author of this variable, named without its prefix, meant a setting.
-pub(super) fn is_meant(variable: &str) -> bool {
-    let key = variable.to_ascii_lowercase();
-    key.contains("__") || TOP.iter().any(|setting| strsim::damerau_levenshtein(&key, setting) <= 2)
-}
-
-/// `` `a`, `b` ``
-fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
 
 fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }

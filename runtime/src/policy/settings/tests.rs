@@ -2,24 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cache;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use super::*;
+use crate::cache::CachePolicy;
 use crate::plan::{FallbackNode, Node};
-use crate::policy::{Breaker, EffectivePolicy, OnFailure, Policy, Resource, Retry, RetryOn};
+use crate::policy::{Breaker, Caching, EffectivePolicy, OnFailure, Policy, Resource, Retry, RetryOn};
+
+mod words;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-static RATES: Resource = Resource::new("rates").at_once(4);
-static TIGHTER: Resource = Resource::new("rates").at_once(3).breaker(5, SECOND);
+static RATES: Resource = Resource::new("rates").at_once(3).breaker(5, SECOND);
 
 static STRICT: Policy =
     Policy { retry: Some(Retry::times(2).factor(3.0)), timeout: Some(SECOND), ..Policy::NONE };
 static OPTIONAL: Policy = Policy { on_failure: OnFailure::Skip, resource: Some(&RATES), ..Policy::NONE };
 static CACHE: Resource = Resource::new("cache");
 static STAND_IN: Policy = Policy { resource: Some(&CACHE), ..Policy::NONE };
-static SHARED: Policy = Policy { resource: Some(&TIGHTER), retry: Some(Retry::times(0)), ..Policy::NONE };
+static SHARED: Policy = Policy { resource: Some(&RATES), retry: Some(Retry::times(0)), ..Policy::NONE };
 
 /// `fetch_rates` says a lot, `CarrierDelays` can be skipped, `load` has a fallback, `plain` says nothing.
 fn plan() -> Plan {
@@ -76,7 +80,7 @@ fn variables(variables: &[(&str, &str)]) -> Settings {
 fn without_settings_it_is_what_the_pipeline_says() {
     let effective = applied(&Settings::default());
     assert_eq!(effective, Effective::of(&plan()));
-    let EffectivePolicy { policy, enabled } = *effective.of_factory(0);
+    let EffectivePolicy { policy, enabled, .. } = *effective.of_factory(0);
     assert!(enabled);
     assert_eq!(
         (policy.retry, policy.timeout, policy.total_timeout),
@@ -84,7 +88,7 @@ fn without_settings_it_is_what_the_pipeline_says() {
     );
     assert_eq!(effective.of_factory(2).policy.retry, None, "no times are no retry");
     let resource = effective.resource_of(2).unwrap();
-    assert_eq!(*resource, Resource::new("rates").at_once(3).breaker(5, SECOND), "the tighter of both");
+    assert_eq!(*resource, RATES);
 }
 
 #[test]
@@ -121,8 +125,14 @@ fn a_file_can_say_everything() {
         retry.times = 5
         on_failure = "fail"
         checkpoint = true
+        cache = { max_age = "7d" }
         [factory.CarrierDelays]
         enabled = false
+        cache = false
+        [cache]
+        all = true
+        max_bytes = "10 GiB"
+        max_age = "2d"
         [resource.rates]
         at_once = 2
         breaker = { failures = 7, open_for = "30s" }
@@ -138,7 +148,11 @@ fn a_file_can_say_everything() {
     assert_eq!(fetch.retry, Some(Retry::times(5).factor(3.0)), "what settings do not say stays");
     assert_eq!((fetch.timeout, fetch.total_timeout), (Some(SECOND * 10), Some(SECOND * 1200)));
     assert!(fetch.checkpoint);
+    assert_eq!(fetch.cache, Some(Caching::DEFAULT.max_age(SECOND * 7 * 86_400)));
     assert!(!effective.of_factory(1).enabled);
+    let cached = [0, 1, 3].map(|factory| effective.of_factory(factory).cached);
+    assert_eq!(cached, [Some(true), Some(false), None]);
+    assert_eq!(effective.cache, CachePolicy::all().max_bytes(10 << 30).max_age(SECOND * 2 * 86_400));
 
     let plain = effective.of_factory(3).policy;
     let retry = Retry::times(3).backoff(SECOND * 2, SECOND * 60).factor(2.5).jitter(false).on(RetryOn::Any);
@@ -255,7 +269,7 @@ fn all_mistakes_are_told_at_once() {
             "`deadline`: expected a duration such as \"10s\", found 10",
             "`concurrency`: expected a whole number of at least 1, found 0",
             "`defaults.retry.times`: expected a whole number, found -1",
-            "`defaults.retry.backoff`: expected two durations such as \"1s..1m\", found \"1m..1s\"",
+            "`defaults.retry.backoff`: expected one duration or two, such as \"1s..1m\", found \"1m..1s\": the first must not be longer than the second",
             "`defaults.retry.factor`: expected a number of at least 1, found 0.5",
             "`defaults.retry.jitter`: expected true or false, found \"no\"",
             "`defaults.retry.on`: expected one of \"transient\", \"any\", found \"transiet\"",
@@ -285,7 +299,7 @@ fn what_is_not_there_is_told() {
 #[test]
 fn settings_cannot_change_what_others_rely_on() {
     let text = "
-        factory.plain = { enabled = false, on_failure = 'skip', checkpoint = true }
+        factory.plain = { enabled = false, on_failure = 'skip', checkpoint = true, cache = true }
         factory.fetch_rates.on_failure = 'fallback'
         factory.CarrierDelays = { enabled = false, on_failure = 'skip' }
         factory.load.on_failure = 'fallback'
@@ -298,7 +312,8 @@ fn settings_cannot_change_what_others_rely_on() {
             "`factory.fetch_rates.on_failure`: factory `fetch_rates` has no fallback; declare `#[factory(on_failure = fallback(…))]` on it".to_owned(),
             format!("`factory.plain.enabled`: {relied_on}"),
             format!("`factory.plain.on_failure`: {relied_on}"),
-            "`factory.plain.checkpoint`: the output of factory `plain` cannot be kept on disk; declare `#[factory(checkpoint)]` on it".to_owned(),
+            "`factory.plain.checkpoint`: the output of factory `plain` cannot be kept on disk; derive `serde::Serialize` and `serde::Deserialize` on its output".to_owned(),
+            "`factory.plain.cache`: the output of factory `plain` cannot be kept on disk; declare `#[factory(cache)]` on it".to_owned(),
         ]
     );
 }
@@ -316,32 +331,10 @@ fn values_that_do_not_go_together_are_a_mistake() {
         ["`defaults.total_timeout`: it is for all attempts together, and one may take 1m already"]
     );
 
-    let mut plan = plan();
-    plan.factories.to_mut().drain(2..);
-    let settings: Settings = "resource.rates.breaker.failures = 3".parse().unwrap();
     assert_eq!(
-        mistakes(settings.apply(&plan, |_| false).unwrap_err()),
+        wrong("resource.cache.breaker.failures = 3"),
         [
-            "`resource.rates.breaker`: resource `rates` has no breaker yet, so both `failures` and `open_for` are needed"
-        ]
-    );
-}
-
-#[test]
-fn mistakes_name_their_variable() {
-    let settings = variables(&[
-        ("SETL_DEFAULTS__TIMEOUT", "10"),
-        ("SETL_CONCURENCY", "4"),
-        ("SETL_FACTORY__FETCH_RATE__TIMEOUT", "1s"),
-        ("SETL_RESOURCE__RATES__BREAKER", "{failures=0}"),
-    ]);
-    assert_eq!(
-        mistakes(settings.apply(&plan(), |_| false).unwrap_err()),
-        [
-            "environment variable `SETL_CONCURENCY`: `concurency`: unknown setting, did you mean `concurrency`?",
-            "environment variable `SETL_DEFAULTS__TIMEOUT`: `defaults.timeout`: expected a duration such as \"10s\", or false, found 10",
-            "environment variable `SETL_RESOURCE__RATES__BREAKER`: `resource.rates.breaker.failures`: expected a whole number of at least 1, found 0",
-            "environment variable `SETL_FACTORY__FETCH_RATE__TIMEOUT`: `factory.fetch_rate`: pipeline `Daily` has no factory `fetch_rate`, did you mean `fetch_rates`?",
+            "`resource.cache.breaker`: resource `cache` has no breaker yet, so both `failures` and `open_for` are needed"
         ]
     );
 }
@@ -370,7 +363,7 @@ fn a_file_is_named_wherever_something_is_wrong_with_it() {
             format!("{place}: `env.global`: an environment cannot have this name"),
             format!(
                 "{place}: `zzz`: unknown setting; there are `keep_going`, `deadline`, `concurrency`, \
-                 `blocking_threads`, `state_dir`, `defaults`, `factory`, `resource`"
+                 `blocking_threads`, `state_dir`, `cache`, `defaults`, `factory`, `resource`"
             ),
             format!("{place}: `concurrency`: expected a whole number of at least 1, found \"four\""),
         ]

@@ -42,10 +42,44 @@ pub(super) fn duration(value: &Value) -> Option<Duration> {
     (!duration.is_zero() && Instant::now().checked_add(duration).is_some()).then_some(duration)
 }
 
+/// A number of bytes, or a text with a unit.
+pub(super) fn bytes(value: &Value) -> Option<u64> {
+    const UNITS: [(&str, u64); 8] = [
+        ("kb", 1000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+        ("tb", 1_000_000_000_000),
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("tib", 1 << 40),
+    ];
+    let Some(text) = value.as_str() else { return whole(value) };
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let unit = unit.trim().to_ascii_lowercase();
+    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+/// The first wait and the longest; one duration stands for both, as in the attribute.
 pub(super) fn range(value: &Value) -> Option<(Duration, Duration)> {
-    let (from, to) = value.as_str()?.split_once("..")?;
+    ends(value).filter(|(from, to)| from <= to)
+}
+
+fn ends(value: &Value) -> Option<(Duration, Duration)> {
+    let text = value.as_str()?;
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
     let read = |text: &str| humantime::parse_duration(text.trim()).ok();
-    Some((read(from)?, read(to)?)).filter(|(from, to)| from <= to)
+    Some((read(from)?, read(to)?))
+}
+
+/// What is wrong with a duration that is one, or with two that are.
+pub(super) fn not_in_time(value: &Value) -> Option<&'static str> {
+    let (from, to) = ends(value)?;
+    if from > to {
+        return Some("the first must not be longer than the second");
+    }
+    to.is_zero().then_some("it leaves no time at all")
 }
 
 fn integer(value: &Value) -> Option<i128> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::super::store::tests::chain;
 use super::super::*;
-use crate::checkpoint::{Fingerprinted as _, fingerprint_of};
+use crate::checkpoint::{Fingerprinted as _, Persistence, fingerprint_of};
 use crate::policy::Policy;
 
 thread_local! {
@@ -87,6 +87,8 @@ impl Job {
         let factory = |(code, node): (&u128, &crate::plan::Node)| How {
             code: *code,
             checkpoint: node.policy.checkpoint,
+            cache: None,
+            adds: true,
             persistence: Some(Persistence::of::<u64, _>()),
             content: Some(fingerprint_of::<u64, _>()),
             writes: true,
@@ -99,10 +101,11 @@ impl Job {
             inputs: vec![Some(self.input.fingerprint().unwrap())],
             resume,
             kept: KEPT,
+            cache: None,
         };
         DISCARDED.take();
         let store = Store::open(self.state.path(), "Delays", self.run).unwrap();
-        let session = Session::open(setup, store).unwrap();
+        let session = Session::open(setup, Some(store)).unwrap();
         let mut outcome = Outcome::default();
         let order: Vec<_> = self.plan.factory_order().collect();
         for node in order {
@@ -160,6 +163,8 @@ impl Job {
             rows: None,
             by_fallback: self.by_fallback.contains(&node),
             wrote,
+            acted: wrote,
+            took: std::time::Duration::ZERO,
             kept_writes,
         };
         let payload = session.delivered(node, ended).unwrap();

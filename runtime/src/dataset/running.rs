@@ -1,0 +1,105 @@
+//! Running the queries of factories: together with those of others, where the run does so.
+
+use polars::prelude::{DataFrame, LazyFrame, PolarsError};
+
+#[cfg(feature = "optimize")]
+pub(crate) use crate::optimize::queries::Fault;
+#[cfg(feature = "optimize")]
+use crate::run::gather::{gathered, gathered_blocking};
+
+/// Why nothing comes of a query.
+#[cfg(not(feature = "optimize"))]
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The query failed.
+    Query(PolarsError),
+}
+
+impl Fault {
+    /// The error of a factory; `failed` makes that of a query.
+    pub(crate) fn into_error<E: Into<crate::Error>>(
+        self,
+        failed: impl FnOnce(PolarsError) -> E,
+    ) -> crate::Error {
+        match self {
+            Self::Query(error) => failed(error).into(),
+            #[cfg(feature = "optimize")]
+            Self::Shared | Self::Ended => anyhow::anyhow!("the run ended before the query was run"),
+        }
+    }
+
+    /// As an error of Polars.
+    pub(crate) fn into_polars(self) -> PolarsError {
+        match self {
+            Self::Query(error) => error,
+            #[cfg(feature = "optimize")]
+            Self::Shared | Self::Ended => {
+                PolarsError::ComputeError("the run ended before the query was run".into())
+            }
+        }
+    }
+}
+
+/// Runs a query.
+pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
+    #[cfg(feature = "optimize")]
+    let frame = match gathered(frame).await {
+        Ok(answer) => return answer,
+        Err(frame) => *frame,
+    };
+    crate::run::blocking(move || here(frame)).await
+}
+
+/// As [`collected`], on this thread, which waits.
+pub(crate) fn collected_blocking(frame: LazyFrame) -> Result<DataFrame, Fault> {
+    #[cfg(feature = "optimize")]
+    let frame = match gathered_blocking(frame) {
+        Ok(answer) => return answer,
+        Err(frame) => *frame,
+    };
+    here(frame)
+}
+
+fn here(frame: LazyFrame) -> Result<DataFrame, Fault> {
+    super::waiting(|| frame.collect()).map_err(Fault::Query)
+}
+
+/// Runs a query of a factory, on the threads for blocking work: as [`Dataset::collect`](super::Dataset::collect), for queries
+/// that have no row type.
+///
+/// In a run, queries for which several factories wait at the same time are run together, so that what they have in common is
+/// computed once; see the book's page on the optimiser.
+///
+/// ```
+/// use setl::polars::prelude::*;
+/// use setl::prelude::*;
+///
+/// #[factory]
+/// async fn revenue() -> Result<DataFrame> {
+///     let sales = df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 4.0])?;
+///     setl::collect(sales.lazy().group_by([col("product")]).agg([col("price").sum()])).await
+/// }
+///
+/// #[pipeline(only(revenue))]
+/// struct Shop;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// assert_eq!(Shop.run().await?.get::<revenue>().height(), 2);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the query fails.
+pub async fn collect(frame: LazyFrame) -> crate::Result<DataFrame> {
+    collected(frame).await.map_err(|fault| fault.into_error(|error| error))
+}
+
+/// As [`collect`], on this thread: for synchronous factories.
+///
+/// # Errors
+/// When the query fails.
+pub fn collect_blocking(frame: LazyFrame) -> crate::Result<DataFrame> {
+    collected_blocking(frame).map_err(|fault| fault.into_error(|error| error))
+}

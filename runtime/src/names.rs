@@ -1,0 +1,61 @@
+//! What is said where a name is not among those that are there.
+
+/// So many are listed.
+const LISTED: usize = 10;
+
+/// `, did you mean `timeout`?` when `word` is near to one of them, else the list of what is there.
+pub(crate) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> + Clone) -> String {
+    let wanted = plain(word);
+    let near = there
+        .clone()
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((_, candidate)) = near {
+        return format!(", did you mean `{candidate}`?");
+    }
+    let more = match there.clone().count() {
+        0 => return "; there is none".to_owned(),
+        1 => return format!("; there is {}", quoted(there)),
+        count if count > LISTED => format!(" and {} more", count - LISTED),
+        _ => String::new(),
+    };
+    format!("; there are {}{more}", quoted(there.take(LISTED)))
+}
+
+/// A name without case and underscores, as in variables.
+pub(crate) fn plain(name: &str) -> String {
+    name.to_lowercase().replace('_', "")
+}
+
+/// `` `a`, `b` ``
+pub(crate) fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A text on several lines in one.
+pub(crate) fn in_one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_near_is_proposed_and_the_rest_is_listed() {
+        let three = ["p1", "p2", "p3"];
+        assert_eq!(did_you_mean("p4", three.into_iter()), "; there are `p1`, `p2`, `p3`");
+        assert_eq!(did_you_mean("FETCHRATES", ["fetch_rates"].into_iter()), ", did you mean `fetch_rates`?");
+        assert_eq!(did_you_mean("x", ["total"].into_iter()), "; there is `total`");
+        assert_eq!(did_you_mean("x", [].into_iter()), "; there is none");
+        let many = ["aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh", "ii", "jj", "kk", "ll"];
+        let listed = did_you_mean("x", many.into_iter());
+        assert!(listed.ends_with("`ii`, `jj` and 2 more"), "{listed}");
+    }
+
+    #[test]
+    fn lines_are_joined_without_their_indents() {
+        assert_eq!(in_one_line("cannot start:\n  a  b\n    c\n\n"), "cannot start: a  b c");
+    }
+}

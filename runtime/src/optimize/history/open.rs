@@ -1,0 +1,185 @@
+//! Opening a history: its format, and what is done about a damaged one.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::{HistoryError, is_busy, is_damage};
+
+/// The steps from an empty file to the format that is used here. A file says by its `user_version` how many it has behind
+/// it. Steps are added at the end, and never changed.
+pub(super) const MIGRATIONS: &[&str] = &["
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,
+        pipeline TEXT NOT NULL,
+        started_ns INTEGER NOT NULL,    -- since 1970
+        version TEXT NOT NULL,
+        workers INTEGER NOT NULL,
+        strategy TEXT NOT NULL,         -- JSON: choice to alternative
+        makespan_ns INTEGER NOT NULL,
+        predicted TEXT,                 -- JSON
+        peak_bytes INTEGER,
+        succeeded INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX runs_of_pipeline ON runs (pipeline, started_ns, id);
+    CREATE TABLE factories (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        factory TEXT NOT NULL,
+        code TEXT NOT NULL,
+        status TEXT NOT NULL,
+        wall_ns INTEGER NOT NULL,
+        cpu_ns INTEGER,
+        rows_in INTEGER,
+        bytes_in INTEGER,
+        rows_out INTEGER,
+        bytes_out INTEGER,
+        peak_bytes INTEGER,
+        predicted_low REAL,             -- seconds
+        predicted_median REAL,
+        predicted_high REAL,
+        in_query_of TEXT,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX factories_by_name ON factories (factory, run);
+    CREATE TABLE subplans (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        fingerprint TEXT NOT NULL,
+        consumers TEXT NOT NULL,        -- JSON
+        wall_ns INTEGER NOT NULL,
+        rows INTEGER,
+        bytes INTEGER,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Tells histories from databases of other programs: `setl` in ASCII.
+const APPLICATION: i32 = 0x7365_746c;
+
+/// How long to wait for another process.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens a history, and one in its place if it is damaged; says then what the damaged one is called now.
+pub(super) fn open(path: &Path) -> Result<(Connection, Option<PathBuf>), HistoryError> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::create_dir_all(directory).map_err(HistoryError::io("create", directory))?;
+    }
+    match try_open(path) {
+        Ok(connection) => Ok((connection?, None)),
+        Err(error) if is_damage(&error) => {
+            let aside = set_aside(path)?;
+            let again = try_open(path).map_err(|error| HistoryError::sqlite("open", path, error))??;
+            Ok((again, aside))
+        }
+        Err(error) => Err(HistoryError::sqlite("open", path, error)),
+    }
+}
+
+/// The outer result is SQLite's, the inner ours.
+fn try_open(path: &Path) -> rusqlite::Result<Result<Connection, HistoryError>> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(PATIENCE)?;
+    if let Some(refused) = refused(&connection, path)? {
+        return Ok(Err(refused));
+    }
+    // Readers do not wait for writers. Where the file system cannot do it, the journal stays what it was.
+    patiently(|| connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)))?;
+    // After a power failure the last runs may be missing, but the file is whole.
+    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if let Some(refused) = refused(&transaction, path)? {
+        return Ok(Err(refused));
+    }
+    let done = format_of(&transaction)? as usize;
+    if done < MIGRATIONS.len() {
+        for migration in &MIGRATIONS[done..] {
+            transaction.execute_batch(migration)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
+        transaction.commit()?;
+    } else {
+        drop(transaction);
+    }
+    Ok(Ok(connection))
+}
+
+fn format_of(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Why a file that is a database is left alone.
+fn refused(connection: &Connection, path: &Path) -> rusqlite::Result<Option<HistoryError>> {
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let (path, found, known) = (path.to_owned(), format_of(connection)?, MIGRATIONS.len() as u32);
+    Ok(match application {
+        APPLICATION if found > known => Some(HistoryError::Newer { path, found, known }),
+        APPLICATION => None,
+        // Not yet made, or made by somebody else.
+        0 if tables == 0 && found == 0 => None,
+        _ => Some(HistoryError::Foreign { path }),
+    })
+}
+
+/// Several processes that make the same file at the same time are not told to wait in every case.
+fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match work() {
+            Err(error) if is_busy(&error) && Instant::now() < until => sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+}
+
+/// Renames a damaged history, so that a new one can be made. Gives its new name, or none if another process has renamed it
+/// and the file that is there now is whole.
+pub(super) fn set_aside(path: &Path) -> Result<Option<PathBuf>, HistoryError> {
+    let lock_path = with_suffix(path, ".lock");
+    let opened = File::options().write(true).create(true).truncate(false).open(&lock_path);
+    let lock = opened.map_err(HistoryError::io("open", &lock_path))?;
+    lock.lock().map_err(HistoryError::io("lock", &lock_path))?;
+    if is_whole(path) {
+        return Ok(None);
+    }
+    let aside = with_suffix(path, &format!(".damaged-{}", uuid::Uuid::now_v7()));
+    // What belongs to the damaged file must not be taken for part of the new one.
+    for suffix in ["-wal", "-shm", ""] {
+        let from = with_suffix(path, suffix);
+        match fs::rename(&from, with_suffix(&aside, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(HistoryError::io("rename", &from)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(aside))
+}
+
+fn is_whole(path: &Path) -> bool {
+    let check = || {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+    };
+    match check() {
+        Ok(found) => found == "ok",
+        // What cannot be looked at now is not known to be damaged.
+        Err(error) => !is_damage(&error),
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,167 @@
+//! What is read from a history.
+
+use std::time::{Duration, SystemTime};
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::de::DeserializeOwned;
+
+use super::{FactoryRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
+use crate::optimize::Interval;
+
+const RUN: &str = "id, run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, succeeded";
+const FACTORY: &str = "factory, code, status, wall_ns, cpu_ns, rows_in, bytes_in, rows_out, bytes_out, f.peak_bytes, \
+                       predicted_low, predicted_median, predicted_high, in_query_of";
+
+pub(super) fn runs(
+    connection: &mut Connection,
+    pipeline: &str,
+    last: usize,
+) -> rusqlite::Result<Vec<RunRecord>> {
+    // All of it as it is at one time.
+    let transaction = connection.transaction()?;
+    let sql =
+        format!("SELECT {RUN} FROM runs WHERE pipeline = ?1 ORDER BY started_ns DESC, id DESC LIMIT ?2");
+    let mut statement = transaction.prepare(&sql)?;
+    let last = i64::try_from(last).unwrap_or(i64::MAX);
+    let mut runs = statement.query_map(params![pipeline, last], head)?.collect::<Result<Vec<_>, _>>()?;
+    runs.reverse();
+    runs.into_iter().map(|(id, run)| with_parts(&transaction, id, run)).collect()
+}
+
+pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result<Option<RunRecord>> {
+    let transaction = connection.transaction()?;
+    let found = transaction
+        .query_row(&format!("SELECT {RUN} FROM runs WHERE run_id = ?1"), [run_id], head)
+        .optional()?;
+    found.map(|(id, run)| with_parts(&transaction, id, run)).transpose()
+}
+
+pub(super) fn observations(
+    connection: &mut Connection,
+    pipeline: &str,
+    factory: &str,
+) -> rusqlite::Result<Vec<Observation>> {
+    let sql = format!(
+        "SELECT {FACTORY}, run_id, started_ns, workers FROM factories f JOIN runs ON runs.id = f.run
+         WHERE factory = ?2 AND pipeline = ?1 ORDER BY started_ns, runs.id"
+    );
+    let observation = |row: &Row<'_>| {
+        Ok(Observation {
+            run_id: row.get("run_id")?,
+            started: time(row.get("started_ns")?),
+            workers: count(row.get("workers")?) as usize,
+            record: factory_record(row)?,
+        })
+    };
+    connection.prepare(&sql)?.query_map(params![pipeline, factory], observation)?.collect()
+}
+
+pub(super) fn strategies(connection: &mut Connection, pipeline: &str) -> rusqlite::Result<Vec<StrategyRun>> {
+    let run = |row: &Row<'_>| {
+        Ok(StrategyRun {
+            run_id: row.get("run_id")?,
+            started: time(row.get("started_ns")?),
+            workers: count(row.get("workers")?) as usize,
+            strategy: from_json(row, "strategy")?,
+            makespan: duration(row.get("makespan_ns")?),
+            succeeded: row.get("succeeded")?,
+        })
+    };
+    let sql =
+        "SELECT run_id, started_ns, workers, strategy, makespan_ns, succeeded FROM runs WHERE pipeline = ?1
+               ORDER BY started_ns, id";
+    connection.prepare(sql)?.query_map([pipeline], run)?.collect()
+}
+
+pub(super) fn pipelines(connection: &mut Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("SELECT DISTINCT pipeline FROM runs ORDER BY pipeline")?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
+fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
+    let predicted: Option<String> = row.get("predicted")?;
+    let run = RunRecord {
+        run_id: row.get("run_id")?,
+        pipeline: row.get("pipeline")?,
+        started: time(row.get("started_ns")?),
+        version: row.get("version")?,
+        workers: count(row.get("workers")?) as usize,
+        strategy: from_json(row, "strategy")?,
+        makespan: duration(row.get("makespan_ns")?),
+        // A prediction in the form of another version is as good as none.
+        predicted: predicted.and_then(|text| serde_json::from_str(&text).ok()),
+        peak_bytes: row.get::<_, Option<i64>>("peak_bytes")?.map(count),
+        succeeded: row.get("succeeded")?,
+        factories: Vec::new(),
+        subplans: Vec::new(),
+    };
+    Ok((row.get("id")?, run))
+}
+
+fn with_parts(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite::Result<RunRecord> {
+    let sql = format!("SELECT {FACTORY} FROM factories f WHERE run = ?1 ORDER BY position");
+    run.factories = connection.prepare(&sql)?.query_map([id], factory_record)?.collect::<Result<_, _>>()?;
+    let subplan = |row: &Row<'_>| {
+        Ok(SubplanRecord {
+            fingerprint: row.get("fingerprint")?,
+            consumers: from_json(row, "consumers")?,
+            wall: duration(row.get("wall_ns")?),
+            rows: row.get::<_, Option<i64>>("rows")?.map(count),
+            bytes: row.get::<_, Option<i64>>("bytes")?.map(count),
+        })
+    };
+    let sql =
+        "SELECT fingerprint, consumers, wall_ns, rows, bytes FROM subplans WHERE run = ?1 ORDER BY position";
+    run.subplans = connection.prepare(sql)?.query_map([id], subplan)?.collect::<Result<_, _>>()?;
+    Ok(run)
+}
+
+fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
+    let number = |column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(count));
+    let bound = |column: &str| row.get::<_, Option<f64>>(column);
+    let bounds = (bound("predicted_low")?, bound("predicted_median")?, bound("predicted_high")?);
+    let predicted = match bounds {
+        (Some(low), Some(median), Some(high)) => Some(Interval { low, median, high }),
+        _ => None,
+    };
+    Ok(FactoryRecord {
+        factory: row.get("factory")?,
+        code: row.get("code")?,
+        status: row.get("status")?,
+        wall: duration(row.get("wall_ns")?),
+        cpu: row.get::<_, Option<i64>>("cpu_ns")?.map(duration),
+        rows_in: number("rows_in")?,
+        bytes_in: number("bytes_in")?,
+        rows_out: number("rows_out")?,
+        bytes_out: number("bytes_out")?,
+        peak_bytes: number("peak_bytes")?,
+        predicted,
+        in_query_of: row.get("in_query_of")?,
+    })
+}
+
+/// Only what is not negative was written.
+fn count(value: i64) -> u64 {
+    value.unsigned_abs()
+}
+
+fn duration(nanos: i64) -> Duration {
+    Duration::from_nanos(count(nanos))
+}
+
+fn time(nanos: i64) -> SystemTime {
+    let distance = duration(nanos);
+    let time = match nanos < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(distance),
+        false => SystemTime::UNIX_EPOCH.checked_add(distance),
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    let index = row.as_ref().column_index(column)?;
+    let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error));
+    serde_json::from_str(&text).map_err(unreadable)
+}

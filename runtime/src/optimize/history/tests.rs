@@ -1,0 +1,273 @@
+//! A history that is written, read, shared, damaged and outgrown.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::{env, fs, thread};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::optimize::{Basis, Interval, Prediction};
+
+fn at(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn run(id: &str, pipeline: &str, second: u64) -> RunRecord {
+    let mut clean = FactoryRecord::new("clean", "00ff", Duration::from_millis(1500));
+    clean.bytes_in = Some(10 * second);
+    let mut run = RunRecord::new(id, pipeline, at(second));
+    run.factories = vec![FactoryRecord::new("read", "aa", Duration::from_secs(1)), clean];
+    run
+}
+
+/// With everything that can be said.
+fn full() -> RunRecord {
+    let interval = Interval { low: 0.5, median: 1.0, high: 2.0 };
+    let mut run = run("full", "Nightly", 7);
+    run.started += Duration::from_nanos(123_456_789);
+    run.workers = 8;
+    run.strategy = BTreeMap::from([("join".into(), "hash".into()), ("share".into(), "yes".into())]);
+    run.makespan = Duration::new(3, 141_592_653);
+    run.peak_bytes = Some(u64::MAX / 4);
+    run.succeeded = false;
+    run.predicted = Some(Prediction {
+        pipeline: "Nightly".into(),
+        workers: 8,
+        makespan: interval,
+        peak_bytes: Some(Interval::exactly(1e9)),
+        basis: Basis::Observed(3),
+        factories: Vec::new(),
+    });
+    run.factories[0].in_query_of = Some("clean".into());
+    run.factories[1] = FactoryRecord {
+        factory: "clean".into(),
+        code: format!("{:032x}", u128::MAX),
+        status: "failed".into(),
+        wall: Duration::from_nanos(1),
+        cpu: Some(Duration::from_micros(7)),
+        rows_in: Some(1),
+        bytes_in: Some(2),
+        rows_out: Some(3),
+        bytes_out: Some(4),
+        peak_bytes: Some(5),
+        predicted: Some(interval),
+        in_query_of: None,
+    };
+    let consumers = vec!["a".into(), "b".into()];
+    let wall = Duration::from_millis(3);
+    run.subplans = vec![
+        SubplanRecord { fingerprint: "f1".into(), consumers, wall, rows: Some(10), bytes: None },
+        SubplanRecord { fingerprint: "f2".into(), consumers: Vec::new(), wall, rows: None, bytes: Some(1) },
+    ];
+    run
+}
+
+fn fresh() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = History::path_in(&directory.path().join("not/yet/there"));
+    (directory, path)
+}
+
+#[test]
+fn what_was_recorded_is_read() {
+    let (_directory, path) = fresh();
+    let runs = [run("a", "Nightly", 1), full(), run("b", "Nightly", 9), run("c", "Other", 2)];
+    let history = History::open(&path).unwrap();
+    // In whatever order they end.
+    for run in [2, 0, 3, 1].map(|at| &runs[at]) {
+        history.record(run).unwrap();
+    }
+    drop(history);
+    let history = History::open(&path).unwrap();
+    assert_eq!(history.set_aside(), None);
+    assert_eq!(history.runs("Nightly", 99).unwrap(), &runs[..3]);
+    assert_eq!(history.runs("Nightly", 2).unwrap(), &runs[1..3], "the last");
+    assert_eq!(history.run("full").unwrap().as_ref(), Some(&runs[1]));
+    assert_eq!(history.run("none").unwrap(), None);
+    assert_eq!(history.pipelines().unwrap(), ["Nightly", "Other"]);
+    let observations = history.observations("Nightly", "clean").unwrap();
+    assert_eq!(observations.iter().map(|one| &*one.run_id).collect::<Vec<_>>(), ["a", "full", "b"]);
+    assert_eq!(observations[1].record, runs[1].factories[1]);
+    let strategies = history.strategies("Nightly").unwrap();
+    assert_eq!((strategies[1].strategy.len(), strategies[1].makespan), (2, runs[1].makespan));
+}
+
+#[test]
+fn a_record_is_the_same_as_json() {
+    let text = serde_json::to_string(&full()).unwrap();
+    assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), full());
+}
+
+#[test]
+fn a_run_that_is_recorded_again_takes_the_place_of_the_first() {
+    let (_directory, path) = fresh();
+    let history = History::open(&path).unwrap();
+    history.record(&full()).unwrap();
+    let mut again = run("full", "Nightly", 7);
+    again.factories.pop();
+    history.record(&again).unwrap();
+    assert_eq!(history.runs("Nightly", 9).unwrap(), [again]);
+    assert_eq!(history.observations("Nightly", "clean").unwrap(), []);
+}
+
+#[test]
+fn old_and_many_runs_are_forgotten() {
+    let (_directory, path) = fresh();
+    let history = History::open(&path).unwrap();
+    for second in 0..20 {
+        history.record(&run(&format!("n{second}"), "Nightly", second)).unwrap();
+    }
+    history.record(&run("other", "Other", 12)).unwrap();
+    let keep = Retention { runs: 5, age: Duration::from_secs(10) };
+    assert_eq!(history.prune(keep, at(21)).unwrap(), 15);
+    assert_eq!(history.runs("Nightly", 99).unwrap().len(), 5);
+    assert_eq!(history.observations("Nightly", "read").unwrap().len(), 5, "with their parts");
+    assert_eq!(history.pipelines().unwrap(), ["Nightly", "Other"]);
+    assert_eq!(history.prune(keep, at(30)).unwrap(), 6);
+    assert_eq!(history.prune(Retention::default(), at(30)).unwrap(), 0);
+}
+
+#[test]
+fn a_truncated_file_is_set_aside() {
+    for length in [600, 5000, 20_000] {
+        let (_directory, path) = fresh();
+        let history = History::open(&path).unwrap();
+        (0..50).for_each(|second| history.record(&run(&second.to_string(), "Nightly", second)).unwrap());
+        drop(history);
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        assert!(file.metadata().unwrap().len() > length);
+        file.set_len(length).unwrap();
+        let history = History::open(&path).unwrap();
+        let aside = history.set_aside().unwrap();
+        assert_eq!(fs::metadata(aside).unwrap().len(), length, "whatever is left can still be looked at");
+        assert_eq!(history.runs("Nightly", 9).unwrap(), []);
+        history.record(&full()).unwrap();
+        drop(history);
+        assert_eq!(History::open(&path).unwrap().runs("Nightly", 9).unwrap(), [full()]);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_set_aside() {
+    let (_directory, path) = fresh();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(
+        &path,
+        "not a database, but longer than the header of one is, which has a hundred bytes".repeat(9),
+    )
+    .unwrap();
+    let history = History::open(&path).unwrap();
+    assert!(history.set_aside().unwrap().to_string_lossy().contains("history.sqlite.damaged-"));
+}
+
+#[test]
+fn damage_that_shows_later_is_told_and_the_next_run_begins_anew() {
+    let (_directory, path) = fresh();
+    let history = History::open(&path).unwrap();
+    (0..200).for_each(|second| history.record(&run(&second.to_string(), "Nightly", second)).unwrap());
+    drop(history);
+    let mut bytes = fs::read(&path).unwrap();
+    // All but the pages with the schema.
+    let length = bytes.len();
+    bytes[20_480..length].fill(0xAB);
+    fs::write(&path, bytes).unwrap();
+    let history = History::open(&path).unwrap();
+    let error = history.runs("Nightly", 99).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, HistoryError::Damaged { aside: Some(_), .. }), "{error:?}");
+    assert!(
+        text.contains("is damaged and was renamed to") && text.ends_with("the next run begins a new one"),
+        "{text}"
+    );
+    assert_eq!(History::open(&path).unwrap().runs("Nightly", 99).unwrap(), []);
+}
+
+#[test]
+fn a_newer_file_is_left_alone() {
+    let (_directory, path) = fresh();
+    History::open(&path).unwrap().record(&full()).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = History::open(&path).unwrap_err();
+    assert!(matches!(error, HistoryError::Newer { found: 99, .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("has format 99") && text.contains("update setl"), "{text}");
+    let format: u32 =
+        Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(format, 99);
+}
+
+#[test]
+fn the_database_of_another_program_is_left_alone() {
+    let (_directory, path) = fresh();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
+    let error = History::open(&path).unwrap_err();
+    assert!(matches!(error, HistoryError::Foreign { .. }), "{error:?}");
+    assert!(!path.with_file_name("history.sqlite-wal").exists(), "not even its journal was changed");
+}
+
+#[test]
+fn a_place_that_cannot_be_is_named() {
+    let (_directory, path) = fresh();
+    fs::create_dir_all(path.parent().unwrap().parent().unwrap()).unwrap();
+    fs::write(path.parent().unwrap(), "a file").unwrap();
+    let error = History::open(&path).unwrap_err();
+    assert!(matches!(error, HistoryError::Io { action: "create", .. }), "{error:?}");
+    assert!(error.to_string().contains("SETL_STATE_DIR"));
+}
+
+const WRITER: &str = "SETL_TEST_HISTORY_WRITER";
+const EACH: u64 = 20;
+
+/// Run in other processes by the test below.
+#[test]
+fn writer() {
+    let Some(value) = env::var_os(WRITER) else { return };
+    let value = value.into_string().unwrap();
+    let (name, path) = value.split_once('=').unwrap();
+    for second in 0..EACH {
+        // Opened each time, as by programs that are started each time.
+        History::open(path).unwrap().record(&run(&format!("{name}{second}"), "Nightly", second)).unwrap();
+    }
+}
+
+#[test]
+fn processes_and_threads_write_at_once() {
+    let (_directory, path) = fresh();
+    let start = |name: &str| {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "optimize::history::tests::writer", "--nocapture"]);
+        command.env(WRITER, format!("{name}={}", path.display())).stdout(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut writers = ["a", "b", "c"].map(start);
+    let history = History::open(&path).unwrap();
+    thread::scope(|scope| {
+        for name in ["d", "e"] {
+            let history = &history;
+            scope.spawn(move || {
+                for second in 0..EACH {
+                    history.record(&run(&format!("{name}{second}"), "Nightly", second)).unwrap();
+                    history.runs("Nightly", 3).unwrap();
+                }
+            });
+        }
+    });
+    for writer in &mut writers {
+        assert!(writer.wait().unwrap().success());
+    }
+    let runs = history.runs("Nightly", 9999).unwrap();
+    assert_eq!(runs.len() as u64, 5 * EACH);
+    assert!(runs.iter().all(|run| run.factories.len() == 2), "none in part");
+}
+
+#[test]
+fn a_history_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<History>();
+    shared::<HistoryError>();
+}

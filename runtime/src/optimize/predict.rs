@@ -1,0 +1,258 @@
+//! What the next run of a pipeline costs.
+//!
+//! For each factory, [models](super::model) of its time and of what it delivers, at the size of what it takes: as it is
+//! [given](Sizes), or else as the factories above it are predicted to deliver it. What is not sure of the size makes the time less
+//! sure: with slope b and a size whose logarithm has the standard deviation s, b·s is added to the scale in quadrature.
+//!
+//! The makespan comes from [simulations](super::simulate()) in which all times are drawn at random. Factories of one run are slow
+//! together when the machine is; how much of their variance they share is the mean product of the residuals of two
+//! factories in one run. What a run takes beyond the times of its factories, such as its commit, is learned from earlier runs:
+//! the logarithm of the makespan over that of a simulation with the times that were measured.
+
+mod compare;
+mod past;
+mod show;
+mod sizes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::drift::Drift;
+use super::history::{History, HistoryError, RunRecord};
+use super::model::{Basis, Estimate, Interval, Quantity, StudentT};
+use super::simulate::{Costs, Graph, Spread, critical_path, simulate, spread, upward_rank};
+use crate::plan::Plan;
+pub use compare::{Comparison, Coverage};
+use past::Past;
+pub use sizes::Sizes;
+use sizes::{Size, Uncertain};
+
+/// So many of the last runs are looked at. Older ones would count for less than a thousandth of a new one.
+pub const RUNS: usize = 200;
+
+/// A change is told of as long as there have been no more runs since.
+const NEWS: usize = 20;
+
+/// What the next run of a pipeline costs. Prints as a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The pipeline.
+    pub pipeline: String,
+    /// How many factories can run at once.
+    pub workers: usize,
+    /// Seconds from the start of the run to its end.
+    pub makespan: Interval,
+    /// The most bytes of outputs that are held at once, if those of any are known.
+    pub peak_bytes: Option<Interval>,
+    /// The fewest measurements there are of a factory on the critical path.
+    pub basis: Basis,
+    /// Its factories, in the order of the plan.
+    pub factories: Vec<FactoryPrediction>,
+}
+
+/// What one factory costs in the next run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactoryPrediction {
+    /// Its name.
+    pub factory: String,
+    /// Seconds from its start to its end.
+    pub wall: Estimate,
+    /// Rows of its output, if they were ever counted.
+    pub rows_out: Option<Estimate>,
+    /// Bytes of its output, if they were ever measured.
+    pub bytes_out: Option<Estimate>,
+    /// Seconds from the start of the run to its start, if all takes as long as is most likely.
+    pub start: f64,
+    /// Its [upward rank](upward_rank), in seconds: the higher, the more urgent.
+    pub priority: f64,
+    /// Whether the run takes longer if this factory does, with enough workers.
+    pub critical: bool,
+    /// The factory in whose query its work is done, if it was so in the last run. Then it takes no time of its own.
+    pub in_query_of: Option<String>,
+}
+
+/// Predicts the runs of one pipeline from those in a history.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use setl::optimize::{Basis, FactoryRecord, Predictor, RunRecord, Sizes};
+/// use setl::prelude::*;
+///
+/// #[factory]
+/// fn read() -> u32 {
+///     1
+/// }
+///
+/// #[factory]
+/// fn count(read: u32) -> u64 {
+///     read.into()
+/// }
+///
+/// #[pipeline(all(read, count))]
+/// struct Nightly;
+///
+/// let run = |day: u32| {
+///     let mut run = RunRecord::new(day.to_string(), "Nightly", SystemTime::UNIX_EPOCH);
+///     let mut read = FactoryRecord::new("read", "c0de", Duration::from_secs(2));
+///     read.bytes_in = Some(1_000_000);
+///     run.factories = vec![read, FactoryRecord::new("count", "c0de", Duration::from_secs(1))];
+///     run.makespan = Duration::from_secs(3);
+///     run
+/// };
+/// let predictor = Predictor::of_runs("Nightly", (0..10).map(run).collect());
+/// let prediction = predictor.predict(Nightly::plan(), &Sizes::new().bytes("read", 2_000_000), 4);
+/// assert_eq!(prediction.basis, Basis::Observed(10));
+/// assert!(prediction.makespan.contains(5.0)); // twice as much to read
+/// println!("{prediction}");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Predictor {
+    pipeline: String,
+    runs: Vec<RunRecord>,
+    codes: BTreeMap<String, String>,
+}
+
+impl Predictor {
+    /// From the last [`RUNS`] runs of a pipeline.
+    ///
+    /// # Errors
+    /// When the history cannot be read, or is damaged.
+    pub fn new(history: &History, pipeline: &str) -> Result<Self, HistoryError> {
+        Ok(Self::of_runs(pipeline, history.runs(pipeline, RUNS)?))
+    }
+
+    /// From these runs, the oldest first.
+    pub fn of_runs(pipeline: impl Into<String>, runs: Vec<RunRecord>) -> Self {
+        Self { pipeline: pipeline.into(), runs, codes: BTreeMap::new() }
+    }
+
+    /// Says which code a factory has now: what was measured of other code counts less. Unless it is said, it is that of the
+    /// last run.
+    #[must_use]
+    pub fn code(mut self, factory: impl Into<String>, code: impl Into<String>) -> Self {
+        self.codes.insert(factory.into(), code.into());
+        self
+    }
+
+    /// The runs that predictions come from, the oldest first.
+    pub fn runs(&self) -> &[RunRecord] {
+        &self.runs
+    }
+
+    /// What a run of `plan` costs of which so many factories can run at once.
+    pub fn predict(&self, plan: &Plan, sizes: &Sizes, workers: usize) -> Prediction {
+        let graph = Graph::of(plan);
+        let past = self.past();
+        let mut known: Vec<Known> = plan.factories.iter().map(|_| Known::default()).collect();
+        for node in plan.factory_order() {
+            let name: &str = &plan.factories[node].name;
+            let size = sizes.of(name).unwrap_or_else(|| Size::of_outputs(graph.sources(node), &known));
+            known[node] = Known::of(&past, name, &size);
+        }
+        let seconds: Vec<f64> = known.iter().map(Known::seconds).collect();
+        let priorities = upward_rank(&graph, &seconds);
+        let likely = Costs { seconds: &seconds, priorities: &priorities, bytes: &[] };
+        let start = simulate(&graph, workers, likely).start;
+        let critical = critical_path(&graph, &seconds);
+        let has_bytes = known.iter().any(|known| known.bytes.is_some());
+        let spread_of = Spread {
+            seconds: &known.iter().map(|known| known.wall.map(|(log, _)| log)).collect::<Vec<_>>(),
+            bytes: &known.iter().map(|known| known.bytes.map(|(log, _)| log)).collect::<Vec<_>>(),
+            priorities: &priorities,
+            common: past.common(),
+            overhead: past.overhead(plan, &graph),
+        };
+        let (makespan, peak) = spread(&graph, workers, &spread_of);
+        let on_path = critical.iter().filter_map(|&node| known[node].wall);
+        let basis = on_path.map(|(_, wall)| wall.basis.measurements()).min().map_or(Basis::Prior, Basis::of);
+        let factories = known.into_iter().enumerate().map(|(node, known)| FactoryPrediction {
+            factory: plan.factories[node].name.to_string(),
+            wall: known.wall.map_or(NO_TIME, |(_, wall)| wall),
+            rows_out: known.rows.map(|(_, rows)| rows),
+            bytes_out: known.bytes.map(|(_, bytes)| bytes),
+            start: start[node],
+            priority: priorities[node],
+            critical: critical.contains(&node),
+            in_query_of: known.in_query_of,
+        });
+        Prediction {
+            pipeline: self.pipeline.clone(),
+            workers,
+            makespan,
+            peak_bytes: has_bytes.then_some(peak),
+            basis,
+            factories: factories.collect(),
+        }
+    }
+
+    /// How long a part of a query takes that is computed once for several factories, if it ever was.
+    pub fn subplan(&self, fingerprint: &str) -> Option<Estimate> {
+        past::subplan(&self.runs, fingerprint)
+    }
+
+    /// The factories that depart from what was predicted of them, in the last 20 runs, by name.
+    pub fn drifts(&self) -> Vec<Drift> {
+        let past = self.past();
+        past.names().filter_map(|factory| past.drift(factory)).filter(|drift| drift.runs <= NEWS).collect()
+    }
+
+    /// How often earlier predictions held.
+    pub fn coverage(&self) -> Coverage {
+        Coverage::of(&self.runs)
+    }
+
+    fn past(&self) -> Past<'_> {
+        Past::of(&self.runs, &self.codes)
+    }
+}
+
+/// Of what is done in the query of another.
+const NO_TIME: Estimate = Estimate { low: 0.0, median: 0.0, high: 0.0, basis: Basis::Prior };
+
+/// What is known of a factory: distributions of logarithms, and the quantities themselves.
+#[derive(Clone, Default)]
+struct Known {
+    /// None if its work is done in the query of another.
+    wall: Option<(StudentT, Estimate)>,
+    rows: Option<(StudentT, Estimate)>,
+    bytes: Option<(StudentT, Estimate)>,
+    in_query_of: Option<String>,
+}
+
+impl Known {
+    fn of(past: &Past<'_>, factory: &str, size: &Size) -> Self {
+        let in_query_of = past.in_query_of(factory).map(str::to_owned);
+        let at = |quantity| {
+            let model = past.model(factory, quantity, size)?;
+            let of_size = size.in_unit(model.unit());
+            let predictive = model.predictive(of_size.map(|size| size.median));
+            let predictive = match of_size {
+                Some(size) => predictive.widened(model.slope() * size.log_scale),
+                None => predictive,
+            };
+            Some((predictive, model.estimate(&predictive)))
+        };
+        Self {
+            wall: if in_query_of.is_none() { at(Quantity::Wall) } else { None },
+            rows: at(Quantity::RowsOut),
+            bytes: at(Quantity::BytesOut),
+            in_query_of,
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.wall.map_or(0.0, |(_, wall)| wall.median)
+    }
+
+    fn rows_out(&self) -> Option<Uncertain> {
+        self.rows.map(|(log, rows)| Uncertain { median: rows.median, log_scale: log.scale })
+    }
+
+    fn bytes_out(&self) -> Option<Uncertain> {
+        self.bytes.map(|(log, bytes)| Uncertain { median: bytes.median, log_scale: log.scale })
+    }
+}

@@ -1,0 +1,216 @@
+//! What earlier runs say of each factory.
+
+use std::collections::BTreeMap;
+
+use super::sizes::Size;
+use crate::optimize::drift::{Change, Drift, Measured, last_change};
+use crate::optimize::history::{FactoryRecord, RunRecord};
+use crate::optimize::model::{Belief, Estimate, Model, Point, Posterior, Quantity, Sample, StudentT, Unit};
+use crate::optimize::simulate::{Costs, Graph, simulate, upward_rank};
+use crate::plan::Plan;
+
+/// Of so many runs, the makespan is compared with a simulation.
+const COMPARED: usize = 50;
+
+/// A simulation is believed to be within 2 % of the makespan, before that was looked at.
+const OVERHEAD: Belief = Belief {
+    constant: 0.0,
+    constant_weight: 1.0,
+    slope: 0.0,
+    slope_weight: 1.0,
+    shape: 0.75,
+    rate: 0.75 * 0.02 * 0.02,
+};
+
+/// The records of each factory that succeeded, the oldest first.
+pub(super) struct Past<'runs> {
+    runs: &'runs [RunRecord],
+    factories: BTreeMap<&'runs str, Vec<Seen<'runs>>>,
+}
+
+/// One record of a factory.
+struct Seen<'runs> {
+    run: usize,
+    record: &'runs FactoryRecord,
+    /// Of the code that there is now, with as much of other factories in its query, and since it last changed its ways.
+    current: bool,
+}
+
+impl<'runs> Past<'runs> {
+    pub(super) fn of(runs: &'runs [RunRecord], codes: &BTreeMap<String, String>) -> Self {
+        let mut factories: BTreeMap<_, Vec<Seen<'_>>> = BTreeMap::new();
+        for (run, of_run) in runs.iter().enumerate() {
+            for record in of_run.factories.iter().filter(|record| record.has_succeeded()) {
+                factories.entry(&*record.factory).or_default().push(Seen { run, record, current: false });
+            }
+        }
+        let mut past = Self { runs, factories: BTreeMap::new() };
+        for (name, mut seen) in factories {
+            if let Some(last) = seen.last() {
+                let code = codes.get(name).unwrap_or(&last.record.code);
+                let guests = past.guests(last.run, name);
+                for one in &mut seen {
+                    one.current = one.record.code == *code && past.guests(one.run, name) == guests;
+                }
+                past.factories.insert(name, seen);
+                if let Some((change, of_current)) = past.change(name) {
+                    let first = of_current[change.at];
+                    past.factories.entry(name).and_modify(|seen| {
+                        seen[..first].iter_mut().for_each(|one| one.current = false);
+                    });
+                }
+            }
+        }
+        past
+    }
+
+    /// Whose work is done in the query of this factory.
+    fn guests(&self, run: usize, host: &str) -> Vec<&'runs str> {
+        let of_host = |record: &&FactoryRecord| record.in_query_of.as_deref() == Some(host);
+        self.runs[run].factories.iter().filter(of_host).map(|record| &*record.factory).collect()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'runs str> {
+        self.factories.keys().copied()
+    }
+
+    fn seen(&self, factory: &str) -> &[Seen<'runs>] {
+        self.factories.get(factory).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn in_query_of(&self, factory: &str) -> Option<&'runs str> {
+        self.seen(factory).last()?.record.in_query_of.as_deref()
+    }
+
+    /// The last change of the time of a factory, among the records that are current, whose places are given too.
+    fn change(&self, factory: &str) -> Option<(Change, Vec<usize>)> {
+        let seen = self.seen(factory);
+        let unit = self.unit(factory, |unit| seen.iter().any(|one| size(one.record, unit).is_some()));
+        let of_current: Vec<_> =
+            (0..seen.len()).filter(|&at| seen[at].current && seen[at].record.in_query_of.is_none()).collect();
+        let measured = |&at: &usize| Measured {
+            size: size(seen[at].record, unit).map(f64::ln_1p),
+            value: seen[at].record.wall.as_secs_f64().max(1e-9).ln(),
+        };
+        let series: Vec<_> = of_current.iter().map(measured).collect();
+        Some((last_change(&series)?, of_current))
+    }
+
+    pub(super) fn drift(&self, factory: &str) -> Option<Drift> {
+        // With all that was current before the change.
+        let all = Past { runs: self.runs, factories: BTreeMap::from([self.as_before(factory)?]) };
+        let (change, of_current) = all.change(factory)?;
+        let since = all.seen(factory)[of_current[change.at]].run;
+        let drift = Drift {
+            factory: factory.to_owned(),
+            ratio: change.ratio,
+            from: change.from,
+            since: self.runs[since].run_id.clone(),
+            runs: of_current.len() - change.at,
+        };
+        drift.is_worth_a_word().then_some(drift)
+    }
+
+    fn as_before(&self, factory: &str) -> Option<(&'runs str, Vec<Seen<'runs>>)> {
+        let seen = self.seen(factory);
+        let last = seen.iter().rev().find(|one| one.current)?;
+        let guests = self.guests(last.run, factory);
+        let same =
+            |one: &Seen<'_>| one.record.code == last.record.code && self.guests(one.run, factory) == guests;
+        let seen = seen.iter().map(|one| Seen { run: one.run, record: one.record, current: same(one) });
+        Some((&last.record.factory, seen.collect()))
+    }
+
+    /// Bytes, unless only rows are known.
+    fn unit(&self, factory: &str, is_known: impl Fn(Unit) -> bool) -> Unit {
+        let measured = |unit| self.seen(factory).iter().any(|one| size(one.record, unit).is_some());
+        let usable = |unit: &Unit| is_known(*unit) && measured(*unit);
+        let known = |unit: &Unit| is_known(*unit);
+        let units = [Unit::Bytes, Unit::Rows];
+        units.into_iter().find(usable).or_else(|| units.into_iter().find(known)).unwrap_or(Unit::Bytes)
+    }
+
+    /// Of the time there is always one; of what was never measured otherwise, there is none.
+    pub(super) fn model(&self, factory: &str, quantity: Quantity, of: &Size) -> Option<Model> {
+        let unit = self.unit(factory, |unit| of.in_unit(unit).is_some());
+        let samples: Vec<_> =
+            self.seen(factory).iter().filter_map(|one| sample(one, quantity, unit)).collect();
+        (!samples.is_empty() || quantity == Quantity::Wall).then(|| Model::fit(quantity, unit, &samples))
+    }
+
+    /// How much of the variation of their times the factories of a run have in common: its standard deviation.
+    pub(super) fn common(&self) -> f64 {
+        let mut residuals = vec![Vec::new(); self.runs.len()];
+        for (name, seen) in &self.factories {
+            let unit = self.unit(name, |_| true);
+            let samples: Vec<_> = seen.iter().map(|one| sample(one, Quantity::Wall, unit)).collect();
+            let model =
+                Model::fit(Quantity::Wall, unit, &samples.iter().flatten().copied().collect::<Vec<_>>());
+            for (one, sample) in seen.iter().zip(samples) {
+                if let Some(sample) = sample.filter(|sample| sample.current) {
+                    residuals[one.run].push(model.log(sample.value) - model.predictive(sample.size).location);
+                }
+            }
+        }
+        let products = residuals.iter().filter(|of_run| of_run.len() > 1).map(|of_run| {
+            let (sum, squares) =
+                of_run.iter().fold((0.0, 0.0), |(sum, squares), r| (sum + r, squares + r * r));
+            (sum * sum - squares) / (of_run.len() * (of_run.len() - 1)) as f64
+        });
+        let products: Vec<f64> = products.collect();
+        // A handful of runs tells nothing of it.
+        if products.len() < 5 {
+            return 0.0;
+        }
+        (products.iter().sum::<f64>() / products.len() as f64).max(0.0).sqrt()
+    }
+
+    /// Of the logarithm of the makespan over that of a simulation with the same times.
+    pub(super) fn overhead(&self, plan: &Plan, graph: &Graph) -> StudentT {
+        let compared = self.runs.iter().rev().filter(|run| run.succeeded).take(COMPARED);
+        let point = |run: &RunRecord| {
+            let record = |name: &str| run.factories.iter().find(|record| record.factory == name);
+            let seconds = plan.factories.iter().map(|node| {
+                let record = record(&node.name).filter(|record| record.has_succeeded())?;
+                Some(if record.in_query_of.is_some() { 0.0 } else { record.wall.as_secs_f64() })
+            });
+            let seconds: Vec<f64> = seconds.collect::<Option<_>>()?;
+            let priorities = upward_rank(graph, &seconds);
+            let costs = Costs { seconds: &seconds, priorities: &priorities, bytes: &[] };
+            let simulated = simulate(graph, run.workers, costs).makespan;
+            let ratio = run.makespan.as_secs_f64() / simulated;
+            let usable = ratio.is_finite() && ratio > 0.0;
+            usable.then(|| Point { x: 0.0, y: ratio.ln(), weight: 1.0 })
+        };
+        Posterior::fit(OVERHEAD, compared.filter_map(point)).next_at(0.0)
+    }
+}
+
+/// How long a part of a query took that was computed once for several factories.
+pub(super) fn subplan(runs: &[RunRecord], fingerprint: &str) -> Option<Estimate> {
+    let subplans =
+        runs.iter().flat_map(|run| &run.subplans).filter(|subplan| subplan.fingerprint == fingerprint);
+    let samples: Vec<_> = subplans
+        .map(|subplan| Sample { value: subplan.wall.as_secs_f64(), size: None, current: true })
+        .collect();
+    (!samples.is_empty()).then(|| Model::fit(Quantity::Wall, Unit::Rows, &samples).predict(None))
+}
+
+fn sample(seen: &Seen<'_>, quantity: Quantity, unit: Unit) -> Option<Sample> {
+    let record = seen.record;
+    let value = match quantity {
+        Quantity::Wall => record.in_query_of.is_none().then_some(record.wall.as_secs_f64()),
+        Quantity::RowsOut => record.rows_out.map(|rows| rows as f64),
+        Quantity::BytesOut => record.bytes_out.map(|bytes| bytes as f64),
+        Quantity::PeakBytes => record.peak_bytes.map(|bytes| bytes as f64),
+    };
+    Some(Sample { value: value?, size: size(record, unit), current: seen.current })
+}
+
+fn size(record: &FactoryRecord, unit: Unit) -> Option<f64> {
+    let size = match unit {
+        Unit::Bytes => record.bytes_in,
+        Unit::Rows => record.rows_in,
+    };
+    size.map(|size| size as f64)
+}

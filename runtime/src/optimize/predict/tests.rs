@@ -1,0 +1,137 @@
+//! Sizes, and what earlier runs say.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
+
+use std::time::{Duration, SystemTime};
+
+use fastrand::Rng;
+
+use super::*;
+use crate::optimize::history::{FactoryRecord, SubplanRecord};
+use crate::optimize::model::normal_draw;
+
+fn records(runs: usize, wall: impl Fn(usize) -> f64) -> Vec<RunRecord> {
+    let run = |at: usize| {
+        let mut run = RunRecord::new(format!("r{at}"), "Nightly", SystemTime::UNIX_EPOCH);
+        run.factories = vec![FactoryRecord::new("clean", "c0", Duration::from_secs_f64(wall(at)))];
+        run
+    };
+    (0..runs).map(run).collect()
+}
+
+fn clean(runs: Vec<RunRecord>) -> (Predictor, Estimate) {
+    let predictor = Predictor::of_runs("Nightly", runs);
+    let estimate = estimate(&predictor);
+    (predictor, estimate)
+}
+
+fn estimate(predictor: &Predictor) -> Estimate {
+    Known::of(&predictor.past(), "clean", &Size::default()).wall.unwrap().1
+}
+
+#[test]
+fn drift_is_told_and_what_was_before_counts_no_more() {
+    let level = |at: usize| if at < 14 { 1.0 } else { 2.3 };
+    let (predictor, estimate) = clean(records(19, |at| level(at) + 0.02 * (at % 3) as f64));
+    assert_eq!(
+        predictor.drifts().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["`clean` takes 2.3 times what was predicted from 14 runs since run r14, 5 runs ago"]
+    );
+    assert_eq!(estimate.basis, Basis::Observed(5));
+    assert!((estimate.median - 2.32).abs() < 0.05, "{estimate:?}");
+    let (predictor, estimate) = clean(records(60, |at| level(at) + 0.02 * (at % 3) as f64));
+    assert_eq!(predictor.drifts(), [], "it is no news any more");
+    assert_eq!(estimate.basis, Basis::Observed(46));
+}
+
+#[test]
+fn only_what_succeeded_with_the_same_code_counts() {
+    let mut runs = records(10, |_| 1.0);
+    runs[3].factories[0].status = "failed".into();
+    runs[4].factories[0].status = "restored".into();
+    for run in &mut runs[..3] {
+        run.factories[0].code = "old".into();
+    }
+    let (predictor, of_last) = clean(runs);
+    assert_eq!(of_last.basis, Basis::Observed(5));
+    let of_old = estimate(&predictor.clone().code("clean", "old"));
+    let of_new = estimate(&predictor.code("clean", "new"));
+    assert_eq!((of_old.basis, of_new.basis), (Basis::Observed(3), Basis::Prior));
+    assert!((of_new.median - 1.0).abs() < 1e-6 && of_new.high > 2.0 * of_old.high);
+}
+
+#[test]
+fn work_in_the_query_of_another_takes_no_time_there() {
+    let mut runs = records(6, |_| 1.0);
+    for run in &mut runs[3..] {
+        let mut filter = FactoryRecord::new("filter", "f0", Duration::from_millis(1));
+        filter.in_query_of = Some("clean".into());
+        run.factories[0].wall = Duration::from_secs(3);
+        run.factories.push(filter);
+    }
+    let (predictor, estimate) = clean(runs);
+    assert_eq!(estimate.basis, Basis::Observed(3), "with as much in its query");
+    assert!((estimate.median - 3.0).abs() < 1e-6);
+    let filter = Known::of(&predictor.past(), "filter", &Size::default());
+    assert!(filter.wall.is_none() && filter.in_query_of.as_deref() == Some("clean"));
+}
+
+#[test]
+fn what_factories_have_in_common_is_found() {
+    let mut random = Rng::with_seed(1);
+    let mut runs = |common: f64| {
+        let run = |at: usize| {
+            let mut run = RunRecord::new(format!("r{at}"), "Nightly", SystemTime::UNIX_EPOCH);
+            let together = common * normal_draw(&mut random);
+            run.factories = (0..8)
+                .map(|factory| {
+                    let wall = (together + 0.1 * normal_draw(&mut random)).exp();
+                    FactoryRecord::new(format!("f{factory}"), "", Duration::from_secs_f64(wall))
+                })
+                .collect();
+            run
+        };
+        Predictor::of_runs("Nightly", (0..100).map(run).collect::<Vec<_>>())
+    };
+    let (some, none) = (runs(0.2).past().common(), runs(0.0).past().common());
+    assert!((some - 0.2).abs() < 0.05 && none < 0.03, "{some} {none}");
+}
+
+#[test]
+fn a_shared_part_of_a_query_has_a_price() {
+    let mut runs = records(4, |_| 1.0);
+    for run in &mut runs[1..] {
+        let wall = Duration::from_millis(200);
+        let consumers = vec!["a".to_owned(), "b".to_owned()];
+        run.subplans =
+            vec![SubplanRecord { fingerprint: "s".into(), consumers, wall, rows: None, bytes: None }];
+    }
+    let (predictor, _) = clean(runs);
+    let price = predictor.subplan("s").unwrap();
+    assert!(price.basis == Basis::Observed(3) && price.interval().contains(0.2) && price.high < 1.0);
+    assert_eq!(predictor.subplan("t"), None);
+}
+
+#[test]
+fn what_was_predicted_and_held_is_counted() {
+    let mut runs = records(10, |at| if at == 0 { 9.0 } else { 1.0 });
+    for run in &mut runs {
+        run.factories[0].predicted = Some(Interval { low: 0.5, median: 1.0, high: 2.0 });
+    }
+    let coverage = Predictor::of_runs("Nightly", runs).coverage();
+    assert_eq!(coverage, Coverage { makespans: (0, 0), factories: (9, 10) });
+}
+
+#[test]
+fn the_log_of_a_sum_is_as_sure_as_its_parts_by_their_share() {
+    let known = |median: f64, scale: f64| {
+        let log = StudentT { location: median.ln(), scale, freedom: 50.0 };
+        let bytes = Estimate { low: 0.0, median, high: 0.0, basis: Basis::Prior };
+        Known { bytes: Some((log, bytes)), ..Known::default() }
+    };
+    let all = [known(300.0, 0.2), known(100.0, 0.4), Known::default()];
+    let sum = Size::of_outputs(&[0, 1], &all).bytes.unwrap();
+    assert!((sum.median - 400.0).abs() < 1e-9 && (sum.log_scale - 0.15_f64.hypot(0.1)).abs() < 1e-9);
+    assert_eq!(Size::of_outputs(&[0, 2], &all).bytes, None, "one is not known");
+    assert_eq!(Size::of_outputs(&[], &all), Size::default());
+}

@@ -1,0 +1,64 @@
+//! What a query reads of a frame: found out by letting Polars optimise it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use polars::prelude::{DataFrame, DataType, LazyFrame, PlSmallStr, PolarsResult, Schema, SchemaRef};
+use polars_plan::dsl::DslPlan;
+use polars_plan::plans::IR;
+
+use super::tree::Key;
+use crate::dataset::waiting;
+
+/// Stands in a plan for what will be there, with its columns and no rows.
+///
+/// Polars makes frames anew where it reads less of them, but leaves all names in them. So the frame has one column more than
+/// its schema tells, whose name nobody else uses.
+pub(super) struct Placeholder {
+    frame: Arc<DataFrame>,
+    schema: SchemaRef,
+    marker: PlSmallStr,
+}
+
+static PLACEHOLDERS: AtomicU64 = AtomicU64::new(0);
+
+impl Placeholder {
+    pub(super) fn new(schema: &SchemaRef) -> Self {
+        let marker = format!("setl placeholder {}", PLACEHOLDERS.fetch_add(1, Ordering::Relaxed));
+        let marker = PlSmallStr::from_string(marker);
+        let mut marked = Schema::clone(schema);
+        marked.with_column(marker.clone(), DataType::Boolean);
+        let frame = Arc::new(DataFrame::empty_with_schema(&marked));
+        Self { frame, schema: schema.clone(), marker }
+    }
+
+    pub(super) fn plan(&self) -> DslPlan {
+        DslPlan::DataFrameScan { schema: self.schema.clone(), df: Arc::clone(&self.frame) }
+    }
+}
+
+/// For each placeholder, the columns that a plan reads of it, once for each place it stands in.
+///
+/// # Errors
+/// When the plan is not valid.
+pub(super) fn columns_read(
+    plan: DslPlan,
+    placeholders: &HashMap<Key, Placeholder>,
+) -> PolarsResult<Vec<(Key, Vec<String>)>> {
+    let optimised = waiting(|| LazyFrame::from(plan).to_alp_optimized())?;
+    let mut reads = Vec::new();
+    let mut stack = vec![optimised.lp_top];
+    while let Some(node) = stack.pop() {
+        let ir = optimised.lp_arena.get(node);
+        if let IR::DataFrameScan { df, output_schema, .. } = ir
+            && let Some((key, placeholder)) =
+                placeholders.iter().find(|(_, other)| df.schema().contains(&other.marker))
+        {
+            let schema = output_schema.as_ref().unwrap_or(&placeholder.schema);
+            reads.push((*key, schema.iter_names().map(ToString::to_string).collect()));
+        }
+        ir.copy_inputs(&mut stack);
+    }
+    Ok(reads)
+}

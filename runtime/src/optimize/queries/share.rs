@@ -1,0 +1,363 @@
+//! Which parts of several queries are the same, and which of these are worth to be computed once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use polars::prelude::{DataType, LazyFrame, PolarsResult, Schema, SchemaRef};
+use polars_plan::dsl::{DslPlan, FileScanDsl};
+
+use super::reads::{Placeholder, columns_read};
+use super::tree::{Key, Keys, describe, inputs, is_expensive};
+use crate::dataset::waiting;
+use crate::optimize::{Optimizer, Pass};
+
+/// Seconds to read a value from a Parquet file, about: numbers, and texts, which are decoded one by one. What matters is how
+/// they relate; they were measured on one core with the 22 queries of TPC-H.
+const NUMBER: f64 = 1.5e-9;
+const TEXT: f64 = 7e-9;
+/// So much more for a file of text lines, all of which is read whatever columns are asked for.
+const LINES: f64 = 20.0;
+/// What a gibibyte in memory is worth, in seconds: what is held for longer to save less is read again.
+const SECONDS_PER_GIB: f64 = 0.25;
+/// Bytes of a value in memory: a text has a view of 16 bytes and its letters.
+const NUMBER_BYTES: f64 = 8.0;
+const TEXT_BYTES: f64 = 28.0;
+
+/// Something that several queries have in common, and that is computed once.
+pub(super) struct Piece {
+    /// What it is, for people.
+    pub(super) about: String,
+    /// What computes it. Other pieces below it are placeholders.
+    pub(super) plan: DslPlan,
+    /// All its columns.
+    pub(super) schema: SchemaRef,
+    /// Those that are read.
+    pub(super) columns: Vec<String>,
+    /// The queries, and then the pieces, that read it.
+    pub(super) consumers: BTreeSet<usize>,
+    /// Where it stands in the plans.
+    pub(super) stands: Key,
+    /// Whether it is a file, or part of one.
+    pub(super) is_scan: bool,
+    /// Which plan it is, in all runs.
+    pub(super) fingerprint: Key,
+    /// Why it is computed once.
+    pub(super) because: String,
+}
+
+/// Queries whose common parts are apart.
+pub(super) struct Shared {
+    /// First the queries, then what they share.
+    pub(super) plans: Vec<DslPlan>,
+    pub(super) pieces: Vec<Piece>,
+    /// What was left as it is, and why.
+    pub(super) left: Vec<(String, String)>,
+}
+
+/// Finds what queries have in common.
+///
+/// # Errors
+/// When a query is not valid: then it is best run by itself, for its error.
+pub(super) fn share(queries: Vec<DslPlan>, optimizer: &Optimizer) -> PolarsResult<Shared> {
+    let of_queries = queries.len();
+    let mut shared = Shared { plans: queries, pieces: Vec::new(), left: Vec::new() };
+    let mut placeholders = HashMap::new();
+    if optimizer.has(Pass::ShareSubplans) {
+        while find_subplans(&mut shared, &mut placeholders)? {}
+    }
+    let subplans = shared.pieces.len();
+    let mut groups = if optimizer.has(Pass::ShareScans) { find_scans(&shared.plans)? } else { Vec::new() };
+    for group in &groups {
+        placeholders.insert(group.key, Placeholder::new(&group.schema));
+    }
+    // Who reads what: consumers come before what they read.
+    let mut read: HashMap<Key, BTreeMap<usize, BTreeSet<String>>> = HashMap::new();
+    for at in 0..shared.plans.len() {
+        if at >= of_queries {
+            let piece = &mut shared.pieces[at - of_queries];
+            let by = read.remove(&piece.stands).unwrap_or_default();
+            let names: BTreeSet<_> = by.values().flatten().cloned().collect();
+            piece.columns = in_order(&piece.schema, &names);
+            piece.consumers = by.into_keys().collect();
+            let frame = LazyFrame::from(std::mem::take(&mut shared.plans[at]));
+            let names = piece.columns.iter().map(|name| polars::prelude::col(name.as_str()));
+            shared.plans[at] = frame.select(names.collect::<Vec<_>>()).logical_plan;
+        }
+        let mut keys = Keys::default();
+        let stands = |key: &Key| groups.iter().any(|group| group.key == *key);
+        let plan = keys.replace(&shared.plans[at], &|key| {
+            stands(key).then(|| placeholders.get(key).map(Placeholder::plan)).flatten()
+        });
+        for (key, columns) in columns_read(plan, &placeholders)? {
+            read.entry(key).or_default().entry(at).or_default().extend(columns);
+        }
+    }
+    for group in &mut groups {
+        group.readers = read.remove(&group.key).unwrap_or_default();
+    }
+    for group in groups {
+        choose_readers(group, &mut shared);
+    }
+    for (at, piece) in shared.pieces.iter_mut().enumerate().take(subplans) {
+        piece.plan = shared.plans[of_queries + at].clone();
+    }
+    Ok(shared)
+}
+
+/// The columns with these names; where only the rows are counted, the first.
+fn in_order(schema: &Schema, names: &BTreeSet<String>) -> Vec<String> {
+    let all = schema.iter_names().map(ToString::to_string);
+    if names.is_empty() {
+        return all.take(1).collect();
+    }
+    all.filter(|name| names.contains(name)).collect()
+}
+
+/// Puts the largest expensive plans that stand in several places apart; whether there were any.
+fn find_subplans(shared: &mut Shared, placeholders: &mut HashMap<Key, Placeholder>) -> PolarsResult<bool> {
+    let mut keys = Keys::default();
+    let mut hits: HashMap<Key, usize> = HashMap::new();
+    for plan in &shared.plans {
+        count(plan, &mut keys, &mut hits);
+    }
+    let mut found: Vec<(Key, &DslPlan)> = Vec::new();
+    for plan in &shared.plans {
+        largest(plan, 1, &mut keys, &hits, &mut found);
+    }
+    let mut by: HashMap<Key, DslPlan> = HashMap::new();
+    let mut pieces = Vec::new();
+    for (key, plan) in found {
+        let schema = waiting(|| LazyFrame::from(plan.clone()).collect_schema())?;
+        let placeholder = Placeholder::new(&schema);
+        let stands = keys.of_new(placeholder.plan());
+        by.insert(key, placeholder.plan());
+        placeholders.insert(stands, placeholder);
+        pieces.push((
+            Piece {
+                about: describe(plan),
+                plan: DslPlan::default(),
+                schema,
+                columns: Vec::new(),
+                consumers: BTreeSet::new(),
+                stands,
+                is_scan: false,
+                fingerprint: key,
+                because: format!("it stands in {} places", hits[&key]),
+            },
+            plan.clone(),
+        ));
+    }
+    if pieces.is_empty() {
+        return Ok(false);
+    }
+    shared.plans = shared.plans.iter().map(|plan| keys.replace(plan, &|key| by.get(key).cloned())).collect();
+    for (piece, plan) in pieces {
+        shared.plans.push(plan);
+        shared.pieces.push(piece);
+    }
+    Ok(true)
+}
+
+fn count(plan: &DslPlan, keys: &mut Keys, hits: &mut HashMap<Key, usize>) {
+    if !matches!(plan, DslPlan::IR { .. }) {
+        *hits.entry(keys.of(plan)).or_default() += 1;
+    }
+    inputs(plan).into_iter().for_each(|input| count(input, keys, hits));
+}
+
+/// Where a plan stands in more places than what is above it, something else takes it, too.
+fn largest<'plan>(
+    plan: &'plan DslPlan,
+    above: usize,
+    keys: &mut Keys,
+    hits: &HashMap<Key, usize>,
+    found: &mut Vec<(Key, &'plan DslPlan)>,
+) {
+    if let DslPlan::IR { dsl, .. } = plan {
+        return largest(dsl, above, keys, hits, found);
+    }
+    let key = keys.of(plan);
+    let places = hits.get(&key).copied().unwrap_or(1);
+    if places > above && is_expensive(plan) {
+        if found.iter().all(|(other, _)| *other != key) {
+            found.push((key, plan));
+        }
+        return;
+    }
+    for input in inputs(plan) {
+        largest(input, places, keys, hits, found);
+    }
+}
+
+/// A file that several queries read.
+struct Group {
+    key: Key,
+    plan: DslPlan,
+    schema: SchemaRef,
+    /// How many rows it has, about, if that is known.
+    rows: f64,
+    /// Whether all of it is read whatever columns are asked for.
+    lines: bool,
+    readers: BTreeMap<usize, BTreeSet<String>>,
+}
+
+fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
+    let mut keys = Keys::default();
+    let mut seen: BTreeMap<Key, (&DslPlan, BTreeSet<usize>)> = BTreeMap::new();
+    for (at, plan) in plans.iter().enumerate() {
+        scans(plan, &mut keys, &mut |key, scan| {
+            seen.entry(key).or_insert((scan, BTreeSet::new())).1.insert(at);
+        });
+    }
+    let mut groups = Vec::new();
+    for (key, (scan, by)) in seen {
+        let DslPlan::Scan { unified_scan_args, scan_type, sources, .. } = scan else { continue };
+        if by.len() < 2 || unified_scan_args.pre_slice.is_some() {
+            continue;
+        }
+        let (schema, rows) = size_of(scan)?;
+        let lines = !matches!(**scan_type, FileScanDsl::Parquet { .. });
+        let bytes: u64 = sources
+            .as_paths()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|path| std::fs::metadata(path.as_str()).ok())
+            .map(|file| file.len())
+            .sum();
+        // Where nobody has counted the rows, a value of a text file has ten letters.
+        let rows = rows.unwrap_or(bytes as f64 / (10.0 * schema.len().max(1) as f64));
+        groups.push(Group { key, plan: scan.clone(), schema, rows, lines, readers: BTreeMap::new() });
+    }
+    Ok(groups)
+}
+
+fn scans<'plan>(plan: &'plan DslPlan, keys: &mut Keys, found: &mut impl FnMut(Key, &'plan DslPlan)) {
+    if let DslPlan::Scan { .. } = plan {
+        found(keys.of(plan), plan);
+    }
+    inputs(plan).into_iter().for_each(|input| scans(input, keys, found));
+}
+
+fn size_of(scan: &DslPlan) -> PolarsResult<(SchemaRef, Option<f64>)> {
+    let plan = waiting(|| LazyFrame::from(scan.clone()).to_alp())?;
+    let top = plan.lp_arena.get(plan.lp_top);
+    let schema = top.schema(&plan.lp_arena).into_owned();
+    let rows = match top {
+        polars_plan::plans::IR::Scan { file_info, .. } => file_info.row_estimation.0,
+        _ => None,
+    };
+    Ok((schema, rows.map(|rows| rows as f64)))
+}
+
+impl Group {
+    fn seconds(&self, columns: &BTreeSet<String>) -> f64 {
+        let of = |name: &String| match self.schema.get(name) {
+            Some(DataType::String | DataType::Binary) => TEXT,
+            _ => NUMBER,
+        };
+        match self.lines {
+            true => self.rows * self.schema.len() as f64 * NUMBER * LINES,
+            false => self.rows * columns.iter().map(of).sum::<f64>(),
+        }
+    }
+
+    fn gib(&self, columns: &BTreeSet<String>) -> f64 {
+        let of = |name: &String| match self.schema.get(name) {
+            Some(DataType::String | DataType::Binary) => TEXT_BYTES,
+            Some(DataType::Date | DataType::Int32 | DataType::UInt32 | DataType::Float32) => {
+                NUMBER_BYTES / 2.0
+            }
+            _ => NUMBER_BYTES,
+        };
+        self.rows * columns.iter().map(of).sum::<f64>() / f64::from(1 << 30)
+    }
+
+    /// Seconds that are saved if these share what they read, less what the memory for it is worth.
+    fn worth(&self, readers: &BTreeSet<usize>) -> f64 {
+        let all = self.union(readers);
+        let each: f64 = readers.iter().map(|reader| self.seconds(&self.readers[reader])).sum();
+        each - self.seconds(&all) - SECONDS_PER_GIB * self.gib(&all)
+    }
+
+    fn union(&self, readers: &BTreeSet<usize>) -> BTreeSet<String> {
+        readers.iter().flat_map(|reader| &self.readers[reader]).cloned().collect()
+    }
+
+    /// Leaves out one or two readers at a time, as long as that is worth more.
+    fn best(&self) -> BTreeSet<usize> {
+        let mut best: BTreeSet<usize> = self.readers.keys().copied().collect();
+        loop {
+            let without = |left: &[usize]| -> BTreeSet<usize> {
+                best.iter().copied().filter(|reader| !left.contains(reader)).collect()
+            };
+            let all: Vec<usize> = best.iter().copied().collect();
+            let one = all.iter().map(|first| without(&[*first]));
+            let two = all
+                .iter()
+                .enumerate()
+                .flat_map(|(at, first)| all[at + 1..].iter().map(move |second| [*first, *second]));
+            let candidates = one.chain(two.map(|pair| without(&pair)));
+            let better = candidates
+                .map(|readers| (self.worth(&readers), readers))
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .filter(|(worth, _)| *worth > self.worth(&best));
+            match better {
+                Some((_, readers)) => best = readers,
+                None => return best,
+            }
+        }
+    }
+}
+
+/// Reads a file once for those of its readers for whom that pays.
+fn choose_readers(group: Group, shared: &mut Shared) {
+    let about = describe(&group.plan);
+    let readers = group.best();
+    let saved = group.worth(&readers);
+    if readers.len() < 2 || saved <= 0.0 {
+        let why =
+            format!("{} queries read it, which costs less than to hold it in memory", group.readers.len());
+        shared.left.push((about, why));
+        return;
+    }
+    let columns = group.union(&readers);
+    let alone = group.readers.len() - readers.len();
+    let mut because = format!(
+        "{} queries read {} of its {} columns; about {:.0} ms of reading are saved for {:.0} MiB",
+        readers.len(),
+        columns.len(),
+        group.schema.len(),
+        1e3 * (group
+            .readers
+            .iter()
+            .filter(|(reader, _)| readers.contains(reader))
+            .map(|(_, columns)| group.seconds(columns))
+            .sum::<f64>()
+            - group.seconds(&columns)),
+        1024.0 * group.gib(&columns),
+    );
+    if alone > 0 {
+        because += &format!("; {alone} read columns that hardly anybody else reads, and scan for themselves");
+    }
+    let placeholder = Placeholder::new(&group.schema);
+    let mut keys = Keys::default();
+    let stands = keys.of_new(placeholder.plan());
+    for reader in &readers {
+        let mut keys = Keys::default();
+        shared.plans[*reader] =
+            keys.replace(&shared.plans[*reader], &|key| (*key == group.key).then(|| placeholder.plan()));
+    }
+    let columns = in_order(&group.schema, &columns);
+    let names: Vec<_> = columns.iter().map(|name| polars::prelude::col(name.as_str())).collect();
+    let plan = LazyFrame::from(group.plan.clone()).select(names).logical_plan;
+    shared.pieces.push(Piece {
+        about,
+        plan,
+        schema: group.schema.clone(),
+        columns,
+        consumers: readers,
+        stands,
+        is_scan: true,
+        fingerprint: group.key,
+        because,
+    });
+}

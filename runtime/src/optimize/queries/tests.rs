@@ -1,0 +1,216 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use polars::df;
+use polars::prelude::*;
+use proptest::prelude::*;
+
+use super::{Explained, Fault, run};
+use crate::optimize::{Optimizer, Pass};
+
+/// Numbers, some of them missing, under a key with few values and one with many.
+fn table(rows: i64, seed: i64) -> LazyFrame {
+    let value = |row: i64| (row * 37 + seed * 11) % 101;
+    df!(
+        "few" => (0..rows).map(|row| value(row) % 5).collect::<Vec<_>>(),
+        "many" => (0..rows).map(|row| value(row * 3) % 40).collect::<Vec<_>>(),
+        "number" => (0..rows).map(|row| (value(row) % 7 > 0).then_some(value(row) as f64 / 4.0)).collect::<Vec<_>>(),
+        "text" => (0..rows).map(|row| format!("t{}", value(row) % 13)).collect::<Vec<_>>(),
+        "order" => (0..rows).collect::<Vec<_>>(),
+    )
+    .unwrap()
+    .lazy()
+}
+
+/// A step from one query to the next. All keep the columns of [`table`], so that any may follow any.
+#[derive(Clone, Debug)]
+enum Step {
+    Filter(i64),
+    Compute(i64),
+    Aggregate,
+    Join(usize),
+    Distinct,
+    Sort,
+    Concat(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0i64..5).prop_map(Step::Filter),
+        (0i64..3).prop_map(Step::Compute),
+        Just(Step::Aggregate),
+        (0usize..8).prop_map(Step::Join),
+        Just(Step::Distinct),
+        Just(Step::Sort),
+        (0usize..8).prop_map(Step::Concat),
+    ]
+}
+
+fn by_many(frame: LazyFrame) -> LazyFrame {
+    frame.group_by([col("many")]).agg([
+        col("few").max(),
+        col("number").sum(),
+        col("text").min(),
+        col("order").min(),
+    ])
+}
+
+const COLUMNS: [&str; 5] = ["few", "many", "number", "text", "order"];
+
+fn applied(step: &Step, frame: LazyFrame, others: &[LazyFrame]) -> LazyFrame {
+    let other = |at: &usize| others[*at % others.len()].clone();
+    let frame = match step {
+        Step::Filter(least) => frame.filter(col("few").gt_eq(lit(*least))),
+        Step::Compute(by) => frame.with_columns([(col("number") + lit(*by as f64)).alias("number")]),
+        Step::Aggregate => by_many(frame),
+        Step::Join(at) => {
+            let right = by_many(other(at)).select([col("many"), col("number").alias("other")]);
+            let joined = frame.join(right, [col("many")], [col("many")], JoinArgs::new(JoinType::Left));
+            joined.with_columns([(col("number") + col("other").fill_null(lit(0.5))).alias("number")])
+        }
+        Step::Distinct => frame.unique(Some(cols(["many", "order"])), UniqueKeepStrategy::Any),
+        Step::Sort => frame.sort(["order", "many"], SortMultipleOptions::default().with_maintain_order(true)),
+        Step::Concat(at) => concat([frame, other(at)], UnionArgs::default()).unwrap(),
+    };
+    frame.select(COLUMNS.map(col))
+}
+
+/// What comes out, whatever the order of its rows, which nothing promises.
+fn in_order(frame: DataFrame) -> DataFrame {
+    frame.sort(COLUMNS, SortMultipleOptions::default()).unwrap()
+}
+
+fn alike(found: &DataFrame, expected: &DataFrame) -> bool {
+    let close = |column: &str| match (found.column(column), expected.column(column)) {
+        (Ok(a), Ok(b)) if a.dtype().is_float() && a.len() == b.len() => {
+            let values = |column: &Column| column.f64().unwrap().iter().collect::<Vec<_>>();
+            values(a).into_iter().zip(values(b)).all(|pair| match pair {
+                (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0),
+                (a, b) => a == b,
+            })
+        }
+        (Ok(a), Ok(b)) => a.equals_missing(b),
+        _ => false,
+    };
+    found.shape() == expected.shape() && COLUMNS.into_iter().all(close)
+}
+
+fn together(optimizer: &Optimizer, queries: &[LazyFrame]) -> (Vec<Result<DataFrame, Fault>>, Explained) {
+    let names: Vec<_> = (0..queries.len()).map(|at| format!("f{at}")).collect();
+    let queries = names.iter().map(String::as_str).zip(queries.iter().cloned()).collect();
+    run(optimizer, queries, &|| false)
+}
+
+/// Sums are rounded otherwise in another order, and the last digits decide what `sort` and `distinct` see: so that the
+/// generated numbers stay exact, they are quarters.
+fn check(frames: &[LazyFrame], passes: &[Pass]) {
+    let mut optimizer = Optimizer::off();
+    for pass in passes {
+        optimizer = optimizer.with(*pass);
+    }
+    let (answers, explained) = together(&optimizer, frames);
+    for (frame, answer) in frames.iter().zip(answers) {
+        let expected = in_order(frame.clone().collect().unwrap());
+        let found = in_order(answer.unwrap());
+        assert!(alike(&found, &expected), "{passes:?}\n{explained}\n{found}\n{expected}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn every_combination_of_passes_gives_what_each_query_gives_by_itself(
+        rows in 0i64..200,
+        steps in prop::collection::vec((step(), 0usize..8), 1..10),
+        files in any::<bool>(),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let base: Vec<LazyFrame> = (0..2).map(|seed| {
+            let frame = table(rows, seed);
+            if !files {
+                return frame;
+            }
+            let path = directory.path().join(format!("{seed}.parquet"));
+            ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame.collect().unwrap()).unwrap();
+            LazyFrame::scan_parquet(PlRefPath::try_from_path(&path).unwrap(), Default::default()).unwrap()
+        }).collect();
+        let mut frames = base;
+        for (step, from) in &steps {
+            let frame = frames[*from % frames.len()].clone();
+            frames.push(applied(step, frame, &frames));
+        }
+        let frames = &frames[2..];
+        for chosen in 0u32..1 << (Pass::ALL.len() - 1) {
+            let passes: Vec<_> =
+                Pass::ALL[1..].iter().enumerate().filter(|(at, _)| chosen & 1 << at != 0).map(|(_, pass)| *pass).collect();
+            check(frames, &passes);
+        }
+    }
+}
+
+#[test]
+fn what_several_queries_aggregate_is_aggregated_once() {
+    let sums = by_many(table(100, 1));
+    let queries = [sums.clone().filter(col("few").gt(lit(2))), sums.select([col("number").sum()])];
+    let (answers, explained) = together(&Optimizer::new(), &queries);
+    assert_eq!(answers[0].as_ref().unwrap().height(), queries[0].clone().collect().unwrap().height());
+    let [part] = &explained.shared[..] else { panic!("{explained}") };
+    assert_eq!(part.about, "aggregate by many");
+    assert_eq!(part.factories, ["f0", "f1"]);
+    // The filter needs `few`, and what is collected all of it.
+    assert_eq!(part.columns.len(), 5);
+}
+
+#[test]
+fn the_same_query_is_run_once() {
+    let sums = by_many(table(100, 1));
+    let (answers, explained) = together(&Optimizer::new(), &[sums.clone(), sums]);
+    assert_eq!(explained.shared.len(), 1, "{explained}");
+    assert!(answers.into_iter().all(|answer| answer.unwrap().width() == 5));
+}
+
+#[test]
+fn only_what_is_read_of_a_shared_part_is_kept() {
+    let sums = by_many(table(100, 1));
+    let queries = [sums.clone().select([col("number").sum()]), sums.select([col("number").mean()])];
+    let (_, explained) = together(&Optimizer::new(), &queries);
+    assert_eq!(explained.shared[0].columns, ["number"]);
+}
+
+#[test]
+fn nothing_is_shared_where_it_is_switched_off() {
+    let sums = by_many(table(100, 1));
+    let optimizer = Optimizer::new().without(Pass::ShareSubplans);
+    let (_, explained) = together(&optimizer, &[sums.clone(), sums]);
+    assert!(explained.shared.is_empty(), "{explained}");
+}
+
+#[test]
+fn each_query_has_its_own_error() {
+    let fails = table(10, 1).select([col("text").strict_cast(DataType::Int64)]);
+    let invalid = table(10, 1).select([col("absent")]);
+    let good = table(10, 1).select([len()]);
+    let (answers, _) = together(&Optimizer::new(), &[fails, good.clone()]);
+    assert!(matches!(&answers[0], Err(Fault::Query(error)) if error.to_string().contains("t")));
+    assert!(answers[1].is_ok());
+    let (answers, _) = together(&Optimizer::new(), &[invalid, good]);
+    assert!(matches!(&answers[0], Err(Fault::Query(error)) if error.to_string().contains("absent")));
+    assert!(answers[1].is_ok());
+}
+
+#[test]
+fn a_shared_part_that_fails_is_the_error_of_all_who_take_it() {
+    let fails = by_many(table(10, 1).with_columns([col("text").strict_cast(DataType::Int64).alias("few")]));
+    let queries = [fails.clone().filter(col("many").gt(lit(1))), fails, table(10, 2).select([len()])];
+    let (answers, _) = together(&Optimizer::new(), &queries);
+    assert!(answers[0].is_err() && answers[1].is_err() && answers[2].is_ok());
+}
+
+#[test]
+fn flags_that_were_set_for_a_query_hold() {
+    let plain = by_many(table(100, 1));
+    let own = plain.clone().with_comm_subplan_elim(false);
+    let (answers, explained) = together(&Optimizer::new(), &[own, plain]);
+    assert!(explained.shared.is_empty(), "{explained}");
+    assert!(answers.into_iter().all(|answer| answer.unwrap().width() == 5));
+}

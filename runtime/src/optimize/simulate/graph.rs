@@ -1,0 +1,166 @@
+//! What has to wait for what, and who takes whose output.
+
+use std::borrow::Cow;
+
+use crate::plan::{Plan, Source};
+
+/// The nodes of a plan, and which waits for which: the factories, by their index, then the gates of barriers.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    factories: usize,
+    offsets: Cow<'static, [u32]>,
+    successors: Cow<'static, [u32]>,
+    waits: Cow<'static, [u32]>,
+    order: Cow<'static, [u32]>,
+    /// Whose outputs each factory takes, one list after another.
+    source_offsets: Vec<u32>,
+    sources: Vec<u32>,
+    takers: Vec<u32>,
+    kept: Vec<bool>,
+}
+
+impl Graph {
+    /// Of a plan.
+    ///
+    /// ```
+    /// use setl::optimize::Graph;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn one() -> u32 {
+    ///     1
+    /// }
+    ///
+    /// #[pipeline(only(one))]
+    /// struct Numbers;
+    ///
+    /// assert_eq!(Graph::of(Numbers::plan()).factories(), 1);
+    /// ```
+    pub fn of(plan: &Plan) -> Self {
+        let sources = plan.factories.iter().map(|node| {
+            let sources = node.all_sources().filter_map(|source| match source {
+                Source::Factory(index) => Some(index as u32),
+                _ => None,
+            });
+            sources.collect()
+        });
+        Self {
+            offsets: plan.offsets.clone(),
+            successors: plan.successors.clone(),
+            waits: plan.waits.clone(),
+            order: plan.order.clone(),
+            kept: plan.factories.iter().map(|node| node.kept).collect(),
+            ..Self::without_links(sources.collect())
+        }
+    }
+
+    /// Of factories that take each other's outputs: `(0, 2)` says that 2 takes that of 0. Without kept outputs.
+    ///
+    /// # Panics
+    /// When a number is not less than `factories`, or when factories wait for each other in a cycle.
+    pub fn new(factories: usize, links: &[(usize, usize)]) -> Self {
+        let mut sources = vec![Vec::new(); factories];
+        let mut successors = vec![Vec::new(); factories];
+        for &(before, after) in links {
+            assert!(before < factories && after < factories, "({before}, {after}) names one of {factories}");
+            sources[after].push(before as u32);
+            successors[before].push(after as u32);
+        }
+        let waits: Vec<u32> = sources.iter().map(|sources| sources.len() as u32).collect();
+        let mut left = waits.clone();
+        let mut order: Vec<u32> = (0..factories as u32).filter(|&node| left[node as usize] == 0).collect();
+        let mut next = 0;
+        while next < order.len() {
+            for &after in &successors[order[next] as usize] {
+                left[after as usize] -= 1;
+                if left[after as usize] == 0 {
+                    order.push(after);
+                }
+            }
+            next += 1;
+        }
+        assert!(order.len() == factories, "there is a cycle");
+        let (offsets, successors) = one_after_another(successors);
+        Self {
+            offsets: offsets.into(),
+            successors: successors.into(),
+            waits: waits.into(),
+            order: order.into(),
+            ..Self::without_links(sources)
+        }
+    }
+
+    fn without_links(mut sources: Vec<Vec<u32>>) -> Self {
+        let factories = sources.len();
+        let mut takers = vec![0; factories];
+        for of_one in &mut sources {
+            of_one.sort_unstable();
+            // Whoever takes an output twice lets it go once.
+            of_one.dedup();
+            of_one.iter().for_each(|&source| takers[source as usize] += 1);
+        }
+        let (source_offsets, sources) = one_after_another(sources);
+        Self {
+            factories,
+            offsets: Cow::Borrowed(&[]),
+            successors: Cow::Borrowed(&[]),
+            waits: Cow::Borrowed(&[]),
+            order: Cow::Borrowed(&[]),
+            source_offsets,
+            sources,
+            takers,
+            kept: vec![false; factories],
+        }
+    }
+
+    /// How many factories there are.
+    pub fn factories(&self) -> usize {
+        self.factories
+    }
+
+    /// How many nodes there are: factories and gates.
+    pub fn nodes(&self) -> usize {
+        self.waits.len()
+    }
+
+    pub(super) fn successors(&self, node: usize) -> &[u32] {
+        &self.successors[self.offsets[node] as usize..self.offsets[node + 1] as usize]
+    }
+
+    pub(super) fn waits(&self, node: usize) -> u32 {
+        self.waits[node]
+    }
+
+    /// All nodes, each after those it waits for.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Whose outputs a factory takes.
+    pub(crate) fn sources(&self, factory: usize) -> &[u32] {
+        &self.sources[self.source_offsets[factory] as usize..self.source_offsets[factory + 1] as usize]
+    }
+
+    pub(super) fn takers(&self, factory: usize) -> u32 {
+        self.takers[factory]
+    }
+
+    pub(super) fn is_kept(&self, factory: usize) -> bool {
+        self.kept[factory]
+    }
+
+    pub(super) fn weight(&self, node: usize, seconds: &[f64]) -> f64 {
+        if node < self.factories { seconds.get(node).copied().unwrap_or(0.0) } else { 0.0 }
+    }
+}
+
+/// Lists in one, and where each begins.
+fn one_after_another(lists: Vec<Vec<u32>>) -> (Vec<u32>, Vec<u32>) {
+    let mut offsets = vec![0];
+    let mut all = Vec::new();
+    for list in lists {
+        all.extend(list);
+        offsets.push(all.len() as u32);
+    }
+    (offsets, all)
+}

@@ -1,0 +1,73 @@
+//! What the names of environment variables were meant to say.
+
+use figment::value::Value;
+
+use super::read::{BREAKER, DEFAULTS, FACTORY, RESOURCE, RETRY, TOP};
+
+struct Table {
+    name: &'static str,
+    settings: &'static [&'static str],
+    /// Whether a name stands before the setting.
+    named: bool,
+    example: &'static str,
+}
+
+const TABLES: &[Table] = &[
+    Table { name: "factory", settings: FACTORY, named: true, example: "SETL_FACTORY__FETCH_RATES__TIMEOUT" },
+    Table { name: "resource", settings: RESOURCE, named: true, example: "SETL_RESOURCE__RATES__AT_ONCE" },
+    Table { name: "defaults", settings: DEFAULTS, named: false, example: "SETL_DEFAULTS__TIMEOUT" },
+];
+
+/// Whether the author of this variable, named without its prefix, meant a setting.
+pub(super) fn is_meant(variable: &str) -> bool {
+    let key = variable.to_ascii_lowercase();
+    key.contains("__")
+        || TABLES.iter().any(|table| within(&key, table).is_some())
+        || TOP.iter().any(|setting| strsim::damerau_levenshtein(&key, setting) <= 2)
+}
+
+/// What to write where an underscore is missing after the first word, as in `SETL_FACTORY_D1_TIMEOUT`. `key` is what the
+/// variable is taken for, and `value` what it says of it.
+pub(super) fn with_underscores(key: &str, value: &Value) -> Option<String> {
+    let (table, rest) = TABLES.iter().find_map(|table| Some((table, within(key, table)?)))?;
+    let mut rest = rest.to_owned();
+    let mut value = value;
+    // Further on they may be there.
+    while let Some((key, below)) = value.as_dict().and_then(|dict| dict.iter().next()) {
+        rest = format!("{rest}_{key}");
+        value = below;
+    }
+    let settings = table.settings.iter().flat_map(|setting| nested(setting));
+    // Of `timeout` and `total_timeout`, the longer is what was meant.
+    let meant = settings.filter_map(|setting| {
+        let name = rest.strip_suffix(&setting.replace("__", "_"))?;
+        match (table.named, name.strip_suffix('_')) {
+            (true, Some(name)) if !name.is_empty() => Some((setting.len(), format!("{name}__{setting}"))),
+            (false, None) if name.is_empty() => Some((setting.len(), setting)),
+            _ => None,
+        }
+    });
+    let write = match meant.max_by_key(|(length, _)| *length) {
+        Some((_, meant)) => {
+            format!("write `SETL_{}`", format!("{}__{meant}", table.name).to_ascii_uppercase())
+        }
+        None => format!("as in `{}`", table.example),
+    };
+    Some(format!("; two underscores stand for the dot: {write}"))
+}
+
+/// What follows the name of a table and one underscore.
+fn within<'k>(key: &'k str, table: &Table) -> Option<&'k str> {
+    key.strip_prefix(table.name)?.strip_prefix('_').filter(|rest| !rest.is_empty() && !rest.starts_with('_'))
+}
+
+/// A setting, and those within it, as they are written in variables.
+fn nested(setting: &str) -> Vec<String> {
+    let within: &[&str] = match setting {
+        "retry" => RETRY,
+        "breaker" => BREAKER,
+        _ => &[],
+    };
+    let within = within.iter().map(|inner| format!("{setting}__{inner}"));
+    std::iter::once(setting.to_owned()).chain(within).collect()
+}

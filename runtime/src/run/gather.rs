@@ -1,0 +1,254 @@
+//! Queries that the factories of a run wait for, gathered until nothing else can go on, and then run together.
+//!
+//! A factory that collects a dataset, or saves it, waits here. What others collect meanwhile comes to the same batch, so that
+//! it is seen which parts of their queries are the same. A batch is run when it cannot grow any more: all factories that are
+//! in progress wait for it, and none is ready. Where one of them waits for something else, or computes, the batch does not
+//! wait for it longer than a moment.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::blocking::BlockingPool;
+use super::current::Current;
+use super::shared::Shared;
+use super::sync::held;
+use crate::optimize::queries::{self, Answer, Explained, Fault, Query};
+use crate::optimize::{Optimizer, Pass};
+
+/// The queries of a run that wait.
+pub(crate) struct Gather {
+    optimizer: Optimizer,
+    /// That of the run: who waits may be on a thread that belongs to none.
+    runtime: Handle,
+    state: Mutex<State>,
+    /// Where batches are run: the run does not end before they are.
+    pool: BlockingPool,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Waiting>,
+    /// Of each factory, its queries that have no answer yet, and whether the schedule knows that it waits.
+    factories: BTreeMap<usize, Outstanding>,
+    /// Threads for blocking work whose factory waits here.
+    threads: usize,
+    /// Counts batches, so that who waits for one knows whether it has gone.
+    batch: u64,
+    next: u64,
+    explained: Vec<Explained>,
+}
+
+#[derive(Default)]
+struct Outstanding {
+    queries: Vec<u64>,
+    known: bool,
+}
+
+struct Waiting {
+    id: u64,
+    node: usize,
+    query: Query,
+    answer: oneshot::Sender<Result<Answer, Fault>>,
+}
+
+impl Gather {
+    /// None where each query is run by itself.
+    pub(super) fn of(optimizer: &Optimizer) -> Option<Box<Self>> {
+        let runtime = Handle::try_current().ok().filter(|_| optimizer.has(Pass::Gather))?;
+        let pool = BlockingPool::new(Some(1));
+        Some(Box::new(Self { optimizer: optimizer.clone(), runtime, state: Mutex::default(), pool }))
+    }
+
+    /// Waits until no batch is run any more.
+    pub(super) async fn idle(&self) {
+        self.pool.idle().await;
+    }
+
+    /// What was decided about the batches that have been run.
+    pub(super) fn take_explained(&self) -> Vec<Explained> {
+        std::mem::take(&mut held(self.state.lock()).explained)
+    }
+}
+
+/// Runs a query of the factory that this thread works for, together with those of other factories of its run; gives it back
+/// where there is no such run, or its optimiser leaves queries alone.
+pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
+    let Some(current) = Current::get() else { return Err(Box::new(query)) };
+    if current.shared.gather.is_none() || current.shared.is_stopped() {
+        return Err(Box::new(query));
+    }
+    let shared = Arc::clone(&current.shared);
+    let mut ticket = enter(&current, query);
+    if super::blocking::is_inside() {
+        // Nobody looks after a future that is polled here.
+        settle(&shared, current.owner.node, false);
+    }
+    Ok(ticket.answer().await)
+}
+
+/// As [`gathered`], on a thread for blocking work, which waits.
+pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
+    if !super::blocking::is_inside() {
+        return Err(Box::new(query));
+    }
+    let Some(current) = Current::get() else { return Err(Box::new(query)) };
+    let shared = Arc::clone(&current.shared);
+    let Some(gather) = shared.gather.as_ref().filter(|_| !shared.is_stopped()) else {
+        return Err(Box::new(query));
+    };
+    let mut ticket = enter(&current, query);
+    held(gather.state.lock()).threads += 1;
+    settle(&shared, current.owner.node, true);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let cancel = shared.cancel.clone();
+    // This thread may be one that the runtime polls a factory on, where nothing else can be waited for.
+    gather.runtime.spawn(async move {
+        let answer = tokio::select! {
+            biased;
+            answer = ticket.answer() => answer,
+            () = cancel.cancelled() => Err(Fault::Ended),
+        };
+        drop(ticket);
+        // It waits for as long as it takes.
+        let _ = sender.send(answer);
+    });
+    let answer = receiver.recv().unwrap_or(Err(Fault::Ended));
+    held(gather.state.lock()).threads -= 1;
+    Ok(answer)
+}
+
+/// Lets a query wait.
+fn enter(current: &Current, query: Query) -> Ticket {
+    let (answer, receiver) = oneshot::channel();
+    let node = current.owner.node;
+    let shared = Arc::clone(&current.shared);
+    let mut id = 0;
+    let mut first = None;
+    if let Some(gather) = &shared.gather {
+        let mut state = held(gather.state.lock());
+        id = state.next;
+        state.next += 1;
+        first = state.waiting.is_empty().then_some((state.batch, gather.optimizer.longest_wait()));
+        state.factories.entry(node).or_default().queries.push(id);
+        state.waiting.push(Waiting { id, node, query, answer });
+    }
+    if let Some((batch, longest)) = first {
+        run_after(Arc::clone(&shared), batch, longest);
+    }
+    Ticket { shared, node, id, receiver }
+}
+
+/// Runs a batch when this time is over, if it has not been run before.
+fn run_after(shared: Arc<Shared>, batch: u64, longest: Duration) {
+    let Some(runtime) = shared.gather.as_ref().map(|gather| gather.runtime.clone()) else { return };
+    runtime.spawn(async move {
+        tokio::time::sleep(longest).await;
+        let is_there = shared.gather.as_ref().is_some_and(|gather| held(gather.state.lock()).batch == batch);
+        if is_there {
+            run_batch(&shared);
+        }
+    });
+}
+
+/// A factory has been polled, and does not go on: if it waits for queries, the schedule is to know, and the batch is run
+/// if nobody is left who could add to it.
+pub(super) fn settle(shared: &Arc<Shared>, node: usize, blocks: bool) {
+    let Some(gather) = &shared.gather else { return };
+    let mut state = held(gather.state.lock());
+    let Some(outstanding) = state.factories.get_mut(&node) else { return };
+    if outstanding.known {
+        return;
+    }
+    outstanding.known = true;
+    let no_threads = blocks && state.threads >= shared.pool.size();
+    drop(state);
+    if shared.schedule.wait() || no_threads {
+        run_batch(shared);
+    }
+}
+
+/// Runs what waits, on a thread of its own.
+pub(super) fn run_batch(shared: &Arc<Shared>) {
+    let Some(gather) = &shared.gather else { return };
+    let batch = {
+        let mut state = held(gather.state.lock());
+        state.batch += 1;
+        std::mem::take(&mut state.waiting)
+    };
+    if batch.is_empty() || shared.is_stopped() {
+        // Who waits learns that nobody answers.
+        return;
+    }
+    let runtime = gather.runtime.clone();
+    let shared = Arc::clone(shared);
+    runtime.spawn(async move {
+        let Some(gather) = &shared.gather else { return };
+        let of_run = Arc::clone(&shared);
+        gather.pool.run(move || answer(&of_run, batch)).await;
+    });
+}
+
+fn answer(shared: &Shared, batch: Vec<Waiting>) {
+    let Some(gather) = &shared.gather else { return };
+    if shared.is_stopped() {
+        return;
+    }
+    let mut senders = Vec::with_capacity(batch.len());
+    let mut queries = Vec::with_capacity(batch.len());
+    for Waiting { id, node, query, answer } in batch {
+        senders.push((id, node, answer));
+        queries.push((&*shared.plan.factories[node].name, query));
+    }
+    let (answers, explained) = queries::run(&gather.optimizer, queries, &|| shared.is_stopped());
+    {
+        let mut state = held(gather.state.lock());
+        state.explained.push(explained);
+        // Those who go on are busy from now on, and not only when they have noticed.
+        for (id, node, _) in &senders {
+            state.answered(shared, *node, *id);
+        }
+    }
+    for ((.., sender), answer) in senders.into_iter().zip(answers) {
+        // The factory may have ended meanwhile.
+        let _ = sender.send(answer);
+    }
+}
+
+impl State {
+    /// Counts a query as answered, if it was not.
+    fn answered(&mut self, shared: &Shared, node: usize, id: u64) {
+        let Some(outstanding) = self.factories.get_mut(&node) else { return };
+        outstanding.queries.retain(|query| *query != id);
+        if outstanding.queries.is_empty() && self.factories.remove(&node).is_some_and(|all| all.known) {
+            shared.schedule.go_on();
+        }
+    }
+}
+
+/// A query that waits, or is run.
+struct Ticket {
+    shared: Arc<Shared>,
+    node: usize,
+    id: u64,
+    receiver: oneshot::Receiver<Result<Answer, Fault>>,
+}
+
+impl Ticket {
+    async fn answer(&mut self) -> Result<Answer, Fault> {
+        (&mut self.receiver).await.unwrap_or(Err(Fault::Ended))
+    }
+}
+
+impl Drop for Ticket {
+    /// The factory has its answer, or does not want it any more.
+    fn drop(&mut self) {
+        let Some(gather) = &self.shared.gather else { return };
+        let mut state = held(gather.state.lock());
+        state.waiting.retain(|waiting| waiting.id != self.id);
+        state.answered(&self.shared, self.node, self.id);
+    }
+}

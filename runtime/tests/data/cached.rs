@@ -1,0 +1,145 @@
+//! Datasets in the cache: a query is run once, and what it gave is taken by later runs.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::scratch::Scratch;
+use setl::dataset::Dataset;
+use setl::polars::prelude::{Column, col, lit};
+use setl::prelude::*;
+use setl::run::Status;
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Flight {
+    carrier: String,
+    delay: Option<f64>,
+}
+
+/// How often a query was run.
+#[derive(Clone, Default)]
+struct Counter(Arc<AtomicUsize>);
+
+/// Gives a query that has not been run.
+#[factory(cache)]
+fn late(flights: Repository<Flight>, counter: Counter) -> Result<Dataset<Flight>> {
+    let counted = move |column: Column| {
+        counter.0.fetch_add(1, Ordering::SeqCst);
+        Ok(column)
+    };
+    let delay = col("delay").map(counted, |_, field| Ok(field.clone()));
+    Dataset::new(flights.load()?.lazy().with_column(delay).filter(col("delay").gt(lit(10.0))))
+}
+
+#[factory]
+async fn carriers(late: Dataset<Flight>) -> Result<Vec<String>> {
+    Ok(late.to_rows().await?.into_iter().map(|flight| flight.carrier).collect())
+}
+
+#[factory]
+async fn delays(late: Dataset<Flight>) -> Result<Vec<f64>> {
+    Ok(late.to_rows().await?.into_iter().filter_map(|flight| flight.delay).collect())
+}
+
+#[pipeline(extract(late), transform(carriers, delays))]
+struct Delays {
+    flights: Repository<Flight>,
+    #[delivery(opaque)]
+    counter: Counter,
+}
+
+fn run(scratch: &Scratch, counter: &Counter) -> setl::Runner<Delays> {
+    let flights = Csv::open(scratch.path("flights.csv")).unwrap();
+    Delays { flights, counter: counter.clone() }.run().state_dir(scratch.path("state"))
+}
+
+#[tokio::test]
+async fn a_query_is_run_once_for_many_runs() {
+    let scratch = Scratch::new();
+    scratch.file("flights.csv", "carrier,delay\nUA,20\nDL,1\nAA,30\n");
+    let counter = Counter::default();
+    for hits in 0..3 {
+        let run = run(&scratch, &counter).await.unwrap();
+        assert_eq!(run.get::<carriers>(), &["UA", "AA"]);
+        assert_eq!(run.get::<delays>(), &[20.0, 30.0]);
+        // Two take it, and it is kept: it was run for that only.
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+        let entry = run.entry("late").unwrap();
+        let status = if hits == 0 { Status::Succeeded } else { Status::Cached };
+        assert_eq!(entry.status, status);
+    }
+    let kept = setl::cache::list(scratch.path("state")).unwrap();
+    assert_eq!((kept.len(), kept[0].hits), (1, 2));
+    assert!(kept[0].path.join("payload/frame.parquet").exists());
+}
+
+#[tokio::test]
+async fn what_is_taken_does_not_need_the_cache_any_more() {
+    let scratch = Scratch::new();
+    scratch.file("flights.csv", "carrier,delay\nUA,20\n");
+    let counter = Counter::default();
+    run(&scratch, &counter).await.unwrap();
+    let state = scratch.path("state");
+    let runner = run(&scratch, &counter).observe(move |event| {
+        if let setl::Event::Cached { .. } = event {
+            assert_eq!(setl::cache::clear(&state).unwrap().len(), 1);
+        }
+    });
+    assert_eq!(runner.await.unwrap().get::<carriers>(), &["UA"]);
+    assert!(setl::cache::list(scratch.path("state")).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn another_file_is_another_dataset_and_the_old_one_is_still_there() {
+    let scratch = Scratch::new();
+    let counter = Counter::default();
+    let files = ["carrier,delay\nUA,20\n", "carrier,delay\nDL,30\n"];
+    for (content, carrier, queries) in [(0, "UA", 1), (1, "DL", 2), (0, "UA", 2), (1, "DL", 2)] {
+        fs::write(scratch.path("flights.csv"), files[content]).unwrap();
+        let run = run(&scratch, &counter).await.unwrap();
+        assert_eq!(run.get::<carriers>(), &[carrier]);
+        assert_eq!(counter.0.load(Ordering::SeqCst), queries);
+    }
+}
+
+/// Saves at once, which no run undoes.
+#[factory]
+async fn publish(flights: Repository<Flight>, target: Repository<Published>) -> Result<u32> {
+    let rows = flights.load()?.to_rows().await?;
+    let published = rows.into_iter().map(|flight| Published { carrier: flight.carrier }).collect::<Vec<_>>();
+    target.save_now(&Dataset::from_rows(&published)?).await?;
+    Ok(1)
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Published {
+    carrier: String,
+}
+
+#[factory(cache)]
+fn after(publish: u32) -> u64 {
+    u64::from(publish)
+}
+
+#[pipeline(extract(publish), load(after))]
+struct Publishing {
+    flights: Repository<Flight>,
+    target: Repository<Published>,
+}
+
+#[tokio::test]
+async fn what_saves_at_once_does_so_in_every_run() {
+    let scratch = Scratch::new();
+    scratch.file("flights.csv", "carrier,delay\nUA,20\n");
+    for times in 1..4 {
+        let publishing = Publishing {
+            flights: Csv::open(scratch.path("flights.csv")).unwrap(),
+            target: Csv::at(scratch.path("published.csv")).create::<Published>().unwrap().append(),
+        };
+        let run = publishing.run().state_dir(scratch.path("state")).await.unwrap();
+        let published = fs::read_to_string(scratch.path("published.csv")).unwrap();
+        assert_eq!(published, format!("carrier\n{}", "UA\n".repeat(times)), "{run}");
+        let status = if times == 1 { Status::Succeeded } else { Status::Cached };
+        assert_eq!(run.entry("after").unwrap().status, status);
+    }
+}
