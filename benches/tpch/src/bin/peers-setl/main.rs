@@ -92,6 +92,9 @@ async fn main() -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     if std::env::var_os("REPORT").is_some() {
         eprintln!("{run}");
+        for queries in run.queries() {
+            eprintln!("{queries}");
+        }
     }
     println!("{{\"seconds\": {seconds:.6}}}");
     Ok(())
