@@ -1,6 +1,6 @@
-"""Compares setl with its peers: run.py <scale factor> [--rounds 5] [--work DIRECTORY] [--only NAME...]. Needs Java 17.
+"""Compares setl with its peers: run.py <scale factor> [--rounds 5] [--work DIRECTORY] [--only NAME...] [--pondrs].
 
-Installs the peers and builds the programs in the directory, makes the data if they are not there, checks that all write
+Needs Java 17. Installs the peers and builds the programs in the directory, makes the data if they are not there, checks that all write
 the same, then runs each in processes of its own, in rounds, each round in another order.
 """
 
@@ -51,6 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", type=Path, help="where the peers are installed and outputs written; else temporary")
     parser.add_argument("--data", type=Path, help="where the tables are or will be; else in the work directory")
+    parser.add_argument("--pondrs", action="store_true", help="pondrs, too: builds its own version of Polars")
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of contenders, besides setl")
     return parser.parse_args()
 
@@ -71,7 +72,8 @@ class Bench:
             subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
         self.build("setl", TPCH, ["peers-setl", "tpch-data"], os.environ.get("CARGO_TARGET_DIR", TPCH / "target"))
         if "pondrs" in programs:
-            self.build("pondrs", HERE / "pondrs", ["peers-pondrs"], os.environ.get("PONDRS_TARGET_DIR", HERE / "pondrs/target"))
+            target = os.environ.get("PONDRS_TARGET_DIR", HERE / "pondrs/target")
+            self.build("pondrs", HERE / "pondrs", ["peers-pondrs"], target)
 
     def build(self, name: str, crate: Path, binaries: list[str], target):
         command = ["cargo", "build", "--release", "-q", "--target-dir", target]
@@ -134,11 +136,16 @@ def table(title: str, rows: dict, results: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def is_wanted(name: str, options: argparse.Namespace) -> bool:
+    if name.startswith("pondrs") and not options.pondrs:
+        return False
+    return name == "setl" or not options.only or any(part.lower() in name.lower() for part in options.only)
+
+
 def main():
     options = arguments()
     wanted = {
-        title: {name: ways for name, ways in rows.items() if name == "setl" or not options.only
-                or any(part.lower() in name.lower() for part in options.only)}
+        title: {name: ways for name, ways in rows.items() if is_wanted(name, options)}
         for title, rows in CONTENDERS.items()
     }
     contenders = [way for rows in wanted.values() for ways in rows.values() for way in ways]
@@ -155,7 +162,8 @@ def main():
             result = bench.run(contender)
             results[contender].append(result)
             shown = " ".join(f"{figure} {result[figure]:.2f}" for figure in ("pipeline", "wall", "cpu", "peak"))
-            print(f"round {number + 1}:", *contender, shown, f"(load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
+            load = f"(load {os.getloadavg()[0]:.1f})"
+            print(f"round {number + 1}:", *contender, shown, load, file=sys.stderr, flush=True)
     versions = {}
     for runs in results.values():
         versions |= runs[0]["versions"]

@@ -1,8 +1,8 @@
 //! What goes from one node to the next, and the files: eager frames as in the documentation, or lazy ones.
 
+use polars::prelude::*;
 use pondrs::datasets::Dataset;
 use pondrs::error::PondError;
-use polars::prelude::*;
 use serde::Serialize;
 
 /// A frame that nodes take and give.

@@ -5,11 +5,11 @@ mod steps;
 
 use std::time::Instant;
 
+use polars::prelude::*;
 use pondrs::datasets::{Dataset, MemoryDataset, Param, PolarsParquetDataset};
 use pondrs::error::PondError;
 use pondrs::runners::{ParallelRunner, Runners, SequentialRunner};
 use pondrs::{App, Node, Pipeline, Steps};
-use polars::prelude::*;
 use serde::Serialize;
 
 use frame::{Frame, ScanDataset};
@@ -161,7 +161,15 @@ where
                 output: (&cat.late_lines,),
             },
         ),
-        input: (&cat.lineitem, &cat.orders, &cat.nation, &cat.region, &cat.customer, &cat.supplier, &cat.part),
+        input: (
+            &cat.lineitem,
+            &cat.orders,
+            &cat.nation,
+            &cat.region,
+            &cat.customer,
+            &cat.supplier,
+            &cat.part,
+        ),
         output: (&cat.buyers, &cat.sellers, &cat.brands_of_parts, &cat.sold_lines, &cat.late_lines),
     }
 }
@@ -242,12 +250,20 @@ where
             },
             Node {
                 name: "month_report",
-                func: |sold: F, late: F| -> Made<F> { Ok((F::of(steps::month_report(sold.query(), late.query()))?,)) },
+                func: |sold: F, late: F| -> Made<F> {
+                    Ok((F::of(steps::month_report(sold.query(), late.query()))?,))
+                },
                 input: (&cat.sold_lines, &cat.late_lines),
                 output: (&cat.months,),
             },
         ),
-        input: (&cat.supplier_revenue, &cat.supplier_delays, &cat.nation_purchases, &cat.sold_lines, &cat.late_lines),
+        input: (
+            &cat.supplier_revenue,
+            &cat.supplier_delays,
+            &cat.nation_purchases,
+            &cat.sold_lines,
+            &cat.late_lines,
+        ),
         output: (&cat.suppliers, &cat.nations, &cat.brands, &cat.months),
     }
 }
@@ -256,7 +272,9 @@ fn run(tables: &str, target: &str, variant: &str, runners: impl Runners) -> Resu
     let params = Params { shared: Param(variant == "shared") };
     if variant == "eager" {
         let catalog = Catalog::between(tables, target, PolarsParquetDataset::new);
-        return App::new(catalog, params).with_runners(runners).execute(pipeline::<DataFrame, PolarsParquetDataset>);
+        return App::new(catalog, params)
+            .with_runners(runners)
+            .execute(pipeline::<DataFrame, PolarsParquetDataset>);
     }
     let catalog = Catalog::between(tables, target, ScanDataset::new);
     App::new(catalog, params).with_runners(runners).execute(pipeline::<LazyFrame, ScanDataset>)

@@ -29,7 +29,8 @@ pub fn orders_of_years(orders: LazyFrame) -> LazyFrame {
     orders.filter(day().gt_eq(first_of(1995)).and(day().lt(first_of(1997)))).select([
         col("o_orderkey").alias("orderkey"),
         col("o_custkey").alias("custkey"),
-        (day().dt().year().cast(DataType::Int64) * lit(100) + day().dt().month().cast(DataType::Int64)).alias("month"),
+        (day().dt().year().cast(DataType::Int64) * lit(100) + day().dt().month().cast(DataType::Int64))
+            .alias("month"),
     ])
 }
 
@@ -60,7 +61,11 @@ pub fn sellers(supplier: LazyFrame, places: LazyFrame) -> LazyFrame {
 }
 
 pub fn brands_of_parts(part: LazyFrame) -> LazyFrame {
-    part.select([col("p_partkey").alias("partkey"), col("p_brand").alias("brand"), col("p_mfgr").alias("maker")])
+    part.select([
+        col("p_partkey").alias("partkey"),
+        col("p_brand").alias("brand"),
+        col("p_mfgr").alias("maker"),
+    ])
 }
 
 /// What all figures are made of.
@@ -86,7 +91,8 @@ pub fn supplier_revenue(sold: LazyFrame, sellers: LazyFrame) -> LazyFrame {
 }
 
 pub fn supplier_delays(late: LazyFrame) -> LazyFrame {
-    late.group_by([col("suppkey")]).agg([len().alias("late"), col("days_late").mean().alias("mean_days_late")])
+    late.group_by([col("suppkey")])
+        .agg([len().alias("late"), col("days_late").mean().alias("mean_days_late")])
 }
 
 pub fn nation_purchases(customers: LazyFrame) -> LazyFrame {
@@ -100,30 +106,47 @@ pub fn supplier_report(revenue: LazyFrame, delays: LazyFrame) -> LazyFrame {
     let [suppkey, supplier, nation, revenue_sum, lines, mean] =
         columns(["suppkey", "supplier", "nation", "revenue", "lines", "mean_days_late"]);
     let share_late = (late / lines.clone().cast(DataType::Float64)).alias("share_late");
-    revenue
-        .join(delays, [col("suppkey")], [col("suppkey")], JoinArgs::new(JoinType::Left))
-        .select([suppkey, supplier, nation, revenue_sum, lines, mean, share_late])
+    revenue.join(delays, [col("suppkey")], [col("suppkey")], JoinArgs::new(JoinType::Left)).select([
+        suppkey,
+        supplier,
+        nation,
+        revenue_sum,
+        lines,
+        mean,
+        share_late,
+    ])
 }
 
 /// What each nation bought beside what it sold.
 pub fn nation_report(purchases: LazyFrame, suppliers: LazyFrame) -> LazyFrame {
-    let sales =
-        suppliers.group_by([col("nation")]).agg([len().alias("suppliers"), col("revenue").sum().alias("sold")]);
+    let sales = suppliers
+        .group_by([col("nation")])
+        .agg([len().alias("suppliers"), col("revenue").sum().alias("sold")]);
     let [nation, region, customers, suppliers, bought, sold] =
         columns(["nation", "region", "customers", "suppliers", "bought", "sold"]);
     let balance = (sold.clone() - bought.clone()).alias("balance");
-    inner(purchases, sales, "nation", "nation").select([nation, region, customers, suppliers, bought, sold, balance])
+    inner(purchases, sales, "nation", "nation")
+        .select([nation, region, customers, suppliers, bought, sold, balance])
 }
 
 pub fn brand_report(sold: LazyFrame, brands: LazyFrame) -> LazyFrame {
-    inner(sold, brands, "partkey", "partkey")
-        .group_by([col("brand"), col("maker")])
-        .agg([len().alias("lines"), col("quantity").sum(), col("revenue").sum()])
+    inner(sold, brands, "partkey", "partkey").group_by([col("brand"), col("maker")]).agg([
+        len().alias("lines"),
+        col("quantity").sum(),
+        col("revenue").sum(),
+    ])
 }
 
 pub fn month_report(sold: LazyFrame, late: LazyFrame) -> LazyFrame {
-    let late =
-        late.group_by([col("month")]).agg([len().alias("late"), col("days_late").mean().alias("mean_days_late")]);
+    let late = late
+        .group_by([col("month")])
+        .agg([len().alias("late"), col("days_late").mean().alias("mean_days_late")]);
     let months = sold.group_by([col("month")]).agg([len().alias("lines"), col("revenue").sum()]);
-    inner(months, late, "month", "month").select(columns(["month", "lines", "revenue", "late", "mean_days_late"]))
+    inner(months, late, "month", "month").select(columns([
+        "month",
+        "lines",
+        "revenue",
+        "late",
+        "mean_days_late",
+    ]))
 }

@@ -79,7 +79,8 @@ pub fn nation_report(
         .group_by([SupplierRevenue::NATION.col()])
         .agg([len().alias("suppliers"), SupplierRevenue::REVENUE.col().sum().alias("sold")]);
     Dataset::new(
-        inner(purchases.lazy(), sales, "nation", "nation").with_column((col("sold") - col("bought")).alias("balance")),
+        inner(purchases.lazy(), sales, "nation", "nation")
+            .with_column((col("sold") - col("bought")).alias("balance")),
     )
 }
 

@@ -14,8 +14,8 @@ use setl_tpch::tables::file;
 
 use clean::{brands_of_parts, buyers, clean_lines, late_lines, orders_of_years, places, sellers, sold_lines};
 use figures::{
-    brand_report, customer_revenue, month_report, nation_purchases, nation_report, supplier_delays, supplier_report,
-    supplier_revenue,
+    brand_report, customer_revenue, month_report, nation_purchases, nation_report, supplier_delays,
+    supplier_report, supplier_revenue,
 };
 use rows::*;
 use sinks::{save_brands, save_customers, save_months, save_nations, save_suppliers};
@@ -81,7 +81,9 @@ impl Sales {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [tables, target, variant] = &arguments[..] else { bail!("peers-setl <tables> <target> <lazy|shared>") };
+    let [tables, target, variant] = &arguments[..] else {
+        bail!("peers-setl <tables> <target> <lazy|shared>")
+    };
     let sharing = match variant.as_str() {
         "lazy" => Sharing::Lazy,
         "shared" => Sharing::Materialised,

@@ -5,7 +5,10 @@ use setl::prelude::*;
 use super::rows::*;
 
 #[factory]
-pub async fn save_customers(rows: Dataset<CustomerRevenue>, target: Repository<CustomerRevenue>) -> Result<()> {
+pub async fn save_customers(
+    rows: Dataset<CustomerRevenue>,
+    target: Repository<CustomerRevenue>,
+) -> Result<()> {
     target.save(&rows).await?;
     Ok(())
 }
