@@ -3,7 +3,8 @@
 //! They lie in a directory of the run in the state directory, and go when nobody can read them any more: when the run has
 //! ended, and its result and all datasets of it are dropped. What a killed process has left goes when another makes some.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use crate::Error;
 
 const LOCK: &str = "lock";
+const NEW_LOCK: &str = "lock.new";
 
 /// The temporary files of a run.
 #[derive(Debug)]
@@ -30,11 +32,7 @@ impl Spill {
         let directory = all.join(run.to_string());
         let cannot = |error| Error::new(error).context(format!("cannot spill to {}", directory.display()));
         fs::create_dir_all(&directory).map_err(cannot)?;
-        let lock = File::create(directory.join(LOCK)).and_then(|lock| {
-            lock.try_lock()?;
-            Ok(lock)
-        });
-        let lock = lock.map_err(cannot)?;
+        let lock = lock(&directory).map_err(cannot)?;
         remove_forsaken(&all);
         Ok(Self { directory, _lock: lock, files: AtomicU64::new(0), bytes: AtomicU64::new(0) })
     }
@@ -64,10 +62,23 @@ impl Drop for Spill {
     }
 }
 
+/// Others find the lock only once it is held.
+fn lock(directory: &Path) -> io::Result<File> {
+    let path = directory.join(NEW_LOCK);
+    let lock = File::create(&path)?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+        // Where there are no locks, nobody takes it for forsaken.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    fs::rename(path, directory.join(LOCK))?;
+    Ok(lock)
+}
+
 /// Removes what belongs to processes that are no more.
 fn remove_forsaken(all: &Path) {
     for entry in fs::read_dir(all).into_iter().flatten().flatten() {
-        // One that has no lock yet is about to have one.
+        // One without is about to have it.
         let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
         if lock.try_lock().is_ok() {
             let _ = fs::remove_dir_all(entry.path());
