@@ -7,6 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -14,6 +15,9 @@ use crate::Error;
 
 const LOCK: &str = "lock";
 const NEW_LOCK: &str = "lock.new";
+
+/// A directory without a lock belongs to nobody after this time.
+const FORSAKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The temporary files of a run.
 #[derive(Debug)]
@@ -78,9 +82,15 @@ fn lock(directory: &Path) -> io::Result<File> {
 /// Removes what belongs to processes that are no more.
 fn remove_forsaken(all: &Path) {
     for entry in fs::read_dir(all).into_iter().flatten().flatten() {
-        // One without is about to have it.
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
-        if lock.try_lock().is_ok() {
+        let is_forsaken = match File::open(entry.path().join(LOCK)) {
+            Ok(lock) => lock.try_lock().is_ok(),
+            // It is about to have one, unless it was made long ago.
+            Err(_) => {
+                let made = entry.metadata().and_then(|metadata| metadata.modified());
+                made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > FORSAKEN))
+            }
+        };
+        if is_forsaken {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
