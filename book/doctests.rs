@@ -125,6 +125,9 @@ mod optimizer {}
 #[doc = include_str!("src/prediction.md")]
 mod prediction {}
 
+#[doc = include_str!("src/history.md")]
+mod history {}
+
 #[doc = include_str!("src/wiring-errors.md")]
 mod wiring_errors {}
 

@@ -5,6 +5,7 @@
 
 mod error;
 mod open;
+mod parts;
 mod read;
 mod record;
 #[cfg(test)]
@@ -18,7 +19,10 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Connection;
 
 pub use error::HistoryError;
-pub use record::{FactoryRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
+pub use record::{
+    ChoiceRecord, ChoiceRun, FactoryRecord, LookupRecord, Observation, ReadRecord, RunRecord, StrategyRun,
+    SubplanRecord,
+};
 
 /// What earlier runs cost.
 ///
@@ -125,6 +129,14 @@ impl History {
     /// When the file cannot be read, or is damaged.
     pub fn strategies(&self, pipeline: &str) -> Result<Vec<StrategyRun>, HistoryError> {
         self.using("read", |connection| read::strategies(connection, pipeline))
+    }
+
+    /// What was done in one of several ways in the last `last` runs of a pipeline, and how long it took; the oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is damaged.
+    pub fn choices(&self, pipeline: &str, last: usize) -> Result<Vec<ChoiceRun>, HistoryError> {
+        self.using("read", |connection| parts::choices(connection, pipeline, last))
     }
 
     /// The pipelines of which there are runs, by name.

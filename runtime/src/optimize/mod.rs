@@ -10,7 +10,10 @@
 //! | learning from runs, and what came of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
 //! | what the optimiser may do | [`Optimizer`], [`Pass`] |
 //! | what has become slower than it was | [`Drift`] |
+//! | what to change in the pipeline | [`recommend()`] |
 
+#[cfg(any(feature = "polars", test))]
+pub(crate) mod advisor;
 pub mod choice;
 pub mod drift;
 pub mod history;
@@ -20,15 +23,19 @@ mod optimizer;
 pub mod predict;
 #[cfg(feature = "polars")]
 pub(crate) mod queries;
+pub mod recommend;
 pub mod simulate;
 
 pub use choice::{Decision, choose};
 pub use drift::Drift;
-pub use history::{FactoryRecord, History, HistoryError, RunRecord, SubplanRecord};
+pub use history::{
+    ChoiceRecord, FactoryRecord, History, HistoryError, LookupRecord, ReadRecord, RunRecord, SubplanRecord,
+};
 pub use learning::Learning;
 pub use model::{Basis, Estimate, Interval, Model};
 pub use optimizer::{Optimizer, Pass};
 pub use predict::{Comparison, Prediction, Predictor, Sizes};
 #[cfg(feature = "polars")]
 pub use queries::{Explained, SharedPart};
+pub use recommend::{Recommendation, recommend};
 pub use simulate::{Graph, simulate};

@@ -34,10 +34,9 @@ mod student;
 #[cfg(test)]
 mod tests;
 
-pub use estimate::{Basis, Estimate, Interval, LEVEL};
+pub use estimate::{Basis, Estimate, Interval, LEVEL, bytes, seconds};
 pub use student::StudentT;
 
-pub(crate) use estimate::seconds;
 pub(crate) use posterior::{Belief, Point, Posterior};
 pub(crate) use student::normal_draw;
 

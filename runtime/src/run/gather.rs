@@ -204,7 +204,9 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
         queries.push((&*shared.plan.factories[node].name, query));
     }
     let (answers, explained) =
-        queries::run(&gather.optimizer, queries, shared.memory.as_deref(), &|| shared.is_stopped());
+        queries::run(&gather.optimizer, shared.advisor(), queries, shared.memory.as_deref(), &|| {
+            shared.is_stopped()
+        });
     {
         let mut state = held(gather.state.lock());
         state.explained.push(explained);

@@ -2,6 +2,8 @@
 //!
 //! A history that cannot be used never keeps a pipeline from running: the report says so.
 
+mod evidence;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +12,11 @@ use std::time::SystemTime;
 use super::report::Report;
 use super::shared::{Launch, Shared};
 use crate::checkpoint::{state_directory, with_fallback};
+#[cfg(feature = "polars")]
+use crate::optimize::advisor::Advisor;
+use crate::optimize::history::ChoiceRun;
+use crate::optimize::predict::RUNS;
+use crate::optimize::recommend::{self, Recommendation, recommend};
 use crate::optimize::{
     Comparison, Drift, FactoryRecord, History, HistoryError, Learning, Prediction, Predictor, RunRecord,
 };
@@ -25,6 +32,8 @@ pub(crate) struct Before {
     prediction: Option<Prediction>,
     drifts: Vec<Drift>,
     trouble: Option<String>,
+    #[cfg(feature = "polars")]
+    advisor: Advisor,
 }
 
 /// What the history of a pipeline said of a run, and how that went.
@@ -37,6 +46,8 @@ pub struct Learned {
     pub comparison: Option<Comparison>,
     /// Factories that take longer or shorter than they did.
     pub drifts: Vec<Drift>,
+    /// What to change in the pipeline.
+    pub recommendations: Vec<Recommendation>,
     /// Why the history could not be read or written, if it could not.
     pub trouble: Option<String>,
 }
@@ -59,26 +70,49 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         prediction: None,
         drifts: Vec::new(),
         trouble: None,
+        #[cfg(feature = "polars")]
+        advisor: Advisor::default(),
     };
     let predicted = || -> Result<_, HistoryError> {
         let history = History::open(&before.path)?;
+        let choices = history.choices(&launch.plan.pipeline, RUNS)?;
         let mut predictor = Predictor::new(&history, &launch.plan.pipeline)?;
         if predictor.runs().is_empty() {
-            return Ok((None, Vec::new()));
+            return Ok((None, Vec::new(), choices));
         }
         for (factory, code) in launch.plan.factories.iter().zip(&before.codes) {
             predictor = predictor.code(&*factory.name, &**code);
         }
-        Ok((Some(predictor.predict(&launch.plan, learning.sizes(), threads)), predictor.drifts()))
+        Ok((Some(predictor.predict(&launch.plan, learning.sizes(), threads)), predictor.drifts(), choices))
     };
     match predicted() {
-        Ok((prediction, drifts)) => (before.prediction, before.drifts) = (prediction, drifts),
+        Ok((prediction, drifts, choices)) => {
+            (before.prediction, before.drifts) = (prediction, drifts);
+            before.remember(choices);
+        }
         Err(error) => before.trouble = Some(error.to_string()),
     }
     before
 }
 
+#[cfg(feature = "polars")]
+impl Shared {
+    /// Who knows what ways to do something have cost in earlier runs, if this run is to learn from them.
+    pub(super) fn advisor(&self) -> Option<&Advisor> {
+        self.learning.as_ref().map(|before| &before.advisor)
+    }
+}
+
 impl Before {
+    #[cfg(feature = "polars")]
+    fn remember(&mut self, choices: Vec<ChoiceRun>) {
+        self.advisor = Advisor::of(choices);
+    }
+
+    /// Only queries are run in several ways.
+    #[cfg(not(feature = "polars"))]
+    fn remember(&mut self, _choices: Vec<ChoiceRun>) {}
+
     /// The more seconds depend on a factory, the sooner it is to start; nothing if nothing is known.
     pub(super) fn priorities(&self) -> Vec<f64> {
         let factories = self.prediction.iter().flat_map(|prediction| &prediction.factories);
@@ -109,6 +143,7 @@ impl Before {
                 .filter(|rows| *rows > 0);
             run.factories.push(record);
         }
+        self.add_evidence(&mut run, shared, report);
         #[cfg(feature = "polars")]
         for part in report.queries().iter().flat_map(|queries| &queries.shared) {
             run.subplans.push(crate::optimize::SubplanRecord {
@@ -117,6 +152,7 @@ impl Before {
                 wall: part.wall,
                 rows: Some(part.rows as u64),
                 bytes: Some(part.bytes as u64),
+                whole_of: part.whole_of.clone(),
             });
         }
         run
@@ -129,18 +165,27 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool
     let run = before.record(shared, report, succeeded);
     let comparison = before.prediction.as_ref().map(|prediction| Comparison::new(prediction, &run));
     let mut trouble = before.trouble.clone();
+    let mut recommendations = Vec::new();
     // What was asked for in part, or writes nothing, is no example of the whole.
     if trouble.is_none() && !shared.is_partial && !shared.is_dry() {
         let path = before.path.clone();
-        let recorded = tokio::task::spawn_blocking(move || History::open(path)?.record(&run)).await;
-        if let Ok(Err(error)) = recorded {
-            trouble = Some(error.to_string());
+        let recorded = tokio::task::spawn_blocking(move || {
+            let history = History::open(path)?;
+            history.record(&run)?;
+            Ok::<_, HistoryError>(recommend(&history.runs(&run.pipeline, recommend::LAST)?, &[]))
+        });
+        match recorded.await {
+            Ok(Ok(recommended)) => recommendations = recommended,
+            Ok(Err(error)) => trouble = Some(error.to_string()),
+            // The runtime shuts down.
+            Err(_) => {}
         }
     }
     Some(Learned {
         prediction: before.prediction.clone(),
         comparison,
         drifts: before.drifts.clone(),
+        recommendations,
         trouble,
     })
 }
@@ -156,6 +201,9 @@ impl fmt::Display for Learned {
         }
         for drift in &self.drifts {
             write!(f, "\n{drift}")?;
+        }
+        for recommendation in &self.recommendations {
+            write!(f, "\nrecommended: {recommendation}")?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 mod cached;
 mod files;
+mod learning;
 mod modes;
 mod round_trips;
 mod rows;

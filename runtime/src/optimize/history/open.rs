@@ -13,7 +13,8 @@ use super::error::{HistoryError, is_busy, is_damage};
 
 /// The steps from an empty file to the format that is used here. A file says by its `user_version` how many it has behind
 /// it. Steps are added at the end, and never changed.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
         run_id TEXT NOT NULL UNIQUE,
@@ -58,7 +59,50 @@ pub(super) const MIGRATIONS: &[&str] = &["
         bytes INTEGER,
         PRIMARY KEY (run, position)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE subplans ADD COLUMN whole_of TEXT;      -- JSON
+    CREATE TABLE plans (
+        run INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+        cores INTEGER,
+        links TEXT NOT NULL             -- JSON: pairs of places; gates come after the factories
+    ) STRICT;
+    CREATE TABLE choices (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        choice TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        factories TEXT NOT NULL,        -- JSON
+        alternative TEXT NOT NULL,
+        tried INTEGER NOT NULL,
+        wall_ns INTEGER NOT NULL,
+        size INTEGER,
+        because TEXT NOT NULL,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE reads (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        factories TEXT NOT NULL,        -- JSON
+        path TEXT,
+        format TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        modified_ns INTEGER,
+        columns_read INTEGER NOT NULL,
+        columns INTEGER NOT NULL,
+        source TEXT,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE lookups (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        factory TEXT NOT NULL,
+        hit INTEGER NOT NULL,
+        because TEXT,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Tells histories from databases of other programs: `setl` in ASCII.
 const APPLICATION: i32 = 0x7365_746c;

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::de::DeserializeOwned;
 
+use super::parts::Parts;
 use super::{FactoryRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
 use crate::optimize::Interval;
 
@@ -26,7 +27,8 @@ pub(super) fn runs(
     let last = i64::try_from(last).unwrap_or(i64::MAX);
     let mut runs = statement.query_map(params![pipeline, last], head)?.collect::<Result<Vec<_>, _>>()?;
     runs.reverse();
-    runs.into_iter().map(|(id, run)| with_parts(&transaction, id, run)).collect()
+    let mut parts = Parts::of(&transaction)?;
+    runs.into_iter().map(|(id, run)| with_parts(&transaction, &mut parts, id, run)).collect()
 }
 
 pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result<Option<RunRecord>> {
@@ -34,7 +36,8 @@ pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result
     let found = transaction
         .query_row(&format!("SELECT {RUN} FROM runs WHERE run_id = ?1"), [run_id], head)
         .optional()?;
-    found.map(|(id, run)| with_parts(&transaction, id, run)).transpose()
+    let mut parts = Parts::of(&transaction)?;
+    found.map(|(id, run)| with_parts(&transaction, &mut parts, id, run)).transpose()
 }
 
 pub(super) fn observations(
@@ -95,11 +98,21 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
         succeeded: row.get("succeeded")?,
         factories: Vec::new(),
         subplans: Vec::new(),
+        cores: None,
+        links: Vec::new(),
+        choices: Vec::new(),
+        reads: Vec::new(),
+        lookups: Vec::new(),
     };
     Ok((row.get("id")?, run))
 }
 
-fn with_parts(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite::Result<RunRecord> {
+fn with_parts(
+    connection: &Connection,
+    parts: &mut Parts<'_>,
+    id: i64,
+    mut run: RunRecord,
+) -> rusqlite::Result<RunRecord> {
     let sql = format!("SELECT {FACTORY} FROM factories f WHERE run = ?1 ORDER BY position");
     run.factories = connection.prepare(&sql)?.query_map([id], factory_record)?.collect::<Result<_, _>>()?;
     let subplan = |row: &Row<'_>| {
@@ -109,11 +122,12 @@ fn with_parts(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite:
             wall: duration(row.get("wall_ns")?),
             rows: row.get::<_, Option<i64>>("rows")?.map(count),
             bytes: row.get::<_, Option<i64>>("bytes")?.map(count),
+            whole_of: from_json_or_nothing(row, "whole_of")?,
         })
     };
-    let sql =
-        "SELECT fingerprint, consumers, wall_ns, rows, bytes FROM subplans WHERE run = ?1 ORDER BY position";
+    let sql = "SELECT fingerprint, consumers, wall_ns, rows, bytes, whole_of FROM subplans WHERE run = ?1 ORDER BY position";
     run.subplans = connection.prepare(sql)?.query_map([id], subplan)?.collect::<Result<_, _>>()?;
+    parts.read(id, &mut run)?;
     Ok(run)
 }
 
@@ -142,15 +156,15 @@ fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
 }
 
 /// Only what is not negative was written.
-fn count(value: i64) -> u64 {
+pub(super) fn count(value: i64) -> u64 {
     value.unsigned_abs()
 }
 
-fn duration(nanos: i64) -> Duration {
+pub(super) fn duration(nanos: i64) -> Duration {
     Duration::from_nanos(count(nanos))
 }
 
-fn time(nanos: i64) -> SystemTime {
+pub(super) fn time(nanos: i64) -> SystemTime {
     let distance = duration(nanos);
     let time = match nanos < 0 {
         true => SystemTime::UNIX_EPOCH.checked_sub(distance),
@@ -159,9 +173,17 @@ fn time(nanos: i64) -> SystemTime {
     time.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     let index = row.as_ref().column_index(column)?;
     let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error));
     serde_json::from_str(&text).map_err(unreadable)
+}
+
+/// Of a column that was added later.
+fn from_json_or_nothing<T: DeserializeOwned + Default>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(T::default()),
+        _ => from_json(row, column),
+    }
 }

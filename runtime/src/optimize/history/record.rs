@@ -34,6 +34,21 @@ pub struct RunRecord {
     pub factories: Vec<FactoryRecord>,
     /// What was computed once for several factories.
     pub subplans: Vec<SubplanRecord>,
+    /// How many cores there were.
+    #[serde(default)]
+    pub cores: Option<usize>,
+    /// Who had to wait for whom: factories by their place in `factories`, then the gates of barriers.
+    #[serde(default)]
+    pub links: Vec<(usize, usize)>,
+    /// What was done in one of several ways.
+    #[serde(default)]
+    pub choices: Vec<ChoiceRecord>,
+    /// What queries read.
+    #[serde(default)]
+    pub reads: Vec<ReadRecord>,
+    /// What was looked for in the cache.
+    #[serde(default)]
+    pub lookups: Vec<LookupRecord>,
 }
 
 impl RunRecord {
@@ -52,6 +67,11 @@ impl RunRecord {
             succeeded: true,
             factories: Vec::new(),
             subplans: Vec::new(),
+            cores: None,
+            links: Vec::new(),
+            choices: Vec::new(),
+            reads: Vec::new(),
+            lookups: Vec::new(),
         }
     }
 }
@@ -123,6 +143,73 @@ pub struct SubplanRecord {
     pub rows: Option<u64>,
     /// Its bytes.
     pub bytes: Option<u64>,
+    /// The factories that wanted nothing but this.
+    #[serde(default)]
+    pub whole_of: Vec<String>,
+}
+
+/// Something that was done in one of several ways, which all give the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChoiceRecord {
+    /// What was to be chosen: `engine`, or whether a `file` is read once for several queries.
+    pub choice: String,
+    /// Of which plan: the same for the same plan, in all runs.
+    pub fingerprint: String,
+    /// The factories that waited for it.
+    pub factories: Vec<String>,
+    /// What was taken.
+    pub alternative: String,
+    /// Whether it was taken to learn more, although another may have been better.
+    pub tried: bool,
+    /// How long it took.
+    pub wall: Duration,
+    /// The bytes that it took, if they are known.
+    pub size: Option<u64>,
+    /// Why it was taken.
+    pub because: String,
+}
+
+/// Something that a query read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadRecord {
+    /// The factories that waited for it.
+    pub factories: Vec<String>,
+    /// The file; none of a frame in memory.
+    pub path: Option<String>,
+    /// `CSV`, `NDJSON`, `Parquet`, or `frame`.
+    pub format: String,
+    /// How large it is.
+    pub bytes: u64,
+    /// When the file was last changed.
+    pub modified: Option<SystemTime>,
+    /// How many columns were read.
+    pub columns_read: usize,
+    /// How many there are.
+    pub columns: usize,
+    /// The factory that delivered the frame, if there is one alone that can have.
+    pub from: Option<String>,
+}
+
+/// An output that was looked for in the cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupRecord {
+    /// The factory whose output it is.
+    pub factory: String,
+    /// Whether it was taken from there.
+    pub hit: bool,
+    /// Why it was not, where there was something.
+    pub because: Option<String>,
+}
+
+/// What was chosen in one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChoiceRun {
+    /// Identifies the run.
+    pub run_id: String,
+    /// When the run started.
+    pub started: SystemTime,
+    /// What was chosen.
+    pub record: ChoiceRecord,
 }
 
 /// What was measured of a factory in one run.

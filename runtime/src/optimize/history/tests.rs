@@ -60,9 +60,48 @@ fn full() -> RunRecord {
     let consumers = vec!["a".into(), "b".into()];
     let wall = Duration::from_millis(3);
     run.subplans = vec![
-        SubplanRecord { fingerprint: "f1".into(), consumers, wall, rows: Some(10), bytes: None },
-        SubplanRecord { fingerprint: "f2".into(), consumers: Vec::new(), wall, rows: None, bytes: Some(1) },
+        SubplanRecord {
+            fingerprint: "f1".into(),
+            consumers,
+            wall,
+            rows: Some(10),
+            bytes: None,
+            whole_of: vec!["a".into()],
+        },
+        SubplanRecord {
+            fingerprint: "f2".into(),
+            consumers: Vec::new(),
+            wall,
+            rows: None,
+            bytes: Some(1),
+            whole_of: Vec::new(),
+        },
     ];
+    (run.cores, run.links) = (Some(16), vec![(0, 2), (2, 1)]);
+    run.choices = vec![ChoiceRecord {
+        choice: "engine".into(),
+        fingerprint: "f3".into(),
+        factories: vec!["clean".into()],
+        alternative: "streaming".into(),
+        tried: true,
+        wall,
+        size: Some(7),
+        because: "nothing is known".into(),
+    }];
+    let read = ReadRecord {
+        factories: vec!["read".into(), "clean".into()],
+        path: Some("sales.csv".into()),
+        format: "CSV".into(),
+        bytes: 1000,
+        modified: Some(at(5)),
+        columns_read: 2,
+        columns: 16,
+        from: None,
+    };
+    let frame = ReadRecord { path: None, modified: None, from: Some("read".into()), ..read.clone() };
+    run.reads = vec![read, frame];
+    let lookup = LookupRecord { factory: "read".into(), hit: true, because: None };
+    run.lookups = vec![LookupRecord { hit: false, because: Some("age".into()), ..lookup.clone() }, lookup];
     run
 }
 
@@ -92,6 +131,9 @@ fn what_was_recorded_is_read() {
     let observations = history.observations("Nightly", "clean").unwrap();
     assert_eq!(observations.iter().map(|one| &*one.run_id).collect::<Vec<_>>(), ["a", "full", "b"]);
     assert_eq!(observations[1].record, runs[1].factories[1]);
+    let choices = history.choices("Nightly", 2).unwrap();
+    assert_eq!((&*choices[0].run_id, &choices[0].record), ("full", &runs[1].choices[0]));
+    assert_eq!(history.choices("Nightly", 1).unwrap(), [], "of the last only");
     let strategies = history.strategies("Nightly").unwrap();
     assert_eq!((strategies[1].strategy.len(), strategies[1].makespan), (2, runs[1].makespan));
 }
@@ -112,6 +154,7 @@ fn a_run_that_is_recorded_again_takes_the_place_of_the_first() {
     history.record(&again).unwrap();
     assert_eq!(history.runs("Nightly", 9).unwrap(), [again]);
     assert_eq!(history.observations("Nightly", "clean").unwrap(), []);
+    assert_eq!(history.choices("Nightly", 9).unwrap(), []);
 }
 
 #[test]
@@ -184,6 +227,26 @@ fn damage_that_shows_later_is_told_and_the_next_run_begins_anew() {
         "{text}"
     );
     assert_eq!(History::open(&path).unwrap().runs("Nightly", 99).unwrap(), []);
+}
+
+#[test]
+fn a_file_of_the_first_format_is_read_and_added_to() {
+    let (_directory, path) = fresh();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(open::MIGRATIONS[0]).unwrap();
+    old.execute_batch(
+        "INSERT INTO runs VALUES (1, 'old', 'Nightly', 5, '0.1.0', 1, '{}', 7, NULL, NULL, 1);
+         INSERT INTO subplans VALUES (1, 0, 'f1', '[]', 3, NULL, NULL);
+         PRAGMA application_id = 1936028780; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let history = History::open(&path).unwrap();
+    history.record(&full()).unwrap();
+    let runs = history.runs("Nightly", 9).unwrap();
+    assert_eq!((&*runs[0].run_id, runs[0].subplans[0].whole_of.len(), runs[0].links.len()), ("old", 0, 0));
+    assert_eq!(runs[1], full());
 }
 
 #[test]

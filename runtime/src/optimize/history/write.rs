@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 
-use super::{FactoryRecord, Retention, RunRecord};
+use super::{FactoryRecord, Retention, RunRecord, parts};
 
 pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::Result<()> {
     // What two processes write at once is written one after the other, and neither is refused after having read.
@@ -53,7 +53,7 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
         insert.execute(&values[..])?;
     }
     drop(insert);
-    let mut insert = transaction.prepare("INSERT INTO subplans VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let mut insert = transaction.prepare("INSERT INTO subplans VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     for (position, subplan) in run.subplans.iter().enumerate() {
         insert.execute(params![
             id,
@@ -63,9 +63,11 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
             nanos(subplan.wall),
             subplan.rows.map(whole),
             subplan.bytes.map(whole),
+            json(&subplan.whole_of)?,
         ])?;
     }
     drop(insert);
+    parts::write(&transaction, id, run)?;
     transaction.commit()
 }
 
@@ -89,21 +91,21 @@ pub(super) fn prune(
 }
 
 /// SQLite's integers have a sign: what is larger than they are is as large as they can be.
-fn whole(value: u64) -> i64 {
+pub(super) fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn nanos(duration: Duration) -> i64 {
+pub(super) fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn since_1970(time: SystemTime) -> i64 {
+pub(super) fn since_1970(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => nanos(since),
         Err(before) => -nanos(before.duration()),
     }
 }
 
-fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+pub(super) fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -137,9 +137,22 @@ fn with_unit(value: f64, units: Units) -> String {
     format!("{} {name}", three_digits(value / unit))
 }
 
-/// A time as text.
-pub(crate) fn seconds(value: f64) -> String {
+/// A time in seconds as text: three digits and a unit.
+///
+/// ```
+/// assert_eq!(setl::optimize::model::seconds(0.0123), "12.3 ms");
+/// ```
+pub fn seconds(value: f64) -> String {
     with_unit(value, TIME)
+}
+
+/// A size in bytes as text: three digits and a unit.
+///
+/// ```
+/// assert_eq!(setl::optimize::model::bytes(52e6), "52.0 MB");
+/// ```
+pub fn bytes(value: f64) -> String {
+    with_unit(value, SIZE)
 }
 
 #[cfg(test)]

@@ -103,8 +103,14 @@ fn a_shared_part_of_a_query_has_a_price() {
     for run in &mut runs[1..] {
         let wall = Duration::from_millis(200);
         let consumers = vec!["a".to_owned(), "b".to_owned()];
-        run.subplans =
-            vec![SubplanRecord { fingerprint: "s".into(), consumers, wall, rows: None, bytes: None }];
+        run.subplans = vec![SubplanRecord {
+            fingerprint: "s".into(),
+            consumers,
+            wall,
+            rows: None,
+            bytes: None,
+            whole_of: Vec::new(),
+        }];
     }
     let (predictor, _) = clean(runs);
     let price = predictor.subplan("s").unwrap();

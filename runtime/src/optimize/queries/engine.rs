@@ -17,18 +17,60 @@ const BYTES_PER_ROW: f64 = 40.0;
 /// Files of so many bytes are streamed whatever is asked of them, since what is read of them may not fit into memory.
 const MANY_BYTES: f64 = (1_u64 << 30) as f64;
 
-/// The engine for a query.
-pub(super) fn of(plan: &DslPlan) -> Engine {
+/// Where nothing says more, the other engine is guessed to take so many times as long.
+pub(super) const WORSE: f64 = 1.5;
+
+/// What is guessed of the engines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guess {
+    /// The faster one.
+    pub(super) engine: Engine,
+    /// So many times as long the other takes; none if it must not be taken.
+    pub(super) ratio: Option<f64>,
+}
+
+/// The engine for a query, and how much better it is.
+pub(super) fn guess(plan: &DslPlan) -> Guess {
     // Files are written in the order of the rows, and the engine for that is chosen by Polars.
     if contains(plan, &|plan| matches!(plan, DslPlan::Sink { .. } | DslPlan::MapFunction { .. })) {
-        return Engine::Auto;
+        return Guess { engine: Engine::Auto, ratio: None };
     }
-    let streams = |plan: &DslPlan| match plan {
-        DslPlan::GroupBy { input, .. } | DslPlan::Distinct { input, .. } => size(input).rows >= MANY_ROWS,
-        DslPlan::Scan { sources, .. } => bytes(sources) >= MANY_BYTES,
-        _ => false,
+    if contains(plan, &|plan| matches!(plan, DslPlan::Scan { sources, .. } if bytes(sources) >= MANY_BYTES)) {
+        return Guess { engine: Engine::Streaming, ratio: None };
+    }
+    if only_reads(plan) {
+        return Guess { engine: Engine::Streaming, ratio: Some(WORSE) };
+    }
+    let Some(rows) = aggregated(plan) else {
+        return Guess { engine: Engine::InMemory, ratio: Some(WORSE) };
     };
-    if only_reads(plan) || contains(plan, &streams) { Engine::Streaming } else { Engine::InMemory }
+    let engine = if rows >= MANY_ROWS { Engine::Streaming } else { Engine::InMemory };
+    // Both take as long at the bound, and at ten times or a tenth of it one is clearly better.
+    let ratio = 1.0 + (WORSE - 1.0) * (rows.max(1.0) / MANY_ROWS).log10().abs().min(1.0);
+    Guess { engine, ratio: Some(ratio) }
+}
+
+/// The most rows that reach an aggregate, about, if there is one.
+fn aggregated(plan: &DslPlan) -> Option<f64> {
+    let own = match plan {
+        DslPlan::GroupBy { input, .. } | DslPlan::Distinct { input, .. } => Some(size(input).rows),
+        _ => None,
+    };
+    inputs(plan).into_iter().map(aggregated).fold(own, |most, rows| match (most, rows) {
+        (Some(most), Some(rows)) => Some(f64::max(most, rows)),
+        (most, rows) => most.or(rows),
+    })
+}
+
+/// The bytes of all that a plan takes, files and frames, if that can be told.
+pub(super) fn taken(plan: &DslPlan) -> Option<u64> {
+    let own = match plan {
+        DslPlan::Scan { sources, .. } => bytes(sources),
+        DslPlan::DataFrameScan { df, .. } => df.estimated_size() as f64,
+        _ => 0.0,
+    };
+    let below = inputs(plan).into_iter().map(taken).sum::<Option<u64>>()?;
+    own.is_finite().then_some(own as u64 + below)
 }
 
 /// Whether a plan is columns of a file.
@@ -108,7 +150,7 @@ mod tests {
 
     use polars::prelude::*;
 
-    use super::of;
+    use super::{guess, taken};
 
     fn frame() -> LazyFrame {
         of_rows(1_000_000)
@@ -119,7 +161,7 @@ mod tests {
     }
 
     fn is_streamed(frame: &LazyFrame) -> bool {
-        of(&frame.logical_plan) == Engine::Streaming
+        guess(&frame.logical_plan).engine == Engine::Streaming
     }
 
     fn by_key(frame: LazyFrame) -> LazyFrame {
@@ -149,6 +191,18 @@ mod tests {
         assert!(is_streamed(&scan));
         assert!(is_streamed(&scan.clone().select([col("key")])));
         assert!(!is_streamed(&by_key(scan)));
+    }
+
+    #[test]
+    fn what_is_close_is_guessed_to_be_close() {
+        let ratio = |rows| guess(&by_key(of_rows(rows)).logical_plan).ratio.unwrap();
+        assert!((ratio(500_000) - 1.0).abs() < 1e-9);
+        assert!((ratio(250_000) - ratio(1_000_000)).abs() < 1e-9 && ratio(1_000_000) < 1.2);
+        assert_eq!((ratio(50_000), ratio(5)), (1.5, 1.5));
+        // What may not fit into memory is not tried there, nor is what writes.
+        let scan = LazyCsvReader::new(PlRefPath::new("s3://bucket/*.csv")).finish().unwrap();
+        assert_eq!(guess(&by_key(scan).logical_plan).ratio, None);
+        assert_eq!(taken(&of_rows(1000).logical_plan), Some(16_000));
     }
 
     #[test]

@@ -10,13 +10,14 @@ use polars::prelude::{
 };
 use polars_plan::dsl::DslPlan;
 
-use super::engine;
+use super::chosen::Chosen;
+use super::explained::takers;
 use super::share::{Piece, Shared};
 use super::tree::Keys;
-use super::{Answer, Fault};
+use super::{Answer, By, Fault};
 use crate::dataset::materialized::{Aside, Materialized, Writing};
 use crate::dataset::waiting;
-use crate::optimize::{Optimizer, Pass};
+use crate::optimize::Pass;
 use crate::run::memory::Memory;
 use crate::run::panic::carried;
 
@@ -28,18 +29,23 @@ pub(super) struct Measured {
     pub(super) bytes: usize,
     /// The engine that has run it.
     pub(super) engine: &'static str,
+    /// Why, if that was learned.
+    pub(super) because: String,
+    /// Whether that engine was taken to learn more.
+    pub(super) tried: bool,
 }
 
 /// Runs queries whose common parts are apart. What comes out is in the order of the queries; and what each piece has cost.
 pub(super) fn execute(
     shared: &Shared,
-    queries: usize,
-    optimizer: &Optimizer,
-    memory: Option<&Memory>,
+    factories: &[String],
+    by: By<'_>,
     is_stopped: &(dyn Fn() -> bool + Sync),
 ) -> (Vec<Result<Answer, Fault>>, Vec<Measured>, Vec<Measured>) {
     let pieces = shared.pieces.iter().map(Slot::new).collect();
-    let execution = Execution { shared, pieces, optimizer, memory, queries };
+    let queries = factories.len();
+    let By { optimizer, memory, .. } = by;
+    let execution = Execution { shared, pieces, by, factories, queries };
     let answers: Vec<_> = (0..queries).map(|_| Mutex::new(None)).collect();
     let measured: Vec<_> = (0..queries).map(|_| Mutex::new(Measured::default())).collect();
     let next = AtomicUsize::new(0);
@@ -92,8 +98,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct Execution<'a> {
     shared: &'a Shared,
     pieces: Vec<Slot>,
-    optimizer: &'a Optimizer,
-    memory: Option<&'a Memory>,
+    by: By<'a>,
+    /// Who waits for each query.
+    factories: &'a [String],
     queries: usize,
 }
 
@@ -135,7 +142,7 @@ impl Slot {
 impl Execution<'_> {
     fn query(&self, at: usize) -> Result<(Answer, Measured), Fault> {
         let complete = self.complete(&self.shared.plans[at], at).map_err(|_| Fault::Shared);
-        let result = complete.and_then(|plan| self.collect(plan));
+        let result = complete.and_then(|plan| self.collect(plan, || vec![self.factories[at].clone()]));
         self.release(at);
         result
     }
@@ -168,10 +175,11 @@ impl Execution<'_> {
             other => PolarsError::ComputeError(format!("{}: {other:?}", piece.about).into()),
         };
         let complete = self.complete(&piece.plan, consumer);
-        let computed = complete.and_then(|plan| match self.memory.filter(|_| !piece.has_room) {
+        let takers = || takers(self.shared, self.factories, piece);
+        let computed = complete.and_then(|plan| match self.by.memory.filter(|_| !piece.has_room) {
             Some(memory) => self.aside(memory, plan, piece, failed),
             None => {
-                let (found, measured) = self.collect(plan).map_err(failed)?;
+                let (found, measured) = self.collect(plan, takers).map_err(failed)?;
                 let frame = widened(self.marked(found, piece), &piece.schema).lazy();
                 Ok((Part { frame, _file: None }, measured))
             }
@@ -197,7 +205,13 @@ impl Execution<'_> {
         let began = Instant::now();
         let (query, writing) = Writing::begin(memory, LazyFrame::from(plan))?;
         collected(query, Engine::Streaming).map_err(failed)?;
-        let measured = |rows, bytes| Measured { wall: began.elapsed(), rows, bytes, engine: "streaming" };
+        let measured = |rows, bytes| Measured {
+            wall: began.elapsed(),
+            rows,
+            bytes,
+            engine: "streaming",
+            ..Measured::default()
+        };
         Ok(match writing.end(memory)? {
             Materialized::Here(found) => {
                 let measured = measured(found.height(), found.estimated_size());
@@ -222,22 +236,17 @@ impl Execution<'_> {
         }
     }
 
-    fn collect(&self, plan: DslPlan) -> Result<(DataFrame, Measured), Fault> {
-        let began = Instant::now();
-        let engine = engine_of(&plan, self.optimizer, self.memory);
-        let frame = collected(LazyFrame::from(plan), engine)?;
-        let measured = Measured {
-            wall: began.elapsed(),
-            rows: frame.height(),
-            bytes: frame.estimated_size(),
-            engine: if engine == Engine::Streaming { "streaming" } else { "in memory" },
-        };
-        Ok((frame, measured))
+    fn collect(
+        &self,
+        plan: DslPlan,
+        factories: impl FnOnce() -> Vec<String>,
+    ) -> Result<(DataFrame, Measured), Fault> {
+        run_by(Chosen::of(&plan, self.by, factories), LazyFrame::from(plan))
     }
 
     /// Says of columns of whole numbers that they are in order, if they are: joins and groups by them are cheaper then.
     fn marked(&self, mut frame: DataFrame, piece: &Piece) -> DataFrame {
-        if !piece.is_scan || !self.optimizer.has(Pass::MarkSorted) {
+        if !piece.is_scan || !self.by.optimizer.has(Pass::MarkSorted) {
             return frame;
         }
         // Files are in the order of their first columns, if they are in any.
@@ -295,23 +304,23 @@ fn widened_lazily(frame: LazyFrame, found: &[String], schema: &SchemaRef) -> Laz
     frame.select(columns.collect::<Vec<_>>())
 }
 
-/// Which engine runs a query. Under a limit of memory, the one that does not hold all of a column at once.
-fn engine_of(plan: &DslPlan, optimizer: &Optimizer, memory: Option<&Memory>) -> Engine {
-    match optimizer.has(Pass::ChooseEngine) {
-        _ if memory.is_some() => Engine::Streaming,
-        true => engine::of(plan),
-        false => Engine::Auto,
+/// Runs one query as it is.
+pub(super) fn alone(frame: LazyFrame, factory: &str, by: By<'_>) -> (Result<Answer, Fault>, Measured) {
+    let chosen = Chosen::of(&frame.logical_plan, by, || vec![factory.to_owned()]);
+    match waiting(|| run_by(chosen, frame)) {
+        Ok((answer, measured)) => (Ok(answer), measured),
+        Err(fault) => (Err(fault), Measured::default()),
     }
 }
 
-/// Runs one query as it is.
-pub(super) fn alone(
-    frame: LazyFrame,
-    optimizer: &Optimizer,
-    memory: Option<&Memory>,
-) -> Result<Answer, Fault> {
-    let engine = engine_of(&frame.logical_plan, optimizer, memory);
-    waiting(|| collected(frame, engine))
+fn run_by(chosen: Chosen<'_>, frame: LazyFrame) -> Result<(DataFrame, Measured), Fault> {
+    let began = Instant::now();
+    let frame = collected(frame, chosen.engine)?;
+    let wall = began.elapsed();
+    let tried = chosen.tries();
+    let (engine, because) = chosen.took(wall);
+    let (rows, bytes) = (frame.height(), frame.estimated_size());
+    Ok((frame, Measured { wall, rows, bytes, engine, because, tried }))
 }
 
 /// Runs a query. Its panic is that of the factory which waits for it.

@@ -5,14 +5,20 @@
 //! | plans as trees, and which of them are equal | `tree` |
 //! | what a query reads of something | `reads` |
 //! | what several have in common, and whether it is worth to compute it once | `share` |
-//! | which engine runs what | `engine` |
+//! | and whether it was, in earlier runs | `sharing` |
+//! | which engine runs what, as is guessed | `engine` |
+//! | and as earlier runs advise | `chosen` |
+//! | which files and frames a query reads | `sources` |
 //! | running all of it | `execute` |
 
+mod chosen;
 mod engine;
 mod execute;
 mod explained;
 mod reads;
 mod share;
+mod sharing;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -20,10 +26,12 @@ mod tree;
 use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
 
 use super::Optimizer;
+use super::advisor::Advisor;
 use crate::run::memory::Memory;
 use crate::run::panic::Carried;
 pub use explained::{Explained, SharedPart};
 use share::share;
+use sources::sources;
 
 /// A query that a factory waits for.
 pub(crate) type Query = LazyFrame;
@@ -44,20 +52,38 @@ pub(crate) enum Fault {
     Ended,
 }
 
+/// By what is decided how queries are run.
+#[derive(Clone, Copy)]
+struct By<'run> {
+    optimizer: &'run Optimizer,
+    /// What earlier runs say, if they are asked.
+    advisor: Option<&'run Advisor>,
+    /// The limit, if there is one.
+    memory: Option<&'run Memory>,
+}
+
 /// Runs the queries of these factories together. The answers are in their order.
 ///
 /// Under a limit of memory, they are run one by one and by the engine that streams, whatever the optimiser may do; what they
 /// share stays in memory as far as it has room there, lies in temporary files otherwise, or is read by each.
 pub(crate) fn run(
     optimizer: &Optimizer,
+    advisor: Option<&Advisor>,
     queries: Vec<(&str, Query)>,
     memory: Option<&Memory>,
     is_stopped: &(dyn Fn() -> bool + Sync),
 ) -> (Vec<Result<Answer, Fault>>, Explained) {
     let factories: Vec<String> = queries.iter().map(|(factory, _)| (*factory).to_owned()).collect();
     let mut explained = Explained::new(factories);
-    if let [(_, query)] = &queries[..] {
-        let answer = execute::alone(query.clone(), optimizer, memory);
+    // Under a limit of memory, there is one way to do it.
+    let by = By { optimizer, advisor: advisor.filter(|_| memory.is_none()), memory };
+    if advisor.is_some() {
+        let reads = queries.iter().flat_map(|(factory, query)| sources(&query.logical_plan, factory));
+        explained.reads = reads.collect();
+    }
+    if let [(factory, query)] = &queries[..] {
+        let (answer, measured) = execute::alone(query.clone(), factory, by);
+        explained.measured(vec![measured]);
         return (vec![answer], explained);
     }
     // Flags that a user has set hold for a query and not for what others share with it.
@@ -66,15 +92,17 @@ pub(crate) fn run(
         false => query.logical_plan.clone(),
     });
     let plans: Vec<_> = plans.collect();
-    let shared = match share(plans, optimizer, memory.map(|memory| memory.free() / 2)) {
+    let shared = match share(plans, &explained.factories, by) {
         Ok(shared) => shared,
         // Each says by itself what is wrong with it.
-        Err(_) => return (each(optimizer, queries, memory), explained),
+        Err(_) => return (each(queries, by), explained),
     };
-    let (mut answers, pieces, costs) =
-        execute::execute(&shared, queries.len(), optimizer, memory, is_stopped);
+    let (mut answers, pieces, costs) = execute::execute(&shared, &explained.factories, by, is_stopped);
+    if let Some(advisor) = by.advisor {
+        sharing::measured(&shared.decided, advisor, &costs, &pieces);
+    }
     explained.shared(&shared, pieces, costs);
-    for ((_, query), answer) in queries.into_iter().zip(&mut answers) {
+    for ((factory, query), answer) in queries.into_iter().zip(&mut answers) {
         let again = match answer {
             Ok(_) => has_own_flags(&query),
             // It has its own error, if it is to fail at all.
@@ -82,7 +110,7 @@ pub(crate) fn run(
             Err(Fault::Query(_) | Fault::Panicked(_) | Fault::Ended) => false,
         };
         if again {
-            *answer = execute::alone(query, optimizer, memory);
+            *answer = execute::alone(query, factory, by).0;
         }
     }
     (answers, explained)
@@ -92,10 +120,6 @@ fn has_own_flags(frame: &LazyFrame) -> bool {
     frame.get_current_optimizations().bits() != OptFlags::default().bits()
 }
 
-fn each(
-    optimizer: &Optimizer,
-    queries: Vec<(&str, Query)>,
-    memory: Option<&Memory>,
-) -> Vec<Result<Answer, Fault>> {
-    queries.into_iter().map(|(_, query)| execute::alone(query, optimizer, memory)).collect()
+fn each(queries: Vec<(&str, Query)>, by: By<'_>) -> Vec<Result<Answer, Fault>> {
+    queries.into_iter().map(|(factory, query)| execute::alone(query, factory, by).0).collect()
 }

@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use polars::prelude::{DataType, LazyFrame, PolarsResult, Schema, SchemaRef};
 use polars_plan::dsl::{DslPlan, FileScanDsl};
 
+use super::By;
+use super::engine::{WORSE, taken};
 use super::reads::{Placeholder, columns_read};
-use super::tree::{Key, Keys, describe, inputs, is_expensive, is_same};
+use super::sharing::{self, Decided};
+use super::tree::{Key, Keys, describe, inputs, is_expensive, is_same, shown};
 use crate::dataset::waiting;
-use crate::optimize::{Optimizer, Pass};
+use crate::optimize::Pass;
+use crate::optimize::advisor::{Advisor, Question};
 
 /// Seconds to read a value from a Parquet file, about: numbers, and texts, which are decoded one by one. What matters is how
 /// they relate; they were measured on one core with the 22 queries of TPC-H.
@@ -22,6 +26,9 @@ const SECONDS_PER_GIB: f64 = 0.8;
 /// Bytes of a value in memory: a text has a view of 16 bytes and its letters.
 const NUMBER_BYTES: f64 = 8.0;
 const TEXT_BYTES: f64 = 20.0;
+
+/// What takes no more than this in memory may be read once to see whether that is better, although it is not guessed to be.
+const SMALL_GIB: f64 = 1.0 / 16.0;
 
 /// Something that several queries have in common, and that is computed once.
 pub(super) struct Piece {
@@ -54,19 +61,24 @@ pub(super) struct Shared {
     pub(super) pieces: Vec<Piece>,
     /// What was left as it is, and why.
     pub(super) left: Vec<(String, String)>,
+    /// Whether files are read once, where earlier runs were asked.
+    pub(super) decided: Vec<Decided>,
 }
 
-/// Finds what queries have in common. Files that are held in memory for several of them fit into `budget` bytes together.
+/// Finds what queries have in common. Files that are held in memory for several of them fit into half of the free memory
+/// together, where there is a limit.
 ///
 /// # Errors
 /// When a query is not valid: then it is best run by itself, for its error.
 pub(super) fn share(
     queries: Vec<DslPlan>,
-    optimizer: &Optimizer,
-    budget: Option<u64>,
+    factories: &[String],
+    By { optimizer, advisor, memory }: By<'_>,
 ) -> PolarsResult<Shared> {
+    // Half of what is free now is for files that are held.
+    let budget = memory.map(|memory| memory.free() / 2);
     let of_queries = queries.len();
-    let mut shared = Shared { plans: queries, pieces: Vec::new(), left: Vec::new() };
+    let mut shared = Shared { plans: queries, pieces: Vec::new(), left: Vec::new(), decided: Vec::new() };
     let mut placeholders = HashMap::new();
     if optimizer.has(Pass::ShareSubplans) {
         while find_subplans(&mut shared, &mut placeholders)? {}
@@ -103,7 +115,7 @@ pub(super) fn share(
     }
     let price = budget.map_or(SECONDS_PER_GIB, |budget| price_within(&groups, budget));
     for group in groups {
-        choose_readers(group, price, &mut shared);
+        choose_readers(group, price, &mut shared, factories, advisor);
     }
     for (at, piece) in shared.pieces.iter_mut().enumerate().take(subplans) {
         piece.plan = shared.plans[of_queries + at].clone();
@@ -303,6 +315,14 @@ impl Group {
         if best.len() < 2 || self.worth(&best, price) <= 0.0 { BTreeSet::new() } else { best }
     }
 
+    /// How many times as long what is guessed to be worse takes.
+    fn ratio(&self, readers: &BTreeSet<usize>, price: f64) -> f64 {
+        let each: f64 = readers.iter().map(|reader| self.seconds(&self.readers[reader])).sum();
+        let once = each - self.worth(readers, price);
+        let (more, less) = (each.max(once), each.min(once));
+        if less > 0.0 { (more / less).min(WORSE) } else { WORSE }
+    }
+
     fn union(&self, readers: &BTreeSet<usize>) -> BTreeSet<String> {
         readers.iter().flat_map(|reader| &self.readers[reader]).cloned().collect()
     }
@@ -348,12 +368,42 @@ fn price_within(groups: &[Group], budget: u64) -> f64 {
 }
 
 /// Reads a file once for those of its readers for whom that pays.
-fn choose_readers(group: Group, price: f64, shared: &mut Shared) {
+fn choose_readers(
+    group: Group,
+    price: f64,
+    shared: &mut Shared,
+    factories: &[String],
+    advisor: Option<&Advisor>,
+) {
     let about = describe(&group.plan);
-    let readers = group.sharing(if group.lines { SECONDS_PER_GIB } else { price });
-    if readers.is_empty() {
-        let why =
-            format!("{} queries read it, which costs less than to hold it in memory", group.readers.len());
+    let price = if group.lines { SECONDS_PER_GIB } else { price };
+    let mut readers = group.sharing(price);
+    let pays = !readers.is_empty();
+    if !pays {
+        readers = group.readers.keys().copied().collect();
+    }
+    let advised = advisor.filter(|_| readers.len() >= 2).and_then(|advisor| {
+        let question = Question {
+            choice: sharing::CHOICE,
+            fingerprint: shown(&group.key),
+            factories: readers.iter().filter_map(|reader| factories.get(*reader).cloned()).collect(),
+            ways: if pays { [sharing::ONCE, sharing::EACH] } else { [sharing::EACH, sharing::ONCE] },
+            ratio: group.ratio(&readers, price),
+            size: taken(&group.plan),
+        };
+        let may_try = pays || group.gib(&group.union(&readers)) <= SMALL_GIB;
+        sharing::decide(advisor, question, may_try, &mut shared.decided, &readers)
+    });
+    let once = advised.as_ref().map_or(pays, |advised| advised.once);
+    if !once {
+        let why = match advised {
+            Some(advised) => {
+                format!("{} queries read it, each by itself: {}", group.readers.len(), advised.because)
+            }
+            None => {
+                format!("{} queries read it, which costs less than to hold it in memory", group.readers.len())
+            }
+        };
         shared.left.push((about, why));
         return;
     }
@@ -375,6 +425,12 @@ fn choose_readers(group: Group, price: f64, shared: &mut Shared) {
     );
     if alone > 0 {
         because += &format!("; {alone} read columns that hardly anybody else reads, and scan for themselves");
+    }
+    if let Some(advised) = advised {
+        because += &format!("; {}", advised.because);
+        if let Some(decided) = shared.decided.last_mut() {
+            decided.piece = Some(shared.pieces.len());
+        }
     }
     let placeholder = Placeholder::new(&group.schema);
     let mut keys = Keys::default();

@@ -107,7 +107,7 @@ fn within(
 ) -> (Vec<Result<DataFrame, Fault>>, Explained) {
     let names: Vec<_> = (0..queries.len()).map(|at| format!("f{at}")).collect();
     let queries = names.iter().map(String::as_str).zip(queries.iter().cloned()).collect();
-    run(optimizer, queries, memory, &|| false)
+    run(optimizer, None, queries, memory, &|| false)
 }
 
 /// Sums are rounded otherwise in another order, and the last digits decide what `sort` and `distinct` see: so that the
@@ -182,6 +182,7 @@ fn the_same_query_is_run_once() {
     let (answers, explained) = together(&Optimizer::new(), &[sums.clone(), sums]);
     assert_eq!(explained.shared.len(), 1, "{explained}");
     assert!(answers.into_iter().all(|answer| answer.unwrap().width() == 5));
+    assert_eq!(explained.shared[0].whole_of, ["f0", "f1"]);
 }
 
 #[test]
@@ -190,6 +191,7 @@ fn only_what_is_read_of_a_shared_part_is_kept() {
     let queries = [sums.clone().select([col("number").sum()]), sums.select([col("number").mean()])];
     let (_, explained) = together(&Optimizer::new(), &queries);
     assert_eq!(explained.shared[0].columns, ["number"]);
+    assert!(explained.shared[0].whole_of.is_empty());
 }
 
 #[test]

@@ -59,16 +59,29 @@ impl Graph {
     /// # Panics
     /// When a number is not less than `factories`, or when factories wait for each other in a cycle.
     pub fn new(factories: usize, links: &[(usize, usize)]) -> Self {
+        let inside = links.iter().find(|(before, after)| *before >= factories || *after >= factories);
+        assert!(inside.is_none(), "{inside:?} names one of {factories}");
+        match Self::of_record(factories, links) {
+            Some(graph) => graph,
+            None => panic!("there is a cycle"),
+        }
+    }
+
+    /// As it is recorded: gates come after the factories. Without kept outputs; none if there is a cycle.
+    pub(crate) fn of_record(factories: usize, links: &[(usize, usize)]) -> Option<Self> {
+        let nodes = links.iter().map(|(before, after)| before.max(after) + 1).fold(factories, usize::max);
         let mut sources = vec![Vec::new(); factories];
-        let mut successors = vec![Vec::new(); factories];
+        let mut successors = vec![Vec::new(); nodes];
+        let mut waits = vec![0_u32; nodes];
         for &(before, after) in links {
-            assert!(before < factories && after < factories, "({before}, {after}) names one of {factories}");
-            sources[after].push(before as u32);
+            if before < factories && after < factories {
+                sources[after].push(before as u32);
+            }
+            waits[after] += 1;
             successors[before].push(after as u32);
         }
-        let waits: Vec<u32> = sources.iter().map(|sources| sources.len() as u32).collect();
         let mut left = waits.clone();
-        let mut order: Vec<u32> = (0..factories as u32).filter(|&node| left[node as usize] == 0).collect();
+        let mut order: Vec<u32> = (0..nodes as u32).filter(|&node| left[node as usize] == 0).collect();
         let mut next = 0;
         while next < order.len() {
             for &after in &successors[order[next] as usize] {
@@ -79,15 +92,17 @@ impl Graph {
             }
             next += 1;
         }
-        assert!(order.len() == factories, "there is a cycle");
+        if order.len() < nodes {
+            return None;
+        }
         let (offsets, successors) = one_after_another(successors);
-        Self {
+        Some(Self {
             offsets: offsets.into(),
             successors: successors.into(),
             waits: waits.into(),
             order: order.into(),
             ..Self::without_links(sources)
-        }
+        })
     }
 
     fn without_links(mut sources: Vec<Vec<u32>>) -> Self {
