@@ -66,6 +66,7 @@
 //! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
 //! - `config` (on by default): [policies](policy) from a file and from environment variables.
 //! - `optimize` (on by default): what runs cost, learned from those that were.
+//! - `cli`: the command `setl`, which shows what runs cost, what to change, and what is cached: `cargo install setl --features cli`.
 
 pub mod cache;
 pub mod checkpoint;

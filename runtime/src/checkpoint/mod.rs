@@ -27,9 +27,10 @@ pub(crate) use manifest::{Made, Manifest, Validity, seconds, sync_directory};
 pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
 pub(crate) use reads::{Contents, Read, Reads};
 pub(crate) use session::{CacheFor, Ended, From, How, Kept, Part, Session, Setup, fingerprints_of_inputs};
+pub use store::state_directory;
 #[cfg(test)]
 pub(crate) use store::tests as store_tests;
-pub(crate) use store::{Store, StoreError, state_directory};
+pub(crate) use store::{Store, StoreError};
 
 /// The guard, also of a lock whose holder panicked: what the locks here hold is consistent at every instant.
 fn held<G>(lock: LockResult<G>) -> G {
