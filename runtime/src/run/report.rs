@@ -13,10 +13,14 @@ use uuid::Uuid;
 #[cfg(feature = "optimize")]
 use super::learn::Learned;
 use super::memory::MemoryReport;
+#[cfg(feature = "optimize")]
+use super::optimized::Explainable;
 use super::shared::Shared;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;
+#[cfg(feature = "optimize")]
+use crate::optimize::plan::Explanation;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
 pub(super) use numbers::duration;
@@ -95,6 +99,8 @@ pub enum Status {
     /// What it delivered in an earlier run was taken from the [cache](crate::cache), since nothing has changed that it depends
     /// on.
     Cached,
+    /// It did not run: another factory that does the same has, and its output was taken. The [note](Entry::note) says which.
+    Merged,
     /// It was left out, by its condition or because it failed and may be; its output is absent.
     Skipped,
     /// It returned an error, panicked or took too long, in its last attempt.
@@ -110,7 +116,7 @@ pub enum Status {
 impl Status {
     /// Whether its output is there.
     pub const fn has_delivered(self) -> bool {
-        matches!(self, Status::Succeeded | Status::Restored | Status::Cached)
+        matches!(self, Status::Succeeded | Status::Restored | Status::Cached | Status::Merged)
     }
 }
 
@@ -120,6 +126,7 @@ impl fmt::Display for Status {
             Status::Succeeded => "ok",
             Status::Restored => "restored",
             Status::Cached => "cached",
+            Status::Merged => "merged",
             Status::Skipped => "skipped",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
@@ -269,6 +276,8 @@ pub struct Report {
     pub(crate) explained: Vec<Explained>,
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Learned>>,
+    #[cfg(feature = "optimize")]
+    explainable: Box<Explainable>,
     cache: Vec<CacheReport>,
     memory: Option<MemoryReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
@@ -288,6 +297,8 @@ impl Report {
             resources: shared.resource_reports(),
             #[cfg(feature = "optimize")]
             learned: None,
+            #[cfg(feature = "optimize")]
+            explainable: shared.explainable.clone(),
             #[cfg(all(feature = "polars", feature = "optimize"))]
             explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
             cache: shared.session.as_ref().map(|session| session.cache_reports()).unwrap_or_default(),
@@ -420,6 +431,33 @@ impl Report {
         &self.explained
     }
 
+    /// The plan of the run before and after each pass of the optimiser, what was decided and why, what queries shared, and what
+    /// was predicted beside what happened. What it prints begins like that of [`Runner::explain`](crate::Runner::explain).
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn answer() -> u32 {
+    ///     42
+    /// }
+    ///
+    /// #[pipeline(only(answer))]
+    /// struct Deep;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Deep.run().await?;
+    /// println!("{}", run.explain());
+    /// # assert!(run.explain().to_string().starts_with("before: pipeline Deep"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "optimize")]
+    pub fn explain(&self) -> Explanation {
+        self.explainable.explain(&self.plan, self)
+    }
+
     /// What the [cache](crate::cache) did for each factory whose output is cached, in the order of the stages: for each, whether
     /// its output was taken, or else why not.
     pub fn cache(&self) -> &[CacheReport] {
@@ -488,7 +526,7 @@ impl fmt::Display for Report {
         for entry in self.entries() {
             let Timing { start, read, process, write, .. } = entry.timing;
             let times = match entry.status {
-                Status::NotRun | Status::NotSelected => [const { String::new() }; 5],
+                Status::NotRun | Status::NotSelected | Status::Merged => [const { String::new() }; 5],
                 _ => [start, read, process, write, entry.timing.total()].map(duration),
             };
             let stage_cell = if entry.stage == stage { "" } else { &entry.stage };

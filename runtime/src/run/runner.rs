@@ -23,7 +23,7 @@ use crate::cache::CachePolicy;
 use crate::checkpoint::Session;
 use crate::factory::Factory;
 #[cfg(feature = "optimize")]
-use crate::optimize::{Learning, Optimizer};
+use crate::optimize::{Explanation, Learning, Optimizer, plan::Planned};
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -62,6 +62,12 @@ pub(crate) struct Options {
     /// What is known before the run begins.
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Before>>,
+    /// Of each factory; empty if it does not matter which starts first.
+    #[cfg(feature = "optimize")]
+    pub(crate) priorities: Vec<f64>,
+    /// What the passes of the optimiser have decided, where they had something to do.
+    #[cfg(feature = "optimize")]
+    pub(crate) planned: Option<Arc<Planned>>,
     pub(crate) cache: Option<Box<CachePolicy>>,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
@@ -83,12 +89,34 @@ impl Options {
     }
 
     /// Which factories are to start first; empty if it does not matter.
-    pub(super) fn priorities(&self) -> Vec<f64> {
+    pub(super) fn take_priorities(&mut self) -> Vec<f64> {
         #[cfg(feature = "optimize")]
-        if let Some(before) = &self.learned {
-            return before.priorities();
-        }
+        return std::mem::take(&mut self.priorities);
+        #[cfg(not(feature = "optimize"))]
         Vec::new()
+    }
+
+    /// What bears on the plan of the run.
+    #[cfg(feature = "optimize")]
+    pub(super) fn for_explanation(&self) -> Self {
+        let stand_in =
+            || -> Replacement { Box::new(|| unreachable!("a run that is explained does not run")) };
+        Self {
+            concurrency: self.concurrency,
+            no_write: self.no_write,
+            state_dir: self.state_dir.clone(),
+            #[cfg(feature = "config")]
+            settings: self.settings.clone(),
+            selection: self.selection.clone(),
+            resume: self.resume,
+            checkpoint_all: self.checkpoint_all,
+            optimizer: self.optimizer.clone(),
+            learning: self.learning.clone(),
+            cache: self.cache.clone(),
+            replacements: self.replacements.iter().map(|(node, _)| (*node, stand_in())).collect(),
+            provided: self.provided.clone(),
+            ..Self::default()
+        }
     }
 
     /// Whether nothing is said that bears on single factories.
@@ -379,6 +407,8 @@ impl<P: PipelineItem> Runner<P> {
             steps: Steps::Static(P::STEPS),
             inputs: pipeline.into_inputs(),
             fingerprints: P::fingerprints(),
+            // Two factories of one type would be two producers of one output.
+            has_twins: false,
         };
         Self::of(launch)
     }
@@ -525,6 +555,47 @@ impl<P> Runner<P> {
             Some(node) => select(selection, node),
             None => selection.unknown.push(unknown),
         })
+    }
+
+    /// What the optimiser would make of this run, and why: the plan before and after each pass, and what is predicted. Nothing
+    /// is run; where the run is to [learn](Runner::learn), its history is read, which blocks for a moment.
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn orders() -> Vec<u32> {
+    ///     vec![1, 2]
+    /// }
+    ///
+    /// #[factory]
+    /// fn total(orders: Vec<u32>) -> u32 {
+    ///     orders.iter().sum()
+    /// }
+    ///
+    /// #[factory]
+    /// fn print(total: u32) {
+    ///     println!("{total}");
+    /// }
+    ///
+    /// #[pipeline(extract(orders), transform(total), load(print))]
+    /// struct Daily;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let explanation = Daily.run().up_to::<total>().explain()?;
+    /// let (pass, decision) = explanation.decisions().next().unwrap();
+    /// assert_eq!(pass, "prune");
+    /// assert_eq!(decision.to_string(), "print: left out, since nobody needs it for what was asked for");
+    /// println!("{explanation}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the run could not start.
+    #[cfg(feature = "optimize")]
+    pub fn explain(&self) -> Result<Explanation, RunError> {
+        super::optimized::explain(&self.launch, &self.options)
     }
 
     /// Runs the pipeline, and says how that went: also what succeeded when something failed.
