@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use setl::optimize::plan::Gain;
 use setl::optimize::{FactoryRecord, History, Learning, RunRecord};
 use setl::prelude::*;
 
@@ -77,11 +78,11 @@ fn stages_that_could_be_earlier_are_told_of() {
     check("barred.txt", &Barred { seed: 1 }.run().explain().unwrap().to_string());
 }
 
-fn history(path: &Path) {
+fn history(path: &Path, pipeline: &str, factories: [(&str, u64); 5]) {
     let history = History::open(path).unwrap();
     for day in 0..6 {
-        let mut run = RunRecord::new(day.to_string(), "Stages", SystemTime::UNIX_EPOCH);
-        for (name, seconds) in [("raw", 1), ("rate", 3), ("sum", 2), ("late", 1), ("show", 1)] {
+        let mut run = RunRecord::new(day.to_string(), pipeline, SystemTime::UNIX_EPOCH);
+        for (name, seconds) in factories {
             let mut record = FactoryRecord::new(name, "", Duration::from_secs(seconds));
             record.status = "ok".to_owned();
             run.factories.push(record);
@@ -97,7 +98,7 @@ fn history(path: &Path) {
 async fn what_is_predicted_decides_what_starts_first() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("history.sqlite");
-    history(&path);
+    history(&path, "Stages", [("raw", 1), ("rate", 3), ("sum", 2), ("late", 1), ("show", 1)]);
     let run = Stages { seed: 1 }.run().concurrency(1).learn(Learning::new().at(&path));
     let explanation = run.explain().unwrap();
     let priority = |name| explanation.after().factory(name).unwrap().priority.unwrap();
@@ -111,4 +112,35 @@ async fn what_is_predicted_decides_what_starts_first() {
     let after = run.explain();
     assert!(after.comparison().is_some());
     assert!(after.to_string().contains("\nactual: "), "{after}");
+}
+
+#[factory(id = Archive)]
+fn archive(seed: u32) -> u32 {
+    seed
+}
+
+struct Archive;
+
+#[pipeline(all(archive, raw, rate, sum, show_sum))]
+struct Nightly {
+    seed: u32,
+}
+
+#[factory]
+fn show_sum(sum: Sum) {
+    assert!(sum.0 > 0);
+}
+
+/// The example of the book.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_order_saves_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.sqlite");
+    let seconds = [("archive", 1), ("raw", 1), ("rate", 3), ("sum", 2), ("show_sum", 1)];
+    history(&path, "Nightly", seconds);
+    let explanation = Nightly { seed: 1 }.run().learn(Learning::new().at(&path)).explain().unwrap();
+    let (_, decision) = explanation.decisions().find(|(pass, _)| *pass == "critical-path").unwrap();
+    assert_eq!(decision.factories, ["rate", "sum", "show_sum"]);
+    let Some(Gain::Makespan(saved)) = decision.gain else { panic!("nothing is saved: {decision}") };
+    assert!((0.9..1.1).contains(&saved), "{decision}");
 }

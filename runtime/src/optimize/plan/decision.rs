@@ -8,7 +8,7 @@ use std::fmt;
 /// use setl::optimize::plan::{Decision, Gain};
 ///
 /// let decision = Decision::new(["rates"], "goes first, since two factories wait for it").gain(Gain::Seconds(1.5));
-/// assert_eq!(decision.to_string(), "rates: goes first, since two factories wait for it; saves about 1.5 s");
+/// assert_eq!(decision.to_string(), "rates: goes first, since two factories wait for it; saves about 1.50 s");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
