@@ -8,8 +8,8 @@ use super::error::RunError;
 use super::handling::{self, Conduct, Handling};
 use super::learn;
 use super::report::Report;
-use super::runner::Options;
-use super::shared::{Launch, Steps};
+use super::runner::{Options, Runner};
+use super::shared::{Launch, Replacement, Steps};
 use crate::optimize::plan::{Explanation, FactoryFacts, Facts, Lowered, Planned, Went, optimize};
 use crate::optimize::{Optimizer, Pass, Prediction};
 use crate::plan::{Plan, PlanRef};
@@ -171,4 +171,98 @@ fn workers(concurrency: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = Handle::try_current().map_or_else(|_| cores(), |runtime| runtime.metrics().num_workers());
     concurrency.unwrap_or(threads).min(threads).max(1)
+}
+
+impl<P> Runner<P> {
+    /// What the optimiser would make of this run, and why: the plan before and after each pass, and what is predicted. Nothing
+    /// is run; where the run is to [learn](Runner::learn), its history is read, which blocks for a moment.
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn orders() -> Vec<u32> {
+    ///     vec![1, 2]
+    /// }
+    ///
+    /// #[factory]
+    /// fn total(orders: Vec<u32>) -> u32 {
+    ///     orders.iter().sum()
+    /// }
+    ///
+    /// #[factory]
+    /// fn print(total: u32) {
+    ///     println!("{total}");
+    /// }
+    ///
+    /// #[pipeline(extract(orders), transform(total), load(print))]
+    /// struct Daily;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let explanation = Daily.run().up_to::<total>().explain()?;
+    /// let (pass, decision) = explanation.decisions().next().unwrap();
+    /// assert_eq!(pass, "prune");
+    /// assert_eq!(decision.to_string(), "print: left out, since nobody needs it for what was asked for");
+    /// println!("{explanation}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the run could not start.
+    pub fn explain(&self) -> Result<Explanation, RunError> {
+        explain(&self.launch, &self.options)
+    }
+}
+
+impl Report {
+    /// The plan of the run before and after each pass of the optimiser, what was decided and why, what queries shared, and what
+    /// was predicted beside what happened. What it prints begins like that of [`Runner::explain`](crate::Runner::explain).
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn answer() -> u32 {
+    ///     42
+    /// }
+    ///
+    /// #[pipeline(only(answer))]
+    /// struct Deep;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Deep.run().await?;
+    /// println!("{}", run.explain());
+    /// # assert!(run.explain().to_string().starts_with("before: pipeline Deep"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn explain(&self) -> Explanation {
+        self.explainable.explain(&self.plan, self)
+    }
+}
+
+impl Options {
+    /// What bears on the plan of the run.
+    pub(super) fn for_explanation(&self) -> Self {
+        let stand_in =
+            || -> Replacement { Box::new(|| unreachable!("a run that is explained does not run")) };
+        Self {
+            concurrency: self.concurrency,
+            no_write: self.no_write,
+            state_dir: self.state_dir.clone(),
+            #[cfg(feature = "config")]
+            settings: self.settings.clone(),
+            selection: self.selection.clone(),
+            resume: self.resume,
+            checkpoint_all: self.checkpoint_all,
+            optimizer: self.optimizer.clone(),
+            learning: self.learning.clone(),
+            cache: self.cache.clone(),
+            replacements: self.replacements.iter().map(|(node, _)| (*node, stand_in())).collect(),
+            provided: self.provided.clone(),
+            ..Self::default()
+        }
+    }
 }

@@ -19,8 +19,6 @@ use super::shared::Shared;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;
-#[cfg(feature = "optimize")]
-use crate::optimize::plan::Explanation;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
 pub(super) use numbers::duration;
@@ -260,7 +258,7 @@ impl Entry {
 /// What ran, how long it took, and what came out. Prints as a table.
 #[derive(Clone)]
 pub struct Report {
-    plan: PlanRef,
+    pub(super) plan: PlanRef,
     run_id: Uuid,
     makespan: Duration,
     /// Of each factory, in the order of the plan; none of those that never started.
@@ -277,7 +275,7 @@ pub struct Report {
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Learned>>,
     #[cfg(feature = "optimize")]
-    explainable: Box<Explainable>,
+    pub(super) explainable: Box<Explainable>,
     cache: Vec<CacheReport>,
     memory: Option<MemoryReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
@@ -429,33 +427,6 @@ impl Report {
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub fn queries(&self) -> &[Explained] {
         &self.explained
-    }
-
-    /// The plan of the run before and after each pass of the optimiser, what was decided and why, what queries shared, and what
-    /// was predicted beside what happened. What it prints begins like that of [`Runner::explain`](crate::Runner::explain).
-    ///
-    /// ```
-    /// use setl::prelude::*;
-    ///
-    /// #[factory]
-    /// fn answer() -> u32 {
-    ///     42
-    /// }
-    ///
-    /// #[pipeline(only(answer))]
-    /// struct Deep;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// let run = Deep.run().await?;
-    /// println!("{}", run.explain());
-    /// # assert!(run.explain().to_string().starts_with("before: pipeline Deep"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "optimize")]
-    pub fn explain(&self) -> Explanation {
-        self.explainable.explain(&self.plan, self)
     }
 
     /// What the [cache](crate::cache) did for each factory whose output is cached, in the order of the stages: for each, whether

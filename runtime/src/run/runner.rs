@@ -23,7 +23,7 @@ use crate::cache::CachePolicy;
 use crate::checkpoint::Session;
 use crate::factory::Factory;
 #[cfg(feature = "optimize")]
-use crate::optimize::{Explanation, Learning, Optimizer, plan::Planned};
+use crate::optimize::{Learning, Optimizer, plan::Planned};
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -96,29 +96,6 @@ impl Options {
         Vec::new()
     }
 
-    /// What bears on the plan of the run.
-    #[cfg(feature = "optimize")]
-    pub(super) fn for_explanation(&self) -> Self {
-        let stand_in =
-            || -> Replacement { Box::new(|| unreachable!("a run that is explained does not run")) };
-        Self {
-            concurrency: self.concurrency,
-            no_write: self.no_write,
-            state_dir: self.state_dir.clone(),
-            #[cfg(feature = "config")]
-            settings: self.settings.clone(),
-            selection: self.selection.clone(),
-            resume: self.resume,
-            checkpoint_all: self.checkpoint_all,
-            optimizer: self.optimizer.clone(),
-            learning: self.learning.clone(),
-            cache: self.cache.clone(),
-            replacements: self.replacements.iter().map(|(node, _)| (*node, stand_in())).collect(),
-            provided: self.provided.clone(),
-            ..Self::default()
-        }
-    }
-
     /// Whether nothing is said that bears on single factories.
     pub(crate) fn says_nothing(&self) -> bool {
         #[cfg(feature = "config")]
@@ -154,7 +131,7 @@ impl Options {
 /// ```
 #[must_use = "a run starts when it is awaited: add `.await`"]
 pub struct Runner<P> {
-    launch: Launch,
+    pub(super) launch: Launch,
     /// In a box, since a runner is moved from one call to the next, and into the future of the run.
     pub(crate) options: Box<Options>,
     pipeline: PhantomData<fn() -> P>,
@@ -555,47 +532,6 @@ impl<P> Runner<P> {
             Some(node) => select(selection, node),
             None => selection.unknown.push(unknown),
         })
-    }
-
-    /// What the optimiser would make of this run, and why: the plan before and after each pass, and what is predicted. Nothing
-    /// is run; where the run is to [learn](Runner::learn), its history is read, which blocks for a moment.
-    ///
-    /// ```
-    /// use setl::prelude::*;
-    ///
-    /// #[factory]
-    /// fn orders() -> Vec<u32> {
-    ///     vec![1, 2]
-    /// }
-    ///
-    /// #[factory]
-    /// fn total(orders: Vec<u32>) -> u32 {
-    ///     orders.iter().sum()
-    /// }
-    ///
-    /// #[factory]
-    /// fn print(total: u32) {
-    ///     println!("{total}");
-    /// }
-    ///
-    /// #[pipeline(extract(orders), transform(total), load(print))]
-    /// struct Daily;
-    ///
-    /// # fn main() -> Result<()> {
-    /// let explanation = Daily.run().up_to::<total>().explain()?;
-    /// let (pass, decision) = explanation.decisions().next().unwrap();
-    /// assert_eq!(pass, "prune");
-    /// assert_eq!(decision.to_string(), "print: left out, since nobody needs it for what was asked for");
-    /// println!("{explanation}");
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// When the run could not start.
-    #[cfg(feature = "optimize")]
-    pub fn explain(&self) -> Result<Explanation, RunError> {
-        super::optimized::explain(&self.launch, &self.options)
     }
 
     /// Runs the pipeline, and says how that went: also what succeeded when something failed.
