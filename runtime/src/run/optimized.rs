@@ -12,7 +12,7 @@ use super::runner::{Options, Runner};
 use super::shared::{Launch, Replacement, Steps};
 use crate::optimize::plan::{Explanation, FactoryFacts, Facts, Lowered, Planned, Went, optimize};
 use crate::optimize::{Optimizer, Pass, Prediction};
-use crate::plan::{Plan, PlanRef};
+use crate::plan::{Plan, PlanRef, Source};
 use crate::policy::Policy;
 
 /// What a report needs to explain the plan of its run.
@@ -82,6 +82,9 @@ pub(super) fn rewrite(
     let prediction = options.learned.as_ref().and_then(|before| before.prediction());
     let planned = planned(launch, conduct, options, prediction)?;
     let Lowered { plan, merged, left_out, priorities } = Lowered::of(planned.after(), &launch.plan);
+    if !merged.is_empty() {
+        options.taken = taken(&launch.plan, &conduct.handling);
+    }
     if let Some(plan) = plan {
         launch.plan = PlanRef::Shared(Arc::new(plan));
     }
@@ -99,6 +102,20 @@ pub(super) fn rewrite(
     options.priorities = priorities;
     options.planned = Some(Arc::new(planned));
     Ok(())
+}
+
+/// For each factory, whether one that was asked for takes its output.
+fn taken(plan: &Plan, handling: &[Handling]) -> Vec<bool> {
+    let mut taken = vec![false; plan.factories.len()];
+    let asked = |node: &usize| handling.get(*node).is_none_or(|handling| handling.selected);
+    for node in (0..plan.factories.len()).filter(asked) {
+        for source in plan.factories[node].all_sources() {
+            if let Source::Factory(factory) = source {
+                taken[factory] = true;
+            }
+        }
+    }
+    taken
 }
 
 /// What a run that is asked for like this would do.

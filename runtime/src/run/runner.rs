@@ -65,6 +65,9 @@ pub(crate) struct Options {
     /// Of each factory; empty if it does not matter which starts first.
     #[cfg(feature = "optimize")]
     pub(crate) priorities: Vec<f64>,
+    /// Of each factory, whether its output would be taken but for factories that were merged; empty if none was.
+    #[cfg(feature = "optimize")]
+    pub(crate) taken: Vec<bool>,
     /// What the passes of the optimiser have decided, where they had something to do.
     #[cfg(feature = "optimize")]
     pub(crate) planned: Option<Arc<Planned>>,
@@ -84,6 +87,14 @@ impl Options {
     pub(super) fn learns(&self) -> bool {
         #[cfg(feature = "optimize")]
         return self.learning.is_some();
+        #[cfg(not(feature = "optimize"))]
+        false
+    }
+
+    /// Whether the output of a factory is taken by one that has its own from another.
+    pub(super) fn is_taken_by_merged(&self, _factory: usize) -> bool {
+        #[cfg(feature = "optimize")]
+        return self.taken.get(_factory).copied().unwrap_or_default();
         #[cfg(not(feature = "optimize"))]
         false
     }

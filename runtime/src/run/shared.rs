@@ -170,7 +170,8 @@ impl Shared {
         for (index, factory) in plan.factories.iter().enumerate() {
             let taken = &mut consumers[plan.inputs.len() + index];
             // What nobody takes in this run is there after it.
-            let kept = factory.kept || (*taken == 0 && !handling.is_empty());
+            let is_taken = *taken > 0 || options.is_taken_by_merged(index);
+            let kept = factory.kept || (!is_taken && !handling.is_empty());
             *taken += u32::from(kept && is_selected(&handling, index));
             if let Some(handling) = handling.get_mut(index) {
                 handling.kept = kept && handling.selected;

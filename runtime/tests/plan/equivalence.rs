@@ -63,6 +63,8 @@ struct Node {
     kind: usize,
     /// What comes before it: inputs first, then factories.
     sources: [prop::sample::Index; 2],
+    /// Does as an earlier one does, and takes copies of what that takes where there are any.
+    copies: Option<prop::sample::Index>,
     kept: bool,
 }
 
@@ -81,8 +83,9 @@ struct Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let node = (0..6usize, any::<[prop::sample::Index; 2]>(), prop::bool::weighted(0.2))
-        .prop_map(|(kind, sources, kept)| Node { kind, sources, kept });
+    let copies = prop::option::weighted(0.5, any::<prop::sample::Index>());
+    let node = (0..6usize, any::<[prop::sample::Index; 2]>(), copies, prop::bool::weighted(0.1))
+        .prop_map(|(kind, sources, copies, kept)| Node { kind, sources, copies, kept });
     let stage = (1..8usize, prop::bool::weighted(0.2), prop::bool::weighted(0.2), any::<bool>());
     (
         prop::collection::vec(node, 1..25),
@@ -135,6 +138,28 @@ impl Case {
         INPUTS.get(source).map_or_else(|| format!("f{}", source - INPUTS.len()), |name| (*name).to_owned())
     }
 
+    /// The kind of each factory and where it takes from. Few take from far away, so that many are the same.
+    fn wired(&self) -> Vec<(usize, [usize; 2])> {
+        let mut wired: Vec<(usize, [usize; 2])> = Vec::new();
+        // Of each source, its last copy.
+        let mut last: Vec<usize> = (0..INPUTS.len() + self.nodes.len()).collect();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let before = index + INPUTS.len();
+            let original = node.copies.filter(|_| index > 0).map(|copies| copies.index(index));
+            wired.push(match original {
+                Some(original) => {
+                    let (kind, sources) = wired[original];
+                    (kind, sources.map(|source| last[source]))
+                }
+                None => (node.kind, node.sources.map(|source| source.index(before))),
+            });
+            if let Some(original) = original {
+                last[original + INPUTS.len()] = before;
+            }
+        }
+        wired
+    }
+
     fn pipeline(&self, runs: &Arc<Runs>) -> Pipeline {
         let mut builder = Pipeline::builder("random").input("runs", Arc::clone(runs));
         // A shared delivery takes the type itself.
@@ -142,6 +167,7 @@ impl Case {
         for (at, name) in INPUTS.iter().enumerate() {
             builder = builder.named_input(*name, Value(vec![at as u64]));
         }
+        let wired = self.wired();
         let mut stages = self.stages.iter().enumerate();
         let mut left = 0;
         for (index, node) in self.nodes.iter().enumerate() {
@@ -155,12 +181,11 @@ impl Case {
                 builder = if *no_write { builder.no_write() } else { builder };
             }
             left = left.saturating_sub(1);
-            // Few sources, so that many factories are the same.
-            let before = index + INPUTS.len();
-            let [a, b] = node.sources.map(|source| self.name(source.index(before.min(6))));
+            let (kind, [a, b]) = wired[index];
+            let (a, b) = (self.name(a), self.name(b));
             let one = |wiring: Wiring| wiring.take("a", a.clone());
             let name = format!("f{index}");
-            builder = match node.kind {
+            builder = match kind {
                 0 => builder.factory_named::<twice>(name, one),
                 1 => builder.factory_named::<later>(name, one),
                 2 => builder.factory_named::<both>(name, |wiring| one(wiring).take("b", b)),

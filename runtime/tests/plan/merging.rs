@@ -9,7 +9,7 @@ use setl::policy::{Resource, Settings};
 use setl::prelude::*;
 use setl::run::Status;
 
-use crate::shop::{Seen, shop};
+use crate::shop::{Prices, Seen, clean, shop, total};
 
 #[tokio::test]
 async fn equal_branches_run_once_and_every_name_has_the_output() {
@@ -184,4 +184,30 @@ async fn who_failed_is_named_for_those_that_have_its_output() {
     assert_eq!(outcome.failures().len(), 1);
     let second = outcome.report().unwrap().entry("second").unwrap();
     assert_eq!((second.status, second.because.as_deref()), (Status::NotRun, Some("first")));
+}
+
+/// What only a merged factory has taken is not there after the run, as if that had taken it.
+#[tokio::test]
+async fn outputs_that_were_taken_are_not_kept_because_of_a_merge() {
+    for optimizer in [Optimizer::new(), Optimizer::off()] {
+        for up_to in [None, Some("fourth")] {
+            let pipeline = Pipeline::builder("Chains")
+                .named_input("prices", Prices(vec![3, 0, 4]))
+                .stage("all")
+                .factory_named::<clean>("first", |wiring| wiring.take("prices", "prices"))
+                .factory_named::<clean>("second", |wiring| wiring.take("prices", "prices"))
+                .factory_named::<total>("third", |wiring| wiring.take("prices", "first"))
+                .factory_named::<total>("fourth", |wiring| wiring.take("prices", "second"))
+                .build()
+                .unwrap();
+            let mut run = pipeline.run().optimizer(optimizer.clone());
+            if let Some(up_to) = up_to {
+                run = run.up_to_named(up_to).up_to_named("third");
+            }
+            let run = run.await.unwrap();
+            assert_eq!(run.find_named::<u64>("fourth"), Some(&7));
+            assert!(run.find_named::<Prices>("first").is_none());
+            assert!(run.find_named::<Prices>("second").is_none(), "{run}");
+        }
+    }
 }
