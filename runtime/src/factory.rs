@@ -13,6 +13,8 @@ use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
 use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
 use unwritten::Unwritten;
+#[cfg(feature = "optimize")]
+pub(crate) use unwritten::has_write;
 pub(crate) use unwritten::is_unwritten;
 
 /// A unit of work: it reads, processes and writes, and delivers its output to whoever needs it.

@@ -189,5 +189,6 @@ pub(crate) fn no_launch() -> Launch {
         steps: Steps::Static(&[]),
         inputs: Vec::new(),
         fingerprints: Vec::new(),
+        has_twins: false,
     }
 }

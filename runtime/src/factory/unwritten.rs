@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "optimize")]
+use super::Factory;
 use crate::Result;
 
 /// What a `write` comes to that is not overridden: a type of its own, by which that is known.
@@ -20,6 +22,15 @@ impl Future for Unwritten {
 /// Whether this is what a `write` comes to that is not overridden. What is overridden borrows, and has no `TypeId`.
 pub(crate) fn is_unwritten<W: Future<Output = Result<()>>>(_: &W) -> bool {
     std::any::type_name::<W>() == std::any::type_name::<Unwritten>()
+}
+
+/// Whether a factory has a `write` of its own.
+#[cfg(feature = "optimize")]
+pub(crate) fn has_write<F: Factory>() -> bool {
+    fn is_own<'a, F: Factory, W>(_: impl Fn(&'a mut F, &'a F::Output) -> W) -> bool {
+        std::any::type_name::<W>() != std::any::type_name::<Unwritten>()
+    }
+    is_own(F::write)
 }
 
 #[cfg(test)]

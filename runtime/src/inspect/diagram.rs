@@ -153,7 +153,7 @@ fn labelled(type_name: &str, id: Option<&str>) -> String {
 }
 
 /// Lines of text in quotes. Mermaid reads HTML entities, and little else is safe in it.
-fn mermaid_text(lines: &[impl AsRef<str>]) -> String {
+pub(crate) fn mermaid_text(lines: &[impl AsRef<str>]) -> String {
     let escape = |line: &_| {
         AsRef::<str>::as_ref(line)
             .replace('&', "&amp;")
@@ -166,7 +166,7 @@ fn mermaid_text(lines: &[impl AsRef<str>]) -> String {
 }
 
 /// Lines of text in quotes for DOT.
-fn quoted(lines: &[impl AsRef<str>]) -> String {
+pub(crate) fn quoted(lines: &[impl AsRef<str>]) -> String {
     let escape = |line: &_| AsRef::<str>::as_ref(line).replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", lines.iter().map(escape).collect::<Vec<_>>().join("\\n"))
 }

@@ -9,6 +9,7 @@
 //! | which of several ways to run it | [`choose`] |
 //! | learning from runs, and what came of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
 //! | what the optimiser may do | [`Optimizer`], [`Pass`] |
+//! | the plan of a pipeline, what passes make of it, and why | [`plan`] |
 //! | what has become slower than it was | [`Drift`] |
 //! | what to change in the pipeline | [`recommend()`] |
 
@@ -20,6 +21,7 @@ pub mod history;
 mod learning;
 pub mod model;
 mod optimizer;
+pub mod plan;
 pub mod predict;
 #[cfg(feature = "polars")]
 pub(crate) mod queries;
@@ -33,7 +35,8 @@ pub use history::{
 };
 pub use learning::Learning;
 pub use model::{Basis, Estimate, Interval, Model};
-pub use optimizer::{Optimizer, Pass};
+pub use optimizer::{Optimizer, Pass, PassInfo, PassName};
+pub use plan::{Explanation, PlanPass};
 pub use predict::{Comparison, Prediction, Predictor, Sizes};
 #[cfg(feature = "polars")]
 pub use queries::{Explained, SharedPart};

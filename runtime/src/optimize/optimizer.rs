@@ -1,13 +1,27 @@
 //! What the optimiser may do.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::plan::{PlanPass, built_in};
+use crate::names::did_you_mean;
+use crate::policy::OptimizerOff;
 
 /// One thing that the optimiser does, which can be switched off by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Pass {
+    /// Factories that nobody needs for what was asked for do not run.
+    Prune,
+    /// A factory that is there under several names, with the same deliveries, runs once.
+    MergeIdentical,
+    /// The earliest stage of each factory is found; that tells of the stages, and changes nothing in a run.
+    EarliestStage,
+    /// What the end of the run waits for longest starts first, where times are predicted.
+    CriticalPath,
     /// Queries that factories wait for at the same time are run together. Without it, the passes that follow see one query at
     /// a time, and there is nothing to share.
     Gather,
@@ -25,7 +39,25 @@ pub enum Pass {
 
 impl Pass {
     /// All of them, in the order in which they are applied.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
+        Self::Prune,
+        Self::MergeIdentical,
+        Self::EarliestStage,
+        Self::CriticalPath,
+        Self::Gather,
+        Self::ShareSubplans,
+        Self::ShareScans,
+        Self::MarkSorted,
+        Self::ChooseEngine,
+        Self::QueriesAtOnce,
+    ];
+
+    /// Those over the [plan](super::plan::PipelinePlan) of a pipeline, which are applied before it runs.
+    pub const OF_PLANS: [Self; 4] =
+        [Self::Prune, Self::MergeIdentical, Self::EarliestStage, Self::CriticalPath];
+
+    /// Those over queries, which are applied while the pipeline runs, when factories wait for them.
+    pub const OF_QUERIES: [Self; 6] = [
         Self::Gather,
         Self::ShareSubplans,
         Self::ShareScans,
@@ -37,12 +69,34 @@ impl Pass {
     /// Its name, as in settings and explanations.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Prune => "prune",
+            Self::MergeIdentical => "merge-identical",
+            Self::EarliestStage => "earliest-stage",
+            Self::CriticalPath => "critical-path",
             Self::Gather => "gather",
             Self::ShareSubplans => "share-subplans",
             Self::ShareScans => "share-scans",
             Self::MarkSorted => "mark-sorted",
             Self::ChooseEngine => "choose-engine",
             Self::QueriesAtOnce => "queries-at-once",
+        }
+    }
+
+    /// What it does, in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Prune => "leaves out what nobody needs",
+            Self::MergeIdentical => "runs once what is the same function with the same deliveries",
+            Self::EarliestStage => {
+                "finds the earliest stage of each factory, which starts when its deliveries are there either way"
+            }
+            Self::CriticalPath => "starts first what the end of the run waits for longest",
+            Self::Gather => "runs queries together for which factories wait at the same time",
+            Self::ShareSubplans => "computes once what stands in several queries",
+            Self::ShareScans => "reads a file once that several queries read, where that pays",
+            Self::MarkSorted => "tells Polars which columns of a shared file are in order",
+            Self::ChooseEngine => "lets the engine of Polars run a query that is faster for it",
+            Self::QueriesAtOnce => "runs several queries at once",
         }
     }
 }
@@ -53,7 +107,66 @@ impl fmt::Display for Pass {
     }
 }
 
+/// By what a pass is called: [`Pass`], or the name of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PassName(Cow<'static, str>);
+
+impl From<Pass> for PassName {
+    fn from(pass: Pass) -> Self {
+        Self(Cow::Borrowed(pass.name()))
+    }
+}
+
+impl From<&'static str> for PassName {
+    fn from(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+}
+
+impl From<String> for PassName {
+    fn from(name: String) -> Self {
+        Self(Cow::Owned(name))
+    }
+}
+
+/// A pass in [a list of them](Optimizer::passes).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PassInfo {
+    /// Its name.
+    pub name: String,
+    /// What it does, in a few words.
+    pub about: String,
+    /// Whether it is about queries, when factories wait for them, and not about the plan before the run.
+    pub of_queries: bool,
+    /// Whether it is applied.
+    pub on: bool,
+}
+
+/// The passes of the program.
+#[derive(Clone, Default)]
+struct OwnPasses(Vec<Arc<dyn PlanPass>>);
+
+impl fmt::Debug for OwnPasses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|pass| pass.name())).finish()
+    }
+}
+
+/// Two are the same if they are one: what they do cannot be compared.
+impl PartialEq for OwnPasses {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.iter().zip(&other.0).all(|(this, other)| Arc::ptr_eq(this, other))
+    }
+}
+
+impl Eq for OwnPasses {}
+
 /// What the optimiser may do in a run: all of it, unless something is switched off.
+///
+/// Passes go by name: those of `setl` by that of their [`Pass`], those of the program by [their own](PlanPass::name). A name that
+/// is none of them keeps a run from starting.
 ///
 /// No pass changes what comes out. Rows that no `sort` puts in order, and whose order Polars does not promise otherwise, may
 /// come in another order.
@@ -68,7 +181,10 @@ impl fmt::Display for Pass {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Optimizer {
-    off: BTreeSet<Pass>,
+    off: BTreeSet<PassName>,
+    /// These come first, in this order.
+    first: Vec<PassName>,
+    own: OwnPasses,
     longest_wait: Duration,
     queries_at_once: Option<usize>,
 }
@@ -82,31 +198,159 @@ impl Default for Optimizer {
 impl Optimizer {
     /// All passes.
     pub fn new() -> Self {
-        Self { off: BTreeSet::new(), longest_wait: Duration::from_millis(20), queries_at_once: None }
+        Self {
+            off: BTreeSet::new(),
+            first: Vec::new(),
+            own: OwnPasses::default(),
+            longest_wait: Duration::from_millis(20),
+            queries_at_once: None,
+        }
     }
 
     /// No pass: each query is run when a factory asks for it, as Polars does it by itself.
     pub fn off() -> Self {
-        Self { off: Pass::ALL.into_iter().collect(), ..Self::new() }
+        Self { off: Pass::ALL.into_iter().map(PassName::from).collect(), ..Self::new() }
     }
 
-    /// Switches one pass off.
+    /// Switches one pass off, by itself or by its name.
+    ///
+    /// ```
+    /// use setl::optimize::{Optimizer, Pass};
+    ///
+    /// assert_eq!(Optimizer::new().without("share-scans"), Optimizer::new().without(Pass::ShareScans));
+    /// ```
     #[must_use]
-    pub fn without(mut self, pass: Pass) -> Self {
-        self.off.insert(pass);
+    pub fn without(mut self, pass: impl Into<PassName>) -> Self {
+        self.off.insert(pass.into());
         self
     }
 
     /// Switches one pass on.
     #[must_use]
-    pub fn with(mut self, pass: Pass) -> Self {
-        self.off.remove(&pass);
+    pub fn with(mut self, pass: impl Into<PassName>) -> Self {
+        self.off.remove(&pass.into());
         self
     }
 
     /// Whether a pass is on.
-    pub fn has(&self, pass: Pass) -> bool {
-        !self.off.contains(&pass)
+    pub fn has(&self, pass: impl Into<PassName>) -> bool {
+        !self.off.contains(&pass.into())
+    }
+
+    /// Adds a pass over the plan of the pipeline, after those that are there. For an example see [`plan`](super::plan).
+    #[must_use]
+    pub fn pass(mut self, pass: impl PlanPass + 'static) -> Self {
+        self.own.0.push(Arc::new(pass));
+        self
+    }
+
+    /// Applies these passes first, in this order; the others follow in theirs. Passes over queries have an order of their own.
+    ///
+    /// ```
+    /// use setl::optimize::{Optimizer, Pass};
+    ///
+    /// let optimizer = Optimizer::new().first([Pass::EarliestStage]);
+    /// assert_eq!(optimizer.passes()[0].name, "earliest-stage");
+    /// ```
+    #[must_use]
+    pub fn first(mut self, passes: impl IntoIterator<Item = impl Into<PassName>>) -> Self {
+        self.first = passes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// All passes, in the order in which they are applied, with those that are off.
+    ///
+    /// ```
+    /// use setl::optimize::{Optimizer, Pass};
+    ///
+    /// let passes = Optimizer::new().without(Pass::Prune).passes();
+    /// assert_eq!((&*passes[0].name, passes[0].on), ("prune", false));
+    /// assert_eq!(passes.last().map(|pass| &*pass.name), Some("queries-at-once"));
+    /// ```
+    pub fn passes(&self) -> Vec<PassInfo> {
+        let of_plans = self.all_plan_passes().into_iter().map(|pass| PassInfo {
+            name: pass.name().to_owned(),
+            about: pass.about().to_owned(),
+            of_queries: false,
+            on: self.has(pass.name().to_owned()),
+        });
+        let of_queries = Pass::OF_QUERIES.into_iter().map(|pass| PassInfo {
+            name: pass.name().to_owned(),
+            about: pass.about().to_owned(),
+            of_queries: true,
+            on: self.has(pass),
+        });
+        of_plans.chain(of_queries).collect()
+    }
+
+    /// Those over plans that are on, in their order.
+    pub(crate) fn plan_passes(&self) -> impl Iterator<Item = &dyn PlanPass> {
+        self.all_plan_passes().into_iter().filter(|pass| self.has(pass.name().to_owned()))
+    }
+
+    fn all_plan_passes(&self) -> Vec<&dyn PlanPass> {
+        let built_in = Pass::OF_PLANS.into_iter().filter_map(built_in);
+        let mut passes: Vec<&dyn PlanPass> =
+            built_in.map(|pass| pass as &dyn PlanPass).chain(self.own.0.iter().map(|pass| &**pass)).collect();
+        passes.sort_by_key(|pass| {
+            self.first.iter().position(|first| first.0 == pass.name()).unwrap_or(self.first.len())
+        });
+        passes
+    }
+
+    /// Switches off what the settings say.
+    pub(crate) fn switch_off(&mut self, off: &OptimizerOff) {
+        if off.all {
+            self.off = self.passes().into_iter().map(|pass| PassName::from(pass.name)).collect();
+        }
+        self.off.extend(off.passes.iter().cloned().map(PassName::from));
+    }
+
+    /// Whether there are passes that have to see each plan.
+    pub(crate) fn has_own(&self) -> bool {
+        !self.own.0.is_empty()
+    }
+
+    /// Whether names may be wrong.
+    pub(crate) fn names_passes(&self) -> bool {
+        !self.off.is_empty() || !self.first.is_empty() || self.has_own()
+    }
+
+    /// Names that are those of no pass, or of several, each in a sentence.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let of_plans: Vec<_> = self.all_plan_passes().into_iter().map(|pass| pass.name()).collect();
+        let of_queries = Pass::OF_QUERIES.map(Pass::name);
+        let all = || of_plans.iter().copied().chain(of_queries);
+        let mut mistakes = Vec::new();
+        for name in self.off.iter().filter(|name| !all().any(|known| known == name.0)) {
+            let near = did_you_mean(&name.0, all());
+            mistakes.push(format!("the optimiser has no pass `{}` to be switched off{near}", name.0));
+        }
+        for name in self.first.iter().filter(|name| !of_plans.iter().any(|known| *known == name.0)) {
+            mistakes.push(match of_queries.iter().any(|known| *known == name.0) {
+                true => format!(
+                    "pass `{}` of the optimiser is one over queries, whose order is their own: leave it out of `first`",
+                    name.0
+                ),
+                false => format!(
+                    "the optimiser has no pass `{}` to be applied first{}",
+                    name.0,
+                    did_you_mean(&name.0, of_plans.iter().copied())
+                ),
+            });
+        }
+        for own in &self.own.0 {
+            if all().filter(|name| *name == own.name()).count() > 1 {
+                let mistake = format!(
+                    "two passes of the optimiser are called `{}`: give each a name of its own",
+                    own.name()
+                );
+                if !mistakes.contains(&mistake) {
+                    mistakes.push(mistake);
+                }
+            }
+        }
+        mistakes
     }
 
     /// How long queries that could run wait at most for those of other factories that are still busy: 20 ms if nothing is

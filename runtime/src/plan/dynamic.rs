@@ -37,6 +37,12 @@ impl Requirement {
             producer,
         }
     }
+
+    /// What is delivered, with the modules of all its parts.
+    #[cfg(feature = "optimize")]
+    pub(crate) const fn type_name(&self) -> &'static str {
+        self.type_name
+    }
 }
 
 /// A pipeline that was put together at run time by [`Pipeline::builder`].
@@ -75,6 +81,7 @@ pub struct Pipeline {
     steps: Arc<[Step]>,
     inputs: Vec<Option<AnyPayload>>,
     fingerprints: Vec<Option<FingerprintOf>>,
+    has_twins: bool,
 }
 
 impl Pipeline {
@@ -95,8 +102,9 @@ impl Pipeline {
 
     /// A run of this pipeline: `.await` it.
     pub fn run(self) -> Runner<Self> {
-        let Self { plan, steps, inputs, fingerprints } = self;
-        Runner::of(Launch { plan: PlanRef::Shared(plan), steps: Steps::Owned(steps), inputs, fingerprints })
+        let Self { plan, steps, inputs, fingerprints, has_twins } = self;
+        let (plan, steps) = (PlanRef::Shared(plan), Steps::Owned(steps));
+        Runner::of(Launch { plan, steps, inputs, fingerprints, has_twins })
     }
 
     /// What the pipeline consists of, and who delivers to whom.
@@ -295,6 +303,7 @@ impl Builder {
             mistakes
                 .push(format!("pipeline `{}` has no factories: add a stage and factories to it", self.name));
         }
+        let has_twins = mistakes.is_empty() && self.has_twins(&sources);
         let plan = mistakes.is_empty().then(|| self.plan(sources, &mut mistakes)).flatten();
         match plan {
             Some(plan) if mistakes.is_empty() => Ok(Pipeline {
@@ -302,6 +311,7 @@ impl Builder {
                 steps: self.factories.iter().map(|factory| factory.step).collect(),
                 inputs: self.payloads,
                 fingerprints: self.fingerprints,
+                has_twins,
             }),
             _ => Err(WiringError { pipeline: self.name, mistakes }),
         }

@@ -4,6 +4,7 @@
 
 pub mod dynamic;
 mod fingerprints;
+pub(crate) mod linked;
 mod order;
 mod presence;
 mod text;
@@ -19,7 +20,7 @@ pub use presence::check_presence;
 pub(crate) use presence::mistake_in_fallback;
 
 /// Where a delivery comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
     /// The input with this index.

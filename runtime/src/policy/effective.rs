@@ -32,6 +32,18 @@ pub struct Effective {
     pub state_dir: Option<PathBuf>,
     /// What the settings say of the cache.
     pub cache: CachePolicy,
+    /// What the settings say of the optimiser.
+    pub optimizer: OptimizerOff,
+}
+
+/// What settings switch off of the optimiser.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OptimizerOff {
+    /// All of it.
+    pub all: bool,
+    /// The passes of these names.
+    pub passes: Vec<String>,
 }
 
 /// The policy of one factory in a run.

@@ -52,7 +52,7 @@ pub use backoff::Waits;
 pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
 pub(crate) use effective::differing;
-pub use effective::{Effective, EffectivePolicy};
+pub use effective::{Effective, EffectivePolicy, OptimizerOff};
 pub(crate) use mark::unmark;
 pub use mark::{Classify, find, permanent, transient};
 pub(crate) use resource::roughly;

@@ -13,6 +13,9 @@
 //! max_bytes = "10 GiB"               # of the state directory
 //! max_age = "7d"
 //!
+//! [optimizer]                        # or `optimizer = false`: nothing is optimised
+//! off = ["merge-identical"]          # passes, by their names
+//!
 //! [defaults]                         # for factories that say nothing themselves
 //! retry = { times = 3, backoff = "1s..1m", factor = 2.0, jitter = true, on = "transient" }   # or on = "any"
 //! timeout = "5m"                     # of one attempt
@@ -35,7 +38,7 @@
 //! timeout = "15m"
 //! ```
 //!
-//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`, `memory`.
+//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`, `memory`, `optimizer`.
 //!
 //! # Who goes before whom
 //!

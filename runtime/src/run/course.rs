@@ -11,6 +11,8 @@ use super::error::{Failures, RunError};
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
 use super::handling::{self, Conduct};
 use super::memory::Memory;
+#[cfg(feature = "optimize")]
+use super::optimized::rewrite;
 use super::outcome::{Outcome, Run};
 use super::panic::watch;
 use super::report::Report;
@@ -65,8 +67,8 @@ enum Prepared {
 }
 
 /// Puts together what is said of a run. What waits is apart, so that the future of a run is not made for it.
-fn prepare(launch: Launch, options: &mut Options) -> Prepared {
-    let conduct = match handling::of_run(&launch, options) {
+fn prepare(mut launch: Launch, options: &mut Options) -> Prepared {
+    let mut conduct = match handling::of_run(&launch, options) {
         Ok(conduct) => conduct,
         Err(mistakes) => {
             let pipeline = launch.plan.pipeline.to_string();
@@ -84,10 +86,22 @@ fn prepare(launch: Launch, options: &mut Options) -> Prepared {
     }
     watch();
     let has_files = conduct.has_checkpoints() || conduct.has_cached() || options.resume || options.learns();
-    match has_files {
-        true => Prepared::Later(Box::pin(with_files(launch, conduct, std::mem::take(options)))),
-        false => Prepared::Ready(ready(launch, conduct, options)),
+    if has_files {
+        return Prepared::Later(Box::pin(with_files(launch, conduct, std::mem::take(options))));
     }
+    match rewrite(&mut launch, &mut conduct, options) {
+        Ok(()) => Prepared::Ready(ready(launch, conduct, options)),
+        Err(mistakes) => {
+            let pipeline = launch.plan.pipeline.to_string();
+            Prepared::Failed(RunError::CannotStart { pipeline, mistakes })
+        }
+    }
+}
+
+/// There is nobody who rewrites what is run.
+#[cfg(not(feature = "optimize"))]
+fn rewrite(_: &mut Launch, _: &mut Conduct, _: &mut Options) -> Result<(), Vec<String>> {
+    Ok(())
 }
 
 fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
@@ -118,13 +132,17 @@ async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> R
         let session = resume::open(&launch, &conduct, &options, run_id.to_string());
         (session, launch, conduct, options)
     };
-    let Ok((session, launch, conduct, mut options)) = tokio::task::spawn_blocking(open).await else {
+    let Ok((session, mut launch, mut conduct, mut options)) = tokio::task::spawn_blocking(open).await else {
         return Err(cannot_start("the tokio runtime is shut down".to_owned()));
     };
     match session {
         Ok(session) => options.session = session,
         Err(error) => return Err(cannot_start(format!("{error:#}"))),
     }
+    rewrite(&mut launch, &mut conduct, &mut options).map_err(|mistakes| {
+        let pipeline = launch.plan.pipeline.to_string();
+        RunError::CannotStart { pipeline, mistakes }
+    })?;
     Ok(ready(launch, conduct, &mut options))
 }
 

@@ -62,6 +62,13 @@ pub enum Event<'run> {
         /// Its name.
         factory: &'run str,
     },
+    /// A factory did not run: another that does the same has, and its output is that of both.
+    Merged {
+        /// Its name.
+        factory: &'run str,
+        /// The other.
+        into: &'run str,
+    },
     /// A factory returned an error, panicked or took too long, in its last attempt.
     Failed {
         /// Its name.

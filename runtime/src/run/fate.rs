@@ -7,6 +7,7 @@ use super::error::{Cause, FactoryError};
 use super::event::Event;
 use super::report::{Nanos, Record, Status};
 use super::shared::Shared;
+use super::slot::Slot;
 use super::step::{Besides, Completed, Failure};
 use super::sync::held;
 use crate::checkpoint::From;
@@ -41,14 +42,35 @@ impl Shared {
             self.release_all(node);
             return false;
         }
+        if let Some(other) = self.handling.get(node).and_then(|handling| handling.merged_into) {
+            self.merged(node, other);
+            return false;
+        }
         true
+    }
+
+    /// Takes the output of a factory that does the same as that of this one.
+    fn merged(&self, node: usize, other: usize) {
+        // Nothing is there where the run was stopped meanwhile.
+        let Some(output) = self.slot(Source::Factory(other)).and_then(Slot::share) else { return };
+        let (name, other_name) = (&self.plan.factories[node].name, &self.plan.factories[other].name);
+        self.slots[self.plan.inputs.len() + node].put(output);
+        self.note(node, format!("as `{other_name}`"));
+        self.emit(|| Event::Merged { factory: name, into: other_name });
+        let rows = self.records[other].get().and_then(|record| record.rows);
+        let timing = Nanos::unfinished(self.started.elapsed(), std::time::Duration::ZERO);
+        self.record(node, Record { status: Status::Merged, timing, rows, attempts: 0, delivered_by: 0 });
     }
 
     /// Whether all is there that these deliveries need, although something has failed.
     pub(crate) fn has_all(&self, sources: &[Source], deliveries: &[Delivery]) -> bool {
         let is_there = |source: &Source, optional: bool| match *source {
             Source::Factory(above) => self.records[above].get().is_some_and(|record| match record.status {
-                Status::Succeeded | Status::Restored | Status::Cached | Status::NotSelected => true,
+                Status::Succeeded
+                | Status::Restored
+                | Status::Cached
+                | Status::Merged
+                | Status::NotSelected => true,
                 Status::Skipped => optional,
                 _ => false,
             }),

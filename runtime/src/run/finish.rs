@@ -155,7 +155,7 @@ impl Shared {
         self.records().nth(node).flatten().is_some_and(|record| {
             matches!(
                 record.status,
-                Status::Succeeded | Status::Restored | Status::Cached | Status::NotSelected
+                Status::Succeeded | Status::Restored | Status::Cached | Status::Merged | Status::NotSelected
             )
         })
     }

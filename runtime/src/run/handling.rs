@@ -5,6 +5,8 @@ use super::select::Selection;
 use super::shared::Launch;
 use crate::cache::{CachePolicy, Whose};
 use crate::names::did_you_mean;
+#[cfg(feature = "optimize")]
+use crate::plan::Node;
 use crate::plan::Plan;
 use crate::policy::{Caching, Effective, EffectivePolicy, Policy, differing};
 
@@ -20,6 +22,8 @@ pub(crate) struct Handling {
     pub(crate) kept: bool,
     /// Whether there is anything to do but to run it once.
     pub(crate) supervised: bool,
+    /// The factory that does the same, and whose output is taken in its place.
+    pub(crate) merged_into: Option<usize>,
 }
 
 #[derive(Default)]
@@ -60,6 +64,8 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.deadline = effective.deadline.or(options.deadline);
     options.keep_going = effective.keep_going.unwrap_or(options.keep_going);
     options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
+    #[cfg(feature = "optimize")]
+    options.optimizer.switch_off(&effective.optimizer);
     let selection = options.selection.take();
     options.is_partial = selection.is_some();
     let cache = effective.cache.or(&options.cache.take().map(|policy| *policy).unwrap_or_default());
@@ -102,7 +108,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             // A condition is asked where the factory is assembled.
             let plain = Policy { conditional: false, ..policy }.is_trivial()
                 && plan.factories[node].fallback.is_none();
-            Handling { policy, selected, enabled, kept: false, supervised: !plain }
+            Handling { policy, selected, enabled, kept: false, supervised: !plain, merged_into: None }
         })
         .collect();
     let is_kept = |handling: &Handling| handling.policy.checkpoint || handling.policy.cache.is_some();
@@ -158,6 +164,23 @@ impl Conduct {
     /// What holds for a factory.
     pub(crate) fn policy(&self, plan: &Plan, node: usize) -> Policy {
         self.handling.get(node).map_or(*plan.factories[node].policy, |handling| handling.policy)
+    }
+
+    /// Says of each factory how it is handled, where nothing was said of any.
+    #[cfg(feature = "optimize")]
+    pub(super) fn handle_all(&mut self, plan: &Plan) {
+        if self.handling.is_empty() {
+            // Nothing is to be done but to run each once.
+            let of = |node: &Node| Handling {
+                policy: *node.policy,
+                selected: true,
+                enabled: true,
+                kept: false,
+                supervised: false,
+                merged_into: None,
+            };
+            self.handling = plan.factories.iter().map(of).collect();
+        }
     }
 
     /// Whether the output of a factory is taken from the cache.

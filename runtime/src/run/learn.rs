@@ -113,10 +113,8 @@ impl Before {
     #[cfg(not(feature = "polars"))]
     fn remember(&mut self, _choices: Vec<ChoiceRun>) {}
 
-    /// The more seconds depend on a factory, the sooner it is to start; nothing if nothing is known.
-    pub(super) fn priorities(&self) -> Vec<f64> {
-        let factories = self.prediction.iter().flat_map(|prediction| &prediction.factories);
-        factories.map(|factory| factory.priority).collect()
+    pub(super) fn prediction(&self) -> Option<&Prediction> {
+        self.prediction.as_ref()
     }
 
     fn record(&self, shared: &Shared, report: &Report, succeeded: bool) -> RunRecord {

@@ -17,6 +17,10 @@ mod learn;
 #[cfg(all(test, setl_loom))]
 mod loom;
 pub(crate) mod memory;
+#[cfg(feature = "optimize")]
+mod nature;
+#[cfg(feature = "optimize")]
+mod optimized;
 mod outcome;
 pub(crate) mod panic;
 mod report;

@@ -13,6 +13,8 @@ use uuid::Uuid;
 #[cfg(feature = "optimize")]
 use super::learn::Learned;
 use super::memory::MemoryReport;
+#[cfg(feature = "optimize")]
+use super::optimized::Explainable;
 use super::shared::Shared;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
@@ -95,6 +97,8 @@ pub enum Status {
     /// What it delivered in an earlier run was taken from the [cache](crate::cache), since nothing has changed that it depends
     /// on.
     Cached,
+    /// It did not run: another factory that does the same has, and its output was taken. The [note](Entry::note) says which.
+    Merged,
     /// It was left out, by its condition or because it failed and may be; its output is absent.
     Skipped,
     /// It returned an error, panicked or took too long, in its last attempt.
@@ -110,7 +114,7 @@ pub enum Status {
 impl Status {
     /// Whether its output is there.
     pub const fn has_delivered(self) -> bool {
-        matches!(self, Status::Succeeded | Status::Restored | Status::Cached)
+        matches!(self, Status::Succeeded | Status::Restored | Status::Cached | Status::Merged)
     }
 }
 
@@ -120,6 +124,7 @@ impl fmt::Display for Status {
             Status::Succeeded => "ok",
             Status::Restored => "restored",
             Status::Cached => "cached",
+            Status::Merged => "merged",
             Status::Skipped => "skipped",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
@@ -253,7 +258,7 @@ impl Entry {
 /// What ran, how long it took, and what came out. Prints as a table.
 #[derive(Clone)]
 pub struct Report {
-    plan: PlanRef,
+    pub(super) plan: PlanRef,
     run_id: Uuid,
     makespan: Duration,
     /// Of each factory, in the order of the plan; none of those that never started.
@@ -269,6 +274,8 @@ pub struct Report {
     pub(crate) explained: Vec<Explained>,
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Learned>>,
+    #[cfg(feature = "optimize")]
+    pub(super) explainable: Box<Explainable>,
     cache: Vec<CacheReport>,
     memory: Option<MemoryReport>,
     /// Made when they are asked for, which is seldom after a run that succeeded.
@@ -288,6 +295,8 @@ impl Report {
             resources: shared.resource_reports(),
             #[cfg(feature = "optimize")]
             learned: None,
+            #[cfg(feature = "optimize")]
+            explainable: shared.explainable.clone(),
             #[cfg(all(feature = "polars", feature = "optimize"))]
             explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
             cache: shared.session.as_ref().map(|session| session.cache_reports()).unwrap_or_default(),
@@ -488,7 +497,7 @@ impl fmt::Display for Report {
         for entry in self.entries() {
             let Timing { start, read, process, write, .. } = entry.timing;
             let times = match entry.status {
-                Status::NotRun | Status::NotSelected => [const { String::new() }; 5],
+                Status::NotRun | Status::NotSelected | Status::Merged => [const { String::new() }; 5],
                 _ => [start, read, process, write, entry.timing.total()].map(duration),
             };
             let stage_cell = if entry.stage == stage { "" } else { &entry.stage };

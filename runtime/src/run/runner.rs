@@ -23,7 +23,7 @@ use crate::cache::CachePolicy;
 use crate::checkpoint::Session;
 use crate::factory::Factory;
 #[cfg(feature = "optimize")]
-use crate::optimize::{Learning, Optimizer};
+use crate::optimize::{Learning, Optimizer, plan::Planned};
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -62,6 +62,15 @@ pub(crate) struct Options {
     /// What is known before the run begins.
     #[cfg(feature = "optimize")]
     pub(crate) learned: Option<Box<Before>>,
+    /// Of each factory; empty if it does not matter which starts first.
+    #[cfg(feature = "optimize")]
+    pub(crate) priorities: Vec<f64>,
+    /// Of each factory, whether its output would be taken but for factories that were merged; empty if none was.
+    #[cfg(feature = "optimize")]
+    pub(crate) taken: Vec<bool>,
+    /// What the passes of the optimiser have decided, where they had something to do.
+    #[cfg(feature = "optimize")]
+    pub(crate) planned: Option<Arc<Planned>>,
     pub(crate) cache: Option<Box<CachePolicy>>,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
@@ -82,12 +91,19 @@ impl Options {
         false
     }
 
-    /// Which factories are to start first; empty if it does not matter.
-    pub(super) fn priorities(&self) -> Vec<f64> {
+    /// Whether the output of a factory is taken by one that has its own from another.
+    pub(super) fn is_taken_by_merged(&self, _factory: usize) -> bool {
         #[cfg(feature = "optimize")]
-        if let Some(before) = &self.learned {
-            return before.priorities();
-        }
+        return self.taken.get(_factory).copied().unwrap_or_default();
+        #[cfg(not(feature = "optimize"))]
+        false
+    }
+
+    /// Which factories are to start first; empty if it does not matter.
+    pub(super) fn take_priorities(&mut self) -> Vec<f64> {
+        #[cfg(feature = "optimize")]
+        return std::mem::take(&mut self.priorities);
+        #[cfg(not(feature = "optimize"))]
         Vec::new()
     }
 
@@ -126,7 +142,7 @@ impl Options {
 /// ```
 #[must_use = "a run starts when it is awaited: add `.await`"]
 pub struct Runner<P> {
-    launch: Launch,
+    pub(super) launch: Launch,
     /// In a box, since a runner is moved from one call to the next, and into the future of the run.
     pub(crate) options: Box<Options>,
     pipeline: PhantomData<fn() -> P>,
@@ -379,6 +395,8 @@ impl<P: PipelineItem> Runner<P> {
             steps: Steps::Static(P::STEPS),
             inputs: pipeline.into_inputs(),
             fingerprints: P::fingerprints(),
+            // Two factories of one type would be two producers of one output.
+            has_twins: false,
         };
         Self::of(launch)
     }

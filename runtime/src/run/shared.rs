@@ -15,6 +15,8 @@ use super::error::{Cause, FactoryError};
 use super::event::{Event, Observer};
 use super::handling::{Conduct, Handling};
 use super::memory::Memory;
+#[cfg(feature = "optimize")]
+use super::optimized::Explainable;
 use super::panic::{caught, contained};
 use super::report::{PhaseCell, Record};
 use super::runner::Options;
@@ -32,6 +34,7 @@ use crate::policy::{Classifier, Effective, Resource, ResourceReport, Resources, 
 pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;
 
 /// The steps of a pipeline: a constant, or made at run time.
+#[derive(Clone)]
 pub(crate) enum Steps {
     Static(&'static [Step]),
     Owned(Arc<[Step]>),
@@ -55,6 +58,9 @@ pub(crate) struct Launch {
     pub(crate) inputs: Vec<Option<AnyPayload>>,
     /// How the fingerprint of each input is taken, where there is one.
     pub(crate) fingerprints: Vec<Option<FingerprintOf>>,
+    /// Whether the same factory may be there under two names, with the same deliveries.
+    #[cfg_attr(not(feature = "optimize"), allow(dead_code, reason = "only the optimiser asks"))]
+    pub(crate) has_twins: bool,
 }
 
 /// What all drivers of a run share.
@@ -79,6 +85,9 @@ pub struct Shared {
     pub(crate) memory: Option<Box<Memory>>,
     /// What is kept of this run for a later one, and taken from an earlier.
     pub(crate) session: Option<Box<Session>>,
+    /// What the report explains.
+    #[cfg(feature = "optimize")]
+    pub(crate) explainable: Box<Explainable>,
     /// Whether the run was asked for some factories only.
     pub(crate) is_partial: bool,
     /// In a place of its own: its lock is taken by all drivers, and what lies beside it is read by them for each factory.
@@ -161,7 +170,8 @@ impl Shared {
         for (index, factory) in plan.factories.iter().enumerate() {
             let taken = &mut consumers[plan.inputs.len() + index];
             // What nobody takes in this run is there after it.
-            let kept = factory.kept || (*taken == 0 && !handling.is_empty());
+            let is_taken = *taken > 0 || options.is_taken_by_merged(index);
+            let kept = factory.kept || (!is_taken && !handling.is_empty());
             *taken += u32::from(kept && is_selected(&handling, index));
             if let Some(handling) = handling.get_mut(index) {
                 handling.kept = kept && handling.selected;
@@ -179,7 +189,7 @@ impl Shared {
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let cancel = options.cancel.take();
         let memory = options.memory.take();
-        let mut schedule = Schedule::new(&plan, options.concurrency, threads).by(options.priorities());
+        let mut schedule = Schedule::new(&plan, options.concurrency, threads).by(options.take_priorities());
         if let Some(memory) = &memory {
             let policy = |node: usize| handling.get(node).map(|handling| handling.policy);
             let factories = plan.factories.iter().enumerate();
@@ -187,6 +197,11 @@ impl Shared {
                 factories.map(|(node, of)| super::memory::need(of, &policy(node).unwrap_or(*of.policy)));
             schedule = schedule.within(memory.budget(), needs.collect());
         }
+        #[cfg(feature = "optimize")]
+        let explainable = {
+            let optimizer = std::mem::take(&mut options.optimizer);
+            Box::new(Explainable::new(options.planned.take(), optimizer, &steps))
+        };
         Self {
             schedule: Box::new(schedule),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
@@ -195,7 +210,7 @@ impl Shared {
             steps,
             run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
             #[cfg(all(feature = "polars", feature = "optimize"))]
-            gather: super::gather::Gather::of(&options.optimizer),
+            gather: super::gather::Gather::of(explainable.optimizer()),
             #[cfg(feature = "optimize")]
             learning: options.learned.take(),
             linked: cancel.is_some()
@@ -204,6 +219,8 @@ impl Shared {
                 || memory.is_some(),
             memory,
             session: options.session.take(),
+            #[cfg(feature = "optimize")]
+            explainable,
             is_partial: options.is_partial,
             started: Instant::now(),
             // What cancels the run reaches its factories even while one of them keeps this thread to itself.

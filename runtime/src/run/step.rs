@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::current::Current;
 use super::error::{Cause, NoTime};
+#[cfg(feature = "optimize")]
+use super::nature::Nature;
 use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
 use super::slot::{Untyped, by_value};
@@ -109,6 +111,8 @@ pub struct Step {
     pub(crate) code: u128,
     pub(crate) persistence: fn() -> Option<Persistence>,
     pub(crate) content: fn() -> Option<FingerprintOf>,
+    #[cfg(feature = "optimize")]
+    pub(crate) nature: fn() -> Nature,
 }
 
 impl Step {
@@ -122,6 +126,8 @@ impl Step {
             code: F::CODE,
             persistence: F::persistence,
             content: F::content,
+            #[cfg(feature = "optimize")]
+            nature: Nature::of::<F>,
         }
     }
 }

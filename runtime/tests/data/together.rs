@@ -84,6 +84,20 @@ async fn what_asynchronous_and_synchronous_factories_and_writes_share_is_compute
 }
 
 #[tokio::test]
+async fn an_explanation_says_who_shares_what() {
+    let run = Shop { target: Memory::empty() }.run().await.unwrap();
+    let explanation = run.explain();
+    let shared = &explanation.queries()[0].shared[0];
+    assert_eq!(shared.about, "aggregate by product");
+    let text = explanation.to_string();
+    for said in
+        ["before: pipeline Shop", "computed once: aggregate by product", "for best, count", "\nactual: "]
+    {
+        assert!(text.contains(said), "{said} is missing: {text}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_gathered_where_the_optimiser_is_off() {
     for optimizer in [Optimizer::off(), Optimizer::new().without(Pass::Gather)] {
         let run = Shop { target: Memory::empty() }.run().optimizer(optimizer).await.unwrap();

@@ -82,13 +82,14 @@ fn a_chain_never_holds_more_than_two_real_ones() {
     });
 }
 
+/// It could tell by its name which it is, so that no two are the same to the optimiser.
 #[factory]
-fn weighs(parcel: Parcel) -> u64 {
+fn weighs(parcel: Parcel, _context: Context) -> u64 {
     parcel.value
 }
 
 #[factory]
-async fn weighs_shared(#[delivery(shared)] parcel: Arc<Parcel>) -> u64 {
+async fn weighs_shared(#[delivery(shared)] parcel: Arc<Parcel>, _context: Context) -> u64 {
     parcel.value
 }
 

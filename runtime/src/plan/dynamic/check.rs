@@ -3,16 +3,16 @@
 use std::any::TypeId;
 use std::borrow::Cow;
 
-use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 
 use super::{Builder, FactoryDraft, FallbackDraft, Requirement, Supply};
 use crate::context::Context;
 use crate::inspect::short_type;
-use crate::plan::order::{describe_cycle, for_each_link};
+use crate::plan::linked::Linked;
+use crate::plan::order::describe_cycle;
 use crate::plan::presence::{Absent, Consumer, must_be_optional};
-use crate::plan::{Delivery, FallbackNode, Input, Node, Plan, Source, Sources, Stage};
+use crate::plan::{Delivery, FallbackNode, Input, Node, Plan, Source, Sources};
 use crate::policy::Policy;
 
 /// Where what a factory and its fallback take comes from.
@@ -21,7 +21,22 @@ pub(super) struct Resolved {
     fallback: Vec<Source>,
 }
 
+impl Resolved {
+    /// Whether a factory with these sources can be the same as another: what it does may depend on its name otherwise.
+    fn can_be_alike(&self) -> bool {
+        self.fallback.is_empty() && !self.own.contains(&Source::Context)
+    }
+}
+
 impl Builder {
+    /// Whether there is the same factory under two names, with the same deliveries.
+    pub(super) fn has_twins(&self, resolved: &[Resolved]) -> bool {
+        let all = self.factories.iter().zip(resolved);
+        let mut alike = all.filter(|(_, resolved)| resolved.can_be_alike());
+        let mut seen = std::collections::HashSet::new();
+        alike.any(|(factory, resolved)| !seen.insert((factory.item, &resolved.own)))
+    }
+
     /// Names are how things are told apart in errors and reports, and asked for.
     pub(super) fn check_names(&self, mistakes: &mut Vec<String>) {
         let mut seen = std::collections::HashSet::new();
@@ -252,32 +267,14 @@ impl Builder {
     pub(super) fn plan(&self, resolved: Vec<Resolved>, mistakes: &mut Vec<String>) -> Option<Plan> {
         let from: Vec<_> =
             resolved.iter().map(|Resolved { own, fallback }| Sources { own, fallback }).collect();
-        let mut graph = DiGraph::<usize, ()>::new();
-        let gates = self.stages.iter().filter(|stage| stage.barrier).count();
-        let nodes: Vec<_> = (0..self.factories.len() + gates).map(|node| graph.add_node(node)).collect();
-        for_each_link!(&from, &self.stages, |before, after| {
-            graph.add_edge(nodes[before], nodes[after], ());
-        });
-        let Ok(order) = toposort(&graph, None) else {
-            mistakes.push(self.describe_cycle(&graph, &from));
-            return None;
-        };
-        let order: Vec<u32> = order.into_iter().map(|node| graph[node] as u32).collect();
-        let mut levels = vec![0u32; nodes.len()];
-        let mut waits = vec![0u32; nodes.len()];
-        for &node in &order {
-            for edge in graph.edges(nodes[node as usize]) {
-                let after = graph[edge.target()];
-                levels[after] = levels[after].max(levels[node as usize] + 1);
-                waits[after] += 1;
+        let linked = match Linked::of(&from, &self.stages, &[]) {
+            Ok(linked) => linked,
+            Err(graph) => {
+                mistakes.push(self.describe_cycle(&graph, &from));
+                return None;
             }
-        }
-        let mut offsets = vec![0u32];
-        let mut successors = Vec::new();
-        for &node in &nodes {
-            successors.extend(graph.neighbors(node).map(|after| graph[after] as u32));
-            offsets.push(successors.len() as u32);
-        }
+        };
+        let Linked { offsets, successors, waits, order, levels } = linked;
         let mut taken = vec![false; self.factories.len()];
         for source in resolved.iter().flat_map(|resolved| resolved.own.iter().chain(&resolved.fallback)) {
             if let Source::Factory(producer) = *source {

@@ -46,6 +46,7 @@ pub(super) fn apply(
     effective.blocking_threads = overrides.blocking_threads;
     effective.state_dir = overrides.state_dir.clone();
     effective.cache = overrides.cache.clone();
+    effective.optimizer = overrides.optimizer.clone();
     effective
 }
 

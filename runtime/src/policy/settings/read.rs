@@ -11,7 +11,7 @@ use super::value::{Switch, at_least_one, bytes, duration, factor, not_in_time, r
 use super::variables::with_underscores;
 use crate::cache::CachePolicy;
 use crate::names::{did_you_mean, quoted};
-use crate::policy::{Caching, OnFailure, RetryOn};
+use crate::policy::{Caching, OnFailure, OptimizerOff, RetryOn};
 
 pub(super) const TOP: &[&str] = &[
     "keep_going",
@@ -21,6 +21,7 @@ pub(super) const TOP: &[&str] = &[
     "blocking_threads",
     "state_dir",
     "cache",
+    "optimizer",
     "defaults",
     "factory",
     "resource",
@@ -29,6 +30,7 @@ pub(super) const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
 pub(super) const FACTORY: &[&str] =
     &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache", "memory"];
 pub(super) const CACHE: &[&str] = &["all", "max_bytes", "max_age"];
+pub(super) const OPTIMIZER: &[&str] = &["off"];
 pub(super) const CACHING: &[&str] = &["max_age"];
 pub(super) const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];
 pub(super) const RESOURCE: &[&str] = &["at_once", "breaker"];
@@ -44,6 +46,7 @@ pub(super) struct Overrides {
     pub(super) blocking_threads: Option<usize>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) cache: CachePolicy,
+    pub(super) optimizer: OptimizerOff,
     pub(super) defaults: PolicyOverride,
     pub(super) factories: Vec<Named<FactoryOverride>>,
     pub(super) resources: Vec<Named<ResourceOverride>>,
@@ -132,6 +135,7 @@ impl<'a> Reader<'a> {
             state_dir: self
                 .field(table, "", "state_dir", "a path", |value| value.as_str().map(PathBuf::from)),
             cache: table.get("cache").map(|value| self.cache(value)).unwrap_or_default(),
+            optimizer: table.get("optimizer").map(|value| self.optimizer(value)).unwrap_or_default(),
             defaults: match table.get("defaults").and_then(|value| self.table("defaults", value, DEFAULTS)) {
                 Some(defaults) => self.policy(defaults, "defaults"),
                 None => PolicyOverride::default(),
@@ -175,6 +179,20 @@ impl<'a> Reader<'a> {
                 None => CachePolicy::default(),
             }
         }
+    }
+
+    fn optimizer(&mut self, value: &Value) -> OptimizerOff {
+        match value.to_bool() {
+            Some(false) => return OptimizerOff { all: true, passes: Vec::new() },
+            Some(true) => return OptimizerOff::default(),
+            None => {}
+        }
+        let Some(table) = self.table("optimizer", value, OPTIMIZER) else { return OptimizerOff::default() };
+        let passes = self.field(table, "optimizer", "off", PASSES, |value| {
+            let names = value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
+            names.collect::<Option<Vec<_>>>()
+        });
+        OptimizerOff { all: false, passes: passes.unwrap_or_default() }
     }
 
     fn caching(&mut self, path: &str, value: &Value) -> Option<Placed<Switch<Caching>>> {
@@ -281,7 +299,7 @@ impl<'a> Reader<'a> {
         let Some(table) = value.as_dict() else {
             let switched = match allowed {
                 RETRY | BREAKER => ", or false",
-                CACHE | CACHING => ", or true or false",
+                CACHE | CACHING | OPTIMIZER => ", or true or false",
                 _ => "",
             };
             self.mistake(path, value, &format!("a table with {}{switched}", quoted(allowed.iter().copied())));
@@ -379,6 +397,7 @@ const LIMIT: &str = r#"a duration such as "10s", or false"#;
 const BACKOFF: &str = r#"one duration or two, such as "1s..1m""#;
 const BYTES: &str = r#"a number of bytes, or a text such as "500 MiB""#;
 const BYTES_OR_NOT: &str = r#"a number of bytes, a text such as "500 MiB", or false"#;
+const PASSES: &str = r#"a list of names of passes, such as ["share-scans"]"#;
 const COUNT: &str = "a whole number of at least 1";
 
 fn joined(path: &str, key: &str) -> String {

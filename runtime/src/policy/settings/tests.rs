@@ -368,7 +368,7 @@ fn a_file_is_named_wherever_something_is_wrong_with_it() {
             format!("{place}: `env.global`: an environment cannot have this name"),
             format!(
                 "{place}: `zzz`: unknown setting; there are `keep_going`, `deadline`, `memory_limit`, `concurrency`, \
-                 `blocking_threads`, `state_dir`, `cache`, `defaults`, `factory`, `resource`"
+                 `blocking_threads`, `state_dir`, `cache`, `optimizer`, `defaults`, `factory` and 1 more"
             ),
             format!("{place}: `concurrency`: expected a whole number of at least 1, found \"four\""),
         ]

@@ -1,0 +1,25 @@
+//! The passes over pipelines that come with `setl`.
+
+mod critical;
+mod merge;
+mod prune;
+mod stages;
+
+pub(super) use critical::CriticalPath;
+pub(super) use merge::MergeIdentical;
+pub(super) use prune::{Prune, leave_out_what_was_not_asked_for};
+pub(super) use stages::EarliestStage;
+
+use super::PlanPass;
+use crate::optimize::Pass;
+
+/// The pass over plans that goes by this name, unless it is one over queries.
+pub(crate) fn built_in(pass: Pass) -> Option<&'static dyn PlanPass> {
+    Some(match pass {
+        Pass::Prune => &Prune,
+        Pass::MergeIdentical => &MergeIdentical,
+        Pass::EarliestStage => &EarliestStage,
+        Pass::CriticalPath => &CriticalPath,
+        _ => return None,
+    })
+}

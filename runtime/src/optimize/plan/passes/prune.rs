@@ -1,0 +1,84 @@
+//! Leaves out what nobody needs.
+
+use crate::Result;
+use crate::optimize::Pass;
+use crate::optimize::plan::{Decision, Fate, Gain, PipelinePlan, PlanPass, PlannedFactory};
+
+/// Leaves out factories that were not asked for, and those whose output only goes to factories that are switched off.
+///
+/// The first is what the caller of a run has said, and holds without this pass, too.
+pub(crate) struct Prune;
+
+impl PlanPass for Prune {
+    fn name(&self) -> &str {
+        Pass::Prune.name()
+    }
+
+    fn about(&self) -> &str {
+        Pass::Prune.about()
+    }
+
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+        let mut decisions = Vec::new();
+        let asked = leave_out_what_was_not_asked_for(plan);
+        if !asked.is_empty() {
+            let names = asked.iter().map(|factory| &*plan.of_index(*factory).name);
+            let decision = Decision::new(names, "left out, since nobody needs it for what was asked for");
+            decisions.push(saving(decision, plan, &asked));
+        }
+        // In a run of some factories, each that is left was asked for; where outputs are kept, it turns out when the run
+        // begins who has to run.
+        if plan.is_partial || plan.keeps_outputs {
+            return Ok(decisions);
+        }
+        for factory in plan.in_order().into_iter().rev() {
+            let takers: Vec<_> = plan.takers_of(factory).collect();
+            let of = plan.of_index(factory);
+            let is_needless = |taker: &usize| {
+                let taker = plan.of_index(*taker);
+                !taker.enabled || taker.fate == Fate::LeftOut
+            };
+            if !is_effect_free(of) || of.kept || takers.is_empty() || !takers.iter().all(is_needless) {
+                continue;
+            }
+            let names: Vec<_> = takers.iter().map(|taker| &*plan.of_index(*taker).name).collect();
+            let reason = format!(
+                "left out, since only {} would take its output, and {} run",
+                crate::names::quoted(names.iter().copied()),
+                if names.len() == 1 { "does not" } else { "do not" }
+            );
+            let decision = Decision::new([of.name.clone()], reason);
+            decisions.push(saving(decision, plan, &[factory]));
+            plan.leave_out(factory);
+        }
+        Ok(decisions)
+    }
+}
+
+/// Leaves out what the caller of the run has not asked for, and says what that was.
+pub(crate) fn leave_out_what_was_not_asked_for(plan: &mut PipelinePlan) -> Vec<usize> {
+    let not_asked = plan.factories().enumerate().filter(|(_, factory)| !factory.selected && factory.runs());
+    let not_asked: Vec<_> = not_asked.map(|(index, _)| index).collect();
+    not_asked.iter().for_each(|factory| plan.leave_out(*factory));
+    not_asked
+}
+
+/// Whether nothing but its output tells whether it has run.
+fn is_effect_free(factory: &PlannedFactory) -> bool {
+    factory.runs()
+        && factory.enabled
+        && factory.acts.is_none()
+        && !factory.takes_context
+        && !factory.replaced
+        && !factory.policy.volatile
+        && factory.policy.resource.is_none()
+        && !factory.has_fallback
+}
+
+fn saving(decision: Decision, plan: &PipelinePlan, factories: &[usize]) -> Decision {
+    let seconds: Option<f64> = factories.iter().map(|factory| plan.of_index(*factory).seconds).sum();
+    match seconds {
+        Some(seconds) if seconds > 0.0 => decision.gain(Gain::Seconds(seconds)),
+        _ => decision,
+    }
+}

@@ -1,0 +1,124 @@
+//! Plans and explanations as text.
+
+use std::fmt;
+
+use super::{Explanation, Fate, PipelinePlan, PlanEdge, PlannedFactory};
+use crate::inspect::conduct;
+use crate::optimize::model::seconds;
+use petgraph::Direction;
+use petgraph::visit::EdgeRef;
+
+impl fmt::Display for PipelinePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pipeline {}", self.pipeline)?;
+        for (index, stage) in self.stages.iter().enumerate() {
+            let options =
+                [(stage.barrier, "barrier"), (stage.sequential, "sequential"), (stage.no_write, "no_write")];
+            let set: Vec<_> = options.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+            let set = if set.is_empty() { String::new() } else { format!(" ({})", set.join(", ")) };
+            write!(f, "\n  stage {}{set}", stage.name)?;
+            for factory in self.factories().filter(|factory| factory.stage == index) {
+                write!(f, "\n    {}", self.line(factory))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PipelinePlan {
+    /// A factory in a line: what it takes, what is known of it, and what becomes of it.
+    fn line(&self, factory: &PlannedFactory) -> String {
+        let mut line = format!("{} -> {}", factory.name, factory.output());
+        if let Some(id) = factory.id {
+            line.push_str(&format!(" [{id}]"));
+        }
+        match &factory.fate {
+            Fate::Runs => {}
+            Fate::LeftOut => return format!("{line}: left out"),
+            Fate::MergedInto(other) => return format!("{line}: the output of {other}"),
+        }
+        let mut from: Vec<&str> = Vec::new();
+        for (_, _, node) in self.deliveries(factory.index) {
+            let name = self.name(node);
+            if !from.contains(&name) {
+                from.push(name);
+            }
+        }
+        if !from.is_empty() {
+            line.push_str(&format!(" from {}", from.join(", ")));
+        }
+        for said in self.said(factory) {
+            line.push_str("; ");
+            line.push_str(&said);
+        }
+        line
+    }
+
+    /// What else is known of a factory, in a few words each.
+    pub(super) fn said(&self, factory: &PlannedFactory) -> Vec<String> {
+        let mut said = conduct(&factory.policy);
+        if !factory.enabled {
+            said.push("switched off".to_owned());
+        }
+        let after: Vec<_> = self
+            .graph
+            .edges_directed(self.nodes[factory.index], Direction::Incoming)
+            .filter(|edge| *edge.weight() == PlanEdge::Order)
+            .map(|edge| self.name(edge.source()))
+            .collect();
+        if !after.is_empty() {
+            // The last edge comes first.
+            said.push(format!("after {}", after.into_iter().rev().collect::<Vec<_>>().join(", ")));
+        }
+        if let Some(predicted) = factory.seconds {
+            said.push(format!("about {}", seconds(predicted)));
+        }
+        if let Some(priority) = factory.priority {
+            // To three digits, as times are.
+            let rounded: f64 = format!("{priority:.2e}").parse().unwrap_or(priority);
+            said.push(format!("priority {rounded}"));
+        }
+        said
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "before: {}", self.before())?;
+        for applied in self.applied().iter().filter(|applied| !applied.decisions.is_empty()) {
+            let about = self.passes.iter().find(|pass| pass.name == applied.pass);
+            let about = about.map(|pass| format!(": {}", pass.about)).unwrap_or_default();
+            writeln!(f, "\n{}{about}", applied.pass)?;
+            for decision in &applied.decisions {
+                writeln!(f, "  {decision}")?;
+            }
+            if let Some(plan) = &applied.plan {
+                writeln!(f, "\nafter {}: {plan}", applied.pass)?;
+            }
+        }
+        let names = |of_queries: bool, on: bool| {
+            let wanted = self.passes.iter().filter(|pass| pass.of_queries == of_queries && pass.on == on);
+            wanted.map(|pass| &*pass.name).collect::<Vec<_>>().join(", ")
+        };
+        let or_none = |names: String| if names.is_empty() { "none".to_owned() } else { names };
+        write!(f, "\npasses over the plan: {}", or_none(names(false, true)))?;
+        write!(f, "\npasses over queries, while it runs: {}", or_none(names(true, true)))?;
+        let off = [names(false, false), names(true, false)];
+        let off: Vec<_> = off.iter().filter(|names| !names.is_empty()).map(|names| &**names).collect();
+        if !off.is_empty() {
+            write!(f, "\nswitched off: {}", off.join(", "))?;
+        }
+        if let Some(prediction) = &self.prediction {
+            write!(f, "\n\npredicted: {prediction}")?;
+        }
+        let Some(went) = &self.went else { return Ok(()) };
+        #[cfg(feature = "polars")]
+        for queries in &went.queries {
+            write!(f, "\n\n{}", queries.to_string().trim_end())?;
+        }
+        match &went.comparison {
+            Some(comparison) => write!(f, "\n\nactual: {comparison}"),
+            None => write!(f, "\n\nactual: {}", seconds(went.makespan.as_secs_f64())),
+        }
+    }
+}
