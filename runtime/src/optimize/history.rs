@@ -18,7 +18,9 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Connection;
 
 pub use error::HistoryError;
-pub use record::{FactoryRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
+pub use record::{
+    BatchRecord, FactoryRecord, FileRecord, Observation, RunRecord, StrategyRun, SubplanRecord,
+};
 
 /// What earlier runs cost.
 ///

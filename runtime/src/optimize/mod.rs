@@ -24,7 +24,7 @@ pub mod simulate;
 
 pub use choice::{Decision, choose};
 pub use drift::Drift;
-pub use history::{FactoryRecord, History, HistoryError, RunRecord, SubplanRecord};
+pub use history::{FactoryRecord, FileRecord, History, HistoryError, RunRecord, SubplanRecord};
 pub use learning::Learning;
 pub use model::{Basis, Estimate, Interval, Model};
 pub use optimizer::{Optimizer, Pass};

@@ -43,6 +43,17 @@ impl Current {
     }
 }
 
+/// Looks at the run that this thread works for, and the attempt, if it does for one.
+#[cfg(feature = "optimize")]
+#[inline]
+pub(super) fn with_run(look: impl FnOnce(&Arc<Shared>, Owner)) {
+    RUN.with_borrow(|run| {
+        if let Some(shared) = run {
+            look(shared, OWNER.get());
+        }
+    });
+}
+
 /// Works for this run while `work` lasts, also if it panics.
 pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
     let mut outer = RUN.replace(Some(shared));

@@ -2,20 +2,32 @@
 //!
 //! A history that cannot be used never keeps a pipeline from running: the report says so.
 
+mod measured;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::report::Report;
+use super::report::{Entry, Report, Status};
 use super::shared::{Launch, Shared};
 use crate::checkpoint::{state_directory, with_fallback};
+use crate::optimize::history::BatchRecord;
 use crate::optimize::{
-    Comparison, Drift, FactoryRecord, History, HistoryError, Learning, Prediction, Predictor, RunRecord,
+    Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Prediction, Predictor,
+    RunRecord,
 };
 use crate::plan::Source;
 
-/// What is known before a run.
+#[cfg(feature = "polars")]
+pub(crate) use measured::scans;
+use measured::{Measured, OfFactory};
+pub(crate) use measured::{delivers, reads};
+#[cfg(feature = "polars")]
+pub(super) use measured::{goes_on, waits};
+
+/// What is known before a run, and measured while it is on.
 pub(crate) struct Before {
     path: PathBuf,
     began: SystemTime,
@@ -25,6 +37,7 @@ pub(crate) struct Before {
     prediction: Option<Prediction>,
     drifts: Vec<Drift>,
     trouble: Option<String>,
+    measured: Measured,
 }
 
 /// What the history of a pipeline said of a run, and how that went.
@@ -41,8 +54,17 @@ pub struct Learned {
     pub trouble: Option<String>,
 }
 
+/// How a run is to go, as far as that matters for what it takes.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    /// How many factories can run at once.
+    pub(super) workers: usize,
+    /// Whether queries are run together.
+    pub(super) gathers: bool,
+}
+
 /// Reads the history. It blocks.
-pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf>, threads: usize) -> Before {
+pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf>, how: How) -> Before {
     let path = learning
         .path()
         .map_or_else(|| History::path_in(&state_directory(state.as_deref())), ToOwned::to_owned);
@@ -54,11 +76,12 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
     let mut before = Before {
         path,
         began: SystemTime::now(),
-        workers: threads,
+        workers: how.workers,
         codes: launch.steps.iter().map(code).collect(),
         prediction: None,
         drifts: Vec::new(),
         trouble: None,
+        measured: Measured::new(launch.plan.factories.len()),
     };
     let predicted = || -> Result<_, HistoryError> {
         let history = History::open(&before.path)?;
@@ -69,7 +92,9 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         for (factory, code) in launch.plan.factories.iter().zip(&before.codes) {
             predictor = predictor.code(&*factory.name, &**code);
         }
-        Ok((Some(predictor.predict(&launch.plan, learning.sizes(), threads)), predictor.drifts()))
+        let predictor = predictor.gathers(how.gathers);
+        let sizes = predictor.present_sizes(learning.sizes().clone());
+        Ok((Some(predictor.predict(&launch.plan, &sizes, how.workers)), predictor.drifts()))
     };
     match predicted() {
         Ok((prediction, drifts)) => (before.prediction, before.drifts) = (prediction, drifts),
@@ -92,7 +117,10 @@ impl Before {
         run.predicted.clone_from(&self.prediction);
         run.succeeded = succeeded;
         run.peak_bytes = super::memory::peak();
+        run.cpu = self.measured.cpu();
         let entries = report.entries();
+        let queries = Queries::of(report);
+        let measured: Vec<_> = (0..entries.len()).map(|node| self.measured.of(node)).collect();
         for (node, (entry, code)) in entries.iter().zip(&self.codes).enumerate() {
             let mut record = FactoryRecord::new(&*entry.factory, &**code, entry.timing.total());
             record.status = entry.status.to_string();
@@ -107,8 +135,20 @@ impl Before {
                 })
                 .sum::<Option<u64>>()
                 .filter(|rows| *rows > 0);
+            let OfFactory { files, bytes_out, waited, .. } = &measured[node];
+            record.files =
+                files.iter().map(|(path, bytes)| FileRecord { path: path.clone(), bytes: *bytes }).collect();
+            record.bytes_out = *bytes_out;
+            record.bytes_in = bytes_in(shared, entries, &measured, node);
+            if let Some(own) = queries.together.get(&entry.factory) {
+                let alone = queries.alone.get(&entry.factory).copied().unwrap_or_default();
+                (record.waited, record.queries) = (waited.saturating_sub(alone), *own);
+            }
+            let predicted = self.prediction.as_ref().and_then(|all| all.factories.get(node));
+            record.predicted = predicted.filter(|of| of.in_query_of.is_none()).map(|of| of.wall.interval());
             run.factories.push(record);
         }
+        run.batches = queries.batches;
         #[cfg(feature = "polars")]
         for part in report.queries().iter().flat_map(|queries| &queries.shared) {
             run.subplans.push(crate::optimize::SubplanRecord {
@@ -121,6 +161,65 @@ impl Before {
         }
         run
     }
+}
+
+/// What the queries of the factories of a run took.
+#[derive(Default)]
+struct Queries {
+    batches: Vec<BatchRecord>,
+    /// Of each factory whose queries were run with those of others, what its own took.
+    together: BTreeMap<String, Duration>,
+    /// Of each, its queries that were run by themselves.
+    alone: BTreeMap<String, Duration>,
+}
+
+impl Queries {
+    #[cfg(not(feature = "polars"))]
+    fn of(_: &Report) -> Self {
+        Self::default()
+    }
+
+    #[cfg(feature = "polars")]
+    fn of(report: &Report) -> Self {
+        let mut this = Self::default();
+        for batch in report.queries() {
+            let mut factories: Vec<String> = Vec::new();
+            for factory in &batch.factories {
+                if !factories.contains(factory) {
+                    factories.push(factory.clone());
+                }
+            }
+            if let [factory] = &factories[..] {
+                *this.alone.entry(factory.clone()).or_default() += batch.wall;
+                continue;
+            }
+            // Where it was not measured, each has its share.
+            let share = batch.wall / batch.factories.len().max(1) as u32;
+            for (at, factory) in batch.factories.iter().enumerate() {
+                let own = batch.queries.get(at).copied().unwrap_or(share);
+                *this.together.entry(factory.clone()).or_default() += own;
+            }
+            this.batches.push(BatchRecord { factories, wall: batch.wall });
+        }
+        this
+    }
+}
+
+/// The bytes of all that a factory took: of the files that it has read, and of deliveries that have a size.
+fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: usize) -> Option<u64> {
+    let above = shared.plan.factories[node].all_sources().filter_map(|source| match source {
+        Source::Factory(above) => Some(above),
+        Source::Input(_) | Source::Context => None,
+    });
+    let above: BTreeSet<usize> = above.collect();
+    // What was taken from an earlier run was not measured in this one.
+    if above.iter().any(|&above| matches!(entries[above].status, Status::Cached | Status::Restored)) {
+        return None;
+    }
+    let files = measured[node].files.values().copied();
+    let delivered = above.iter().filter_map(|&above| measured[above].bytes_out);
+    let parts: Vec<u64> = files.chain(delivered).collect();
+    (!parts.is_empty()).then(|| parts.iter().sum())
 }
 
 /// Adds a run to the history, and says how it went beside what was predicted.

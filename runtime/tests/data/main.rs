@@ -4,6 +4,8 @@
 
 mod cached;
 mod files;
+#[cfg(feature = "optimize")]
+mod learned;
 mod modes;
 mod round_trips;
 mod rows;

@@ -13,7 +13,8 @@ use super::error::{HistoryError, is_busy, is_damage};
 
 /// The steps from an empty file to the format that is used here. A file says by its `user_version` how many it has behind
 /// it. Steps are added at the end, and never changed.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
         run_id TEXT NOT NULL UNIQUE,
@@ -58,7 +59,28 @@ pub(super) const MIGRATIONS: &[&str] = &["
         bytes INTEGER,
         PRIMARY KEY (run, position)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE runs ADD COLUMN cpu_ns INTEGER;
+    ALTER TABLE factories ADD COLUMN waited_ns INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE factories ADD COLUMN queries_ns INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE files (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        factory INTEGER NOT NULL,       -- its position
+        position INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (run, factory, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE batches (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        factories TEXT NOT NULL,        -- JSON
+        wall_ns INTEGER NOT NULL,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Tells histories from databases of other programs: `setl` in ASCII.
 const APPLICATION: i32 = 0x7365_746c;

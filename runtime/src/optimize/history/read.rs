@@ -1,17 +1,20 @@
 //! What is read from a history.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::de::DeserializeOwned;
 
-use super::{FactoryRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
+use super::{BatchRecord, FactoryRecord, FileRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
 use crate::optimize::Interval;
 
-const RUN: &str = "id, run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, succeeded";
-const FACTORY: &str = "factory, code, status, wall_ns, cpu_ns, rows_in, bytes_in, rows_out, bytes_out, f.peak_bytes, \
-                       predicted_low, predicted_median, predicted_high, in_query_of";
+const RUN: &str = "id, run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, \
+                   succeeded, cpu_ns";
+const FACTORY: &str = "factory, code, status, wall_ns, f.cpu_ns, rows_in, bytes_in, rows_out, bytes_out, f.peak_bytes, \
+                       predicted_low, predicted_median, predicted_high, in_query_of, waited_ns, queries_ns";
 
 pub(super) fn runs(
     connection: &mut Connection,
@@ -43,15 +46,17 @@ pub(super) fn observations(
     factory: &str,
 ) -> rusqlite::Result<Vec<Observation>> {
     let sql = format!(
-        "SELECT {FACTORY}, run_id, started_ns, workers FROM factories f JOIN runs ON runs.id = f.run
+        "SELECT {FACTORY}, run, position, run_id, started_ns, workers FROM factories f JOIN runs ON runs.id = f.run
          WHERE factory = ?2 AND pipeline = ?1 ORDER BY started_ns, runs.id"
     );
     let observation = |row: &Row<'_>| {
+        let (run, position) = (row.get("run")?, row.get("position")?);
+        let files = files(connection, run)?.remove(&position).unwrap_or_default();
         Ok(Observation {
             run_id: row.get("run_id")?,
             started: time(row.get("started_ns")?),
             workers: count(row.get("workers")?) as usize,
-            record: factory_record(row)?,
+            record: FactoryRecord { files, ..factory_record(row)? },
         })
     };
     connection.prepare(&sql)?.query_map(params![pipeline, factory], observation)?.collect()
@@ -92,9 +97,11 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
         // A prediction in the form of another version is as good as none.
         predicted: predicted.and_then(|text| serde_json::from_str(&text).ok()),
         peak_bytes: row.get::<_, Option<i64>>("peak_bytes")?.map(count),
+        cpu: row.get::<_, Option<i64>>("cpu_ns")?.map(duration),
         succeeded: row.get("succeeded")?,
         factories: Vec::new(),
         subplans: Vec::new(),
+        batches: Vec::new(),
     };
     Ok((row.get("id")?, run))
 }
@@ -102,6 +109,11 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
 fn with_parts(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite::Result<RunRecord> {
     let sql = format!("SELECT {FACTORY} FROM factories f WHERE run = ?1 ORDER BY position");
     run.factories = connection.prepare(&sql)?.query_map([id], factory_record)?.collect::<Result<_, _>>()?;
+    for (position, files) in files(connection, id)? {
+        if let Some(record) = usize::try_from(position).ok().and_then(|at| run.factories.get_mut(at)) {
+            record.files = files;
+        }
+    }
     let subplan = |row: &Row<'_>| {
         Ok(SubplanRecord {
             fingerprint: row.get("fingerprint")?,
@@ -114,7 +126,28 @@ fn with_parts(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite:
     let sql =
         "SELECT fingerprint, consumers, wall_ns, rows, bytes FROM subplans WHERE run = ?1 ORDER BY position";
     run.subplans = connection.prepare(sql)?.query_map([id], subplan)?.collect::<Result<_, _>>()?;
+    let batch = |row: &Row<'_>| {
+        Ok(BatchRecord { factories: from_json(row, "factories")?, wall: duration(row.get("wall_ns")?) })
+    };
+    let sql = "SELECT factories, wall_ns FROM batches WHERE run = ?1 ORDER BY position";
+    run.batches = connection.prepare(sql)?.query_map([id], batch)?.collect::<Result<_, _>>()?;
     Ok(run)
+}
+
+/// What the factories of a run have read, by their positions.
+fn files(connection: &Connection, run: i64) -> rusqlite::Result<BTreeMap<i64, Vec<FileRecord>>> {
+    let sql = "SELECT factory, path, bytes FROM files WHERE run = ?1 ORDER BY factory, position";
+    let mut statement = connection.prepare(sql)?;
+    let file = |row: &Row<'_>| {
+        let path = PathBuf::from(row.get::<_, String>("path")?);
+        Ok((row.get("factory")?, FileRecord { path, bytes: count(row.get("bytes")?) }))
+    };
+    let mut files: BTreeMap<i64, Vec<FileRecord>> = BTreeMap::new();
+    for found in statement.query_map([run], file)? {
+        let (factory, file) = found?;
+        files.entry(factory).or_default().push(file);
+    }
+    Ok(files)
 }
 
 fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
@@ -138,6 +171,9 @@ fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
         peak_bytes: number("peak_bytes")?,
         predicted,
         in_query_of: row.get("in_query_of")?,
+        waited: duration(row.get("waited_ns")?),
+        queries: duration(row.get("queries_ns")?),
+        files: Vec::new(),
     })
 }
 

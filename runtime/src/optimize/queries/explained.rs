@@ -20,6 +20,8 @@ pub struct Explained {
     pub queries: Vec<Duration>,
     /// The engine that ran each query.
     pub engines: Vec<&'static str>,
+    /// From the start of the first to the end of the last.
+    pub wall: Duration,
 }
 
 /// A part of several queries that was computed once.
@@ -46,7 +48,14 @@ pub struct SharedPart {
 
 impl Explained {
     pub(super) fn new(factories: Vec<String>) -> Self {
-        Self { factories, shared: Vec::new(), left: Vec::new(), queries: Vec::new(), engines: Vec::new() }
+        Self {
+            factories,
+            shared: Vec::new(),
+            left: Vec::new(),
+            queries: Vec::new(),
+            engines: Vec::new(),
+            wall: Duration::ZERO,
+        }
     }
 
     pub(super) fn shared(&mut self, shared: &Shared, pieces: Vec<Measured>, queries: Vec<Measured>) {

@@ -24,6 +24,7 @@ use crate::run::memory::Memory;
 use crate::run::panic::Carried;
 pub use explained::{Explained, SharedPart};
 use share::share;
+pub(crate) use tree::files;
 
 /// A query that a factory waits for.
 pub(crate) type Query = LazyFrame;
