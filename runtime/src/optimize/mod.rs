@@ -9,11 +9,13 @@
 //! | which of several ways to run it | [`choose`] |
 //! | learning from runs, and what came of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
 //! | what the optimiser may do | [`Optimizer`], [`Pass`] |
+//! | whose outputs are cached, by what they cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`Keeping`] |
 //! | what has become slower than it was | [`Drift`] |
 
 pub mod choice;
 pub mod drift;
 pub mod history;
+pub mod keeping;
 mod learning;
 pub mod model;
 mod optimizer;
@@ -25,6 +27,7 @@ pub mod simulate;
 pub use choice::{Decision, choose};
 pub use drift::Drift;
 pub use history::{FactoryRecord, FileRecord, History, HistoryError, RunRecord, SubplanRecord};
+pub use keeping::Keeping;
 pub use learning::Learning;
 pub use model::{Basis, Estimate, Interval, Model};
 pub use optimizer::{Optimizer, Pass};

@@ -37,7 +37,7 @@ mod tests;
 pub use estimate::{Basis, Estimate, Interval, LEVEL};
 pub use student::StudentT;
 
-pub(crate) use estimate::seconds;
+pub(crate) use estimate::{bytes, seconds};
 pub(crate) use posterior::{Belief, Point, Posterior};
 pub(crate) use student::normal_draw;
 

@@ -112,12 +112,18 @@ async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> R
     let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
     let open = move || {
         #[cfg(feature = "optimize")]
+        let mut conduct = conduct;
+        #[cfg(feature = "optimize")]
         if let Some(learning) = options.learning.take() {
             let at_once = options.concurrency.unwrap_or(threads).min(threads);
             let state = options.state_dir.clone();
             let gathers = cfg!(feature = "polars") && options.optimizer.has(Pass::Gather);
             let how = super::learn::How { workers: at_once, gathers };
-            options.learned = Some(Box::new(super::learn::before(&launch, &learning, state, how)));
+            let mut learned = super::learn::before(&launch, &learning, state, how);
+            if conduct.cache.is_by_cost() {
+                learned.choose_cached(&launch, &mut conduct);
+            }
+            options.learned = Some(Box::new(learned));
         }
         let session = resume::open(&launch, &conduct, &options, run_id.to_string());
         (session, launch, conduct, options)

@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::handling::Conduct;
 use super::report::{Entry, Report, Status};
 use super::shared::{Launch, Shared};
 use crate::checkpoint::{state_directory, with_fallback};
 use crate::optimize::history::BatchRecord;
+use crate::optimize::keeping::{Keeping, worth_keeping};
 use crate::optimize::{
     Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Prediction, Predictor,
     RunRecord,
@@ -38,6 +40,7 @@ pub(crate) struct Before {
     drifts: Vec<Drift>,
     trouble: Option<String>,
     measured: Measured,
+    keeping: Vec<Keeping>,
 }
 
 /// What the history of a pipeline said of a run, and how that went.
@@ -50,6 +53,8 @@ pub struct Learned {
     pub comparison: Option<Comparison>,
     /// Factories that take longer or shorter than they did.
     pub drifts: Vec<Drift>,
+    /// Whose outputs were worth [caching](crate::cache::CachePolicy::by_cost), and whose not, if the run was to ask.
+    pub keeping: Vec<Keeping>,
     /// Why the history could not be read or written, if it could not.
     pub trouble: Option<String>,
 }
@@ -82,6 +87,7 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         drifts: Vec::new(),
         trouble: None,
         measured: Measured::new(launch.plan.factories.len()),
+        keeping: Vec::new(),
     };
     let predicted = || -> Result<_, HistoryError> {
         let history = History::open(&before.path)?;
@@ -108,6 +114,18 @@ impl Before {
     pub(super) fn priorities(&self) -> Vec<f64> {
         let factories = self.prediction.iter().flat_map(|prediction| &prediction.factories);
         factories.map(|factory| factory.priority).collect()
+    }
+
+    /// Has those outputs cached for which it pays.
+    pub(super) fn choose_cached(&mut self, launch: &Launch, conduct: &mut Conduct) {
+        let Some(prediction) = &self.prediction else { return };
+        let candidates = conduct.may_be_cached(launch);
+        self.keeping = worth_keeping(prediction, &candidates, conduct.cache.limits().max_bytes);
+        for (node, keeping) in candidates.iter().zip(&self.keeping) {
+            if keeping.is_kept {
+                conduct.cache_also(*node);
+            }
+        }
     }
 
     fn record(&self, shared: &Shared, report: &Report, succeeded: bool) -> RunRecord {
@@ -240,6 +258,7 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool
         prediction: before.prediction.clone(),
         comparison,
         drifts: before.drifts.clone(),
+        keeping: before.keeping.clone(),
         trouble,
     })
 }
@@ -252,6 +271,9 @@ impl fmt::Display for Learned {
             (None, None) => {
                 f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?
             }
+        }
+        for kept in self.keeping.iter().filter(|keeping| keeping.is_kept) {
+            write!(f, "\n{kept}")?;
         }
         for drift in &self.drifts {
             write!(f, "\n{drift}")?;

@@ -12,3 +12,4 @@ mod rows;
 mod runs;
 mod scratch;
 mod together;
+mod tpch;

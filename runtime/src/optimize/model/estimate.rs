@@ -142,6 +142,11 @@ pub(crate) fn seconds(value: f64) -> String {
     with_unit(value, TIME)
 }
 
+/// A size as text.
+pub(crate) fn bytes(value: f64) -> String {
+    with_unit(value, SIZE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -178,11 +178,15 @@ impl<'runs> Past<'runs> {
         Model::fit(Quantity::Wall, Unit::Bytes, &samples)
     }
 
-    /// The files that each factory has read when it ran last.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&'runs str, &'runs [FileRecord])> {
+    /// The files that each factory has read when it ran last; none if it had read others when it ran before.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'runs str, Option<&'runs [FileRecord]>)> {
         self.factories.iter().filter_map(|(name, seen)| {
-            let files = &seen.last()?.record.files;
-            (!files.is_empty()).then_some((*name, &**files))
+            let files = |one: &Seen<'runs>| -> &'runs [FileRecord] { &one.record.files };
+            let mut last = seen.iter().rev().map(files).filter(|files| !files.is_empty());
+            let newest = last.next()?;
+            let paths = |files: &'runs [FileRecord]| files.iter().map(|file| &file.path);
+            let is_same = last.next().is_none_or(|before| paths(before).eq(paths(newest)));
+            Some((*name, is_same.then_some(newest)))
         })
     }
 

@@ -47,11 +47,13 @@ impl Sizes {
         self
     }
 
-    /// Looks up how large these files are now, unless something is said of the factory already.
-    pub(super) fn look_up(&mut self, factory: &str, files: &[FileRecord]) {
+    /// Looks up how large these files are now, unless something is said of the factory already. Of files that nobody knows
+    /// nothing is known.
+    pub(super) fn look_up(&mut self, factory: &str, files: Option<&[FileRecord]>) {
         if !self.taken.contains_key(factory) && !self.files.contains_key(factory) {
             // Where one is not there any more, others may be read.
-            let bytes = files.iter().map(|file| Some(FileRecord::at(&file.path)?.bytes)).sum();
+            let size = |file: &FileRecord| Some(FileRecord::at(&file.path)?.bytes);
+            let bytes = files.and_then(|files| files.iter().map(size).sum());
             self.files.insert(factory.to_owned(), bytes);
         }
     }

@@ -137,7 +137,22 @@ fn the_log_of_a_sum_is_as_sure_as_its_parts_by_their_share() {
     assert_eq!(with_files(Sizes::new().files("join", 50)), Some(350.0));
     assert_eq!(with_files(Sizes::new().bytes("join", 50)), Some(50.0), "all that it takes");
     let mut gone = Sizes::new();
-    gone.look_up("join", &[FileRecord { path: "/no/such/file".into(), bytes: 7 }]);
+    gone.look_up("join", Some(&[FileRecord { path: "/no/such/file".into(), bytes: 7 }]));
     assert_eq!(with_files(gone), None, "of a file that is not there nothing is known");
     assert_eq!(Size::of_outputs(&[], &all), Size::default());
+}
+
+#[test]
+fn files_that_are_others_in_each_run_have_no_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let sizes = |days: [&str; 2]| {
+        let mut runs = records(2, |_| 1.0);
+        for (run, day) in runs.iter_mut().zip(days) {
+            std::fs::write(directory.path().join(day), day).unwrap();
+            run.factories[0].files = vec![FileRecord { path: directory.path().join(day), bytes: 7 }];
+        }
+        Predictor::of_runs("Nightly", runs).present_sizes(Sizes::new()).of("clean", &[], &[]).bytes
+    };
+    assert_eq!(sizes(["day", "day"]).unwrap().median, 3.0);
+    assert_eq!(sizes(["monday", "tuesday"]), None, "which is still there, and is not what is read next");
 }
