@@ -49,7 +49,7 @@ pub(crate) struct Before {
 pub struct Learned {
     /// What was predicted, if the pipeline has run before.
     pub prediction: Option<Prediction>,
-    /// That, beside what happened.
+    /// That, beside what happened; none where something was taken from an earlier run, since all was predicted to be computed.
     pub comparison: Option<Comparison>,
     /// Factories that take longer or shorter than they did.
     pub drifts: Vec<Drift>,
@@ -244,7 +244,9 @@ fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: us
 pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool) -> Option<Learned> {
     let before = shared.learning.as_ref()?;
     let run = before.record(shared, report, succeeded);
-    let comparison = before.prediction.as_ref().map(|prediction| Comparison::new(prediction, &run));
+    let from_earlier = run.factories.iter().any(|record| record.is_from_earlier());
+    let compared = before.prediction.as_ref().filter(|_| !from_earlier);
+    let comparison = compared.map(|prediction| Comparison::new(prediction, &run));
     let mut trouble = before.trouble.clone();
     // What was asked for in part, or writes nothing, is no example of the whole.
     if trouble.is_none() && !shared.is_partial && !shared.is_dry() {
@@ -268,9 +270,14 @@ impl fmt::Display for Learned {
         match (&self.trouble, &self.comparison) {
             (Some(trouble), _) => write!(f, "nothing was learned: {trouble}")?,
             (None, Some(comparison)) => write!(f, "{comparison}")?,
-            (None, None) => {
-                f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?
-            }
+            (None, None) => match &self.prediction {
+                Some(Prediction { makespan, .. }) => {
+                    write!(f, "predicted {}, had nothing been taken from earlier runs", makespan.seconds())?;
+                }
+                None => {
+                    f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?;
+                }
+            },
         }
         for kept in self.keeping.iter().filter(|keeping| keeping.is_kept) {
             write!(f, "\n{kept}")?;

@@ -400,6 +400,8 @@ mod by_cost {
             assert_eq!(entry.status, expected, "{third}");
         }
         assert_eq!(answers(&third), answers(&first));
+        assert!(third.learned().unwrap().comparison.is_none());
+        assert!(third.to_string().contains("had nothing been taken from earlier runs"), "{third}");
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Prediction;
-use crate::optimize::history::RunRecord;
+use crate::optimize::history::{FactoryRecord, RunRecord};
 use crate::optimize::model::{Interval, LEVEL, seconds};
 
 /// What was predicted of a run, beside what happened.
@@ -113,7 +113,8 @@ impl fmt::Display for Comparison {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Of so many makespans of successful runs that were predicted (the second), so many (the first) were as predicted.
+    /// Of so many makespans of successful runs that were predicted (the second), so many (the first) were as predicted. Those
+    /// in which something was taken from an earlier run do not count: all was predicted to be computed.
     pub makespans: (usize, usize),
     /// The same of the times of factories.
     pub factories: (usize, usize),
@@ -124,7 +125,8 @@ impl Coverage {
         let mut coverage = Self::default();
         let add = |to: &mut (usize, usize), held: bool| *to = (to.0 + usize::from(held), to.1 + 1);
         for run in runs {
-            if let Some(predicted) = run.predicted.as_ref().filter(|_| run.succeeded) {
+            let from_earlier = run.factories.iter().any(FactoryRecord::is_from_earlier);
+            if let Some(predicted) = run.predicted.as_ref().filter(|_| run.succeeded && !from_earlier) {
                 add(&mut coverage.makespans, predicted.makespan.contains(run.makespan.as_secs_f64()));
             }
             let records = run.factories.iter().filter(|record| record.has_succeeded());
