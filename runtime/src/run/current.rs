@@ -43,15 +43,13 @@ impl Current {
     }
 }
 
-/// Looks at the run that this thread works for, and the attempt, if it does for one.
+/// The run that this thread works for, if it is to learn from it, and the attempt.
 #[cfg(feature = "optimize")]
 #[inline]
-pub(super) fn with_run(look: impl FnOnce(&Arc<Shared>, Owner)) {
-    RUN.with_borrow(|run| {
-        if let Some(shared) = run {
-            look(shared, OWNER.get());
-        }
-    });
+pub(super) fn learning() -> Option<Current> {
+    // Most runs do not, and are not to count who looks at them.
+    let shared = RUN.with_borrow(|run| run.as_ref().filter(|shared| shared.learning.is_some()).cloned());
+    shared.map(|shared| Current { shared, owner: OWNER.get() })
 }
 
 /// Works for this run while `work` lasts, also if it panics.

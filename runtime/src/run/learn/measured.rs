@@ -94,11 +94,10 @@ pub(crate) fn delivers(bytes: impl FnOnce() -> Option<u64>) {
 }
 
 fn with_factory(work: impl FnOnce(&Measured, usize)) {
-    current::with_run(|shared, owner| {
-        if let Some(before) = &shared.learning {
-            work(&before.measured, owner.node);
-        }
-    });
+    let Some(current) = current::learning() else { return };
+    if let Some(before) = &current.shared.learning {
+        work(&before.measured, current.owner.node);
+    }
 }
 
 /// A factory waits for a query from now on.
