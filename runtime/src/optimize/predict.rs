@@ -33,6 +33,9 @@ use sizes::{Size, Uncertain};
 /// So many of the last runs are looked at. Older ones would count for less than a thousandth of a new one.
 pub const RUNS: usize = 200;
 
+/// Of so many of the last runs it is looked at which files were read: nobody asks what was read before.
+const FILES: usize = 20;
+
 /// A change is told of as long as there have been no more runs since.
 const NEWS: usize = 20;
 
@@ -139,7 +142,7 @@ impl Predictor {
     /// # Errors
     /// When the history cannot be read, or is damaged.
     pub fn new(history: &History, pipeline: &str) -> Result<Self, HistoryError> {
-        Ok(Self::of_runs(pipeline, history.runs(pipeline, RUNS)?))
+        Ok(Self::of_runs(pipeline, history.with_files_of(pipeline, RUNS, FILES)?))
     }
 
     /// From these runs, the oldest first.

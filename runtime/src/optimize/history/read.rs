@@ -20,6 +20,7 @@ pub(super) fn runs(
     connection: &mut Connection,
     pipeline: &str,
     last: usize,
+    files_of: usize,
 ) -> rusqlite::Result<Vec<RunRecord>> {
     // All of it as it is at one time.
     let transaction = connection.transaction()?;
@@ -29,7 +30,12 @@ pub(super) fn runs(
     let last = i64::try_from(last).unwrap_or(i64::MAX);
     let mut runs = statement.query_map(params![pipeline, last], head)?.collect::<Result<Vec<_>, _>>()?;
     runs.reverse();
-    runs.into_iter().map(|(id, run)| with_parts(&transaction, id, run)).collect()
+    let without_files = runs.len().saturating_sub(files_of);
+    let with_parts = |(at, (id, run))| {
+        let run = with_parts(&transaction, id, run)?;
+        if at < without_files { Ok(run) } else { with_files(&transaction, id, run) }
+    };
+    runs.into_iter().enumerate().map(with_parts).collect()
 }
 
 pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result<Option<RunRecord>> {
@@ -37,7 +43,8 @@ pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result
     let found = transaction
         .query_row(&format!("SELECT {RUN} FROM runs WHERE run_id = ?1"), [run_id], head)
         .optional()?;
-    found.map(|(id, run)| with_parts(&transaction, id, run)).transpose()
+    let whole = |(id, run)| with_files(&transaction, id, with_parts(&transaction, id, run)?);
+    found.map(whole).transpose()
 }
 
 pub(super) fn observations(
@@ -109,11 +116,6 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
 fn with_parts(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite::Result<RunRecord> {
     let sql = format!("SELECT {FACTORY} FROM factories f WHERE run = ?1 ORDER BY position");
     run.factories = connection.prepare(&sql)?.query_map([id], factory_record)?.collect::<Result<_, _>>()?;
-    for (position, files) in files(connection, id)? {
-        if let Some(record) = usize::try_from(position).ok().and_then(|at| run.factories.get_mut(at)) {
-            record.files = files;
-        }
-    }
     let subplan = |row: &Row<'_>| {
         Ok(SubplanRecord {
             fingerprint: row.get("fingerprint")?,
@@ -131,6 +133,15 @@ fn with_parts(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite:
     };
     let sql = "SELECT factories, wall_ns FROM batches WHERE run = ?1 ORDER BY position";
     run.batches = connection.prepare(sql)?.query_map([id], batch)?.collect::<Result<_, _>>()?;
+    Ok(run)
+}
+
+fn with_files(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite::Result<RunRecord> {
+    for (position, files) in files(connection, id)? {
+        if let Some(record) = usize::try_from(position).ok().and_then(|at| run.factories.get_mut(at)) {
+            record.files = files;
+        }
+    }
     Ok(run)
 }
 

@@ -113,6 +113,19 @@ fn what_was_recorded_is_read() {
 }
 
 #[test]
+fn files_are_read_of_as_many_runs_as_are_asked_for() {
+    let (_directory, path) = fresh();
+    let history = History::open(&path).unwrap();
+    for second in 0..3 {
+        let mut run = full();
+        (run.run_id, run.started) = (second.to_string(), at(second));
+        history.record(&run).unwrap();
+    }
+    let runs = history.with_files_of("Nightly", 9, 2).unwrap();
+    assert_eq!(runs.iter().map(|run| run.factories[1].files.len()).collect::<Vec<_>>(), [0, 2, 2]);
+}
+
+#[test]
 fn a_record_is_the_same_as_json() {
     let text = serde_json::to_string(&full()).unwrap();
     assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), full());
