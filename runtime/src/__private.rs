@@ -94,6 +94,8 @@ impl<T: Inspect> Inspectable<T> for &Probe<T> {
     fn inspector(&self) -> Inspector<T> {
         |output, factory| {
             output.set_origin(factory);
+            #[cfg(feature = "optimize")]
+            crate::run::learn::delivers(|| output.bytes());
             output.rows()
         }
     }

@@ -166,6 +166,11 @@ pub trait Inspect {
     /// Rows, where they are known without running a query.
     fn rows(&self) -> Option<usize>;
 
+    /// Bytes that it takes in memory, where they are known without running a query.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Remembers which factory delivered this payload, so that later errors can say so.
     fn set_origin(&mut self, factory: &'static str) {
         let _ = factory;
@@ -175,6 +180,11 @@ pub trait Inspect {
 impl<T> Inspect for Vec<T> {
     fn rows(&self) -> Option<usize> {
         Some(self.len())
+    }
+
+    /// Without what its elements point to.
+    fn bytes(&self) -> Option<u64> {
+        Some(size_of_val(self.as_slice()) as u64)
     }
 }
 

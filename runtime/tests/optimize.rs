@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use setl::optimize::history::BatchRecord;
 use setl::optimize::simulate::{Costs, critical_path, upward_rank};
 use setl::optimize::{
     Basis, Comparison, FactoryRecord, Graph, History, Prediction, Predictor, RunRecord, Sizes, simulate,
@@ -166,4 +167,106 @@ fn a_prediction_is_a_table() {
     let json = serde_json::to_string(&prediction).unwrap();
     // Of the last digit JSON is not sure.
     assert_eq!(serde_json::from_str::<Prediction>(&json).unwrap().to_string(), text);
+}
+
+#[factory]
+fn first(join: u32) -> f32 {
+    join as f32
+}
+
+#[factory]
+fn second(join: u32) -> f64 {
+    join.into()
+}
+
+#[factory]
+fn publish(first: f32, second: f64) -> String {
+    format!("{first} {second}")
+}
+
+/// Where `first` and `second` wait for queries that are run together.
+#[pipeline(extract(read_small, read_large), transform(join, first, second), load(publish))]
+struct Gathered;
+
+/// Times that grow with the size as those of sorts, joins and scans do, each with a power and a constant of its own, and with
+/// noise of 10 %; all that is known before is how large the two files are.
+fn gathered(number: u64, scale: f64, random: &mut fastrand::Rng) -> (RunRecord, Sizes) {
+    let files = [("read_small", 2e6 * scale), ("read_large", 40e6 * scale)];
+    let mut factory = |name: &str, seconds: f64| {
+        FactoryRecord::new(name, "c0de", Duration::from_secs_f64(seconds * noise(random, 0.1)))
+    };
+    let mut factories = vec![
+        factory("read_small", 0.02 + 0.1 * scale),
+        factory("read_large", 1.5 * scale),
+        factory("join", 0.05 + 0.9 * scale.powf(1.1)),
+        factory("first", 0.01),
+        factory("second", 0.02),
+        factory("publish", 0.1),
+    ];
+    for (record, (_, bytes)) in factories.iter_mut().zip(files) {
+        (record.bytes_in, record.bytes_out) = (Some(bytes as u64), Some(bytes as u64 / 2));
+    }
+    let read = (files[0].1 as u64 + files[1].1 as u64) / 2;
+    (factories[2].bytes_in, factories[2].bytes_out) = (Some(read), Some(read / 4));
+    let together = Duration::from_secs_f64((0.1 + 2.4 * scale.powf(0.9)) * noise(random, 0.1));
+    for record in &mut factories[3..5] {
+        record.bytes_in = Some(read / 4);
+        record.waited = together;
+        record.queries = together.mul_f64(0.4 * noise(random, 0.1));
+        record.wall += together;
+    }
+    let mut run = RunRecord::new(number.to_string(), "Gathered", SystemTime::UNIX_EPOCH);
+    run.workers = 2;
+    let at = |node: usize| factories[node].wall;
+    run.makespan = at(0).max(at(1)) + at(2) + at(3).max(at(4)) + at(5) + Duration::from_millis(20);
+    run.factories = factories;
+    run.batches = vec![BatchRecord { factories: vec!["first".into(), "second".into()], wall: together }];
+    let sizes = files.into_iter().fold(Sizes::new(), |sizes, (name, bytes)| sizes.files(name, bytes as u64));
+    (run, sizes)
+}
+
+#[test]
+fn a_makespan_at_a_size_that_was_not_seen_is_within_a_fifth() {
+    let mut random = fastrand::Rng::with_seed(4);
+    let (mut near, mut held, mut all) = (0, 0, 0);
+    let mut of_factories = (0, 0);
+    for number in 0..50 {
+        let trained = [0.1, 0.2, 0.4, 0.7, 1.0].map(|scale| gathered(number, scale, &mut random).0);
+        let predictor = Predictor::of_runs("Gathered", trained.to_vec());
+        for scale in [0.15, 0.3, 0.55, 0.85] {
+            let (run, sizes) = gathered(number, scale, &mut random);
+            let prediction = predictor.predict(Gathered::plan(), &sizes, 2);
+            let comparison = Comparison::new(&prediction, &run);
+            let error = prediction.makespan.median / run.makespan.as_secs_f64() - 1.0;
+            near += usize::from(error.abs() <= 0.2);
+            held += usize::from(comparison.held());
+            let (inside, factories) = comparison.coverage();
+            of_factories = (of_factories.0 + inside, of_factories.1 + factories);
+            all += 1;
+        }
+    }
+    assert_eq!((all, of_factories.1), (200, 1200));
+    assert!(near >= 190, "{near} of {all} within 20 %");
+    assert!(held >= 160, "{held} of {all} makespans");
+    assert!(of_factories.0 >= 960, "{of_factories:?} factories");
+}
+
+#[test]
+fn queries_that_are_run_together_are_one_unit() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let runs: Vec<_> = (0..8).map(|number| gathered(number, 1.0, &mut random).0).collect();
+    let sizes = gathered(9, 1.0, &mut random).1;
+    let predictor = Predictor::of_runs("Gathered", runs);
+    let together = predictor.predict(Gathered::plan(), &sizes, 2);
+    let batch = &together.batches[0];
+    assert_eq!(batch.factories, ["first", "second"]);
+    assert!((batch.wall.median / 2.5 - 1.0).abs() < 0.1, "{together}");
+    // Its own query alone, beside which it waits.
+    assert!((together.factories[3].wall.median / 1.01 - 1.0).abs() < 0.15, "{together}");
+    assert!(together.factories[3].start < together.factories[5].start - 2.0, "{together}");
+    assert!(together.factories[3].priority > 2.5, "what waits for the batch is as urgent as that");
+    assert!(together.to_string().contains("queries of first, second together 2."), "{together}");
+    // Each by itself takes its own query, and both do so at once.
+    let apart = predictor.gathers(false).predict(Gathered::plan(), &sizes, 2);
+    assert!(apart.batches.is_empty() && apart.makespan.median < together.makespan.median - 1.0, "{apart}");
 }

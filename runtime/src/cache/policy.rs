@@ -36,6 +36,9 @@ pub(crate) enum Whose {
     Declared,
     /// Of all whose output can be written down.
     All,
+    /// Of those who say so, and of those of which it is known that it pays.
+    #[cfg(feature = "optimize")]
+    ByCost,
     /// Of none.
     Nobodys,
 }
@@ -49,6 +52,53 @@ impl CachePolicy {
     /// All factories whose output can be kept on disk, but for those that are volatile.
     pub fn all() -> Self {
         Self { whose: Some(Whose::All), ..Self::default() }
+    }
+
+    /// Besides those that say so, the factories for which it pays: which, by the [history](crate::optimize::History) of the
+    /// pipeline, take at least three times as long to compute as their output takes to be stored and loaded. Where
+    /// [`max_bytes`](Self::max_bytes) is less than all of these need, those are cached that save most seconds for each byte.
+    ///
+    /// It is decided before each run anew; [`Learned::keeping`](crate::run::Learned) says what was, and why. What was never
+    /// measured, and what has no [size](crate::delivery::Inspect::bytes), is not cached. That a factory writes turns out when it
+    /// runs: its output is not cached then. The run has to [learn](crate::Runner::learn), or it does not start.
+    ///
+    /// ```
+    /// use setl::cache::CachePolicy;
+    /// use setl::optimize::Learning;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn train() -> Vec<f64> {
+    ///     std::thread::sleep(std::time::Duration::from_millis(60)); // takes its time
+    ///     vec![0.5]
+    /// }
+    ///
+    /// #[factory]
+    /// fn score(train: Vec<f64>) -> f64 {
+    ///     train[0]
+    /// }
+    ///
+    /// #[pipeline(all(train, score))]
+    /// struct Nightly;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let state = std::env::temp_dir().join(format!("setl-docs-by-cost-{}", std::process::id()));
+    /// // The first is measured, the second is cached, the third takes it.
+    /// for hits in [0, 0, 1] {
+    ///     let run = Nightly.run().cache(CachePolicy::by_cost()).learn(Learning::new()).state_dir(&state).await?;
+    ///     assert_eq!(run.report().cache().iter().map(|cache| cache.hits).sum::<u32>(), hits);
+    ///     for factory in &run.learned().unwrap().keeping {
+    ///         println!("{factory}");
+    ///     }
+    /// }
+    /// # std::fs::remove_dir_all(state)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "optimize")]
+    pub fn by_cost() -> Self {
+        Self { whose: Some(Whose::ByCost), ..Self::default() }
     }
 
     /// None: nothing is taken from the cache, and nothing is added to it.
@@ -93,6 +143,14 @@ impl CachePolicy {
             max_bytes: self.max_bytes.or(other.max_bytes),
             max_age: self.max_age.or(other.max_age),
         }
+    }
+
+    /// Whether the history is asked for whom it pays.
+    pub(crate) fn is_by_cost(&self) -> bool {
+        #[cfg(feature = "optimize")]
+        return self.whose == Some(Whose::ByCost);
+        #[cfg(not(feature = "optimize"))]
+        false
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -49,6 +49,8 @@ impl Fault {
 /// Runs a query.
 pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
     #[cfg(feature = "optimize")]
+    crate::run::learn::scans(&frame);
+    #[cfg(feature = "optimize")]
     let frame = match gathered(frame).await {
         Ok(answer) => return answer,
         Err(frame) => *frame,
@@ -58,6 +60,8 @@ pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
 
 /// As [`collected`], on this thread, which waits.
 pub(crate) fn collected_blocking(frame: LazyFrame) -> Result<DataFrame, Fault> {
+    #[cfg(feature = "optimize")]
+    crate::run::learn::scans(&frame);
     #[cfg(feature = "optimize")]
     let frame = match gathered_blocking(frame) {
         Ok(answer) => return answer,

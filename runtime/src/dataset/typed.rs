@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
+use polars_plan::dsl::DslPlan;
 
 use super::materialized::{Aside, Materialized, materialized, materialized_blocking};
 use super::{Condition, DataError, Provenance, Row, Shape, running, waiting};
@@ -365,6 +366,10 @@ impl<T> Inspect for Dataset<T> {
         self.rows
     }
 
+    fn bytes(&self) -> Option<u64> {
+        self.frame.bytes()
+    }
+
     fn set_origin(&mut self, factory: &'static str) {
         self.provenance.factory = Some(factory);
     }
@@ -374,10 +379,22 @@ impl Inspect for DataFrame {
     fn rows(&self) -> Option<usize> {
         Some(self.height())
     }
+
+    fn bytes(&self) -> Option<u64> {
+        Some(self.estimated_size() as u64)
+    }
 }
 
 impl Inspect for LazyFrame {
     fn rows(&self) -> Option<usize> {
         None
+    }
+
+    /// Of a frame in memory on which nothing is to be done.
+    fn bytes(&self) -> Option<u64> {
+        match &self.logical_plan {
+            DslPlan::DataFrameScan { df, .. } => df.bytes(),
+            _ => None,
+        }
     }
 }

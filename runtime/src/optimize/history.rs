@@ -20,8 +20,8 @@ use rusqlite::Connection;
 
 pub use error::HistoryError;
 pub use record::{
-    ChoiceRecord, ChoiceRun, FactoryRecord, LookupRecord, Observation, ReadRecord, RunRecord, StrategyRun,
-    SubplanRecord,
+    BatchRecord, ChoiceRecord, ChoiceRun, FactoryRecord, FileRecord, LookupRecord, Observation, ReadRecord,
+    RunRecord, StrategyRun, SubplanRecord,
 };
 
 /// What earlier runs cost.
@@ -104,7 +104,17 @@ impl History {
     /// # Errors
     /// When the file cannot be read, or is damaged.
     pub fn runs(&self, pipeline: &str, last: usize) -> Result<Vec<RunRecord>, HistoryError> {
-        self.using("read", |connection| read::runs(connection, pipeline, last))
+        self.with_files_of(pipeline, last, last)
+    }
+
+    /// As [`History::runs`], and the files that were read in the newest `files_of` of these.
+    pub(crate) fn with_files_of(
+        &self,
+        pipeline: &str,
+        last: usize,
+        files_of: usize,
+    ) -> Result<Vec<RunRecord>, HistoryError> {
+        self.using("read", |connection| read::runs(connection, pipeline, last, files_of))
     }
 
     /// The run with this id.

@@ -10,6 +10,7 @@
 //! | learning from runs, and what came of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
 //! | what the optimiser may do | [`Optimizer`], [`Pass`] |
 //! | the plan of a pipeline, what passes make of it, and why | [`plan`] |
+//! | whose outputs are cached, by what they cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`Keeping`] |
 //! | what has become slower than it was | [`Drift`] |
 //! | what to change in the pipeline | [`recommend()`] |
 
@@ -18,6 +19,7 @@ pub(crate) mod advisor;
 pub mod choice;
 pub mod drift;
 pub mod history;
+pub mod keeping;
 mod learning;
 pub mod model;
 mod optimizer;
@@ -31,8 +33,10 @@ pub mod simulate;
 pub use choice::{Decision, choose};
 pub use drift::Drift;
 pub use history::{
-    ChoiceRecord, FactoryRecord, History, HistoryError, LookupRecord, ReadRecord, RunRecord, SubplanRecord,
+    ChoiceRecord, FactoryRecord, FileRecord, History, HistoryError, LookupRecord, ReadRecord, RunRecord,
+    SubplanRecord,
 };
+pub use keeping::Keeping;
 pub use learning::Learning;
 pub use model::{Basis, Estimate, Interval, Model};
 pub use optimizer::{Optimizer, Pass, PassInfo, PassName};

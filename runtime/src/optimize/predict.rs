@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drift::Drift;
 use super::history::{History, HistoryError, RunRecord};
-use super::model::{Basis, Estimate, Interval, Quantity, StudentT};
+use super::model::{Basis, Estimate, Interval, Model, Quantity, StudentT};
 use super::simulate::{Costs, Graph, Spread, critical_path, simulate, spread, upward_rank};
 use crate::plan::Plan;
 pub use compare::{Comparison, Coverage};
@@ -32,6 +32,9 @@ use sizes::{Size, Uncertain};
 
 /// So many of the last runs are looked at. Older ones would count for less than a thousandth of a new one.
 pub const RUNS: usize = 200;
+
+/// Of so many of the last runs it is looked at which files were read: nobody asks what was read before.
+const FILES: usize = 20;
 
 /// A change is told of as long as there have been no more runs since.
 const NEWS: usize = 20;
@@ -51,6 +54,18 @@ pub struct Prediction {
     pub basis: Basis,
     /// Its factories, in the order of the plan.
     pub factories: Vec<FactoryPrediction>,
+    /// The queries that are run together, if it is as in the last run.
+    #[serde(default)]
+    pub batches: Vec<BatchPrediction>,
+}
+
+/// What queries cost that are run together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchPrediction {
+    /// The factories that wait for them.
+    pub factories: Vec<String>,
+    /// Seconds from the start of the first to the end of the last.
+    pub wall: Estimate,
 }
 
 /// What one factory costs in the next run.
@@ -58,8 +73,12 @@ pub struct Prediction {
 pub struct FactoryPrediction {
     /// Its name.
     pub factory: String,
-    /// Seconds from its start to its end.
+    /// Seconds from its start to its end; of the time that it waits for queries which are run together with those of others,
+    /// its own queries alone.
     pub wall: Estimate,
+    /// The bytes that it takes, files that it reads among it, if they are known or predicted.
+    #[serde(default)]
+    pub bytes_in: Option<f64>,
     /// Rows of its output, if they were ever counted.
     pub rows_out: Option<Estimate>,
     /// Bytes of its output, if they were ever measured.
@@ -114,6 +133,7 @@ pub struct Predictor {
     pipeline: String,
     runs: Vec<RunRecord>,
     codes: BTreeMap<String, String>,
+    gathers: bool,
 }
 
 impl Predictor {
@@ -122,12 +142,12 @@ impl Predictor {
     /// # Errors
     /// When the history cannot be read, or is damaged.
     pub fn new(history: &History, pipeline: &str) -> Result<Self, HistoryError> {
-        Ok(Self::of_runs(pipeline, history.runs(pipeline, RUNS)?))
+        Ok(Self::of_runs(pipeline, history.with_files_of(pipeline, RUNS, FILES)?))
     }
 
     /// From these runs, the oldest first.
     pub fn of_runs(pipeline: impl Into<String>, runs: Vec<RunRecord>) -> Self {
-        Self { pipeline: pipeline.into(), runs, codes: BTreeMap::new() }
+        Self { pipeline: pipeline.into(), runs, codes: BTreeMap::new(), gathers: true }
     }
 
     /// Says which code a factory has now: what was measured of other code counts less. Unless it is said, it is that of the
@@ -145,37 +165,56 @@ impl Predictor {
 
     /// What a run of `plan` costs of which so many factories can run at once.
     pub fn predict(&self, plan: &Plan, sizes: &Sizes, workers: usize) -> Prediction {
-        let graph = Graph::of(plan);
         let past = self.past();
+        let graph = Graph::of(plan);
+        let overhead = past.overhead(plan, &graph);
+        let members = if self.gathers { past.batches(plan) } else { Vec::new() };
+        let graph = graph.with_batches(&members);
+        // What is left out of the graph is left out here.
+        let members = &members[..graph.batches()];
         let mut known: Vec<Known> = plan.factories.iter().map(|_| Known::default()).collect();
         for node in plan.factory_order() {
             let name: &str = &plan.factories[node].name;
-            let size = sizes.of(name).unwrap_or_else(|| Size::of_outputs(graph.sources(node), &known));
-            known[node] = Known::of(&past, name, &size);
+            let size = sizes.of(name, graph.sources(node), &known);
+            let waits = members.iter().any(|batch| batch.contains(&node));
+            known[node] = Known::of(&past, name, &size, waits);
         }
-        let seconds: Vec<f64> = known.iter().map(Known::seconds).collect();
+        let batches: Vec<_> = members.iter().map(|batch| of_batch(&past, plan, batch, &known)).collect();
+        let seconds =
+            known.iter().map(Known::seconds).chain(batches.iter().map(|(_, batch)| batch.wall.median));
+        let seconds: Vec<f64> = seconds.collect();
         let priorities = upward_rank(&graph, &seconds);
         let likely = Costs { seconds: &seconds, priorities: &priorities, bytes: &[] };
         let start = simulate(&graph, workers, likely).start;
         let critical = critical_path(&graph, &seconds);
         let has_bytes = known.iter().any(|known| known.bytes.is_some());
         let spread_of = Spread {
-            seconds: &known.iter().map(|known| known.wall.map(|(log, _)| log)).collect::<Vec<_>>(),
+            seconds: &known
+                .iter()
+                .map(|known| known.beside)
+                .chain(batches.iter().map(|(log, _)| Some(*log)))
+                .collect::<Vec<_>>(),
             bytes: &known.iter().map(|known| known.bytes.map(|(log, _)| log)).collect::<Vec<_>>(),
             priorities: &priorities,
             common: past.common(),
-            overhead: past.overhead(plan, &graph),
+            overhead,
         };
         let (makespan, peak) = spread(&graph, workers, &spread_of);
         let on_path = critical.iter().filter_map(|&node| known[node].wall);
         let basis = on_path.map(|(_, wall)| wall.basis.measurements()).min().map_or(Basis::Prior, Basis::of);
+        // Of a factory that waits for a batch, the batch is part.
+        let batches_of = |node: usize| {
+            let places = (0..members.len()).filter(move |&batch| members[batch].contains(&node));
+            places.map(|batch| graph.batch(batch))
+        };
         let factories = known.into_iter().enumerate().map(|(node, known)| FactoryPrediction {
             factory: plan.factories[node].name.to_string(),
             wall: known.wall.map_or(NO_TIME, |(_, wall)| wall),
             rows_out: known.rows.map(|(_, rows)| rows),
             bytes_out: known.bytes.map(|(_, bytes)| bytes),
-            start: start[node],
-            priority: priorities[node],
+            bytes_in: known.bytes_in,
+            start: batches_of(node).map(|batch| start[batch]).fold(start[node], f64::min),
+            priority: batches_of(node).map(|batch| priorities[batch]).fold(priorities[node], f64::max),
             critical: critical.contains(&node),
             in_query_of: known.in_query_of,
         });
@@ -186,7 +225,39 @@ impl Predictor {
             peak_bytes: has_bytes.then_some(peak),
             basis,
             factories: factories.collect(),
+            batches: batches.into_iter().map(|(_, batch)| batch).collect(),
         }
+    }
+
+    /// The sizes that the files have now which were read in the last runs, besides what is known already. It blocks.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use setl::optimize::history::FileRecord;
+    /// use setl::optimize::{FactoryRecord, Predictor, RunRecord, Sizes};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("flights.csv");
+    /// std::fs::write(&path, "carrier\nUA\n")?;
+    /// let mut read = FactoryRecord::new("read", "c0de", Duration::from_secs(2));
+    /// read.files = vec![FileRecord { path, bytes: 7 }];
+    /// let mut run = RunRecord::new("01", "Nightly", SystemTime::UNIX_EPOCH);
+    /// run.factories = vec![read];
+    /// let sizes = Predictor::of_runs("Nightly", vec![run]).present_sizes(Sizes::new());
+    /// assert_eq!(sizes, Sizes::new().files("read", 11));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn present_sizes(&self, mut known: Sizes) -> Sizes {
+        self.past().files().for_each(|(factory, files)| known.look_up(factory, files));
+        known
+    }
+
+    /// Says whether queries are run [together](super::Pass::Gather) in the run that is predicted: they are unless it is said.
+    #[must_use]
+    pub fn gathers(mut self, gathers: bool) -> Self {
+        self.gathers = gathers;
+        self
     }
 
     /// How long a part of a query takes that is computed once for several factories, if it ever was.
@@ -210,6 +281,26 @@ impl Predictor {
     }
 }
 
+/// What a model says at a size that may not be sure.
+fn at(model: &Model, size: &Size) -> (StudentT, Estimate) {
+    let of_size = size.in_unit(model.unit());
+    let predictive = model.predictive(of_size.map(|size| size.median));
+    let predictive = match of_size {
+        Some(size) => predictive.widened(model.slope() * size.log_scale),
+        None => predictive,
+    };
+    (predictive, model.estimate(&predictive))
+}
+
+/// Queries that are run together, by what all their factories take.
+fn of_batch(past: &Past<'_>, plan: &Plan, members: &[usize], known: &[Known]) -> (StudentT, BatchPrediction) {
+    let names: Vec<&str> = members.iter().map(|&node| &*plan.factories[node].name).collect();
+    let bytes: Vec<f64> = members.iter().filter_map(|&node| known[node].bytes_in).collect();
+    let bytes = (!bytes.is_empty()).then(|| Uncertain { median: bytes.iter().sum(), log_scale: 0.0 });
+    let (log, wall) = at(&past.batch(&names), &Size { bytes, rows: None });
+    (log, BatchPrediction { factories: names.into_iter().map(str::to_owned).collect(), wall })
+}
+
 /// Of what is done in the query of another.
 const NO_TIME: Estimate = Estimate { low: 0.0, median: 0.0, high: 0.0, basis: Basis::Prior };
 
@@ -218,26 +309,28 @@ const NO_TIME: Estimate = Estimate { low: 0.0, median: 0.0, high: 0.0, basis: Ba
 struct Known {
     /// None if its work is done in the query of another.
     wall: Option<(StudentT, Estimate)>,
+    /// The same without the queries that are run together with those of others.
+    beside: Option<StudentT>,
+    bytes_in: Option<f64>,
     rows: Option<(StudentT, Estimate)>,
     bytes: Option<(StudentT, Estimate)>,
     in_query_of: Option<String>,
 }
 
 impl Known {
-    fn of(past: &Past<'_>, factory: &str, size: &Size) -> Self {
+    /// `waits` says whether it waits for queries that are run together with those of others.
+    fn of(past: &Past<'_>, factory: &str, size: &Size, waits: bool) -> Self {
         let in_query_of = past.in_query_of(factory).map(str::to_owned);
-        let at = |quantity| {
-            let model = past.model(factory, quantity, size)?;
-            let of_size = size.in_unit(model.unit());
-            let predictive = model.predictive(of_size.map(|size| size.median));
-            let predictive = match of_size {
-                Some(size) => predictive.widened(model.slope() * size.log_scale),
-                None => predictive,
-            };
-            Some((predictive, model.estimate(&predictive)))
-        };
+        let at = |quantity| Some(at(&past.model(factory, quantity, size)?, size));
+        let wall = if in_query_of.is_none() { at(Quantity::Wall) } else { None };
+        let beside = wall.map(|(log, _)| match waits {
+            true => self::at(&past.beside(factory, size), size).0,
+            false => log,
+        });
         Self {
-            wall: if in_query_of.is_none() { at(Quantity::Wall) } else { None },
+            wall,
+            beside,
+            bytes_in: size.bytes.map(|bytes| bytes.median),
             rows: at(Quantity::RowsOut),
             bytes: at(Quantity::BytesOut),
             in_query_of,
@@ -245,7 +338,7 @@ impl Known {
     }
 
     fn seconds(&self) -> f64 {
-        self.wall.map_or(0.0, |(_, wall)| wall.median)
+        self.beside.map_or(0.0, |log| log.location.exp())
     }
 
     fn rows_out(&self) -> Option<Uncertain> {

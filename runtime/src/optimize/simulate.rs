@@ -36,7 +36,7 @@ pub struct Simulation {
 /// What the nodes of a [`Graph`] take, for [`simulate`].
 #[derive(Clone, Copy, Debug)]
 pub struct Costs<'costs> {
-    /// The time of each factory, in seconds. What is missing takes none, nor do gates.
+    /// The time of each factory, then that of each batch, in seconds. What is missing takes none, nor do gates.
     pub seconds: &'costs [f64],
     /// Which of those that are ready goes first: the highest. Of equal ones, that which has been ready longest.
     pub priorities: &'costs [f64],
@@ -50,8 +50,8 @@ impl Costs<'_> {
         values.get(node).copied().filter(|value| value.is_finite()).unwrap_or(0.0)
     }
 
-    fn seconds(&self, node: usize) -> f64 {
-        Self::of(self.seconds, node).max(0.0)
+    fn seconds(&self, graph: &Graph, node: usize) -> f64 {
+        graph.place(node).map_or(0.0, |at| Self::of(self.seconds, at).max(0.0))
     }
 }
 
@@ -195,7 +195,7 @@ impl Bench {
             while self.running.len() < self.workers
                 && let Some(Ready { node, .. }) = self.ready.pop()
             {
-                let until = now + costs.seconds(node as usize);
+                let until = now + costs.seconds(graph, node as usize);
                 self.start[node as usize] = now;
                 self.running.push(Running { until, node });
             }
@@ -212,7 +212,7 @@ impl Bench {
     }
 
     fn make_ready(&mut self, graph: &Graph, costs: Costs<'_>, node: usize, now: f64) {
-        if node >= graph.factories() {
+        if graph.place(node).is_none() {
             // A gate is passed at once, by nobody.
             self.start[node] = now;
             self.end(graph, costs, node, now);
@@ -252,7 +252,7 @@ impl Bench {
     }
 
     fn simulation(self, graph: &Graph, costs: Costs<'_>) -> Simulation {
-        let work: f64 = (0..graph.factories()).map(|node| costs.seconds(node)).sum();
+        let work: f64 = (0..graph.nodes()).map(|node| costs.seconds(graph, node)).sum();
         let offered = self.makespan * self.workers as f64;
         Simulation {
             makespan: self.makespan,

@@ -21,6 +21,8 @@ use super::runner::Options;
 use super::shared::{Launch, Shared, Why};
 use super::signals::{stop_after, stop_at_ctrl_c};
 use super::step::BoxFuture;
+#[cfg(feature = "optimize")]
+use crate::optimize::Pass;
 
 /// Runs a pipeline, from what was said of the run to what came of it.
 pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome<P> {
@@ -124,10 +126,18 @@ async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> R
     let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
     let open = move || {
         #[cfg(feature = "optimize")]
+        let mut conduct = conduct;
+        #[cfg(feature = "optimize")]
         if let Some(learning) = options.learning.take() {
             let at_once = options.concurrency.unwrap_or(threads).min(threads);
             let state = options.state_dir.clone();
-            options.learned = Some(Box::new(super::learn::before(&launch, &learning, state, at_once)));
+            let gathers = cfg!(feature = "polars") && options.optimizer.has(Pass::Gather);
+            let how = super::learn::How { workers: at_once, gathers };
+            let mut learned = super::learn::before(&launch, &learning, state, how);
+            if conduct.cache.is_by_cost() {
+                learned.choose_cached(&launch, &mut conduct);
+            }
+            options.learned = Some(Box::new(learned));
         }
         let session = resume::open(&launch, &conduct, &options, run_id.to_string());
         (session, launch, conduct, options)

@@ -43,6 +43,15 @@ impl Current {
     }
 }
 
+/// The run that this thread works for, if it is to learn from it, and the attempt.
+#[cfg(feature = "optimize")]
+#[inline]
+pub(super) fn learning() -> Option<Current> {
+    // Most runs do not, and are not to count who looks at them.
+    let shared = RUN.with_borrow(|run| run.as_ref().filter(|shared| shared.learning.is_some()).cloned());
+    shared.map(|shared| Current { shared, owner: OWNER.get() })
+}
+
 /// Works for this run while `work` lasts, also if it panics.
 pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
     let mut outer = RUN.replace(Some(shared));

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -126,6 +126,7 @@ fn enter(current: &Current, query: Query) -> Ticket {
     let (answer, receiver) = oneshot::channel();
     let node = current.owner.node;
     let shared = Arc::clone(&current.shared);
+    super::learn::waits(&shared, node);
     let mut id = 0;
     let mut first = None;
     if let Some(gather) = &shared.gather {
@@ -203,10 +204,12 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
         senders.push((id, node, answer));
         queries.push((&*shared.plan.factories[node].name, query));
     }
-    let (answers, explained) =
+    let began = Instant::now();
+    let (answers, mut explained) =
         queries::run(&gather.optimizer, shared.advisor(), queries, shared.memory.as_deref(), &|| {
             shared.is_stopped()
         });
+    explained.wall = began.elapsed();
     {
         let mut state = held(gather.state.lock());
         state.explained.push(explained);
@@ -250,6 +253,7 @@ impl Drop for Ticket {
     /// The factory has its answer, or does not want it any more.
     fn drop(&mut self) {
         let Some(gather) = &self.shared.gather else { return };
+        super::learn::goes_on(&self.shared, self.node);
         let mut state = held(gather.state.lock());
         state.waiting.retain(|waiting| waiting.id != self.id);
         state.answered(&self.shared, self.node, self.id);

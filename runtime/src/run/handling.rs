@@ -69,7 +69,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     let selection = options.selection.take();
     options.is_partial = selection.is_some();
     let cache = effective.cache.or(&options.cache.take().map(|policy| *policy).unwrap_or_default());
-    let asks_for_cache = cache.whose == Some(Whose::All) || !cache.also.is_empty();
+    let asks_for_cache = cache.whose == Some(Whose::All) || cache.is_by_cost() || !cache.also.is_empty();
     let keeps = options.checkpoint_all || options.resume || asks_for_cache;
     if selection.is_none() && effective.policies.is_empty() && !keeps && mistakes.is_empty() {
         return Ok(Conduct::default());
@@ -93,6 +93,12 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
             selected
         }
     };
+    if cache.is_by_cost() && !options.learns() {
+        mistakes.push(
+            "`CachePolicy::by_cost()` needs to know what factories cost: add `.learn(Learning::new())` to the run"
+                .to_owned(),
+        );
+    }
     mistakes.extend(cache.also.iter().filter_map(|name| cannot_be_cached(launch, name)));
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -113,7 +119,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         .collect();
     let is_kept = |handling: &Handling| handling.policy.checkpoint || handling.policy.cache.is_some();
     // Of each factory it has to be known what it has delivered, if the output of one is kept.
-    if options.resume || handling.iter().any(is_kept) {
+    if options.resume || cache.is_by_cost() || handling.iter().any(is_kept) {
         handling.iter_mut().for_each(|handling| handling.supervised = true);
     }
     Ok(Conduct { handling, effective: Some(Box::new(effective)), cache })
@@ -138,6 +144,8 @@ fn caching(
         _ if cache.also.iter().any(|also| *also == **name) => true,
         (None, Some(Whose::Nobodys)) => false,
         (None, Some(Whose::All)) => can_be(),
+        #[cfg(feature = "optimize")]
+        (None, Some(Whose::ByCost)) => policy.cache.is_some(),
         (None, Some(Whose::Declared) | None) => policy.cache.is_some(),
     };
     wanted.then(|| policy.cache.unwrap_or(Caching::DEFAULT))
@@ -158,6 +166,28 @@ fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
              and the compiler says why"
         )
     })
+}
+
+#[cfg(feature = "optimize")]
+impl Conduct {
+    /// The factories that could be cached, and are not because of what they, the settings and the caller say: of these, what
+    /// they cost decides.
+    pub(crate) fn may_be_cached(&self, launch: &Launch) -> Vec<usize> {
+        let may_be = |(node, handling): (usize, &Handling)| {
+            let by_settings = self.effective.as_ref().and_then(|effective| effective.of_factory(node).cached);
+            let can_be = !handling.policy.volatile && (launch.steps[node].persistence)().is_some();
+            (handling.selected && handling.policy.cache.is_none() && by_settings != Some(false) && can_be)
+                .then_some(node)
+        };
+        self.handling.iter().enumerate().filter_map(may_be).collect()
+    }
+
+    /// Caches the output of this factory, too.
+    pub(crate) fn cache_also(&mut self, node: usize) {
+        if let Some(handling) = self.handling.get_mut(node) {
+            handling.policy.cache = Some(Caching::DEFAULT);
+        }
+    }
 }
 
 impl Conduct {

@@ -3,26 +3,39 @@
 //! A history that cannot be used never keeps a pipeline from running: the report says so.
 
 mod evidence;
+mod measured;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::report::Report;
+use super::handling::Conduct;
+use super::report::{Entry, Report, Status};
 use super::shared::{Launch, Shared};
 use crate::checkpoint::{state_directory, with_fallback};
 #[cfg(feature = "polars")]
 use crate::optimize::advisor::Advisor;
+use crate::optimize::history::BatchRecord;
 use crate::optimize::history::ChoiceRun;
+use crate::optimize::keeping::{Keeping, worth_keeping};
 use crate::optimize::predict::RUNS;
 use crate::optimize::recommend::{self, Recommendation, recommend};
 use crate::optimize::{
-    Comparison, Drift, FactoryRecord, History, HistoryError, Learning, Prediction, Predictor, RunRecord,
+    Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Prediction, Predictor,
+    RunRecord,
 };
 use crate::plan::Source;
 
-/// What is known before a run.
+#[cfg(feature = "polars")]
+pub(crate) use measured::scans;
+use measured::{Measured, OfFactory};
+pub(crate) use measured::{delivers, reads};
+#[cfg(feature = "polars")]
+pub(super) use measured::{goes_on, waits};
+
+/// What is known before a run, and measured while it is on.
 pub(crate) struct Before {
     path: PathBuf,
     began: SystemTime,
@@ -34,6 +47,8 @@ pub(crate) struct Before {
     trouble: Option<String>,
     #[cfg(feature = "polars")]
     advisor: Advisor,
+    measured: Measured,
+    keeping: Vec<Keeping>,
 }
 
 /// What the history of a pipeline said of a run, and how that went.
@@ -42,18 +57,29 @@ pub(crate) struct Before {
 pub struct Learned {
     /// What was predicted, if the pipeline has run before.
     pub prediction: Option<Prediction>,
-    /// That, beside what happened.
+    /// That, beside what happened; none where something was taken from an earlier run, since all was predicted to be computed.
     pub comparison: Option<Comparison>,
     /// Factories that take longer or shorter than they did.
     pub drifts: Vec<Drift>,
     /// What to change in the pipeline.
     pub recommendations: Vec<Recommendation>,
+    /// Whose outputs were worth [caching](crate::cache::CachePolicy::by_cost), and whose not, if the run was to ask.
+    pub keeping: Vec<Keeping>,
     /// Why the history could not be read or written, if it could not.
     pub trouble: Option<String>,
 }
 
+/// How a run is to go, as far as that matters for what it takes.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    /// How many factories can run at once.
+    pub(super) workers: usize,
+    /// Whether queries are run together.
+    pub(super) gathers: bool,
+}
+
 /// Reads the history. It blocks.
-pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf>, threads: usize) -> Before {
+pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf>, how: How) -> Before {
     let path = learning
         .path()
         .map_or_else(|| History::path_in(&state_directory(state.as_deref())), ToOwned::to_owned);
@@ -65,13 +91,15 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
     let mut before = Before {
         path,
         began: SystemTime::now(),
-        workers: threads,
+        workers: how.workers,
         codes: launch.steps.iter().map(code).collect(),
         prediction: None,
         drifts: Vec::new(),
         trouble: None,
         #[cfg(feature = "polars")]
         advisor: Advisor::default(),
+        measured: Measured::new(launch.plan.factories.len()),
+        keeping: Vec::new(),
     };
     let predicted = || -> Result<_, HistoryError> {
         let history = History::open(&before.path)?;
@@ -83,7 +111,9 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         for (factory, code) in launch.plan.factories.iter().zip(&before.codes) {
             predictor = predictor.code(&*factory.name, &**code);
         }
-        Ok((Some(predictor.predict(&launch.plan, learning.sizes(), threads)), predictor.drifts(), choices))
+        let predictor = predictor.gathers(how.gathers);
+        let sizes = predictor.present_sizes(learning.sizes().clone());
+        Ok((Some(predictor.predict(&launch.plan, &sizes, how.workers)), predictor.drifts(), choices))
     };
     match predicted() {
         Ok((prediction, drifts, choices)) => {
@@ -117,6 +147,18 @@ impl Before {
         self.prediction.as_ref()
     }
 
+    /// Has those outputs cached for which it pays.
+    pub(super) fn choose_cached(&mut self, launch: &Launch, conduct: &mut Conduct) {
+        let Some(prediction) = &self.prediction else { return };
+        let candidates = conduct.may_be_cached(launch);
+        self.keeping = worth_keeping(prediction, &candidates, conduct.cache.limits().max_bytes);
+        for (node, keeping) in candidates.iter().zip(&self.keeping) {
+            if keeping.is_kept {
+                conduct.cache_also(*node);
+            }
+        }
+    }
+
     fn record(&self, shared: &Shared, report: &Report, succeeded: bool) -> RunRecord {
         let mut run = RunRecord::new(report.run_id().to_string(), report.pipeline(), self.began);
         run.workers = self.workers;
@@ -124,7 +166,10 @@ impl Before {
         run.predicted.clone_from(&self.prediction);
         run.succeeded = succeeded;
         run.peak_bytes = super::memory::peak();
+        run.cpu = self.measured.cpu();
         let entries = report.entries();
+        let queries = Queries::of(report);
+        let measured: Vec<_> = (0..entries.len()).map(|node| self.measured.of(node)).collect();
         for (node, (entry, code)) in entries.iter().zip(&self.codes).enumerate() {
             let mut record = FactoryRecord::new(&*entry.factory, &**code, entry.timing.total());
             record.status = entry.status.to_string();
@@ -139,9 +184,21 @@ impl Before {
                 })
                 .sum::<Option<u64>>()
                 .filter(|rows| *rows > 0);
+            let OfFactory { files, bytes_out, waited, .. } = &measured[node];
+            record.files =
+                files.iter().map(|(path, bytes)| FileRecord { path: path.clone(), bytes: *bytes }).collect();
+            record.bytes_out = *bytes_out;
+            record.bytes_in = bytes_in(shared, entries, &measured, node);
+            if let Some(own) = queries.together.get(&entry.factory) {
+                let alone = queries.alone.get(&entry.factory).copied().unwrap_or_default();
+                (record.waited, record.queries) = (waited.saturating_sub(alone), *own);
+            }
+            let predicted = self.prediction.as_ref().and_then(|all| all.factories.get(node));
+            record.predicted = predicted.filter(|of| of.in_query_of.is_none()).map(|of| of.wall.interval());
             run.factories.push(record);
         }
         self.add_evidence(&mut run, shared, report);
+        run.batches = queries.batches;
         #[cfg(feature = "polars")]
         for part in report.queries().iter().flat_map(|queries| &queries.shared) {
             run.subplans.push(crate::optimize::SubplanRecord {
@@ -157,11 +214,72 @@ impl Before {
     }
 }
 
+/// What the queries of the factories of a run took.
+#[derive(Default)]
+struct Queries {
+    batches: Vec<BatchRecord>,
+    /// Of each factory whose queries were run with those of others, what its own took.
+    together: BTreeMap<String, Duration>,
+    /// Of each, its queries that were run by themselves.
+    alone: BTreeMap<String, Duration>,
+}
+
+impl Queries {
+    #[cfg(not(feature = "polars"))]
+    fn of(_: &Report) -> Self {
+        Self::default()
+    }
+
+    #[cfg(feature = "polars")]
+    fn of(report: &Report) -> Self {
+        let mut this = Self::default();
+        for batch in report.queries() {
+            let mut factories: Vec<String> = Vec::new();
+            for factory in &batch.factories {
+                if !factories.contains(factory) {
+                    factories.push(factory.clone());
+                }
+            }
+            if let [factory] = &factories[..] {
+                *this.alone.entry(factory.clone()).or_default() += batch.wall;
+                continue;
+            }
+            // Where it was not measured, each has its share.
+            let share = batch.wall / batch.factories.len().max(1) as u32;
+            for (at, factory) in batch.factories.iter().enumerate() {
+                let own = batch.queries.get(at).copied().unwrap_or(share);
+                *this.together.entry(factory.clone()).or_default() += own;
+            }
+            this.batches.push(BatchRecord { factories, wall: batch.wall });
+        }
+        this
+    }
+}
+
+/// The bytes of all that a factory took: of the files that it has read, and of deliveries that have a size.
+fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: usize) -> Option<u64> {
+    let above = shared.plan.factories[node].all_sources().filter_map(|source| match source {
+        Source::Factory(above) => Some(above),
+        Source::Input(_) | Source::Context => None,
+    });
+    let above: BTreeSet<usize> = above.collect();
+    // What was taken from an earlier run was not measured in this one.
+    if above.iter().any(|&above| matches!(entries[above].status, Status::Cached | Status::Restored)) {
+        return None;
+    }
+    let files = measured[node].files.values().copied();
+    let delivered = above.iter().filter_map(|&above| measured[above].bytes_out);
+    let parts: Vec<u64> = files.chain(delivered).collect();
+    (!parts.is_empty()).then(|| parts.iter().sum())
+}
+
 /// Adds a run to the history, and says how it went beside what was predicted.
 pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool) -> Option<Learned> {
     let before = shared.learning.as_ref()?;
     let run = before.record(shared, report, succeeded);
-    let comparison = before.prediction.as_ref().map(|prediction| Comparison::new(prediction, &run));
+    let from_earlier = run.factories.iter().any(|record| record.is_from_earlier());
+    let compared = before.prediction.as_ref().filter(|_| !from_earlier);
+    let comparison = compared.map(|prediction| Comparison::new(prediction, &run));
     let mut trouble = before.trouble.clone();
     let mut recommendations = Vec::new();
     // What was asked for in part, or writes nothing, is no example of the whole.
@@ -184,6 +302,7 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool
         comparison,
         drifts: before.drifts.clone(),
         recommendations,
+        keeping: before.keeping.clone(),
         trouble,
     })
 }
@@ -193,9 +312,17 @@ impl fmt::Display for Learned {
         match (&self.trouble, &self.comparison) {
             (Some(trouble), _) => write!(f, "nothing was learned: {trouble}")?,
             (None, Some(comparison)) => write!(f, "{comparison}")?,
-            (None, None) => {
-                f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?
-            }
+            (None, None) => match &self.prediction {
+                Some(Prediction { makespan, .. }) => {
+                    write!(f, "predicted {}, had nothing been taken from earlier runs", makespan.seconds())?;
+                }
+                None => {
+                    f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?;
+                }
+            },
+        }
+        for kept in self.keeping.iter().filter(|keeping| keeping.is_kept) {
+            write!(f, "\n{kept}")?;
         }
         for drift in &self.drifts {
             write!(f, "\n{drift}")?;

@@ -13,7 +13,7 @@ mod finish;
 pub(crate) mod gather;
 mod handling;
 #[cfg(feature = "optimize")]
-mod learn;
+pub(crate) mod learn;
 #[cfg(all(test, setl_loom))]
 mod loom;
 pub(crate) mod memory;

@@ -129,8 +129,9 @@ pub(super) fn explain(launch: &Launch, options: &Options) -> Result<Explanation,
     let conduct = handling::of_run(launch, &mut options).map_err(cannot_start)?;
     let prediction = options.learning.take().and_then(|learning| {
         let state = options.state_dir.clone();
-        let at_once = workers(options.concurrency);
-        learn::before(launch, &learning, state, at_once).prediction().cloned()
+        let gathers = cfg!(feature = "polars") && options.optimizer.has(Pass::Gather);
+        let how = learn::How { workers: workers(options.concurrency), gathers };
+        learn::before(launch, &learning, state, how).prediction().cloned()
     });
     let planned = planned(launch, &conduct, &options, prediction.as_ref()).map_err(cannot_start)?;
     Ok(Explanation::new(Arc::new(planned), options.optimizer.passes(), prediction))

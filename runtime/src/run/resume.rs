@@ -288,6 +288,10 @@ pub(crate) fn record_act() {
 /// Records that the factory for which this thread works reads a file or directory, or a place of which nobody can tell
 /// whether it changes.
 pub(crate) fn record_read(path: Option<&Path>, place: impl FnOnce() -> String) -> Result<()> {
+    #[cfg(feature = "optimize")]
+    if let Some(path) = path {
+        super::learn::reads(path);
+    }
     let Some(current) = super::current::Current::get() else { return Ok(()) };
     let Some(session) = &current.shared.session else { return Ok(()) };
     let reads = session.reads(current.owner.node);

@@ -59,6 +59,14 @@ impl Spill {
     }
 }
 
+/// Whether a file is one of a run's temporary files: no other run finds it again.
+#[cfg(feature = "optimize")]
+pub(crate) fn is_temporary(file: &Path) -> bool {
+    file.parent().is_some_and(|of_run| {
+        of_run.parent().is_some_and(|all| all.ends_with("spill")) && of_run.join(LOCK).exists()
+    })
+}
+
 impl Drop for Spill {
     fn drop(&mut self) {
         // What cannot be removed now is removed by whoever spills next.

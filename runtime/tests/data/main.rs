@@ -4,6 +4,8 @@
 
 mod cached;
 mod files;
+#[cfg(feature = "optimize")]
+mod learned;
 mod learning;
 mod modes;
 mod round_trips;
@@ -11,3 +13,4 @@ mod rows;
 mod runs;
 mod scratch;
 mod together;
+mod tpch;

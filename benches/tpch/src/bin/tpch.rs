@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use polars::prelude::*;
-use setl::{Report, Run};
 use setl::optimize::Optimizer;
+use setl::{Report, Run};
 use setl_tpch::by_hand::{QUERIES, Query};
 use setl_tpch::pipeline::{self, Deliver, Directory, Single, Tpch};
 use setl_tpch::tables::Tables;
@@ -66,7 +66,7 @@ fn by_hand(directory: &Path, queries: &[(&'static str, Query)], engine: Engine) 
 }
 
 async fn all(directory: &Path, deliver: Deliver, optimizer: Optimizer) -> Result<Answers> {
-    let run = Tpch { directory: of(directory), deliver }.run().optimizer(optimizer).await?;
+    let run = Tpch::new(directory, deliver).run().optimizer(optimizer).await?;
     explain(run.report());
     Ok(answers_of(&run))
 }
@@ -74,7 +74,7 @@ async fn all(directory: &Path, deliver: Deliver, optimizer: Optimizer) -> Result
 /// As `setl-eager`, within `LIMIT` MiB.
 async fn limited(directory: &Path, state: &Path) -> Result<Answers> {
     let limit: u64 = std::env::var("LIMIT").context("LIMIT is to be a number of MiB")?.parse()?;
-    let pipeline = Tpch { directory: of(directory), deliver: Deliver::Eagerly };
+    let pipeline = Tpch::new(directory, Deliver::Eagerly);
     let run = pipeline.run().memory_limit(limit << 20).state_dir(state).await?;
     explain(run.report());
     if let Some(memory) = run.report().memory() {

@@ -8,7 +8,7 @@ mod q18_22;
 use chrono::NaiveDate;
 use polars::prelude::*;
 
-pub use q01_06::{q01, q02, q03, q04, q05, q06};
+pub use q01_06::{q01, q02, q03, q04, q05, q06, q06_between};
 pub use q07_12::{q07, q08, q09, q10, q11, q12};
 pub use q13_17::{q13, q14, q15, q16, q17};
 pub use q18_22::{q18, q19, q20, q21, q22};

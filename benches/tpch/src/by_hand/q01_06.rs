@@ -109,10 +109,15 @@ pub fn q05(t: &Tables) -> PolarsResult<LazyFrame> {
 
 /// Forecasting revenue change.
 pub fn q06(t: &Tables) -> PolarsResult<LazyFrame> {
+    q06_between(t, 0.05, 0.07)
+}
+
+/// With discounts from `low` to `high`.
+pub fn q06_between(t: &Tables, low: f64, high: f64) -> PolarsResult<LazyFrame> {
     Ok(t.lineitem
         .clone()
         .filter(between_dates("l_shipdate", date(1994, 1, 1), date(1995, 1, 1)))
-        .filter(col("l_discount").gt_eq(lit(0.05)).and(col("l_discount").lt_eq(lit(0.07))))
+        .filter(col("l_discount").gt_eq(lit(low)).and(col("l_discount").lt_eq(lit(high))))
         .filter(col("l_quantity").lt(lit(24.0)))
         .select([(col("l_extendedprice") * col("l_discount")).sum().alias("revenue")]))
 }

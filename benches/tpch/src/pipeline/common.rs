@@ -6,15 +6,18 @@
 use polars::prelude::*;
 use setl::prelude::*;
 
-use super::{Deliver, Lineitem};
+use super::{Deliver, Late, Lineitem};
 
 /// For each order: its quantity, whether several suppliers take part, and who is late with how many lines.
 #[derive(Clone)]
 pub struct ByOrder(pub LazyFrame);
 
 #[factory]
-pub async fn by_order(lineitem: Lineitem, deliver: Deliver) -> Result<ByOrder> {
-    let late = col("l_receiptdate").gt(col("l_commitdate"));
+pub async fn by_order(lineitem: Lineitem, deliver: Deliver, late: Late) -> Result<ByOrder> {
+    let late = match late {
+        Late(0) => col("l_receiptdate").gt(col("l_commitdate")),
+        Late(days) => (col("l_receiptdate") - col("l_commitdate")).gt(lit(chrono::TimeDelta::days(days))),
+    };
     let orders = lineitem
         .0
         .select([

@@ -4,10 +4,11 @@ mod common;
 mod queries;
 mod scans;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::prelude::LazyFrame;
+use serde::Serialize;
 use setl::prelude::*;
 
 pub use common::{ByOrder, by_order};
@@ -17,17 +18,28 @@ pub use scans::*;
 use crate::by_hand;
 
 /// Where the Parquet files are.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 pub struct Directory(pub Arc<PathBuf>);
 
 /// What a factory delivers that makes a frame.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Deliver {
     /// A query, which runs when somebody wants its rows.
     Lazily,
     /// Rows, as a pipeline does that collects between its steps.
     Eagerly,
 }
+
+/// Discounts that q06 asks for.
+#[derive(Clone, Copy, Serialize)]
+pub struct Discounts {
+    pub low: f64,
+    pub high: f64,
+}
+
+/// By how many days a line has to be late to count as such.
+#[derive(Clone, Copy, Serialize)]
+pub struct Late(pub i64);
 
 impl Deliver {
     async fn frame(self, frame: LazyFrame) -> Result<LazyFrame> {
@@ -49,6 +61,16 @@ impl Deliver {
 pub struct Tpch {
     pub directory: Directory,
     pub deliver: Deliver,
+    pub discounts: Discounts,
+    pub late: Late,
+}
+
+impl Tpch {
+    /// With the parameters of the benchmark.
+    pub fn new(directory: &Path, deliver: Deliver) -> Self {
+        let directory = Directory(Arc::new(directory.to_owned()));
+        Self { directory, deliver, discounts: Discounts { low: 0.05, high: 0.07 }, late: Late(0) }
+    }
 }
 
 /// A query of those that are written by hand.

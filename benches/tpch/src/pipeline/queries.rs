@@ -3,7 +3,7 @@
 use polars::prelude::*;
 use setl::prelude::*;
 
-use super::{ByHand, ByOrder};
+use super::{ByHand, ByOrder, Discounts};
 use crate::by_hand::{self, ascending, between_dates, count, date, ordered};
 use crate::tables::Tables;
 
@@ -20,8 +20,14 @@ macro_rules! queries {
 }
 
 queries! {
-    q01 1   q02 2   q03 3   q05 5   q06 6   q07 7   q08 8   q09 9   q10 10  q11 11
+    q01 1   q02 2   q03 3   q05 5   q07 7   q08 8   q09 9   q10 10  q11 11
     q12 12  q13 13  q14 14  q15 15  q16 16  q17 17  q19 19  q20 20  q22 22
+}
+
+/// Forecasting revenue change.
+#[factory(id = Of<6>)]
+pub async fn q06(tables: Tables, discounts: Discounts) -> Result<DataFrame> {
+    setl::collect(by_hand::q06_between(&tables, discounts.low, discounts.high)?).await
 }
 
 #[factory]

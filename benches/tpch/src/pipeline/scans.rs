@@ -4,7 +4,7 @@ use polars::prelude::*;
 use setl::prelude::*;
 
 use super::{Deliver, Directory};
-use crate::tables::{Tables, scan};
+use crate::tables::{Tables, file, scan};
 
 macro_rules! tables {
     ($($table:ident $name:ident)*) => {$(
@@ -12,7 +12,9 @@ macro_rules! tables {
         pub struct $table(pub LazyFrame);
 
         #[factory]
-        pub async fn $name(directory: Directory, deliver: Deliver) -> Result<$table> {
+        pub async fn $name(directory: Directory, deliver: Deliver, context: Context) -> Result<$table> {
+            // What is cached of it holds as long as the file is the same.
+            context.depends_on(file(&directory.0, stringify!($name)))?;
             Ok($table(deliver.frame(scan(&directory.0, stringify!($name))?).await?))
         }
     )*};

@@ -102,6 +102,26 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (run, position)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    ALTER TABLE runs ADD COLUMN cpu_ns INTEGER;
+    ALTER TABLE factories ADD COLUMN waited_ns INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE factories ADD COLUMN queries_ns INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE files (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        factory INTEGER NOT NULL,       -- its position
+        position INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (run, factory, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE batches (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        factories TEXT NOT NULL,        -- JSON
+        wall_ns INTEGER NOT NULL,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Tells histories from databases of other programs: `setl` in ASCII.

@@ -1,5 +1,7 @@
 //! What is read from a history.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::{Type, ValueRef};
@@ -7,17 +9,19 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::parts::Parts;
-use super::{FactoryRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
+use super::{BatchRecord, FactoryRecord, FileRecord, Observation, RunRecord, StrategyRun, SubplanRecord};
 use crate::optimize::Interval;
 
-const RUN: &str = "id, run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, succeeded";
-const FACTORY: &str = "factory, code, status, wall_ns, cpu_ns, rows_in, bytes_in, rows_out, bytes_out, f.peak_bytes, \
-                       predicted_low, predicted_median, predicted_high, in_query_of";
+const RUN: &str = "id, run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, \
+                   succeeded, cpu_ns";
+const FACTORY: &str = "factory, code, status, wall_ns, f.cpu_ns, rows_in, bytes_in, rows_out, bytes_out, f.peak_bytes, \
+                       predicted_low, predicted_median, predicted_high, in_query_of, waited_ns, queries_ns";
 
 pub(super) fn runs(
     connection: &mut Connection,
     pipeline: &str,
     last: usize,
+    files_of: usize,
 ) -> rusqlite::Result<Vec<RunRecord>> {
     // All of it as it is at one time.
     let transaction = connection.transaction()?;
@@ -28,7 +32,12 @@ pub(super) fn runs(
     let mut runs = statement.query_map(params![pipeline, last], head)?.collect::<Result<Vec<_>, _>>()?;
     runs.reverse();
     let mut parts = Parts::of(&transaction)?;
-    runs.into_iter().map(|(id, run)| with_parts(&transaction, &mut parts, id, run)).collect()
+    let without_files = runs.len().saturating_sub(files_of);
+    let with_parts = |(at, (id, run))| {
+        let run = with_parts(&transaction, &mut parts, id, run)?;
+        if at < without_files { Ok(run) } else { with_files(&transaction, id, run) }
+    };
+    runs.into_iter().enumerate().map(with_parts).collect()
 }
 
 pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result<Option<RunRecord>> {
@@ -37,7 +46,8 @@ pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result
         .query_row(&format!("SELECT {RUN} FROM runs WHERE run_id = ?1"), [run_id], head)
         .optional()?;
     let mut parts = Parts::of(&transaction)?;
-    found.map(|(id, run)| with_parts(&transaction, &mut parts, id, run)).transpose()
+    let mut whole = |(id, run)| with_files(&transaction, id, with_parts(&transaction, &mut parts, id, run)?);
+    found.map(&mut whole).transpose()
 }
 
 pub(super) fn observations(
@@ -46,15 +56,17 @@ pub(super) fn observations(
     factory: &str,
 ) -> rusqlite::Result<Vec<Observation>> {
     let sql = format!(
-        "SELECT {FACTORY}, run_id, started_ns, workers FROM factories f JOIN runs ON runs.id = f.run
+        "SELECT {FACTORY}, run, position, run_id, started_ns, workers FROM factories f JOIN runs ON runs.id = f.run
          WHERE factory = ?2 AND pipeline = ?1 ORDER BY started_ns, runs.id"
     );
     let observation = |row: &Row<'_>| {
+        let (run, position) = (row.get("run")?, row.get("position")?);
+        let files = files(connection, run)?.remove(&position).unwrap_or_default();
         Ok(Observation {
             run_id: row.get("run_id")?,
             started: time(row.get("started_ns")?),
             workers: count(row.get("workers")?) as usize,
-            record: factory_record(row)?,
+            record: FactoryRecord { files, ..factory_record(row)? },
         })
     };
     connection.prepare(&sql)?.query_map(params![pipeline, factory], observation)?.collect()
@@ -95,6 +107,7 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
         // A prediction in the form of another version is as good as none.
         predicted: predicted.and_then(|text| serde_json::from_str(&text).ok()),
         peak_bytes: row.get::<_, Option<i64>>("peak_bytes")?.map(count),
+        cpu: row.get::<_, Option<i64>>("cpu_ns")?.map(duration),
         succeeded: row.get("succeeded")?,
         factories: Vec::new(),
         subplans: Vec::new(),
@@ -103,6 +116,7 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
         choices: Vec::new(),
         reads: Vec::new(),
         lookups: Vec::new(),
+        batches: Vec::new(),
     };
     Ok((row.get("id")?, run))
 }
@@ -128,7 +142,37 @@ fn with_parts(
     let sql = "SELECT fingerprint, consumers, wall_ns, rows, bytes, whole_of FROM subplans WHERE run = ?1 ORDER BY position";
     run.subplans = connection.prepare(sql)?.query_map([id], subplan)?.collect::<Result<_, _>>()?;
     parts.read(id, &mut run)?;
+    let batch = |row: &Row<'_>| {
+        Ok(BatchRecord { factories: from_json(row, "factories")?, wall: duration(row.get("wall_ns")?) })
+    };
+    let sql = "SELECT factories, wall_ns FROM batches WHERE run = ?1 ORDER BY position";
+    run.batches = connection.prepare(sql)?.query_map([id], batch)?.collect::<Result<_, _>>()?;
     Ok(run)
+}
+
+fn with_files(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite::Result<RunRecord> {
+    for (position, files) in files(connection, id)? {
+        if let Some(record) = usize::try_from(position).ok().and_then(|at| run.factories.get_mut(at)) {
+            record.files = files;
+        }
+    }
+    Ok(run)
+}
+
+/// What the factories of a run have read, by their positions.
+fn files(connection: &Connection, run: i64) -> rusqlite::Result<BTreeMap<i64, Vec<FileRecord>>> {
+    let sql = "SELECT factory, path, bytes FROM files WHERE run = ?1 ORDER BY factory, position";
+    let mut statement = connection.prepare(sql)?;
+    let file = |row: &Row<'_>| {
+        let path = PathBuf::from(row.get::<_, String>("path")?);
+        Ok((row.get("factory")?, FileRecord { path, bytes: count(row.get("bytes")?) }))
+    };
+    let mut files: BTreeMap<i64, Vec<FileRecord>> = BTreeMap::new();
+    for found in statement.query_map([run], file)? {
+        let (factory, file) = found?;
+        files.entry(factory).or_default().push(file);
+    }
+    Ok(files)
 }
 
 fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
@@ -152,6 +196,9 @@ fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
         peak_bytes: number("peak_bytes")?,
         predicted,
         in_query_of: row.get("in_query_of")?,
+        waited: duration(row.get("waited_ns")?),
+        queries: duration(row.get("queries_ns")?),
+        files: Vec::new(),
     })
 }
 

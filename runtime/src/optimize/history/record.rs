@@ -1,6 +1,8 @@
 //! What is kept of a run.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,9 @@ pub struct RunRecord {
     pub predicted: Option<Prediction>,
     /// The most memory that it had.
     pub peak_bytes: Option<u64>,
+    /// The time of processors that the process took while it ran.
+    #[serde(default)]
+    pub cpu: Option<Duration>,
     /// Whether all went well. What is learned of a pipeline is learned from such runs.
     pub succeeded: bool,
     /// Its factories.
@@ -49,6 +54,9 @@ pub struct RunRecord {
     /// What was looked for in the cache.
     #[serde(default)]
     pub lookups: Vec<LookupRecord>,
+    /// The queries that were run together, in their order.
+    #[serde(default)]
+    pub batches: Vec<BatchRecord>,
 }
 
 impl RunRecord {
@@ -64,6 +72,7 @@ impl RunRecord {
             makespan: Duration::ZERO,
             predicted: None,
             peak_bytes: None,
+            cpu: None,
             succeeded: true,
             factories: Vec::new(),
             subplans: Vec::new(),
@@ -72,6 +81,7 @@ impl RunRecord {
             choices: Vec::new(),
             reads: Vec::new(),
             lookups: Vec::new(),
+            batches: Vec::new(),
         }
     }
 }
@@ -103,6 +113,15 @@ pub struct FactoryRecord {
     pub predicted: Option<Interval>,
     /// The factory that ran the query in which the work of this one was done. It has then no time of its own.
     pub in_query_of: Option<String>,
+    /// How much of `wall` it waited for queries that were run [together](BatchRecord) with those of others.
+    #[serde(default)]
+    pub waited: Duration,
+    /// How long its own queries took among them, without what they shared with others.
+    #[serde(default)]
+    pub queries: Duration,
+    /// The files that it has read, or its queries have.
+    #[serde(default)]
+    pub files: Vec<FileRecord>,
 }
 
 impl FactoryRecord {
@@ -121,13 +140,96 @@ impl FactoryRecord {
             peak_bytes: None,
             predicted: None,
             in_query_of: None,
+            waited: Duration::ZERO,
+            queries: Duration::ZERO,
+            files: Vec::new(),
         }
+    }
+
+    /// What it took by itself: its time, with that of its own queries in the place of the time that it waited for those of
+    /// others as well.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use setl::optimize::FactoryRecord;
+    ///
+    /// let mut report = FactoryRecord::new("report", "c0de", Duration::from_secs(9));
+    /// report.waited = Duration::from_secs(8); // for ten queries together
+    /// report.queries = Duration::from_secs(2); // for its own
+    /// assert_eq!(report.own(), Duration::from_secs(3));
+    /// ```
+    pub fn own(&self) -> Duration {
+        self.beside() + self.queries
+    }
+
+    /// What it took beside the queries that were run together.
+    pub(crate) fn beside(&self) -> Duration {
+        self.wall.saturating_sub(self.waited)
+    }
+
+    /// Whether its output was taken from an earlier run.
+    pub(crate) fn is_from_earlier(&self) -> bool {
+        use crate::run::Status::{Cached, Restored};
+        [Cached, Restored].iter().any(|status| self.status == status.to_string())
     }
 
     /// Whether anything can be learned from it.
     pub(crate) fn has_succeeded(&self) -> bool {
         self.status == crate::run::Status::Succeeded.to_string()
     }
+}
+
+/// A file that was read, or a directory of files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Its size then; that of all files in it, if it was a directory.
+    pub bytes: u64,
+}
+
+impl FileRecord {
+    /// Of a file as it is now, or of a directory with all that is in it; none if it is not there. It blocks.
+    ///
+    /// ```
+    /// use setl::optimize::FileRecord;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// std::fs::write(directory.path().join("a.csv"), "1")?;
+    /// std::fs::write(directory.path().join("b.csv"), "22")?;
+    /// assert_eq!(FileRecord::at(directory.path()).map(|record| record.bytes), Some(3));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn at(path: impl Into<PathBuf>) -> Option<Self> {
+        let path = path.into();
+        let bytes = size(&path)?;
+        Some(Self { path, bytes })
+    }
+}
+
+fn size(path: &Path) -> Option<u64> {
+    let metadata = fs::metadata(path).ok()?;
+    if !metadata.is_dir() {
+        return metadata.is_file().then_some(metadata.len());
+    }
+    let mut bytes = 0;
+    for entry in fs::read_dir(path).ok()? {
+        let entry = entry.ok()?;
+        // A link to a directory may lead back to here.
+        let is_link = entry.file_type().ok()?.is_symlink() && entry.path().is_dir();
+        bytes += if is_link { 0 } else { size(&entry.path()).unwrap_or(0) };
+    }
+    Some(bytes)
+}
+
+/// What is kept of queries of several factories that were run together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRecord {
+    /// The factories that waited for them, by name, each once.
+    pub factories: Vec<String>,
+    /// From the start of the first to the end of the last.
+    pub wall: Duration,
 }
 
 /// What is kept of a part of a query that was computed once for several factories.

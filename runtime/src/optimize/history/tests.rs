@@ -10,7 +10,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::optimize::{Basis, Interval, Prediction};
+use crate::optimize::predict::BatchPrediction;
+use crate::optimize::{Basis, Estimate, Interval, Prediction};
 
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
@@ -41,7 +42,16 @@ fn full() -> RunRecord {
         peak_bytes: Some(Interval::exactly(1e9)),
         basis: Basis::Observed(3),
         factories: Vec::new(),
+        batches: vec![BatchPrediction {
+            factories: vec!["clean".into()],
+            wall: Estimate { low: 0.5, median: 1.0, high: 2.0, basis: Basis::Observed(3) },
+        }],
     });
+    run.cpu = Some(Duration::from_millis(11));
+    run.batches = vec![
+        BatchRecord { factories: vec!["clean".into(), "read".into()], wall: Duration::from_millis(9) },
+        BatchRecord { factories: Vec::new(), wall: Duration::ZERO },
+    ];
     run.factories[0].in_query_of = Some("clean".into());
     run.factories[1] = FactoryRecord {
         factory: "clean".into(),
@@ -56,6 +66,12 @@ fn full() -> RunRecord {
         peak_bytes: Some(5),
         predicted: Some(interval),
         in_query_of: None,
+        waited: Duration::from_micros(3),
+        queries: Duration::from_nanos(2),
+        files: vec![
+            FileRecord { path: "/data/orders".into(), bytes: 77 },
+            FileRecord { path: "/data/customers".into(), bytes: 0 },
+        ],
     };
     let consumers = vec!["a".into(), "b".into()];
     let wall = Duration::from_millis(3);
@@ -136,6 +152,19 @@ fn what_was_recorded_is_read() {
     assert_eq!(history.choices("Nightly", 1).unwrap(), [], "of the last only");
     let strategies = history.strategies("Nightly").unwrap();
     assert_eq!((strategies[1].strategy.len(), strategies[1].makespan), (2, runs[1].makespan));
+}
+
+#[test]
+fn files_are_read_of_as_many_runs_as_are_asked_for() {
+    let (_directory, path) = fresh();
+    let history = History::open(&path).unwrap();
+    for second in 0..3 {
+        let mut run = full();
+        (run.run_id, run.started) = (second.to_string(), at(second));
+        history.record(&run).unwrap();
+    }
+    let runs = history.with_files_of("Nightly", 9, 2).unwrap();
+    assert_eq!(runs.iter().map(|run| run.factories[1].files.len()).collect::<Vec<_>>(), [0, 2, 2]);
 }
 
 #[test]
@@ -230,23 +259,28 @@ fn damage_that_shows_later_is_told_and_the_next_run_begins_anew() {
 }
 
 #[test]
-fn a_file_of_the_first_format_is_read_and_added_to() {
+fn a_file_of_the_first_format_is_brought_up_to_date() {
     let (_directory, path) = fresh();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let old = Connection::open(&path).unwrap();
     old.execute_batch(open::MIGRATIONS[0]).unwrap();
+    old.pragma_update(None, "application_id", 0x7365_746c).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
     old.execute_batch(
-        "INSERT INTO runs VALUES (1, 'old', 'Nightly', 5, '0.1.0', 1, '{}', 7, NULL, NULL, 1);
-         INSERT INTO subplans VALUES (1, 0, 'f1', '[]', 3, NULL, NULL);
-         PRAGMA application_id = 1936028780; PRAGMA user_version = 1;",
+        "INSERT INTO runs VALUES (1, 'a', 'Nightly', 1000000000, '0.1.0', 1, '{}', 0, NULL, NULL, 1);
+         INSERT INTO factories VALUES (1, 0, 'read', 'aa', 'ok', 1000000000, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+         NULL, NULL);
+         INSERT INTO factories VALUES (1, 1, 'clean', '00ff', 'ok', 1500000000, NULL, NULL, 10, NULL, NULL, NULL, NULL, NULL, \
+         NULL, NULL);",
     )
     .unwrap();
     drop(old);
     let history = History::open(&path).unwrap();
+    let mut expected = run("a", "Nightly", 1);
+    expected.version = "0.1.0".into();
+    assert_eq!(history.runs("Nightly", 9).unwrap(), [expected]);
     history.record(&full()).unwrap();
-    let runs = history.runs("Nightly", 9).unwrap();
-    assert_eq!((&*runs[0].run_id, runs[0].subplans[0].whole_of.len(), runs[0].links.len()), ("old", 0, 0));
-    assert_eq!(runs[1], full());
+    assert_eq!(history.run("full").unwrap(), Some(full()));
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute("DELETE FROM runs WHERE run_id = ?1", [&run.run_id])?;
     transaction.execute(
-        "INSERT INTO runs (run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, succeeded)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO runs (run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, succeeded, cpu_ns)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             run.run_id,
             run.pipeline,
@@ -24,15 +24,16 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
             run.predicted.as_ref().map(json).transpose()?,
             run.peak_bytes.map(whole),
             run.succeeded,
+            run.cpu.map(nanos),
         ],
     )?;
     let id = transaction.last_insert_rowid();
     let mut insert = transaction.prepare(
-        "INSERT INTO factories VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        "INSERT INTO factories VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
     for (position, factory) in run.factories.iter().enumerate() {
         let FactoryRecord { predicted, .. } = factory;
-        let values: [&dyn ToSql; 16] = [
+        let values: [&dyn ToSql; 18] = [
             &id,
             &whole(position as u64),
             &factory.factory,
@@ -49,6 +50,8 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
             &predicted.map(|predicted| predicted.median),
             &predicted.map(|predicted| predicted.high),
             &factory.in_query_of,
+            &nanos(factory.waited),
+            &nanos(factory.queries),
         ];
         insert.execute(&values[..])?;
     }
@@ -68,6 +71,26 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
     }
     drop(insert);
     parts::write(&transaction, id, run)?;
+    let mut insert = transaction.prepare("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (factory, record) in run.factories.iter().enumerate() {
+        for (position, file) in record.files.iter().enumerate() {
+            // Of a path that is no text, the size could not be looked up again.
+            let Some(path) = file.path.to_str() else { continue };
+            insert.execute(params![
+                id,
+                whole(factory as u64),
+                whole(position as u64),
+                path,
+                whole(file.bytes)
+            ])?;
+        }
+    }
+    drop(insert);
+    let mut insert = transaction.prepare("INSERT INTO batches VALUES (?1, ?2, ?3, ?4)")?;
+    for (position, batch) in run.batches.iter().enumerate() {
+        insert.execute(params![id, whole(position as u64), json(&batch.factories)?, nanos(batch.wall)])?;
+    }
+    drop(insert);
     transaction.commit()
 }
 

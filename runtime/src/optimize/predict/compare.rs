@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Prediction;
-use crate::optimize::history::RunRecord;
+use crate::optimize::history::{FactoryRecord, RunRecord};
 use crate::optimize::model::{Interval, LEVEL, seconds};
 
 /// What was predicted of a run, beside what happened.
@@ -20,6 +20,7 @@ use crate::optimize::model::{Interval, LEVEL, seconds};
 ///     peak_bytes: None,
 ///     basis: Basis::Observed(14),
 ///     factories: Vec::new(),
+///     batches: Vec::new(),
 /// };
 /// let mut run = RunRecord::new("01", "Nightly", SystemTime::UNIX_EPOCH);
 /// run.makespan = Duration::from_millis(1310);
@@ -32,7 +33,8 @@ use crate::optimize::model::{Interval, LEVEL, seconds};
 pub struct Comparison {
     /// The makespan, in seconds.
     pub makespan: Compared,
-    /// The time of each factory that had one of its own and came to its end, in seconds, by name.
+    /// The [own](crate::optimize::FactoryRecord::own) time of each factory that had one and came to its end, in seconds, by
+    /// name.
     pub factories: Vec<(String, Compared)>,
 }
 
@@ -65,7 +67,7 @@ impl Comparison {
         let factories = factories.filter(|record| record.in_query_of.is_none()).filter_map(|record| {
             let of_factory = predicted.factories.iter().find(|of| of.factory == record.factory)?;
             let predicted = of_factory.in_query_of.is_none().then(|| of_factory.wall.interval())?;
-            Some((record.factory.clone(), Compared { predicted, was: record.wall.as_secs_f64() }))
+            Some((record.factory.clone(), Compared { predicted, was: record.own().as_secs_f64() }))
         });
         Self {
             makespan: Compared { predicted: predicted.makespan, was: run.makespan.as_secs_f64() },
@@ -111,7 +113,8 @@ impl fmt::Display for Comparison {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Of so many makespans of successful runs that were predicted (the second), so many (the first) were as predicted.
+    /// Of so many makespans of successful runs that were predicted (the second), so many (the first) were as predicted. Those
+    /// in which something was taken from an earlier run do not count: all was predicted to be computed.
     pub makespans: (usize, usize),
     /// The same of the times of factories.
     pub factories: (usize, usize),
@@ -122,13 +125,14 @@ impl Coverage {
         let mut coverage = Self::default();
         let add = |to: &mut (usize, usize), held: bool| *to = (to.0 + usize::from(held), to.1 + 1);
         for run in runs {
-            if let Some(predicted) = run.predicted.as_ref().filter(|_| run.succeeded) {
+            let from_earlier = run.factories.iter().any(FactoryRecord::is_from_earlier);
+            if let Some(predicted) = run.predicted.as_ref().filter(|_| run.succeeded && !from_earlier) {
                 add(&mut coverage.makespans, predicted.makespan.contains(run.makespan.as_secs_f64()));
             }
             let records = run.factories.iter().filter(|record| record.has_succeeded());
             for record in records.filter(|record| record.in_query_of.is_none()) {
                 if let Some(predicted) = record.predicted {
-                    add(&mut coverage.factories, predicted.contains(record.wall.as_secs_f64()));
+                    add(&mut coverage.factories, predicted.contains(record.own().as_secs_f64()));
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::sizes::Size;
 use crate::optimize::drift::{Change, Drift, Measured, last_change};
-use crate::optimize::history::{FactoryRecord, RunRecord};
+use crate::optimize::history::{FactoryRecord, FileRecord, RunRecord};
 use crate::optimize::model::{Belief, Estimate, Model, Point, Posterior, Quantity, Sample, StudentT, Unit};
 use crate::optimize::simulate::{Costs, Graph, simulate, upward_rank};
 use crate::plan::Plan;
@@ -90,7 +90,7 @@ impl<'runs> Past<'runs> {
             (0..seen.len()).filter(|&at| seen[at].current && seen[at].record.in_query_of.is_none()).collect();
         let measured = |&at: &usize| Measured {
             size: size(seen[at].record, unit).map(f64::ln_1p),
-            value: seen[at].record.wall.as_secs_f64().max(1e-9).ln(),
+            value: seen[at].record.own().as_secs_f64().max(1e-9).ln(),
         };
         let series: Vec<_> = of_current.iter().map(measured).collect();
         Some((last_change(&series)?, of_current))
@@ -138,6 +138,58 @@ impl<'runs> Past<'runs> {
         (!samples.is_empty() || quantity == Quantity::Wall).then(|| Model::fit(quantity, unit, &samples))
     }
 
+    /// What a factory takes beside the queries that are run together with those of others.
+    pub(super) fn beside(&self, factory: &str, of: &Size) -> Model {
+        let unit = self.unit(factory, |unit| of.in_unit(unit).is_some());
+        let samples =
+            self.seen(factory).iter().filter(|one| one.record.in_query_of.is_none()).map(|one| Sample {
+                value: one.record.beside().as_secs_f64(),
+                size: size(one.record, unit),
+                current: one.current,
+            });
+        Model::fit(Quantity::Wall, unit, &samples.collect::<Vec<_>>())
+    }
+
+    /// The queries that are run together, as they were in the last run in which nothing was taken from elsewhere: the factories
+    /// that wait for them, by their places in the plan.
+    pub(super) fn batches(&self, plan: &Plan) -> Vec<Vec<usize>> {
+        let whole =
+            |run: &&RunRecord| run.succeeded && run.factories.iter().all(|record| !record.is_from_earlier());
+        self.runs.iter().rev().find(whole).map(|run| places(plan, run)).unwrap_or_default()
+    }
+
+    /// How long the queries of these factories take together, as a function of the bytes that all of these take.
+    pub(super) fn batch(&self, names: &[&str]) -> Model {
+        let mut samples = Vec::new();
+        for run in self.runs.iter().filter(|run| run.succeeded) {
+            for batch in &run.batches {
+                let is_same = batch.factories.len() == names.len()
+                    && batch.factories.iter().all(|name| names.contains(&&**name));
+                let of_batch =
+                    run.factories.iter().filter(|record| batch.factories.contains(&record.factory));
+                let sizes: Vec<f64> = of_batch.filter_map(|record| size(record, Unit::Bytes)).collect();
+                samples.push(Sample {
+                    value: batch.wall.as_secs_f64(),
+                    size: (!sizes.is_empty()).then(|| sizes.iter().sum()),
+                    current: is_same,
+                });
+            }
+        }
+        Model::fit(Quantity::Wall, Unit::Bytes, &samples)
+    }
+
+    /// The files that each factory has read when it ran last; none if it had read others when it ran before.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'runs str, Option<&'runs [FileRecord]>)> {
+        self.factories.iter().filter_map(|(name, seen)| {
+            let files = |one: &Seen<'runs>| -> &'runs [FileRecord] { &one.record.files };
+            let mut last = seen.iter().rev().map(files).filter(|files| !files.is_empty());
+            let newest = last.next()?;
+            let paths = |files: &'runs [FileRecord]| files.iter().map(|file| &file.path);
+            let is_same = last.next().is_none_or(|before| paths(before).eq(paths(newest)));
+            Some((*name, is_same.then_some(newest)))
+        })
+    }
+
     /// How much of the variation of their times the factories of a run have in common: its standard deviation.
     pub(super) fn common(&self) -> f64 {
         let mut residuals = vec![Vec::new(); self.runs.len()];
@@ -172,18 +224,27 @@ impl<'runs> Past<'runs> {
             let record = |name: &str| run.factories.iter().find(|record| record.factory == name);
             let seconds = plan.factories.iter().map(|node| {
                 let record = record(&node.name).filter(|record| record.has_succeeded())?;
-                Some(if record.in_query_of.is_some() { 0.0 } else { record.wall.as_secs_f64() })
+                Some(if record.in_query_of.is_some() { 0.0 } else { record.beside().as_secs_f64() })
             });
-            let seconds: Vec<f64> = seconds.collect::<Option<_>>()?;
-            let priorities = upward_rank(graph, &seconds);
+            let mut seconds: Vec<f64> = seconds.collect::<Option<_>>()?;
+            // As they were run together then.
+            let graph = graph.clone().with_batches(&places(plan, run));
+            seconds.extend(run.batches.iter().map(|batch| batch.wall.as_secs_f64()));
+            let priorities = upward_rank(&graph, &seconds);
             let costs = Costs { seconds: &seconds, priorities: &priorities, bytes: &[] };
-            let simulated = simulate(graph, run.workers, costs).makespan;
+            let simulated = simulate(&graph, run.workers, costs).makespan;
             let ratio = run.makespan.as_secs_f64() / simulated;
             let usable = ratio.is_finite() && ratio > 0.0;
             usable.then(|| Point { x: 0.0, y: ratio.ln(), weight: 1.0 })
         };
         Posterior::fit(OVERHEAD, compared.filter_map(point)).next_at(0.0)
     }
+}
+
+/// The batches of a run, as places of factories in a plan.
+fn places(plan: &Plan, run: &RunRecord) -> Vec<Vec<usize>> {
+    let place = |name: &String| plan.factories.iter().position(|node| node.name == **name);
+    run.batches.iter().map(|batch| batch.factories.iter().filter_map(place).collect()).collect()
 }
 
 /// How long a part of a query took that was computed once for several factories.
@@ -199,7 +260,7 @@ pub(super) fn subplan(runs: &[RunRecord], fingerprint: &str) -> Option<Estimate>
 fn sample(seen: &Seen<'_>, quantity: Quantity, unit: Unit) -> Option<Sample> {
     let record = seen.record;
     let value = match quantity {
-        Quantity::Wall => record.in_query_of.is_none().then_some(record.wall.as_secs_f64()),
+        Quantity::Wall => record.in_query_of.is_none().then_some(record.own().as_secs_f64()),
         Quantity::RowsOut => record.rows_out.map(|rows| rows as f64),
         Quantity::BytesOut => record.bytes_out.map(|bytes| bytes as f64),
         Quantity::PeakBytes => record.peak_bytes.map(|bytes| bytes as f64),

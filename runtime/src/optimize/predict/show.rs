@@ -28,6 +28,15 @@ impl fmt::Display for Prediction {
         }
         writeln!(f, "pipeline {}, {} at once", self.pipeline, self.workers)?;
         writeln!(f, "{table}")?;
+        for batch in &self.batches {
+            let (wall, basis) = (batch.wall.interval(), batch.wall.basis);
+            writeln!(
+                f,
+                "queries of {} together {}, from {basis}",
+                batch.factories.join(", "),
+                wall.seconds()
+            )?;
+        }
         write!(f, "makespan {}, from {}", self.makespan.seconds(), self.basis)?;
         if let Some(peak) = self.peak_bytes {
             write!(f, "\noutputs held at once {}", peak.bytes())?;

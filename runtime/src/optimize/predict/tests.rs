@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use fastrand::Rng;
 
 use super::*;
-use crate::optimize::history::{FactoryRecord, SubplanRecord};
+use crate::optimize::history::{FactoryRecord, FileRecord, SubplanRecord};
 use crate::optimize::model::normal_draw;
 
 fn records(runs: usize, wall: impl Fn(usize) -> f64) -> Vec<RunRecord> {
@@ -26,7 +26,7 @@ fn clean(runs: Vec<RunRecord>) -> (Predictor, Estimate) {
 }
 
 fn estimate(predictor: &Predictor) -> Estimate {
-    Known::of(&predictor.past(), "clean", &Size::default()).wall.unwrap().1
+    Known::of(&predictor.past(), "clean", &Size::default(), false).wall.unwrap().1
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn work_in_the_query_of_another_takes_no_time_there() {
     let (predictor, estimate) = clean(runs);
     assert_eq!(estimate.basis, Basis::Observed(3), "with as much in its query");
     assert!((estimate.median - 3.0).abs() < 1e-6);
-    let filter = Known::of(&predictor.past(), "filter", &Size::default());
+    let filter = Known::of(&predictor.past(), "filter", &Size::default(), false);
     assert!(filter.wall.is_none() && filter.in_query_of.as_deref() == Some("clean"));
 }
 
@@ -138,6 +138,27 @@ fn the_log_of_a_sum_is_as_sure_as_its_parts_by_their_share() {
     let all = [known(300.0, 0.2), known(100.0, 0.4), Known::default()];
     let sum = Size::of_outputs(&[0, 1], &all).bytes.unwrap();
     assert!((sum.median - 400.0).abs() < 1e-9 && (sum.log_scale - 0.15_f64.hypot(0.1)).abs() < 1e-9);
-    assert_eq!(Size::of_outputs(&[0, 2], &all).bytes, None, "one is not known");
+    assert_eq!(Size::of_outputs(&[0, 2], &all).bytes.unwrap().median, 300.0, "one has no size");
+    let with_files = |sizes: Sizes| sizes.of("join", &[0, 2], &all).bytes.map(|bytes| bytes.median);
+    assert_eq!(with_files(Sizes::new().files("join", 50)), Some(350.0));
+    assert_eq!(with_files(Sizes::new().bytes("join", 50)), Some(50.0), "all that it takes");
+    let mut gone = Sizes::new();
+    gone.look_up("join", Some(&[FileRecord { path: "/no/such/file".into(), bytes: 7 }]));
+    assert_eq!(with_files(gone), None, "of a file that is not there nothing is known");
     assert_eq!(Size::of_outputs(&[], &all), Size::default());
+}
+
+#[test]
+fn files_that_are_others_in_each_run_have_no_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let sizes = |days: [&str; 2]| {
+        let mut runs = records(2, |_| 1.0);
+        for (run, day) in runs.iter_mut().zip(days) {
+            std::fs::write(directory.path().join(day), day).unwrap();
+            run.factories[0].files = vec![FileRecord { path: directory.path().join(day), bytes: 7 }];
+        }
+        Predictor::of_runs("Nightly", runs).present_sizes(Sizes::new()).of("clean", &[], &[]).bytes
+    };
+    assert_eq!(sizes(["day", "day"]).unwrap().median, 3.0);
+    assert_eq!(sizes(["monday", "tuesday"]), None, "which is still there, and is not what is read next");
 }

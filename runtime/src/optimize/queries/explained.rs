@@ -27,6 +27,8 @@ pub struct Explained {
     pub because: Vec<String>,
     /// What each query reads; nothing where nothing is learned.
     pub reads: Vec<ReadRecord>,
+    /// From the start of the first to the end of the last.
+    pub wall: Duration,
 }
 
 /// A part of several queries that was computed once.
@@ -67,6 +69,7 @@ impl Explained {
             engines: Vec::new(),
             because: Vec::new(),
             reads: Vec::new(),
+            wall: Duration::ZERO,
         }
     }
 

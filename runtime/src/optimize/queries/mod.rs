@@ -32,6 +32,7 @@ use crate::run::panic::Carried;
 pub use explained::{Explained, SharedPart};
 use share::share;
 use sources::sources;
+pub(crate) use tree::files;
 
 /// A query that a factory waits for.
 pub(crate) type Query = LazyFrame;

@@ -1,10 +1,12 @@
 //! The logical plans of Polars as trees: what is below a node, what it is, and the same with something else below it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use polars::prelude::LazyFrame;
 use polars_plan::dsl::{DslPlan, Expr};
 use polars_plan::plans::{DslFunction, DynLiteralValue, LiteralValue};
 
@@ -304,4 +306,29 @@ fn files_below(plan: &DslPlan, files: &mut Vec<String>) {
         }
     }
     inputs(plan).into_iter().for_each(|input| files_below(input, files));
+}
+
+/// The files that a query scans, or directories that they are in, on this machine.
+pub(crate) fn files(query: &LazyFrame) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut seen = HashSet::new();
+    let mut todo = vec![&query.logical_plan];
+    while let Some(plan) = todo.pop() {
+        if !seen.insert(std::ptr::from_ref(plan)) {
+            continue;
+        }
+        if let DslPlan::Scan { sources, .. } = plan {
+            let paths = sources.as_paths().unwrap_or_default().iter();
+            let local = paths.map(|path| path.as_str()).filter(|path| !path.contains("://"));
+            files.extend(local.map(|path| match path.split_once(['*', '?', '[']) {
+                // Which files fit, Polars finds out: their directory is as large, about.
+                Some((fixed, _)) => {
+                    PathBuf::from(fixed.rsplit_once('/').map_or(".", |(directory, _)| directory))
+                }
+                None => PathBuf::from(path),
+            }));
+        }
+        todo.extend(inputs(plan));
+    }
+    files
 }

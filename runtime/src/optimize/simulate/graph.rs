@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::plan::{Plan, Source};
 
-/// The nodes of a plan, and which waits for which: the factories, by their index, then the gates of barriers.
+/// The nodes of a plan, and which waits for which: the factories, by their index, then the gates of barriers, then
+/// [batches](Graph::with_batches) of queries.
 #[derive(Clone, Debug)]
 pub struct Graph {
     factories: usize,
@@ -17,6 +18,7 @@ pub struct Graph {
     sources: Vec<u32>,
     takers: Vec<u32>,
     kept: Vec<bool>,
+    batches: usize,
 }
 
 impl Graph {
@@ -80,18 +82,7 @@ impl Graph {
             waits[after] += 1;
             successors[before].push(after as u32);
         }
-        let mut left = waits.clone();
-        let mut order: Vec<u32> = (0..nodes as u32).filter(|&node| left[node as usize] == 0).collect();
-        let mut next = 0;
-        while next < order.len() {
-            for &after in &successors[order[next] as usize] {
-                left[after as usize] -= 1;
-                if left[after as usize] == 0 {
-                    order.push(after);
-                }
-            }
-            next += 1;
-        }
+        let order = order(&successors, &waits);
         if order.len() < nodes {
             return None;
         }
@@ -125,6 +116,60 @@ impl Graph {
             sources,
             takers,
             kept: vec![false; factories],
+            batches: 0,
+        }
+    }
+
+    /// With queries that are run together, each batch as a node of its own: it waits for all that the factories wait for which
+    /// wait for it. Its time follows those of the factories.
+    ///
+    /// Batches in which somebody would wait for himself are left out, all of them: they are of another plan.
+    ///
+    /// ```
+    /// use setl::optimize::simulate::{Costs, Graph, simulate};
+    ///
+    /// // Two read, for a second and for three; two others wait for one batch of 2 s that takes of both.
+    /// let graph = Graph::new(4, &[(0, 2), (1, 3)]).with_batches(&[vec![2, 3]]);
+    /// let costs = Costs { seconds: &[1.0, 3.0, 0.1, 0.1, 2.0], priorities: &[], bytes: &[] };
+    /// assert_eq!(simulate(&graph, 4, costs).makespan, 5.1);
+    /// ```
+    #[must_use]
+    pub fn with_batches(self, batches: &[Vec<usize>]) -> Self {
+        let before = self.nodes();
+        let mut successors: Vec<Vec<u32>> = (0..before).map(|node| self.successors(node).to_vec()).collect();
+        let mut waits = self.waits.to_vec();
+        for members in batches {
+            let batch = successors.len() as u32;
+            let is_member = |node: &u32| members.contains(&(*node as usize));
+            let mut of_batch = 0;
+            for next in &mut successors {
+                // Whoever delivers to several of them is waited for once.
+                if next.iter().any(is_member) {
+                    next.push(batch);
+                    of_batch += 1;
+                }
+            }
+            waits.push(of_batch);
+            let members: Vec<u32> = members
+                .iter()
+                .filter(|&&member| member < self.factories)
+                .map(|&member| member as u32)
+                .collect();
+            members.iter().for_each(|&member| waits[member as usize] += 1);
+            successors.push(members);
+        }
+        let order = order(&successors, &waits);
+        if order.len() < successors.len() {
+            return self;
+        }
+        let (offsets, successors) = one_after_another(successors);
+        Self {
+            offsets: offsets.into(),
+            successors: successors.into(),
+            waits: waits.into(),
+            order: order.into(),
+            batches: batches.len(),
+            ..self
         }
     }
 
@@ -133,7 +178,12 @@ impl Graph {
         self.factories
     }
 
-    /// How many nodes there are: factories and gates.
+    /// How many batches of queries there are.
+    pub fn batches(&self) -> usize {
+        self.batches
+    }
+
+    /// How many nodes there are: factories, gates and batches.
     pub fn nodes(&self) -> usize {
         self.waits.len()
     }
@@ -165,8 +215,38 @@ impl Graph {
     }
 
     pub(super) fn weight(&self, node: usize, seconds: &[f64]) -> f64 {
-        if node < self.factories { seconds.get(node).copied().unwrap_or(0.0) } else { 0.0 }
+        self.place(node).and_then(|at| seconds.get(at)).copied().unwrap_or(0.0)
     }
+
+    /// Where the time of a node stands: gates take none.
+    pub(super) fn place(&self, node: usize) -> Option<usize> {
+        match node.checked_sub(self.nodes() - self.batches) {
+            Some(batch) => Some(self.factories + batch),
+            None => (node < self.factories).then_some(node),
+        }
+    }
+
+    /// The node of a batch.
+    pub(crate) fn batch(&self, batch: usize) -> usize {
+        self.nodes() - self.batches + batch
+    }
+}
+
+/// All nodes, each after those it waits for; those that wait for themselves are left out, and all that wait for them.
+fn order(successors: &[Vec<u32>], waits: &[u32]) -> Vec<u32> {
+    let mut left = waits.to_vec();
+    let mut order: Vec<u32> = (0..waits.len() as u32).filter(|&node| left[node as usize] == 0).collect();
+    let mut next = 0;
+    while next < order.len() {
+        for &after in &successors[order[next] as usize] {
+            left[after as usize] -= 1;
+            if left[after as usize] == 0 {
+                order.push(after);
+            }
+        }
+        next += 1;
+    }
+    order
 }
 
 /// Lists in one, and where each begins.

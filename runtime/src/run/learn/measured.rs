@@ -1,0 +1,136 @@
+//! What is measured of factories while they run, for the history.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf, absolute};
+#[cfg(feature = "polars")]
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+#[cfg(feature = "polars")]
+use std::time::Instant;
+
+use super::super::current;
+#[cfg(feature = "polars")]
+use super::super::shared::Shared;
+#[cfg(feature = "polars")]
+use super::super::spill::is_temporary;
+use super::super::sync::held;
+use crate::optimize::FileRecord;
+
+/// What is measured of the factories of a run, by their places in the plan.
+pub(super) struct Measured {
+    factories: Box<[Mutex<OfFactory>]>,
+    /// What the process had taken when the run began.
+    cpu: Option<Duration>,
+}
+
+/// Of one factory, in all its attempts.
+#[derive(Clone, Default)]
+pub(super) struct OfFactory {
+    pub(super) files: BTreeMap<PathBuf, u64>,
+    pub(super) bytes_out: Option<u64>,
+    /// How long it has waited for queries that go through [gathering](super::super::gather).
+    pub(super) waited: Duration,
+    /// Queries that it waits for, and since when it does for any.
+    #[cfg(feature = "polars")]
+    queries: usize,
+    #[cfg(feature = "polars")]
+    since: Option<Instant>,
+}
+
+impl Measured {
+    pub(super) fn new(factories: usize) -> Self {
+        let factories = (0..factories).map(|_| Mutex::default()).collect();
+        Self { factories, cpu: cpu_of_process() }
+    }
+
+    pub(super) fn of(&self, node: usize) -> OfFactory {
+        self.factories.get(node).map(|factory| held(factory.lock()).clone()).unwrap_or_default()
+    }
+
+    /// Processor time that the process took since the run began.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        Some(cpu_of_process()?.saturating_sub(self.cpu?))
+    }
+
+    fn change(&self, node: usize, change: impl FnOnce(&mut OfFactory)) {
+        if let Some(factory) = self.factories.get(node) {
+            let mut factory = held(factory.lock());
+            change(&mut factory);
+        }
+    }
+}
+
+/// The factory that this thread works for is about to read a file, or all files in a directory. It blocks.
+pub(crate) fn reads(path: &Path) {
+    with_factory(|measured, node| {
+        let Ok(path) = absolute(path) else { return };
+        // What cannot be read fails where it is read.
+        if let Some(FileRecord { path, bytes }) = FileRecord::at(path) {
+            measured.change(node, |factory| {
+                factory.files.insert(path, bytes);
+            });
+        }
+    });
+}
+
+/// The factory that this thread works for is about to run a query.
+#[cfg(feature = "polars")]
+pub(crate) fn scans(query: &polars::prelude::LazyFrame) {
+    with_factory(|_, _| {
+        let files = crate::optimize::queries::files(query);
+        files.iter().filter(|path| !is_temporary(path)).for_each(|path| reads(path));
+    });
+}
+
+/// The factory that this thread works for delivers so many bytes.
+#[inline]
+pub(crate) fn delivers(bytes: impl FnOnce() -> Option<u64>) {
+    with_factory(|measured, node| {
+        let bytes = bytes();
+        measured.change(node, |factory| factory.bytes_out = bytes);
+    });
+}
+
+fn with_factory(work: impl FnOnce(&Measured, usize)) {
+    let Some(current) = current::learning() else { return };
+    if let Some(before) = &current.shared.learning {
+        work(&before.measured, current.owner.node);
+    }
+}
+
+/// A factory waits for a query from now on.
+#[cfg(feature = "polars")]
+pub(in crate::run) fn waits(shared: &Arc<Shared>, node: usize) {
+    let Some(before) = &shared.learning else { return };
+    before.measured.change(node, |factory| {
+        factory.queries += 1;
+        factory.since.get_or_insert_with(Instant::now);
+    });
+}
+
+/// It does not wait for one any more.
+#[cfg(feature = "polars")]
+pub(in crate::run) fn goes_on(shared: &Arc<Shared>, node: usize) {
+    let Some(before) = &shared.learning else { return };
+    before.measured.change(node, |factory| {
+        factory.queries = factory.queries.saturating_sub(1);
+        if factory.queries == 0
+            && let Some(since) = factory.since.take()
+        {
+            factory.waited += since.elapsed();
+        }
+    });
+}
+
+/// Processor time of all threads that the process has had, to a hundredth of a second, if the system tells.
+fn cpu_of_process() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program is in parentheses and may hold spaces; user and system time are fields 14 and 15. Linux counts
+    // both in hundredths, whatever its clock does.
+    let fields = stat.rsplit_once(')')?.1;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse);
+    let ticks: u64 = ticks.collect::<Result<Vec<u64>, _>>().ok()?.iter().sum();
+    Some(Duration::from_millis(ticks * 10))
+}
