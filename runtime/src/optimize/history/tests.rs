@@ -240,7 +240,7 @@ fn a_file_that_is_no_database_is_set_aside() {
 fn damage_that_shows_later_is_told_and_the_next_run_begins_anew() {
     let (_directory, path) = fresh();
     let history = History::open(&path).unwrap();
-    (0..200).for_each(|second| history.record(&run(&second.to_string(), "Nightly", second)).unwrap());
+    (0..1000).for_each(|second| history.record(&run(&second.to_string(), "Nightly", second)).unwrap());
     drop(history);
     let mut bytes = fs::read(&path).unwrap();
     // The schema and the oldest runs come first.
