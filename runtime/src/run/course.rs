@@ -21,8 +21,6 @@ use super::runner::Options;
 use super::shared::{Launch, Shared, Why};
 use super::signals::{stop_after, stop_at_ctrl_c};
 use super::step::BoxFuture;
-#[cfg(feature = "optimize")]
-use crate::optimize::Pass;
 
 /// Runs a pipeline, from what was said of the run to what came of it.
 pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome<P> {
@@ -131,8 +129,7 @@ async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> R
         if let Some(learning) = options.learning.take() {
             let at_once = options.concurrency.unwrap_or(threads).min(threads);
             let state = options.state_dir.clone();
-            let gathers = cfg!(feature = "polars") && options.optimizer.has(Pass::Gather);
-            let how = super::learn::How { workers: at_once, gathers };
+            let how = super::learn::How::of(&options.optimizer, at_once);
             let mut learned = super::learn::before(&launch, &learning, state, how);
             if conduct.cache.is_by_cost() {
                 learned.choose_cached(&launch, &mut conduct);

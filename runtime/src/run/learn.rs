@@ -17,14 +17,13 @@ use super::shared::{Launch, Shared};
 use crate::checkpoint::{state_directory, with_fallback};
 #[cfg(feature = "polars")]
 use crate::optimize::advisor::Advisor;
-use crate::optimize::history::BatchRecord;
-use crate::optimize::history::ChoiceRun;
+use crate::optimize::history::{BatchRecord, ChoiceRun};
 use crate::optimize::keeping::{Keeping, worth_keeping};
 use crate::optimize::predict::RUNS;
 use crate::optimize::recommend::{self, Recommendation, recommend};
 use crate::optimize::{
-    Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Prediction, Predictor,
-    RunRecord,
+    Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Optimizer, Pass,
+    Prediction, Predictor, RunRecord,
 };
 use crate::plan::Source;
 
@@ -73,9 +72,16 @@ pub struct Learned {
 #[derive(Clone, Copy)]
 pub(super) struct How {
     /// How many factories can run at once.
-    pub(super) workers: usize,
+    workers: usize,
     /// Whether queries are run together.
-    pub(super) gathers: bool,
+    gathers: bool,
+}
+
+impl How {
+    /// Of a run of which so many factories can be in progress at once.
+    pub(super) fn of(optimizer: &Optimizer, workers: usize) -> Self {
+        Self { workers, gathers: cfg!(feature = "polars") && optimizer.has(Pass::Gather) }
+    }
 }
 
 /// Reads the history. It blocks.
@@ -197,8 +203,8 @@ impl Before {
             record.predicted = predicted.filter(|of| of.in_query_of.is_none()).map(|of| of.wall.interval());
             run.factories.push(record);
         }
-        self.add_evidence(&mut run, shared, report);
         run.batches = queries.batches;
+        self.add_evidence(&mut run, shared, report);
         #[cfg(feature = "polars")]
         for part in report.queries().iter().flat_map(|queries| &queries.shared) {
             run.subplans.push(crate::optimize::SubplanRecord {

@@ -129,8 +129,7 @@ pub(super) fn explain(launch: &Launch, options: &Options) -> Result<Explanation,
     let conduct = handling::of_run(launch, &mut options).map_err(cannot_start)?;
     let prediction = options.learning.take().and_then(|learning| {
         let state = options.state_dir.clone();
-        let gathers = cfg!(feature = "polars") && options.optimizer.has(Pass::Gather);
-        let how = learn::How { workers: workers(options.concurrency), gathers };
+        let how = learn::How::of(&options.optimizer, workers(options.concurrency));
         learn::before(launch, &learning, state, how).prediction().cloned()
     });
     let planned = planned(launch, &conduct, &options, prediction.as_ref()).map_err(cannot_start)?;

@@ -33,11 +33,11 @@ pub(super) fn runs(
     runs.reverse();
     let mut parts = Parts::of(&transaction)?;
     let without_files = runs.len().saturating_sub(files_of);
-    let with_parts = |(at, (id, run))| {
+    let whole = |(at, (id, run))| {
         let run = with_parts(&transaction, &mut parts, id, run)?;
         if at < without_files { Ok(run) } else { with_files(&transaction, id, run) }
     };
-    runs.into_iter().enumerate().map(with_parts).collect()
+    runs.into_iter().enumerate().map(whole).collect()
 }
 
 pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result<Option<RunRecord>> {
@@ -46,8 +46,8 @@ pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result
         .query_row(&format!("SELECT {RUN} FROM runs WHERE run_id = ?1"), [run_id], head)
         .optional()?;
     let mut parts = Parts::of(&transaction)?;
-    let mut whole = |(id, run)| with_files(&transaction, id, with_parts(&transaction, &mut parts, id, run)?);
-    found.map(&mut whole).transpose()
+    let whole = |(id, run)| with_files(&transaction, id, with_parts(&transaction, &mut parts, id, run)?);
+    found.map(whole).transpose()
 }
 
 pub(super) fn observations(

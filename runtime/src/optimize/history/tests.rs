@@ -239,13 +239,14 @@ fn a_file_that_is_no_database_is_set_aside() {
 #[test]
 fn damage_that_shows_later_is_told_and_the_next_run_begins_anew() {
     let (_directory, path) = fresh();
+    drop(History::open(&path).unwrap());
+    let of_schema = fs::metadata(&path).unwrap().len() as usize;
     let history = History::open(&path).unwrap();
-    (0..1000).for_each(|second| history.record(&run(&second.to_string(), "Nightly", second)).unwrap());
+    (0..200).for_each(|second| history.record(&run(&second.to_string(), "Nightly", second)).unwrap());
     drop(history);
     let mut bytes = fs::read(&path).unwrap();
-    // The schema and the oldest runs come first.
-    let half = bytes.len() / 2;
-    bytes[half..].fill(0xAB);
+    // All but the pages that an empty history has, with the schema.
+    bytes[of_schema..].fill(0xAB);
     fs::write(&path, bytes).unwrap();
     let history = History::open(&path).unwrap();
     let error = history.runs("Nightly", 99).unwrap_err();
@@ -256,6 +257,26 @@ fn damage_that_shows_later_is_told_and_the_next_run_begins_anew() {
         "{text}"
     );
     assert_eq!(History::open(&path).unwrap().runs("Nightly", 99).unwrap(), []);
+}
+
+#[test]
+fn a_file_of_the_first_format_is_read_and_added_to() {
+    let (_directory, path) = fresh();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(open::MIGRATIONS[0]).unwrap();
+    old.execute_batch(
+        "INSERT INTO runs VALUES (1, 'old', 'Nightly', 5, '0.1.0', 1, '{}', 7, NULL, NULL, 1);
+         INSERT INTO subplans VALUES (1, 0, 'f1', '[]', 3, NULL, NULL);
+         PRAGMA application_id = 1936028780; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let history = History::open(&path).unwrap();
+    history.record(&full()).unwrap();
+    let runs = history.runs("Nightly", 9).unwrap();
+    assert_eq!((&*runs[0].run_id, runs[0].subplans[0].whole_of.len(), runs[0].links.len()), ("old", 0, 0));
+    assert_eq!(runs[1], full());
 }
 
 #[test]
