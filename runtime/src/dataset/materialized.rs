@@ -39,6 +39,7 @@ pub(crate) struct Aside {
     /// Reads it.
     pub(crate) frame: LazyFrame,
     pub(crate) rows: usize,
+    #[cfg_attr(not(feature = "optimize"), expect(dead_code, reason = "who shares it removes it"))]
     pub(crate) path: PathBuf,
     /// Keeps it there.
     pub(crate) spill: Arc<Spill>,

@@ -96,7 +96,7 @@ impl Memory {
     }
 
     /// What is free now.
-    #[cfg(feature = "polars")]
+    #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn free(&self) -> u64 {
         self.limit.saturating_sub(resident().unwrap_or(self.at_start))
     }
