@@ -46,20 +46,10 @@ const OF_STRUCT: &[Allowed] = &[
     VOLATILE,
     MEMORY,
 ];
-const OF_FUNCTION: &[Allowed] = &[
-    ID,
-    BLOCKING,
-    RETRY,
-    TIMEOUT,
-    TOTAL_TIMEOUT,
-    ON_FAILURE,
-    WHEN,
-    RESOURCE,
-    CHECKPOINT,
-    CACHE,
-    VOLATILE,
-    MEMORY,
-];
+const OF_FUNCTION: &[Allowed] = match OF_STRUCT {
+    [_output, others @ ..] => others,
+    [] => &[],
+};
 
 const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
                             `#[delivery(shared)]` ones as `Arc`";
