@@ -8,11 +8,11 @@
 //!
 //! What passes it nevertheless ends the run before the system ends the process.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
+use std::{fmt, fs};
 
 use super::shared::{Launch, Shared, Why};
 #[cfg(feature = "polars")]
@@ -151,6 +151,16 @@ pub struct MemoryReport {
     pub peak: u64,
     /// What was written to temporary files, in bytes.
     pub spilled: u64,
+}
+
+impl fmt::Display for MemoryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "memory: at most {} of {}", size(self.peak), size(self.limit))?;
+        match self.spilled {
+            0 => Ok(()),
+            spilled => write!(f, "; {} in temporary files", size(spilled)),
+        }
+    }
 }
 
 /// What a factory says that it needs, or what stands in for it.

@@ -535,6 +535,9 @@ impl fmt::Display for Report {
             let saved = duration(self.saved());
             write!(f, "\ncache: {hits} taken, {misses} computed; {saved} of computing saved")?;
         }
+        if let Some(memory) = &self.memory {
+            write!(f, "\n{memory}")?;
+        }
         for resource in &self.resources {
             write!(f, "\n{resource}")?;
         }
