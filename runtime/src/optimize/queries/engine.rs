@@ -1,8 +1,8 @@
 //! Which of the engines of Polars runs a query.
 //!
-//! Aggregates of many rows are faster with the engine that streams: rows are counted while they are read, and are never all
-//! there. All else is faster with the one that works on whole columns: joins, filters that leave little, and what is small
-//! anyway. How many rows reach an aggregate is guessed from the size of the files and the filters on the way, as databases
+//! Aggregates and joins of many rows are faster with the engine that streams: rows are counted and matched while they are
+//! read, and need not all be there. All else is faster with the one that works on whole columns: filters that leave little,
+//! and what is small anyway. How many rows reach an aggregate, or leave a join, is guessed from the size of the files and the filters on the way, as databases
 //! without statistics do (Selinger et al., Access Path Selection in a Relational Database Management System, SIGMOD 1979).
 
 use polars::prelude::Engine;
@@ -10,7 +10,7 @@ use polars_plan::dsl::{DslPlan, Expr, Operator, ScanSources};
 
 use super::tree::inputs;
 
-/// From so many rows on, an aggregate is streamed.
+/// From so many rows on, an aggregate or a join is streamed.
 const MANY_ROWS: f64 = 500_000.0;
 /// Bytes of a row in a file, about.
 const BYTES_PER_ROW: f64 = 40.0;
@@ -41,7 +41,7 @@ pub(super) fn guess(plan: &DslPlan) -> Guess {
     if only_reads(plan) {
         return Guess { engine: Engine::Streaming, ratio: Some(WORSE) };
     }
-    let Some(rows) = aggregated(plan) else {
+    let Some(rows) = worked(plan) else {
         return Guess { engine: Engine::InMemory, ratio: Some(WORSE) };
     };
     let engine = if rows >= MANY_ROWS { Engine::Streaming } else { Engine::InMemory };
@@ -50,13 +50,14 @@ pub(super) fn guess(plan: &DslPlan) -> Guess {
     Guess { engine, ratio: Some(ratio) }
 }
 
-/// The most rows that reach an aggregate, about, if there is one.
-fn aggregated(plan: &DslPlan) -> Option<f64> {
+/// The most rows that reach an aggregate or leave a join, about, if there is one.
+fn worked(plan: &DslPlan) -> Option<f64> {
     let own = match plan {
         DslPlan::GroupBy { input, .. } | DslPlan::Distinct { input, .. } => Some(size(input).rows),
+        DslPlan::Join { .. } => Some(size(plan).rows),
         _ => None,
     };
-    inputs(plan).into_iter().map(aggregated).fold(own, |most, rows| match (most, rows) {
+    inputs(plan).into_iter().map(worked).fold(own, |most, rows| match (most, rows) {
         (Some(most), Some(rows)) => Some(f64::max(most, rows)),
         (most, rows) => most.or(rows),
     })
@@ -169,14 +170,16 @@ mod tests {
     }
 
     #[test]
-    fn aggregates_of_many_rows_are_streamed() {
+    fn aggregates_and_joins_of_many_rows_are_streamed() {
         assert!(is_streamed(&by_key(frame())));
         assert!(!is_streamed(&by_key(frame().filter(col("value").eq(lit(1))))));
         assert!(!is_streamed(&frame().filter(col("value").gt(lit(1)))));
         let few = frame().filter(col("value").eq(lit(1)));
         let joined =
             |one: LazyFrame, other| one.join(other, [col("key")], [col("key")], JoinType::Inner.into());
+        assert!(!is_streamed(&joined(frame(), few.clone())));
         assert!(!is_streamed(&by_key(joined(frame(), few))));
+        assert!(is_streamed(&joined(frame(), frame())));
         // A third of them are left, and all find their like, although there are more of these.
         let third = of_rows(1_800_000).filter(col("value").gt(lit(1)));
         assert!(is_streamed(&by_key(joined(third, frame()))));
