@@ -14,6 +14,7 @@
 //! | what has become slower than it was | [`Drift`] |
 //! | what to change in the pipeline | [`recommend()`] |
 
+pub(crate) mod adapt;
 #[cfg(any(feature = "polars", test))]
 pub(crate) mod advisor;
 pub mod choice;
@@ -30,6 +31,7 @@ pub(crate) mod queries;
 pub mod recommend;
 pub mod simulate;
 
+pub use adapt::{Adaptation, PredictedAnew};
 pub use choice::{Decision, choose};
 pub use drift::Drift;
 pub use history::{

@@ -10,6 +10,7 @@
 //! the logarithm of the makespan over that of a simulation with the times that were measured.
 
 mod compare;
+mod outlook;
 mod past;
 mod show;
 mod sizes;
@@ -26,6 +27,7 @@ use super::model::{Basis, Estimate, Interval, Model, Quantity, StudentT};
 use super::simulate::{Costs, Graph, Spread, critical_path, simulate, spread, upward_rank};
 use crate::plan::Plan;
 pub use compare::{Comparison, Coverage};
+pub(crate) use outlook::Outlook;
 use past::Past;
 pub use sizes::Sizes;
 use sizes::{Size, Uncertain};
@@ -165,6 +167,11 @@ impl Predictor {
 
     /// What a run of `plan` costs of which so many factories can run at once.
     pub fn predict(&self, plan: &Plan, sizes: &Sizes, workers: usize) -> Prediction {
+        self.outlook(plan, sizes, workers).0
+    }
+
+    /// The same, and what is needed to go on predicting while the run is on.
+    pub(crate) fn outlook(&self, plan: &Plan, sizes: &Sizes, workers: usize) -> (Prediction, Outlook) {
         let past = self.past();
         let graph = Graph::of(plan);
         let overhead = past.overhead(plan, &graph);
@@ -173,12 +180,15 @@ impl Predictor {
         // What is left out of the graph is left out here.
         let members = &members[..graph.batches()];
         let mut known: Vec<Known> = plan.factories.iter().map(|_| Known::default()).collect();
+        let mut models: Vec<Models> = plan.factories.iter().map(|_| Models::default()).collect();
         for node in plan.factory_order() {
             let name: &str = &plan.factories[node].name;
             let size = sizes.of(name, graph.sources(node), &known);
             let waits = members.iter().any(|batch| batch.contains(&node));
-            known[node] = Known::of(&past, name, &size, waits);
+            models[node] = Models::of(&past, name, &size, waits);
+            known[node] = models[node].at(&size);
         }
+        let outlook = Outlook::new(plan, sizes, models, known.clone());
         let batches: Vec<_> = members.iter().map(|batch| of_batch(&past, plan, batch, &known)).collect();
         let seconds =
             known.iter().map(Known::seconds).chain(batches.iter().map(|(_, batch)| batch.wall.median));
@@ -218,7 +228,7 @@ impl Predictor {
             critical: critical.contains(&node),
             in_query_of: known.in_query_of,
         });
-        Prediction {
+        let prediction = Prediction {
             pipeline: self.pipeline.clone(),
             workers,
             makespan,
@@ -226,7 +236,8 @@ impl Predictor {
             basis,
             factories: factories.collect(),
             batches: batches.into_iter().map(|(_, batch)| batch).collect(),
-        }
+        };
+        (prediction, outlook)
     }
 
     /// The sizes that the files have now which were read in the last runs, besides what is known already. It blocks.
@@ -304,8 +315,49 @@ fn of_batch(past: &Past<'_>, plan: &Plan, members: &[usize], known: &[Known]) ->
 /// Of what is done in the query of another.
 const NO_TIME: Estimate = Estimate { low: 0.0, median: 0.0, high: 0.0, basis: Basis::Prior };
 
+/// Of what is known of a factory, as functions of the size of what it takes.
+#[derive(Clone, Debug, Default)]
+struct Models {
+    wall: Option<Model>,
+    /// None if it waits for no queries that are run together with those of others.
+    beside: Option<Model>,
+    rows: Option<Model>,
+    bytes: Option<Model>,
+    in_query_of: Option<String>,
+}
+
+impl Models {
+    /// `size` says what is known of the size. `waits` says whether it waits for queries that are run together with those of
+    /// others.
+    fn of(past: &Past<'_>, factory: &str, size: &Size, waits: bool) -> Self {
+        let in_query_of = past.in_query_of(factory).map(str::to_owned);
+        let model = |quantity| past.model(factory, quantity, size);
+        let has_time = in_query_of.is_none();
+        Self {
+            wall: if has_time { model(Quantity::Wall) } else { None },
+            beside: (has_time && waits).then(|| past.beside(factory, size)),
+            rows: model(Quantity::RowsOut),
+            bytes: model(Quantity::BytesOut),
+            in_query_of,
+        }
+    }
+
+    fn at(&self, size: &Size) -> Known {
+        let at = |model: &Option<Model>| Some(at(model.as_ref()?, size));
+        let wall = at(&self.wall);
+        Known {
+            wall,
+            beside: at(&self.beside).or(wall).map(|(log, _)| log),
+            bytes_in: size.bytes.map(|bytes| bytes.median),
+            rows: at(&self.rows),
+            bytes: at(&self.bytes),
+            in_query_of: self.in_query_of.clone(),
+        }
+    }
+}
+
 /// What is known of a factory: distributions of logarithms, and the quantities themselves.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
     /// None if its work is done in the query of another.
     wall: Option<(StudentT, Estimate)>,
@@ -318,25 +370,6 @@ struct Known {
 }
 
 impl Known {
-    /// `waits` says whether it waits for queries that are run together with those of others.
-    fn of(past: &Past<'_>, factory: &str, size: &Size, waits: bool) -> Self {
-        let in_query_of = past.in_query_of(factory).map(str::to_owned);
-        let at = |quantity| Some(at(&past.model(factory, quantity, size)?, size));
-        let wall = if in_query_of.is_none() { at(Quantity::Wall) } else { None };
-        let beside = wall.map(|(log, _)| match waits {
-            true => self::at(&past.beside(factory, size), size).0,
-            false => log,
-        });
-        Self {
-            wall,
-            beside,
-            bytes_in: size.bytes.map(|bytes| bytes.median),
-            rows: at(Quantity::RowsOut),
-            bytes: at(Quantity::BytesOut),
-            in_query_of,
-        }
-    }
-
     fn seconds(&self) -> f64 {
         self.beside.map_or(0.0, |log| log.location.exp())
     }

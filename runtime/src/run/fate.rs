@@ -124,6 +124,8 @@ impl Shared {
             _ => Event::Finished { factory: name, total: timing.total(), rows },
         });
         self.record(node, Record { status, timing, rows, attempts, delivered_by });
+        #[cfg(feature = "optimize")]
+        self.adapt(node, rows);
     }
 
     pub(super) fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {

@@ -8,22 +8,26 @@ mod measured;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use super::handling::Conduct;
 use super::report::{Entry, Report, Status};
 use super::shared::{Launch, Shared};
+use super::sync::held;
 use crate::checkpoint::{state_directory, with_fallback};
+use crate::optimize::adapt::Adapting;
 #[cfg(feature = "polars")]
 use crate::optimize::advisor::Advisor;
 use crate::optimize::history::{BatchRecord, ChoiceRun};
 use crate::optimize::keeping::{Keeping, worth_keeping};
+use crate::optimize::plan::PipelinePlan;
+use crate::optimize::predict::Outlook;
 use crate::optimize::predict::RUNS;
 use crate::optimize::recommend::{self, Recommendation, recommend};
 use crate::optimize::{
-    Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Optimizer, Pass,
-    Prediction, Predictor, RunRecord,
+    Adaptation, Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Optimizer,
+    Pass, Prediction, Predictor, RunRecord,
 };
 use crate::plan::Source;
 
@@ -42,6 +46,9 @@ pub(crate) struct Before {
     /// The code of each factory, as it is recorded.
     codes: Vec<String>,
     prediction: Option<Prediction>,
+    /// Until it is known what is run.
+    outlook: Option<Outlook>,
+    adapting: Option<Mutex<Adapting>>,
     drifts: Vec<Drift>,
     trouble: Option<String>,
     #[cfg(feature = "polars")]
@@ -58,6 +65,8 @@ pub struct Learned {
     pub prediction: Option<Prediction>,
     /// That, beside what happened; none where something was taken from an earlier run, since all was predicted to be computed.
     pub comparison: Option<Comparison>,
+    /// What was decided anew while the run was on.
+    pub adaptations: Vec<Adaptation>,
     /// Factories that take longer or shorter than they did.
     pub drifts: Vec<Drift>,
     /// What to change in the pipeline.
@@ -100,6 +109,8 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         workers: how.workers,
         codes: launch.steps.iter().map(code).collect(),
         prediction: None,
+        outlook: None,
+        adapting: None,
         drifts: Vec::new(),
         trouble: None,
         #[cfg(feature = "polars")]
@@ -119,16 +130,32 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         }
         let predictor = predictor.gathers(how.gathers);
         let sizes = predictor.present_sizes(learning.sizes().clone());
-        Ok((Some(predictor.predict(&launch.plan, &sizes, how.workers)), predictor.drifts(), choices))
+        Ok((Some(predictor.outlook(&launch.plan, &sizes, how.workers)), predictor.drifts(), choices))
     };
     match predicted() {
-        Ok((prediction, drifts, choices)) => {
-            (before.prediction, before.drifts) = (prediction, drifts);
+        Ok((predicted, drifts, choices)) => {
+            (before.prediction, before.outlook) = predicted.unzip();
+            before.drifts = drifts;
             before.remember(choices);
         }
         Err(error) => before.trouble = Some(error.to_string()),
     }
     before
+}
+
+impl Shared {
+    /// A factory has delivered. What remains is ordered anew if that is not as much as was predicted.
+    pub(super) fn adapt(&self, node: usize, rows: Option<usize>) {
+        let Some(before) = &self.learning else { return };
+        if let Some(adapting) = &before.adapting {
+            let bytes = before.measured.of(node).bytes_out;
+            let rows = rows.map(|rows| rows as u64);
+            // Kept until the schedule has them, so that older ones do not come after.
+            let mut adapting = held(adapting.lock());
+            let prefer = |priorities| self.schedule.prefer(priorities);
+            adapting.delivered(node, rows, bytes, self.started.elapsed(), prefer);
+        }
+    }
 }
 
 #[cfg(feature = "polars")]
@@ -151,6 +178,15 @@ impl Before {
 
     pub(super) fn prediction(&self) -> Option<&Prediction> {
         self.prediction.as_ref()
+    }
+
+    /// Decides the order anew while the run is on, when outputs are not of the size that was predicted.
+    pub(super) fn adapt_to(&mut self, plan: &PipelinePlan) {
+        self.adapting = self.outlook.take().map(|outlook| Mutex::new(Adapting::new(outlook, plan)));
+    }
+
+    fn adaptations(&self) -> Vec<Adaptation> {
+        self.adapting.as_ref().map(|adapting| held(adapting.lock()).adaptations.clone()).unwrap_or_default()
     }
 
     /// Has those outputs cached for which it pays.
@@ -306,6 +342,7 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool
     Some(Learned {
         prediction: before.prediction.clone(),
         comparison,
+        adaptations: before.adaptations(),
         drifts: before.drifts.clone(),
         recommendations,
         keeping: before.keeping.clone(),
@@ -326,6 +363,9 @@ impl fmt::Display for Learned {
                     f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?;
                 }
             },
+        }
+        for adaptation in &self.adaptations {
+            write!(f, "\n{adaptation}")?;
         }
         for kept in self.keeping.iter().filter(|keeping| keeping.is_kept) {
             write!(f, "\n{kept}")?;

@@ -49,6 +49,7 @@ impl Explainable {
         let prediction = learned.and_then(|learned| learned.prediction.clone());
         Explanation::new(planned, self.optimizer.passes(), prediction).went(Went {
             makespan: report.makespan(),
+            adaptations: learned.map(|learned| learned.adaptations.clone()).unwrap_or_default(),
             comparison: learned.and_then(|learned| learned.comparison.clone()),
             #[cfg(feature = "polars")]
             queries: report.queries().to_vec(),
@@ -98,6 +99,11 @@ pub(super) fn rewrite(
     }
     for factory in left_out {
         conduct.handling[factory].selected = false;
+    }
+    if optimizer.has(Pass::CriticalPath)
+        && let Some(before) = &mut options.learned
+    {
+        before.adapt_to(planned.after());
     }
     options.priorities = priorities;
     options.planned = Some(Arc::new(planned));

@@ -19,8 +19,8 @@ pub(crate) struct Schedule {
     at_once: Option<usize>,
     /// As many drivers are called at once, at most: there are no more threads to drive them.
     threads: usize,
-    /// Of each node, how much it matters that it starts soon; empty if that is not known.
-    priorities: Box<[f64]>,
+    /// Whether it matters which node starts first.
+    prefers: bool,
     /// Of each factory, how much memory it needs; empty if that does not matter.
     needs: Box<[u64]>,
     /// How much those may need together that are running.
@@ -32,6 +32,8 @@ pub(crate) struct Schedule {
 
 struct Queue {
     ready: VecDeque<u32>,
+    /// Of each node, how much it matters that it starts soon; empty if that is not known.
+    priorities: Box<[f64]>,
     /// Nodes that were handed out and have not finished.
     running: usize,
     /// Those of them that wait for queries which are run when nothing else can go on.
@@ -59,13 +61,13 @@ impl Schedule {
     pub(crate) fn new(plan: &Plan, at_once: Option<usize>, threads: usize) -> Self {
         let ready = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
         let ready = ready.map(|(node, _)| node as u32).collect();
-        let queue = Queue { ready, running: 0, waiting: 0, used: 0, called: 0 };
+        let queue = Queue { ready, priorities: Box::default(), running: 0, waiting: 0, used: 0, called: 0 };
         Self {
             waits: plan.waits.iter().map(|&waits| AtomicU32::new(waits)).collect(),
             stopped: AtomicBool::new(false),
             at_once: at_once.map(|at_once| at_once.max(1)),
             threads: threads.max(1),
-            priorities: Box::default(),
+            prefers: false,
             needs: Box::default(),
             budget: 0,
             left: AtomicU32::new(plan.waits.len() as u32),
@@ -75,8 +77,31 @@ impl Schedule {
 
     /// Hands out first what has the highest priority; gates, which have none, come before.
     pub(crate) fn by(mut self, priorities: Vec<f64>) -> Self {
-        self.priorities = priorities.into();
+        self.prefers = !priorities.is_empty();
+        held(self.queue.lock()).priorities = priorities.into();
         self
+    }
+
+    /// Hands out by other priorities from now on, if it does by any. Gives the first, of the factories that have not been
+    /// handed out, which comes before another now and would have come after it.
+    #[cfg(feature = "optimize")]
+    pub(crate) fn prefer(&self, priorities: Vec<f64>) -> Option<(u32, u32)> {
+        if !self.prefers {
+            return None;
+        }
+        let mut queue = held(self.queue.lock());
+        let is_left =
+            |node: &u32| self.waits[*node as usize].load(Ordering::Acquire) > 0 || queue.ready.contains(node);
+        let left: Vec<u32> = (0..priorities.len() as u32).filter(is_left).collect();
+        let in_order = |priorities: &[f64]| {
+            let of = |node: u32| priorities.get(node as usize).copied().unwrap_or(f64::INFINITY);
+            let mut nodes = left.clone();
+            nodes.sort_by(|a, b| of(*b).total_cmp(&of(*a)));
+            nodes
+        };
+        let (before, now) = (in_order(&queue.priorities), in_order(&priorities));
+        queue.priorities = priorities.into();
+        now.into_iter().zip(before).find(|(now, before)| now != before)
     }
 
     /// Hands out only what needs no more memory than is left of this budget; alone, whatever it needs.
@@ -131,7 +156,7 @@ impl Schedule {
         let mut ready =
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
         // What a node delivers is best taken where it is still in the cache; under a bound or priorities, all wait their turn.
-        let in_turn = self.at_once.is_some() || !self.priorities.is_empty() || !self.needs.is_empty();
+        let in_turn = self.at_once.is_some() || self.prefers || !self.needs.is_empty();
         let own = if in_turn { None } else { ready.next() };
         let another = ready.next();
         // Whoever sees the last node counted sees all that was done before: acquire and release again.
@@ -179,10 +204,10 @@ impl Schedule {
         if self.at_once.is_some_and(|at_once| queue.running >= at_once) {
             return None;
         }
-        let node = match self.priorities.is_empty() && self.needs.is_empty() {
+        let node = match !self.prefers && self.needs.is_empty() {
             true => queue.ready.pop_front()?,
             false => {
-                let of = |node: u32| self.priorities.get(node as usize).copied().unwrap_or(f64::INFINITY);
+                let of = |node: u32| queue.priorities.get(node as usize).copied().unwrap_or(f64::INFINITY);
                 // Of those that matter alike, the one that has waited longest.
                 let ready = queue.ready.iter().enumerate().rev();
                 let fits = ready.filter(|(_, node)| self.fits(**node, queue.used));

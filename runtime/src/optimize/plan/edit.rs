@@ -25,7 +25,8 @@ impl PipelinePlan {
                 factory: factory.to_owned(),
             });
         }
-        self.edit(index).priority = Some(priority);
+        let factory = self.edit(index);
+        (factory.priority, factory.preferred) = (Some(priority), true);
         Ok(())
     }
 

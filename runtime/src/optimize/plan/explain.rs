@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Applied, Decision, PipelinePlan, Planned};
 #[cfg(feature = "polars")]
 use crate::optimize::Explained;
-use crate::optimize::{Comparison, PassInfo, Prediction};
+use crate::optimize::{Adaptation, Comparison, PassInfo, Prediction};
 
 /// The plan of a run before and after each pass, what they decided and why, and what is predicted; after a run also what its
 /// queries shared, and how it went beside what was predicted. Prints as text.
@@ -54,6 +54,7 @@ pub struct Explanation {
 #[derive(Clone, Debug)]
 pub(crate) struct Went {
     pub(crate) makespan: Duration,
+    pub(crate) adaptations: Vec<Adaptation>,
     pub(crate) comparison: Option<Comparison>,
     #[cfg(feature = "polars")]
     pub(crate) queries: Vec<Explained>,
@@ -104,6 +105,11 @@ impl Explanation {
     /// What was predicted beside what happened, after a run.
     pub fn comparison(&self) -> Option<&Comparison> {
         self.went.as_ref()?.comparison.as_ref()
+    }
+
+    /// What was decided anew while the run was on, since outputs were not of the size that was predicted.
+    pub fn adaptations(&self) -> &[Adaptation] {
+        self.went.as_ref().map_or(&[], |went| &went.adaptations)
     }
 
     /// The queries that were run together, and what they shared; none before the run.

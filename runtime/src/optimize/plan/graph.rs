@@ -120,6 +120,8 @@ pub struct PlannedFactory {
     pub priority: Option<f64>,
     /// What becomes of it.
     pub fate: Fate,
+    /// Whether its priority is one that was [asked for](PipelinePlan::prefer).
+    pub(crate) preferred: bool,
     pub(super) index: usize,
     pub(super) item: TypeId,
     pub(super) function: &'static str,

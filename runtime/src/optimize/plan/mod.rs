@@ -77,7 +77,7 @@ pub(crate) use explain::Went;
 pub use graph::{Fate, PipelinePlan, PlanEdge, PlanNode, PlannedFactory};
 pub(crate) use lower::Lowered;
 pub(crate) use of::{FactoryFacts, Facts};
-pub(crate) use passes::built_in;
+pub(crate) use passes::{built_in, waiting};
 
 use super::{Optimizer, Pass};
 use crate::Result;

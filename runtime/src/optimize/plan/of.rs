@@ -140,6 +140,7 @@ fn planned(index: usize, node: &Node, facts: &FactoryFacts, seconds: Option<f64>
         kept: node.kept,
         seconds,
         priority: None,
+        preferred: false,
         fate: Fate::Runs,
         index,
         item: facts.item,

@@ -6,6 +6,7 @@ mod prune;
 mod stages;
 
 pub(super) use critical::CriticalPath;
+pub(crate) use critical::waiting;
 pub(super) use merge::MergeIdentical;
 pub(super) use prune::{Prune, leave_out_what_was_not_asked_for};
 pub(super) use stages::EarliestStage;

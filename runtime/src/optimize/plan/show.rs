@@ -116,6 +116,12 @@ impl fmt::Display for Explanation {
         for queries in &went.queries {
             write!(f, "\n\n{}", queries.to_string().trim_end())?;
         }
+        if !went.adaptations.is_empty() {
+            write!(f, "\n\ndecided anew, while it ran:")?;
+            for adaptation in &went.adaptations {
+                write!(f, "\n  {adaptation}")?;
+            }
+        }
         match &went.comparison {
             Some(comparison) => write!(f, "\n\nactual: {comparison}"),
             None => write!(f, "\n\nactual: {}", seconds(went.makespan.as_secs_f64())),

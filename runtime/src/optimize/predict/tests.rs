@@ -26,7 +26,7 @@ fn clean(runs: Vec<RunRecord>) -> (Predictor, Estimate) {
 }
 
 fn estimate(predictor: &Predictor) -> Estimate {
-    Known::of(&predictor.past(), "clean", &Size::default(), false).wall.unwrap().1
+    Models::of(&predictor.past(), "clean", &Size::default(), false).at(&Size::default()).wall.unwrap().1
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn work_in_the_query_of_another_takes_no_time_there() {
     let (predictor, estimate) = clean(runs);
     assert_eq!(estimate.basis, Basis::Observed(3), "with as much in its query");
     assert!((estimate.median - 3.0).abs() < 1e-6);
-    let filter = Known::of(&predictor.past(), "filter", &Size::default(), false);
+    let filter = Models::of(&predictor.past(), "filter", &Size::default(), false).at(&Size::default());
     assert!(filter.wall.is_none() && filter.in_query_of.as_deref() == Some("clean"));
 }
 

@@ -41,7 +41,8 @@ impl PlanPass for CriticalPath {
             .filter(|&node| node < seconds.len() && plan.of_index(node).runs())
             .collect();
         for (factory, rank) in ranks.into_iter().enumerate().take(seconds.len()) {
-            plan.edit(factory).priority = Some(rank);
+            let factory = plan.edit(factory);
+            (factory.priority, factory.preferred) = (Some(rank), false);
         }
         let names = path.iter().map(|factory| &*plan.of_index(*factory).name);
         let reason = "the critical path: the run takes at least as long as these one after another, so what the most seconds \
@@ -53,7 +54,7 @@ impl PlanPass for CriticalPath {
 }
 
 /// Who waits for whom: factories by their index, then barriers.
-fn waiting(plan: &PipelinePlan) -> Graph {
+pub(crate) fn waiting(plan: &PipelinePlan) -> Graph {
     let factories = plan.factories().len();
     let mut number = vec![None; plan.graph().node_count()];
     let mut nodes = factories;
