@@ -63,6 +63,9 @@ impl Default for Retention {
     }
 }
 
+/// To read more records of factories than this takes longer than it tells.
+const MEASURED: usize = 20_000;
+
 impl History {
     /// Where the history is, in a directory for state.
     pub fn path_in(state: &Path) -> PathBuf {
@@ -94,7 +97,7 @@ impl History {
     /// Adds a run, whole or not at all. A run that is recorded again takes the place of what was recorded of it.
     ///
     /// # Errors
-    /// When the file cannot be written, stays locked by another process for 5 seconds, or is damaged.
+    /// When the file cannot be written, stays locked by another process for 10 seconds, or is damaged.
     pub fn record(&self, run: &RunRecord) -> Result<(), HistoryError> {
         self.using("record a run in", |connection| write::record(connection, run))
     }
@@ -104,17 +107,20 @@ impl History {
     /// # Errors
     /// When the file cannot be read, or is damaged.
     pub fn runs(&self, pipeline: &str, last: usize) -> Result<Vec<RunRecord>, HistoryError> {
-        self.with_files_of(pipeline, last, last)
+        self.using("read", |connection| read::runs(connection, pipeline, last))
     }
 
-    /// As [`History::runs`], and the files that were read in the newest `files_of` of these.
-    pub(crate) fn with_files_of(
+    /// What was measured in the last `last` runs of a pipeline, the oldest first, and the files that were read in the newest
+    /// `files_of` of these: without what was predicted of them, what was chosen, and who waited for whom.
+    ///
+    /// Of a pipeline with very many factories there are fewer runs: as many as have [`MEASURED`] records of factories.
+    pub(crate) fn measured(
         &self,
         pipeline: &str,
         last: usize,
         files_of: usize,
     ) -> Result<Vec<RunRecord>, HistoryError> {
-        self.using("read", |connection| read::runs(connection, pipeline, last, files_of))
+        self.using("read", |connection| read::measured(connection, pipeline, last, files_of))
     }
 
     /// The run with this id.
@@ -160,7 +166,7 @@ impl History {
     /// Forgets runs that are too old at the time `now`, or too many. Gives how many it were.
     ///
     /// # Errors
-    /// When the file cannot be written, stays locked by another process for 5 seconds, or is damaged.
+    /// When the file cannot be written, stays locked by another process for 10 seconds, or is damaged.
     pub fn prune(&self, keep: Retention, now: SystemTime) -> Result<usize, HistoryError> {
         self.using("prune", |connection| write::prune(connection, keep, now))
     }

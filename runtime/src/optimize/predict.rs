@@ -38,9 +38,6 @@ pub const RUNS: usize = 200;
 /// Of so many of the last runs it is looked at which files were read: nobody asks what was read before.
 const FILES: usize = 20;
 
-/// A change is told of as long as there have been no more runs since.
-const NEWS: usize = 20;
-
 /// What the next run of a pipeline costs. Prints as a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
@@ -144,7 +141,12 @@ impl Predictor {
     /// # Errors
     /// When the history cannot be read, or is damaged.
     pub fn new(history: &History, pipeline: &str) -> Result<Self, HistoryError> {
-        Ok(Self::of_runs(pipeline, history.with_files_of(pipeline, RUNS, FILES)?))
+        Ok(Self::of_runs(pipeline, history.runs(pipeline, RUNS)?))
+    }
+
+    /// The same, with what a prediction needs alone: what was predicted of earlier runs is not read, for instance.
+    pub(crate) fn before_run(history: &History, pipeline: &str) -> Result<Self, HistoryError> {
+        Ok(Self::of_runs(pipeline, history.measured(pipeline, RUNS, FILES)?))
     }
 
     /// From these runs, the oldest first.
@@ -167,12 +169,24 @@ impl Predictor {
 
     /// What a run of `plan` costs of which so many factories can run at once.
     pub fn predict(&self, plan: &Plan, sizes: &Sizes, workers: usize) -> Prediction {
-        self.outlook(plan, sizes, workers).0
+        self.outlook(&self.past(), plan, sizes, workers).0
     }
 
-    /// The same, and what is needed to go on predicting while the run is on.
-    pub(crate) fn outlook(&self, plan: &Plan, sizes: &Sizes, workers: usize) -> (Prediction, Outlook) {
+    /// All that a run asks before it begins: what it costs if files are as large as they are now, what is needed to go on
+    /// predicting while it is on, and what has changed lately. It blocks.
+    pub(crate) fn look_ahead(
+        &self,
+        plan: &Plan,
+        mut sizes: Sizes,
+        workers: usize,
+    ) -> (Prediction, Outlook, Vec<Drift>) {
         let past = self.past();
+        past.look_up(&mut sizes);
+        let (prediction, outlook) = self.outlook(&past, plan, &sizes, workers);
+        (prediction, outlook, past.news())
+    }
+
+    fn outlook(&self, past: &Past<'_>, plan: &Plan, sizes: &Sizes, workers: usize) -> (Prediction, Outlook) {
         let graph = Graph::of(plan);
         let overhead = past.overhead(plan, &graph);
         let members = if self.gathers { past.batches(plan) } else { Vec::new() };
@@ -185,11 +199,11 @@ impl Predictor {
             let name: &str = &plan.factories[node].name;
             let size = sizes.of(name, graph.sources(node), &known);
             let waits = members.iter().any(|batch| batch.contains(&node));
-            models[node] = Models::of(&past, name, &size, waits);
+            models[node] = Models::of(past, name, &size, waits);
             known[node] = models[node].at(&size);
         }
         let outlook = Outlook::new(plan, sizes, models, known.clone());
-        let batches: Vec<_> = members.iter().map(|batch| of_batch(&past, plan, batch, &known)).collect();
+        let batches: Vec<_> = members.iter().map(|batch| of_batch(past, plan, batch, &known)).collect();
         let seconds =
             known.iter().map(Known::seconds).chain(batches.iter().map(|(_, batch)| batch.wall.median));
         let seconds: Vec<f64> = seconds.collect();
@@ -260,7 +274,7 @@ impl Predictor {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn present_sizes(&self, mut known: Sizes) -> Sizes {
-        self.past().files().for_each(|(factory, files)| known.look_up(factory, files));
+        self.past().look_up(&mut known);
         known
     }
 
@@ -278,8 +292,7 @@ impl Predictor {
 
     /// The factories that depart from what was predicted of them, in the last 20 runs, by name.
     pub fn drifts(&self) -> Vec<Drift> {
-        let past = self.past();
-        past.names().filter_map(|factory| past.drift(factory)).filter(|drift| drift.runs <= NEWS).collect()
+        self.past().news()
     }
 
     /// How often earlier predictions held.

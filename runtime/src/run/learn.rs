@@ -121,21 +121,23 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
     let predicted = || -> Result<_, HistoryError> {
         let history = History::open(&before.path)?;
         let choices = history.choices(&launch.plan.pipeline, RUNS)?;
-        let mut predictor = Predictor::new(&history, &launch.plan.pipeline)?;
+        let mut predictor = Predictor::before_run(&history, &launch.plan.pipeline)?;
         if predictor.runs().is_empty() {
-            return Ok((None, Vec::new(), choices));
+            return Ok((None, choices));
         }
         for (factory, code) in launch.plan.factories.iter().zip(&before.codes) {
             predictor = predictor.code(&*factory.name, &**code);
         }
         let predictor = predictor.gathers(how.gathers);
-        let sizes = predictor.present_sizes(learning.sizes().clone());
-        Ok((Some(predictor.outlook(&launch.plan, &sizes, how.workers)), predictor.drifts(), choices))
+        let sizes = learning.sizes().clone();
+        Ok((Some(predictor.look_ahead(&launch.plan, sizes, how.workers)), choices))
     };
     match predicted() {
-        Ok((predicted, drifts, choices)) => {
-            (before.prediction, before.outlook) = predicted.unzip();
-            before.drifts = drifts;
+        Ok((ahead, choices)) => {
+            if let Some((prediction, outlook, drifts)) = ahead {
+                (before.prediction, before.outlook) = (Some(prediction), Some(outlook));
+                before.drifts = drifts;
+            }
             before.remember(choices);
         }
         Err(error) => before.trouble = Some(error.to_string()),

@@ -128,7 +128,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
 const APPLICATION: i32 = 0x7365_746c;
 
 /// How long to wait for another process.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens a history, and one in its place if it is damaged; says then what the damaged one is called now.
 pub(super) fn open(path: &Path) -> Result<(Connection, Option<PathBuf>), HistoryError> {

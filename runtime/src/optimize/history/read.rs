@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params};
 use serde::de::DeserializeOwned;
 
 use super::parts::Parts;
@@ -21,7 +21,6 @@ pub(super) fn runs(
     connection: &mut Connection,
     pipeline: &str,
     last: usize,
-    files_of: usize,
 ) -> rusqlite::Result<Vec<RunRecord>> {
     // All of it as it is at one time.
     let transaction = connection.transaction()?;
@@ -31,13 +30,45 @@ pub(super) fn runs(
     let last = i64::try_from(last).unwrap_or(i64::MAX);
     let mut runs = statement.query_map(params![pipeline, last], head)?.collect::<Result<Vec<_>, _>>()?;
     runs.reverse();
-    let mut parts = Parts::of(&transaction)?;
-    let without_files = runs.len().saturating_sub(files_of);
-    let whole = |(at, (id, run))| {
-        let run = with_parts(&transaction, &mut parts, id, run)?;
-        if at < without_files { Ok(run) } else { with_files(&transaction, id, run) }
+    let (mut measurements, mut parts) = (Measurements::of(&transaction)?, Parts::of(&transaction)?);
+    let whole = |(id, mut run)| {
+        measurements.read(id, &mut run)?;
+        measurements.read_files(id, &mut run)?;
+        parts.read(id, &mut run)?;
+        Ok(run)
     };
-    runs.into_iter().enumerate().map(whole).collect()
+    runs.into_iter().map(whole).collect()
+}
+
+/// The runs without what no prediction needs.
+pub(super) fn measured(
+    connection: &mut Connection,
+    pipeline: &str,
+    last: usize,
+    files_of: usize,
+) -> rusqlite::Result<Vec<RunRecord>> {
+    let transaction = connection.transaction()?;
+    // What was predicted is long, and is not looked at.
+    let columns = RUN.replace("predicted", "NULL AS predicted");
+    let sql =
+        format!("SELECT {columns} FROM runs WHERE pipeline = ?1 ORDER BY started_ns DESC, id DESC LIMIT ?2");
+    let (mut heads, mut measurements) = (transaction.prepare(&sql)?, Measurements::of(&transaction)?);
+    let last = i64::try_from(last).unwrap_or(i64::MAX);
+    let (mut runs, mut records) = (Vec::new(), 0);
+    for found in heads.query_map(params![pipeline, last], head)? {
+        let (id, mut run) = found?;
+        measurements.read(id, &mut run)?;
+        if runs.len() < files_of {
+            measurements.read_files(id, &mut run)?;
+        }
+        records += run.factories.len();
+        if !runs.is_empty() && records > super::MEASURED {
+            break;
+        }
+        runs.push(run);
+    }
+    runs.reverse();
+    Ok(runs)
 }
 
 pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result<Option<RunRecord>> {
@@ -45,9 +76,12 @@ pub(super) fn run(connection: &mut Connection, run_id: &str) -> rusqlite::Result
     let found = transaction
         .query_row(&format!("SELECT {RUN} FROM runs WHERE run_id = ?1"), [run_id], head)
         .optional()?;
-    let mut parts = Parts::of(&transaction)?;
-    let whole = |(id, run)| with_files(&transaction, id, with_parts(&transaction, &mut parts, id, run)?);
-    found.map(whole).transpose()
+    let Some((id, mut run)) = found else { return Ok(None) };
+    let mut measurements = Measurements::of(&transaction)?;
+    measurements.read(id, &mut run)?;
+    measurements.read_files(id, &mut run)?;
+    Parts::of(&transaction)?.read(id, &mut run)?;
+    Ok(Some(run))
 }
 
 pub(super) fn observations(
@@ -61,7 +95,7 @@ pub(super) fn observations(
     );
     let observation = |row: &Row<'_>| {
         let (run, position) = (row.get("run")?, row.get("position")?);
-        let files = files(connection, run)?.remove(&position).unwrap_or_default();
+        let files = files(&mut connection.prepare(FILES)?, run)?.remove(&position).unwrap_or_default();
         Ok(Observation {
             run_id: row.get("run_id")?,
             started: time(row.get("started_ns")?),
@@ -121,48 +155,65 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
     Ok((row.get("id")?, run))
 }
 
-fn with_parts(
-    connection: &Connection,
-    parts: &mut Parts<'_>,
-    id: i64,
-    mut run: RunRecord,
-) -> rusqlite::Result<RunRecord> {
-    let sql = format!("SELECT {FACTORY} FROM factories f WHERE run = ?1 ORDER BY position");
-    run.factories = connection.prepare(&sql)?.query_map([id], factory_record)?.collect::<Result<_, _>>()?;
-    let subplan = |row: &Row<'_>| {
-        Ok(SubplanRecord {
-            fingerprint: row.get("fingerprint")?,
-            consumers: from_json(row, "consumers")?,
-            wall: duration(row.get("wall_ns")?),
-            rows: row.get::<_, Option<i64>>("rows")?.map(count),
-            bytes: row.get::<_, Option<i64>>("bytes")?.map(count),
-            whole_of: from_json_or_nothing(row, "whole_of")?,
-        })
-    };
-    let sql = "SELECT fingerprint, consumers, wall_ns, rows, bytes, whole_of FROM subplans WHERE run = ?1 ORDER BY position";
-    run.subplans = connection.prepare(sql)?.query_map([id], subplan)?.collect::<Result<_, _>>()?;
-    parts.read(id, &mut run)?;
-    let batch = |row: &Row<'_>| {
-        Ok(BatchRecord { factories: from_json(row, "factories")?, wall: duration(row.get("wall_ns")?) })
-    };
-    let sql = "SELECT factories, wall_ns FROM batches WHERE run = ?1 ORDER BY position";
-    run.batches = connection.prepare(sql)?.query_map([id], batch)?.collect::<Result<_, _>>()?;
-    Ok(run)
+/// The statements that read what was measured in a run.
+struct Measurements<'connection> {
+    factories: Statement<'connection>,
+    subplans: Statement<'connection>,
+    batches: Statement<'connection>,
+    files: Statement<'connection>,
 }
 
-fn with_files(connection: &Connection, id: i64, mut run: RunRecord) -> rusqlite::Result<RunRecord> {
-    for (position, files) in files(connection, id)? {
-        if let Some(record) = usize::try_from(position).ok().and_then(|at| run.factories.get_mut(at)) {
-            record.files = files;
-        }
+impl<'connection> Measurements<'connection> {
+    fn of(connection: &'connection Connection) -> rusqlite::Result<Self> {
+        let factories = format!("SELECT {FACTORY} FROM factories f WHERE run = ?1 ORDER BY position");
+        let subplans =
+            "SELECT fingerprint, consumers, wall_ns, rows, bytes, whole_of FROM subplans WHERE run = ?1
+                        ORDER BY position";
+        let batches = "SELECT factories, wall_ns FROM batches WHERE run = ?1 ORDER BY position";
+        Ok(Self {
+            factories: connection.prepare(&factories)?,
+            subplans: connection.prepare(subplans)?,
+            batches: connection.prepare(batches)?,
+            files: connection.prepare(FILES)?,
+        })
     }
-    Ok(run)
+
+    /// Adds its factories, its parts of queries, and the queries that were run together.
+    fn read(&mut self, id: i64, run: &mut RunRecord) -> rusqlite::Result<()> {
+        let subplan = |row: &Row<'_>| {
+            Ok(SubplanRecord {
+                fingerprint: row.get("fingerprint")?,
+                consumers: from_json(row, "consumers")?,
+                wall: duration(row.get("wall_ns")?),
+                rows: row.get::<_, Option<i64>>("rows")?.map(count),
+                bytes: row.get::<_, Option<i64>>("bytes")?.map(count),
+                whole_of: from_json_or_nothing(row, "whole_of")?,
+            })
+        };
+        let batch = |row: &Row<'_>| {
+            Ok(BatchRecord { factories: from_json(row, "factories")?, wall: duration(row.get("wall_ns")?) })
+        };
+        run.factories = self.factories.query_map([id], factory_record)?.collect::<Result<_, _>>()?;
+        run.subplans = self.subplans.query_map([id], subplan)?.collect::<Result<_, _>>()?;
+        run.batches = self.batches.query_map([id], batch)?.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Adds the files that its factories have read.
+    fn read_files(&mut self, id: i64, run: &mut RunRecord) -> rusqlite::Result<()> {
+        for (position, files) in files(&mut self.files, id)? {
+            if let Some(record) = usize::try_from(position).ok().and_then(|at| run.factories.get_mut(at)) {
+                record.files = files;
+            }
+        }
+        Ok(())
+    }
 }
+
+const FILES: &str = "SELECT factory, path, bytes FROM files WHERE run = ?1 ORDER BY factory, position";
 
 /// What the factories of a run have read, by their positions.
-fn files(connection: &Connection, run: i64) -> rusqlite::Result<BTreeMap<i64, Vec<FileRecord>>> {
-    let sql = "SELECT factory, path, bytes FROM files WHERE run = ?1 ORDER BY factory, position";
-    let mut statement = connection.prepare(sql)?;
+fn files(statement: &mut Statement<'_>, run: i64) -> rusqlite::Result<BTreeMap<i64, Vec<FileRecord>>> {
     let file = |row: &Row<'_>| {
         let path = PathBuf::from(row.get::<_, String>("path")?);
         Ok((row.get("factory")?, FileRecord { path, bytes: count(row.get("bytes")?) }))
@@ -176,28 +227,29 @@ fn files(connection: &Connection, run: i64) -> rusqlite::Result<BTreeMap<i64, Ve
 }
 
 fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
-    let number = |column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(count));
-    let bound = |column: &str| row.get::<_, Option<f64>>(column);
-    let bounds = (bound("predicted_low")?, bound("predicted_median")?, bound("predicted_high")?);
+    // There are many of them, and to look up a name takes as long as to read a column. In the order of `FACTORY`.
+    let number = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(count));
+    let bound = |column: usize| row.get::<_, Option<f64>>(column);
+    let bounds = (bound(10)?, bound(11)?, bound(12)?);
     let predicted = match bounds {
         (Some(low), Some(median), Some(high)) => Some(Interval { low, median, high }),
         _ => None,
     };
     Ok(FactoryRecord {
-        factory: row.get("factory")?,
-        code: row.get("code")?,
-        status: row.get("status")?,
-        wall: duration(row.get("wall_ns")?),
-        cpu: row.get::<_, Option<i64>>("cpu_ns")?.map(duration),
-        rows_in: number("rows_in")?,
-        bytes_in: number("bytes_in")?,
-        rows_out: number("rows_out")?,
-        bytes_out: number("bytes_out")?,
-        peak_bytes: number("peak_bytes")?,
+        factory: row.get(0)?,
+        code: row.get(1)?,
+        status: row.get(2)?,
+        wall: duration(row.get(3)?),
+        cpu: number(4)?.map(Duration::from_nanos),
+        rows_in: number(5)?,
+        bytes_in: number(6)?,
+        rows_out: number(7)?,
+        bytes_out: number(8)?,
+        peak_bytes: number(9)?,
         predicted,
-        in_query_of: row.get("in_query_of")?,
-        waited: duration(row.get("waited_ns")?),
-        queries: duration(row.get("queries_ns")?),
+        in_query_of: row.get(13)?,
+        waited: duration(row.get(14)?),
+        queries: duration(row.get(15)?),
         files: Vec::new(),
     })
 }

@@ -155,7 +155,7 @@ fn what_was_recorded_is_read() {
 }
 
 #[test]
-fn files_are_read_of_as_many_runs_as_are_asked_for() {
+fn what_was_measured_is_read_without_what_was_not() {
     let (_directory, path) = fresh();
     let history = History::open(&path).unwrap();
     for second in 0..3 {
@@ -163,8 +163,28 @@ fn files_are_read_of_as_many_runs_as_are_asked_for() {
         (run.run_id, run.started) = (second.to_string(), at(second));
         history.record(&run).unwrap();
     }
-    let runs = history.with_files_of("Nightly", 9, 2).unwrap();
+    let runs = history.measured("Nightly", 9, 2).unwrap();
     assert_eq!(runs.iter().map(|run| run.factories[1].files.len()).collect::<Vec<_>>(), [0, 2, 2]);
+    let whole = RunRecord { run_id: "2".into(), started: at(2), ..full() };
+    assert!(whole.predicted.is_some() && !whole.choices.is_empty() && !whole.lookups.is_empty());
+    let (cores, links) = (None, Vec::new());
+    let (choices, reads, lookups) = Default::default();
+    assert_eq!(runs[2], RunRecord { predicted: None, cores, links, choices, reads, lookups, ..whole });
+}
+
+#[test]
+fn of_very_many_factories_fewer_runs_are_read() {
+    let (_directory, path) = fresh();
+    let history = History::open(&path).unwrap();
+    for second in 0..4 {
+        let mut run = full();
+        (run.run_id, run.started) = (second.to_string(), at(second));
+        run.factories = vec![FactoryRecord::new("one of many", "", Duration::ZERO); 8_000];
+        history.record(&run).unwrap();
+    }
+    let of = |runs: &[RunRecord]| runs.iter().map(|run| run.run_id.clone()).collect::<Vec<_>>();
+    assert_eq!(of(&history.measured("Nightly", 9, 9).unwrap()), ["2", "3"]);
+    assert_eq!(history.runs("Nightly", 9).unwrap().len(), 4);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What earlier runs say of each factory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::sizes::Size;
+use super::sizes::{Size, Sizes};
 use crate::optimize::drift::{Change, Drift, Measured, last_change};
 use crate::optimize::history::{FactoryRecord, FileRecord, RunRecord};
 use crate::optimize::model::{Belief, Estimate, Model, Point, Posterior, Quantity, Sample, StudentT, Unit};
@@ -11,6 +11,9 @@ use crate::plan::Plan;
 
 /// Of so many runs, the makespan is compared with a simulation.
 const COMPARED: usize = 50;
+
+/// A change is told of as long as there have been no more runs since.
+const NEWS: usize = 20;
 
 /// A simulation is believed to be within 2 % of the makespan, before that was looked at.
 const OVERHEAD: Belief = Belief {
@@ -26,6 +29,8 @@ const OVERHEAD: Belief = Belief {
 pub(super) struct Past<'runs> {
     runs: &'runs [RunRecord],
     factories: BTreeMap<&'runs str, Vec<Seen<'runs>>>,
+    /// Of each run, the factories whose work was done in the query of another, by this other.
+    guests: Vec<BTreeMap<&'runs str, Vec<&'runs str>>>,
 }
 
 /// One record of a factory.
@@ -44,7 +49,8 @@ impl<'runs> Past<'runs> {
                 factories.entry(&*record.factory).or_default().push(Seen { run, record, current: false });
             }
         }
-        let mut past = Self { runs, factories: BTreeMap::new() };
+        let mut past =
+            Self { runs, factories: BTreeMap::new(), guests: runs.iter().map(guests_of).collect() };
         for (name, mut seen) in factories {
             if let Some(last) = seen.last() {
                 let code = codes.get(name).unwrap_or(&last.record.code);
@@ -65,13 +71,8 @@ impl<'runs> Past<'runs> {
     }
 
     /// Whose work is done in the query of this factory.
-    fn guests(&self, run: usize, host: &str) -> Vec<&'runs str> {
-        let of_host = |record: &&FactoryRecord| record.in_query_of.as_deref() == Some(host);
-        self.runs[run].factories.iter().filter(of_host).map(|record| &*record.factory).collect()
-    }
-
-    pub(super) fn names(&self) -> impl Iterator<Item = &'runs str> {
-        self.factories.keys().copied()
+    fn guests(&self, run: usize, host: &str) -> &[&'runs str] {
+        self.guests[run].get(host).map_or(&[], Vec::as_slice)
     }
 
     fn seen(&self, factory: &str) -> &[Seen<'runs>] {
@@ -96,9 +97,16 @@ impl<'runs> Past<'runs> {
         Some((last_change(&series)?, of_current))
     }
 
-    pub(super) fn drift(&self, factory: &str) -> Option<Drift> {
+    /// What has changed in the last runs, by the names of the factories.
+    pub(super) fn news(&self) -> Vec<Drift> {
+        let drifts = self.factories.keys().filter_map(|factory| self.drift(factory));
+        drifts.filter(|drift| drift.runs <= NEWS).collect()
+    }
+
+    fn drift(&self, factory: &str) -> Option<Drift> {
         // With all that was current before the change.
-        let all = Past { runs: self.runs, factories: BTreeMap::from([self.as_before(factory)?]) };
+        let factories = BTreeMap::from([self.as_before(factory)?]);
+        let all = Past { runs: self.runs, factories, guests: Vec::new() };
         let (change, of_current) = all.change(factory)?;
         let since = all.seen(factory)[of_current[change.at]].run;
         let drift = Drift {
@@ -155,7 +163,7 @@ impl<'runs> Past<'runs> {
     pub(super) fn batches(&self, plan: &Plan) -> Vec<Vec<usize>> {
         let whole =
             |run: &&RunRecord| run.succeeded && run.factories.iter().all(|record| !record.is_from_earlier());
-        self.runs.iter().rev().find(whole).map(|run| places(plan, run)).unwrap_or_default()
+        self.runs.iter().rev().find(whole).map(|run| places(&by_name(plan), run)).unwrap_or_default()
     }
 
     /// How long the queries of these factories take together, as a function of the bytes that all of these take.
@@ -178,8 +186,13 @@ impl<'runs> Past<'runs> {
         Model::fit(Quantity::Wall, Unit::Bytes, &samples)
     }
 
+    /// Looks up how large the files are now that were read in the last runs.
+    pub(super) fn look_up(&self, sizes: &mut Sizes) {
+        self.files().for_each(|(factory, files)| sizes.look_up(factory, files));
+    }
+
     /// The files that each factory has read when it ran last; none if it had read others when it ran before.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&'runs str, Option<&'runs [FileRecord]>)> {
+    fn files(&self) -> impl Iterator<Item = (&'runs str, Option<&'runs [FileRecord]>)> {
         self.factories.iter().filter_map(|(name, seen)| {
             let files = |one: &Seen<'runs>| -> &'runs [FileRecord] { &one.record.files };
             let mut last = seen.iter().rev().map(files).filter(|files| !files.is_empty());
@@ -220,15 +233,21 @@ impl<'runs> Past<'runs> {
     /// Of the logarithm of the makespan over that of a simulation with the same times.
     pub(super) fn overhead(&self, plan: &Plan, graph: &Graph) -> StudentT {
         let compared = self.runs.iter().rev().filter(|run| run.succeeded).take(COMPARED);
+        let by_name = by_name(plan);
         let point = |run: &RunRecord| {
-            let record = |name: &str| run.factories.iter().find(|record| record.factory == name);
-            let seconds = plan.factories.iter().map(|node| {
-                let record = record(&node.name).filter(|record| record.has_succeeded())?;
+            let mut records = vec![None; plan.factories.len()];
+            for record in &run.factories {
+                if let Some(&node) = by_name.get(&*record.factory) {
+                    records[node] = Some(record);
+                }
+            }
+            let seconds = records.into_iter().map(|record| {
+                let record: &FactoryRecord = record.filter(|record| record.has_succeeded())?;
                 Some(if record.in_query_of.is_some() { 0.0 } else { record.beside().as_secs_f64() })
             });
             let mut seconds: Vec<f64> = seconds.collect::<Option<_>>()?;
             // As they were run together then.
-            let graph = graph.clone().with_batches(&places(plan, run));
+            let graph = graph.clone().with_batches(&places(&by_name, run));
             seconds.extend(run.batches.iter().map(|batch| batch.wall.as_secs_f64()));
             let priorities = upward_rank(&graph, &seconds);
             let costs = Costs { seconds: &seconds, priorities: &priorities, bytes: &[] };
@@ -241,9 +260,23 @@ impl<'runs> Past<'runs> {
     }
 }
 
+fn by_name(plan: &Plan) -> HashMap<&str, usize> {
+    plan.factories.iter().enumerate().map(|(place, node)| (&*node.name, place)).collect()
+}
+
+fn guests_of(run: &RunRecord) -> BTreeMap<&str, Vec<&str>> {
+    let mut guests: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for record in &run.factories {
+        if let Some(host) = &record.in_query_of {
+            guests.entry(host).or_default().push(&record.factory);
+        }
+    }
+    guests
+}
+
 /// The batches of a run, as places of factories in a plan.
-fn places(plan: &Plan, run: &RunRecord) -> Vec<Vec<usize>> {
-    let place = |name: &String| plan.factories.iter().position(|node| node.name == **name);
+fn places(by_name: &HashMap<&str, usize>, run: &RunRecord) -> Vec<Vec<usize>> {
+    let place = |name: &String| by_name.get(&**name).copied();
     run.batches.iter().map(|batch| batch.factories.iter().filter_map(place).collect()).collect()
 }
 
