@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use polars::prelude::*;
-use setl::optimize::Optimizer;
+use setl::optimize::{Optimizer, Pass};
 use setl::{Report, Run};
 use setl_tpch::by_hand::{QUERIES, Query};
 use setl_tpch::pipeline::{self, Deliver, Directory, Single, Tpch};
@@ -23,6 +23,9 @@ async fn main() -> Result<()> {
     let named: Vec<_> =
         QUERIES.into_iter().filter(|(name, _)| query.first().is_none_or(|query| query == name)).collect();
 
+    if variant == "setl-passes" {
+        return every_combination(tables, Path::new(expected)).await;
+    }
     let cpu = measure::cpu_seconds()?;
     let started = Instant::now();
     let found = match &**variant {
@@ -44,10 +47,26 @@ async fn main() -> Result<()> {
     let cpu = measure::cpu_seconds()? - cpu;
     println!("{{\"wall\":{wall:.4},\"cpu\":{cpu:.2},\"peak\":{:.0}}}", measure::peak_mib()?);
     if expected != "-" {
-        for (name, found) in &found {
-            answers::compare(name, found, &answers::read(Path::new(expected), name)?)?;
-        }
+        check(&found, Path::new(expected))?;
     }
+    Ok(())
+}
+
+fn check(found: &Answers, expected: &Path) -> Result<()> {
+    found.iter().try_for_each(|(name, found)| answers::compare(name, found, &answers::read(expected, name)?))
+}
+
+/// Whether the answers are the same whichever passes are on.
+async fn every_combination(tables: &Path, expected: &Path) -> Result<()> {
+    let combinations = 1_u32 << Pass::ALL.len();
+    for combination in 0..combinations {
+        let on = (0..).zip(Pass::ALL).filter(|(bit, _)| combination & (1 << bit) != 0);
+        let on: Vec<Pass> = on.map(|(_, pass)| pass).collect();
+        let optimizer = on.iter().fold(Optimizer::off(), |optimizer, pass| optimizer.with(*pass));
+        let found = all(tables, Deliver::Lazily, optimizer).await;
+        found.and_then(|found| check(&found, expected)).with_context(|| format!("with {on:?}"))?;
+    }
+    println!("{combinations} combinations of passes give the answers of DuckDB");
     Ok(())
 }
 
