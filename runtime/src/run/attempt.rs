@@ -263,7 +263,12 @@ impl Attempts<'_> {
             (Some(limit), Some(deadline)) => Some(if limit.0 <= deadline.0 { limit } else { deadline }),
             (limit, deadline) => limit.or(deadline),
         };
-        let ended = match self.within(live, token, limit).await {
+        // A limit of all attempts has been running since the first.
+        let waited = match (limit, deadline) {
+            (Some((limit, _)), Some((deadline, _))) if limit == deadline => Duration::ZERO,
+            _ => self.shared.waited(self.node),
+        };
+        let ended = match self.within(live, token, limit.map(|limit| (limit, waited))).await {
             Ok(completed) => self.kept(owner, completed).await.map_err(Ended::Failed),
             ended => ended,
         };
@@ -277,6 +282,22 @@ impl Attempts<'_> {
         ended
     }
 
+    /// Ends when the time is up, if it ever is. What the factory waits for the queries of others does not count, beyond what it
+    /// had waited when its time began.
+    async fn time_is_up(&self, limit: Option<((time::Instant, TimedOut), Duration)>) -> TimedOut {
+        let Some(((until, timed_out), before)) = limit else { return pending().await };
+        let mut wake = until;
+        loop {
+            time::sleep_until(wake).await;
+            let own = until + self.shared.waited(self.node).saturating_sub(before);
+            let now = now();
+            if own <= now {
+                return timed_out;
+            }
+            wake = own.max(now + Duration::from_millis(5));
+        }
+    }
+
     /// Waits for an attempt, but not longer than it may take.
     ///
     /// What waits at an `.await` is dropped then. What blocks its thread is told through its context, and waited for.
@@ -284,13 +305,13 @@ impl Attempts<'_> {
         &self,
         mut live: Live,
         token: Option<CancellationToken>,
-        limit: Option<(time::Instant, TimedOut)>,
+        limit: Option<((time::Instant, TimedOut), Duration)>,
     ) -> Result<Completed, Ended> {
         let timed_out = match token {
             Some(token) => tokio::select! {
                 biased;
                 ended = &mut live => return ended,
-                timed_out = time_is_up(limit) => {
+                timed_out = self.time_is_up(limit) => {
                     let phase = &self.shared.phases[self.node];
                     let late_in = phase.get();
                     token.cancel();
@@ -306,7 +327,7 @@ impl Attempts<'_> {
                 biased;
                 ended = &mut live => return ended,
                 () = self.shared.cancel.cancelled() => return Err(Ended::Unfinished(Unfinished::Cancelled(1))),
-                timed_out = time_is_up(limit) => timed_out,
+                timed_out = self.time_is_up(limit) => timed_out,
             },
         };
         Err(Ended::Failed(Cause::TimedOut(timed_out)))
@@ -357,7 +378,7 @@ impl Attempts<'_> {
             permit = self.shared.resources().enter(self.shared.bounds(resource)) => {
                 permit.map(Some).map_err(|open| Ended::Failed(Cause::Error(open.into())))
             }
-            timed_out = time_is_up(deadline) => {
+            timed_out = self.time_is_up(deadline.map(|limit| (limit, Duration::ZERO))) => {
                 let waited = TimedOut { resource: Some(resource.name), ..timed_out };
                 Err(Ended::Failed(Cause::TimedOut(waited)))
             }
@@ -421,17 +442,6 @@ fn now() -> time::Instant {
 /// When the time is up, unless that is later than there are times.
 fn after(limit: Duration, timed_out: TimedOut) -> Option<(time::Instant, TimedOut)> {
     Some((now().checked_add(limit)?, timed_out))
-}
-
-/// Ends when the time is up, if it ever is.
-async fn time_is_up(limit: Option<(time::Instant, TimedOut)>) -> TimedOut {
-    match limit {
-        Some((until, timed_out)) => {
-            time::sleep_until(until).await;
-            timed_out
-        }
-        None => pending().await,
-    }
 }
 
 /// A factory that lives; its panics are causes.

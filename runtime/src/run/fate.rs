@@ -152,6 +152,11 @@ impl Shared {
 
     pub(super) fn failed(&self, node: usize, failure: Failure, started: Instant) {
         let attempts = failure.attempts;
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        if self.is_stopped() && self.gather.as_ref().is_some_and(|gather| gather.has_ended(node)) {
+            // Its query was not run any more, which is nobody's failure.
+            return self.cancelled(node, started, attempts);
+        }
         let error = self.error_of(node, failure);
         let name = &self.plan.factories[node].name;
         {

@@ -4,8 +4,11 @@
 //! it is seen which parts of their queries are the same. A batch is run when it cannot grow any more: all factories that are
 //! in progress wait for it, and none is ready. Where one of them waits for something else, or computes, the batch does not
 //! wait for it longer than a moment.
+//!
+//! Each goes on as soon as its own query is done. The time that it waits for the queries of others is not its own: it does not
+//! count against its timeout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,7 @@ use super::blocking::BlockingPool;
 use super::current::Current;
 use super::shared::Shared;
 use super::sync::held;
-use crate::optimize::queries::{self, Answer, Explained, Fault, Query};
+use crate::optimize::queries::{self, Answer, Asker, Explained, Fault, Query};
 use crate::optimize::{Optimizer, Pass};
 
 /// The queries of a run that wait.
@@ -34,6 +37,10 @@ struct State {
     waiting: Vec<Waiting>,
     /// Of each factory, its queries that have no answer yet, and whether the schedule knows that it waits.
     factories: BTreeMap<usize, Outstanding>,
+    /// How long each has waited for the queries of others.
+    waited: BTreeMap<usize, Duration>,
+    /// Those whose queries were not run, since the run came to its end.
+    ended: BTreeSet<usize>,
     /// Threads for blocking work whose factory waits here.
     threads: usize,
     /// Counts batches, so that who waits for one knows whether it has gone.
@@ -46,6 +53,10 @@ struct State {
 struct Outstanding {
     queries: Vec<u64>,
     known: bool,
+    /// Those of them that are being run.
+    begun: Vec<u64>,
+    /// Since when none is.
+    waits: Option<Instant>,
 }
 
 struct Waiting {
@@ -56,16 +67,31 @@ struct Waiting {
 }
 
 impl Gather {
-    /// None where each query is run by itself.
-    pub(super) fn of(optimizer: &Optimizer) -> Option<Box<Self>> {
-        let runtime = Handle::try_current().ok().filter(|_| optimizer.has(Pass::Gather))?;
-        let pool = BlockingPool::new(Some(1));
+    /// None where each query is run by itself: under a limit of memory it never is.
+    pub(super) fn of(optimizer: &Optimizer, is_limited: bool) -> Option<Box<Self>> {
+        let gathers = is_limited || optimizer.has(Pass::Gather);
+        let runtime = Handle::try_current().ok().filter(|_| gathers)?;
+        // Who has an answer already may ask for something else, and is not to wait for all that is run.
+        let pool = BlockingPool::new(Some(if is_limited { 1 } else { 2 }));
         Some(Box::new(Self { optimizer: optimizer.clone(), runtime, state: Mutex::default(), pool }))
     }
 
     /// Waits until no batch is run any more.
     pub(super) async fn idle(&self) {
         self.pool.idle().await;
+    }
+
+    /// How long a factory has waited for the queries of others, until now.
+    pub(super) fn waited(&self, node: usize) -> Duration {
+        let state = held(self.state.lock());
+        let now = state.factories.get(&node).and_then(|outstanding| outstanding.waits);
+        state.waited.get(&node).copied().unwrap_or_default()
+            + now.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    /// Whether a query of this factory was not run, since the run came to its end.
+    pub(super) fn has_ended(&self, node: usize) -> bool {
+        held(self.state.lock()).ended.contains(&node)
     }
 
     /// What was decided about the batches that have been run.
@@ -110,7 +136,7 @@ pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, B
         let answer = tokio::select! {
             biased;
             answer = ticket.answer() => answer,
-            () = cancel.cancelled() => Err(Fault::Ended),
+            () = cancel.cancelled() => ticket.ended(),
         };
         drop(ticket);
         // It waits for as long as it takes.
@@ -134,7 +160,11 @@ fn enter(current: &Current, query: Query) -> Ticket {
         id = state.next;
         state.next += 1;
         first = state.waiting.is_empty().then_some((state.batch, gather.optimizer.longest_wait()));
-        state.factories.entry(node).or_default().queries.push(id);
+        let outstanding = state.factories.entry(node).or_default();
+        outstanding.queries.push(id);
+        if outstanding.begun.is_empty() {
+            outstanding.waits.get_or_insert_with(Instant::now);
+        }
         state.waiting.push(Waiting { id, node, query, answer });
     }
     if let Some((batch, longest)) = first {
@@ -198,37 +228,70 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
     if shared.is_stopped() {
         return;
     }
-    let mut senders = Vec::with_capacity(batch.len());
+    let mut askers = Vec::with_capacity(batch.len());
     let mut queries = Vec::with_capacity(batch.len());
     for Waiting { id, node, query, answer } in batch {
-        senders.push((id, node, answer));
+        askers.push((id, node, Mutex::new(Some(answer))));
         queries.push((&*shared.plan.factories[node].name, query));
     }
     let began = Instant::now();
-    let (answers, mut explained) =
-        queries::run(&gather.optimizer, shared.advisor(), queries, shared.memory.as_deref(), &|| {
-            shared.is_stopped()
-        });
+    let batch = Batch { shared, gather, askers };
+    let mut explained =
+        queries::run(&gather.optimizer, shared.advisor(), queries, shared.memory.as_deref(), &batch);
     explained.wall = began.elapsed();
-    {
-        let mut state = held(gather.state.lock());
-        state.explained.push(explained);
-        // Those who go on are busy from now on, and not only when they have noticed.
-        for (id, node, _) in &senders {
-            state.answered(shared, *node, *id);
-        }
+    held(gather.state.lock()).explained.push(explained);
+}
+
+/// Those who wait for the queries of a batch.
+struct Batch<'run> {
+    shared: &'run Shared,
+    gather: &'run Gather,
+    askers: Vec<(u64, usize, Mutex<Option<oneshot::Sender<Result<Answer, Fault>>>>)>,
+}
+
+impl Asker for Batch<'_> {
+    fn is_stopped(&self) -> bool {
+        self.shared.is_stopped()
     }
-    for ((.., sender), answer) in senders.into_iter().zip(answers) {
-        // The factory may have ended meanwhile.
-        let _ = sender.send(answer);
+
+    fn begins(&self, query: usize) {
+        let (id, node, _) = &self.askers[query];
+        held(self.gather.state.lock()).begins(*node, *id);
+    }
+
+    fn answers(&self, query: usize, answer: Result<Answer, Fault>) {
+        let (id, node, sender) = &self.askers[query];
+        // Who goes on is busy from now on, and not only when it has noticed.
+        held(self.gather.state.lock()).answered(self.shared, *node, *id);
+        if let Some(sender) = held(sender.lock()).take() {
+            // The factory may have ended meanwhile.
+            let _ = sender.send(answer);
+        }
     }
 }
 
 impl State {
+    /// A query is run from now on.
+    fn begins(&mut self, node: usize, id: u64) {
+        let Some(outstanding) = self.factories.get_mut(&node) else { return };
+        if outstanding.queries.contains(&id) {
+            outstanding.begun.push(id);
+            let waited = outstanding.waits.take().map(|since| since.elapsed());
+            *self.waited.entry(node).or_default() += waited.unwrap_or_default();
+        }
+    }
+
     /// Counts a query as answered, if it was not.
     fn answered(&mut self, shared: &Shared, node: usize, id: u64) {
         let Some(outstanding) = self.factories.get_mut(&node) else { return };
         outstanding.queries.retain(|query| *query != id);
+        outstanding.begun.retain(|query| *query != id);
+        if outstanding.queries.is_empty() {
+            let waited = outstanding.waits.take().map(|since| since.elapsed());
+            *self.waited.entry(node).or_default() += waited.unwrap_or_default();
+        } else if outstanding.begun.is_empty() {
+            outstanding.waits.get_or_insert_with(Instant::now);
+        }
         if outstanding.queries.is_empty() && self.factories.remove(&node).is_some_and(|all| all.known) {
             shared.schedule.go_on();
         }
@@ -244,8 +307,19 @@ struct Ticket {
 }
 
 impl Ticket {
+    /// There will be no answer.
+    fn ended(&self) -> Result<Answer, Fault> {
+        if let Some(gather) = &self.shared.gather {
+            held(gather.state.lock()).ended.insert(self.node);
+        }
+        Err(Fault::Ended)
+    }
+
     async fn answer(&mut self) -> Result<Answer, Fault> {
-        (&mut self.receiver).await.unwrap_or(Err(Fault::Ended))
+        match (&mut self.receiver).await {
+            Ok(Err(Fault::Ended)) | Err(_) => self.ended(),
+            Ok(answer) => answer,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -210,7 +210,7 @@ impl Shared {
             steps,
             run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
             #[cfg(all(feature = "polars", feature = "optimize"))]
-            gather: super::gather::Gather::of(explainable.optimizer()),
+            gather: super::gather::Gather::of(explainable.optimizer(), memory.is_some()),
             #[cfg(feature = "optimize")]
             learning: options.learned.take(),
             linked: cancel.is_some()
@@ -271,6 +271,14 @@ impl Shared {
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
         self.over.notify_one();
+    }
+
+    /// How long a factory has waited for the queries of others.
+    pub(super) fn waited(&self, _node: usize) -> Duration {
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        return self.gather.as_ref().map(|gather| gather.waited(_node)).unwrap_or_default();
+        #[cfg(not(all(feature = "polars", feature = "optimize")))]
+        Duration::ZERO
     }
 
     /// Starts no further factory, and drops those that wait at an `await`.

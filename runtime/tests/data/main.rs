@@ -14,3 +14,4 @@ mod runs;
 mod scratch;
 mod together;
 mod tpch;
+mod waiting;

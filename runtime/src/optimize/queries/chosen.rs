@@ -83,7 +83,8 @@ mod tests {
     use super::*;
     use crate::optimize::Optimizer;
     use crate::optimize::history::ChoiceRun;
-    use crate::optimize::queries::{Explained, run};
+    use crate::optimize::queries::Explained;
+    use crate::optimize::queries::tests::run;
     use crate::run::memory::Memory;
 
     /// Rather few rows to be streamed: it is guessed to take a tenth longer.
@@ -102,7 +103,7 @@ mod tests {
         let pretended = |way: &str| Duration::from_millis(if way == STREAMING { 12 } else { 31 });
         let mut advisor = Advisor::of(past.to_vec());
         advisor.pretended = Some(pretended);
-        let (answers, explained) = run(optimizer, Some(&advisor), queries, None, &|| false);
+        let (answers, explained) = run(optimizer, Some(&advisor), queries, None);
         let answers =
             answers.into_iter().map(|answer| answer.unwrap().sort(["key"], Default::default()).unwrap());
         let made = advisor.made().into_iter();
@@ -160,7 +161,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (advisor, memory) = (Advisor::default(), Memory::new(0, Some(directory.path())));
         let queries = vec![("one", by_key()), ("other", by_key())];
-        let (answers, explained) = run(&Optimizer::new(), Some(&advisor), queries, Some(&memory), &|| false);
+        let (answers, explained) = run(&Optimizer::new(), Some(&advisor), queries, Some(&memory));
         assert!(answers.into_iter().all(|answer| answer.is_ok()));
         assert_eq!((explained.engines, advisor.made().len()), (vec![STREAMING; 2], 0));
         assert_eq!(explained.reads.len(), 2, "what is read is told");

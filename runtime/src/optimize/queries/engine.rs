@@ -5,8 +5,8 @@
 //! and what is small anyway. How many rows reach an aggregate, or leave a join, is guessed from the size of the files and the filters on the way, as databases
 //! without statistics do (Selinger et al., Access Path Selection in a Relational Database Management System, SIGMOD 1979).
 
-use polars::prelude::Engine;
-use polars_plan::dsl::{DslPlan, Expr, Operator, ScanSources};
+use polars::prelude::{Engine, UniqueKeepStrategy};
+use polars_plan::dsl::{AggExpr, DslPlan, Expr, Operator, ScanSources};
 
 use super::tree::inputs;
 
@@ -41,7 +41,11 @@ pub(super) fn guess(plan: &DslPlan) -> Guess {
     if only_reads(plan) {
         return Guess { engine: Engine::Streaming, ratio: Some(WORSE) };
     }
-    let Some(rows) = worked(plan) else {
+    // The engine that streams does not keep the order within lists that are made without saying so.
+    if contains(plan, &|plan| expressions(plan).any(|expr| is_any(expr, &makes_lists_in_any_order))) {
+        return Guess { engine: Engine::InMemory, ratio: None };
+    }
+    let Some(rows) = worked(plan, !depends_on_order(plan)) else {
         return Guess { engine: Engine::InMemory, ratio: Some(WORSE) };
     };
     let engine = if rows >= MANY_ROWS { Engine::Streaming } else { Engine::InMemory };
@@ -50,17 +54,92 @@ pub(super) fn guess(plan: &DslPlan) -> Guess {
     Guess { engine, ratio: Some(ratio) }
 }
 
-/// The most rows that reach an aggregate or leave a join, about, if there is one.
-fn worked(plan: &DslPlan) -> Option<f64> {
+/// The most rows that reach an aggregate or, if these count, leave a join, about, if there is one.
+fn worked(plan: &DslPlan, joins: bool) -> Option<f64> {
     let own = match plan {
         DslPlan::GroupBy { input, .. } | DslPlan::Distinct { input, .. } => Some(size(input).rows),
-        DslPlan::Join { .. } => Some(size(plan).rows),
+        DslPlan::Join { .. } if joins => Some(size(plan).rows),
         _ => None,
     };
-    inputs(plan).into_iter().map(worked).fold(own, |most, rows| match (most, rows) {
+    inputs(plan).into_iter().map(|input| worked(input, joins)).fold(own, |most, rows| match (most, rows) {
         (Some(most), Some(rows)) => Some(f64::max(most, rows)),
         (most, rows) => most.or(rows),
     })
+}
+
+/// Whether what comes out may be other values if rows are in another order. Polars promises no order after a join, but the engine
+/// for whole columns has one, to which many are used.
+fn depends_on_order(plan: &DslPlan) -> bool {
+    contains(plan, &|plan| match plan {
+        DslPlan::Slice { input, .. } => !matches!(**input, DslPlan::Sort { .. }),
+        DslPlan::GroupBy { maintain_order: true, .. } | DslPlan::Gather { .. } => true,
+        DslPlan::Distinct { options, .. } => {
+            options.maintain_order
+                || matches!(options.keep_strategy, UniqueKeepStrategy::First | UniqueKeepStrategy::Last)
+        }
+        _ => expressions(plan).any(|expr| is_any(expr, &looks_at_order)),
+    })
+}
+
+fn expressions(plan: &DslPlan) -> impl Iterator<Item = &Expr> {
+    let (one, many): (&[Expr], &[Expr]) = match plan {
+        DslPlan::Select { expr, .. } => (expr, &[]),
+        DslPlan::HStack { exprs, .. } => (exprs, &[]),
+        DslPlan::Filter { predicate, .. } => (std::slice::from_ref(predicate), &[]),
+        DslPlan::GroupBy { keys, aggs, .. } => (keys, aggs),
+        _ => (&[], &[]),
+    };
+    one.iter().chain(many)
+}
+
+fn is_any(expr: &Expr, is_it: &dyn Fn(&Expr) -> bool) -> bool {
+    expr.into_iter().any(is_it)
+}
+
+fn makes_lists_in_any_order(expr: &Expr) -> bool {
+    matches!(expr, Expr::Agg(AggExpr::Implode { maintain_order: false, .. }))
+}
+
+/// Functions whose value for a row depends on those around it.
+const OF_ORDER: [&str; 16] = [
+    "arg_",
+    "backward",
+    "cum",
+    "diff",
+    "ewm",
+    "fill_null",
+    "forward",
+    "gather",
+    "index",
+    "interpolate",
+    "peak",
+    "pct_change",
+    "reverse",
+    "rle",
+    "rolling",
+    "shift",
+];
+
+fn looks_at_order(expr: &Expr) -> bool {
+    match expr {
+        Expr::Slice { .. } | Expr::Gather { .. } | Expr::Over { .. } => true,
+        // Nobody can look into it.
+        Expr::AnonymousFunction { .. } => true,
+        Expr::Agg(aggregate) => matches!(
+            aggregate,
+            AggExpr::First(_)
+                | AggExpr::FirstNonNull(_)
+                | AggExpr::Last(_)
+                | AggExpr::LastNonNull(_)
+                | AggExpr::Implode { .. }
+                | AggExpr::AggGroups(_)
+        ),
+        Expr::Function { function, .. } => {
+            let name = function.to_string();
+            OF_ORDER.iter().any(|part| name.contains(part))
+        }
+        _ => false,
+    }
 }
 
 /// The bytes of all that a plan takes, files and frames, if that can be told.
@@ -183,6 +262,23 @@ mod tests {
         // A third of them are left, and all find their like, although there are more of these.
         let third = of_rows(1_800_000).filter(col("value").gt(lit(1)));
         assert!(is_streamed(&by_key(joined(third, frame()))));
+    }
+
+    #[test]
+    fn joins_whose_order_is_looked_at_are_not_streamed() {
+        let joined = || frame().join(frame(), [col("key")], [col("key")], JoinType::Left.into());
+        assert!(is_streamed(&joined()));
+        assert!(is_streamed(&joined().filter(col("value").gt(lit(0))).with_columns([col("value") + lit(1)])));
+        assert!(is_streamed(&joined().sort(["key"], Default::default()).limit(3)));
+        assert!(!is_streamed(&joined().limit(3)));
+        assert!(!is_streamed(&joined().with_columns([col("value").shift(lit(1)).alias("before")])));
+        assert!(!is_streamed(&joined().select([col("value").first()])));
+        assert!(!is_streamed(&joined().with_columns([col("value").sum().over([col("key")]).unwrap()])));
+        let first = joined().unique(Some(cols(["key"])), UniqueKeepStrategy::First);
+        assert!(is_streamed(&first), "for its rows, whatever leaves the join");
+        // Aggregates are streamed as they were, but for lists in no order.
+        let list = |ordered| frame().group_by([col("key")]).agg([col("value").implode(ordered)]);
+        assert!(!is_streamed(&list(false)) && is_streamed(&list(true)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::chosen::Chosen;
 use super::explained::takers;
 use super::share::{Piece, Shared};
 use super::tree::Keys;
-use super::{Answer, By, Fault};
+use super::{Answer, Asker, By, Fault};
 use crate::dataset::materialized::{Aside, Materialized, Writing};
 use crate::dataset::waiting;
 use crate::optimize::Pass;
@@ -35,18 +35,19 @@ pub(super) struct Measured {
     pub(super) tried: bool,
 }
 
-/// Runs queries whose common parts are apart. What comes out is in the order of the queries; and what each piece has cost.
+/// Runs queries whose common parts are apart. Each is done when it is; what comes out is what the pieces and the queries have
+/// cost, in their orders.
 pub(super) fn execute(
     shared: &Shared,
     factories: &[String],
     by: By<'_>,
-    is_stopped: &(dyn Fn() -> bool + Sync),
-) -> (Vec<Result<Answer, Fault>>, Vec<Measured>, Vec<Measured>) {
+    asker: &dyn Asker,
+    done: &(dyn Fn(usize, Result<Answer, Fault>) + Sync),
+) -> (Vec<Measured>, Vec<Measured>) {
     let pieces = shared.pieces.iter().map(Slot::new).collect();
     let queries = factories.len();
     let By { optimizer, memory, .. } = by;
     let execution = Execution { shared, pieces, by, factories, queries };
-    let answers: Vec<_> = (0..queries).map(|_| Mutex::new(None)).collect();
     let measured: Vec<_> = (0..queries).map(|_| Mutex::new(Measured::default())).collect();
     let next = AtomicUsize::new(0);
     let work = || {
@@ -55,14 +56,16 @@ pub(super) fn execute(
             if at >= queries {
                 return;
             }
-            let answer = match is_stopped() {
-                true => Err(Fault::Ended),
-                false => execution.query(at).map(|(answer, cost)| {
-                    *lock(&measured[at]) = cost;
-                    answer
-                }),
-            };
-            *lock(&answers[at]) = Some(answer);
+            if asker.is_stopped() {
+                done(at, Err(Fault::Ended));
+                continue;
+            }
+            asker.begins(at);
+            let answer = execution.query(at).map(|(answer, cost)| {
+                *lock(&measured[at]) = cost;
+                answer
+            });
+            done(at, answer);
         }
     };
     let at_once = match optimizer.has(Pass::QueriesAtOnce) && memory.is_none() {
@@ -77,17 +80,13 @@ pub(super) fn execute(
             work();
         });
     });
-    let unlocked = |answer: Mutex<Option<_>>| {
-        answer.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or(Err(Fault::Ended))
-    };
-    let answers = answers.into_iter().map(unlocked).collect();
     let of_pieces = execution
         .pieces
         .into_iter()
         .map(|slot| slot.measured.into_inner().unwrap_or_else(PoisonError::into_inner));
     let of_queries =
         measured.into_iter().map(|cost| cost.into_inner().unwrap_or_else(PoisonError::into_inner));
-    (answers, of_pieces.collect(), of_queries.collect())
+    (of_pieces.collect(), of_queries.collect())
 }
 
 /// What is locked is replaced as a whole.

@@ -23,6 +23,8 @@ mod sources;
 mod tests;
 mod tree;
 
+use std::sync::{Mutex, PoisonError};
+
 use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
 
 use super::Optimizer;
@@ -63,7 +65,19 @@ struct By<'run> {
     memory: Option<&'run Memory>,
 }
 
-/// Runs the queries of these factories together. The answers are in their order.
+/// Those who wait for queries, which are known by their places.
+pub(crate) trait Asker: Sync {
+    /// Whether nobody needs an answer any more.
+    fn is_stopped(&self) -> bool;
+
+    /// A query is run from now on.
+    fn begins(&self, query: usize);
+
+    /// What came of a query, as soon as it is done.
+    fn answers(&self, query: usize, answer: Result<Answer, Fault>);
+}
+
+/// Runs the queries of these factories together, and gives each its answer.
 ///
 /// Under a limit of memory, they are run one by one and by the engine that streams, whatever the optimiser may do; what they
 /// share stays in memory as far as it has room there, lies in temporary files otherwise, or is read by each.
@@ -72,8 +86,8 @@ pub(crate) fn run(
     advisor: Option<&Advisor>,
     queries: Vec<(&str, Query)>,
     memory: Option<&Memory>,
-    is_stopped: &(dyn Fn() -> bool + Sync),
-) -> (Vec<Result<Answer, Fault>>, Explained) {
+    asker: &dyn Asker,
+) -> Explained {
     let factories: Vec<String> = queries.iter().map(|(factory, _)| (*factory).to_owned()).collect();
     let mut explained = Explained::new(factories);
     // Under a limit of memory, there is one way to do it.
@@ -83,9 +97,11 @@ pub(crate) fn run(
         explained.reads = reads.collect();
     }
     if let [(factory, query)] = &queries[..] {
+        asker.begins(0);
         let (answer, measured) = execute::alone(query.clone(), factory, by);
         explained.measured(vec![measured]);
-        return (vec![answer], explained);
+        asker.answers(0, answer);
+        return explained;
     }
     // Flags that a user has set hold for a query and not for what others share with it.
     let plans = queries.iter().map(|(_, query)| match has_own_flags(query) {
@@ -96,31 +112,38 @@ pub(crate) fn run(
     let shared = match share(plans, &explained.factories, by) {
         Ok(shared) => shared,
         // Each says by itself what is wrong with it.
-        Err(_) => return (each(queries, by), explained),
+        Err(_) => {
+            for (at, (factory, query)) in queries.into_iter().enumerate() {
+                asker.begins(at);
+                asker.answers(at, execute::alone(query, factory, by).0);
+            }
+            return explained;
+        }
     };
-    let (mut answers, pieces, costs) = execute::execute(&shared, &explained.factories, by, is_stopped);
-    if let Some(advisor) = by.advisor {
-        sharing::measured(&shared.decided, advisor, &costs, &pieces);
-    }
-    explained.shared(&shared, pieces, costs);
-    for ((factory, query), answer) in queries.into_iter().zip(&mut answers) {
-        let again = match answer {
-            Ok(_) => has_own_flags(&query),
+    let again = Mutex::new(Vec::new());
+    let (pieces, costs) = execute::execute(&shared, &explained.factories, by, asker, &|at, answer| {
+        let own = match &answer {
+            Ok(_) => has_own_flags(&queries[at].1),
             // It has its own error, if it is to fail at all.
             Err(Fault::Shared) => true,
             Err(Fault::Query(_) | Fault::Panicked(_) | Fault::Ended) => false,
         };
-        if again {
-            *answer = execute::alone(query, factory, by).0;
+        match own {
+            true => again.lock().unwrap_or_else(PoisonError::into_inner).push(at),
+            false => asker.answers(at, answer),
         }
+    });
+    if let Some(advisor) = by.advisor {
+        sharing::measured(&shared.decided, advisor, &costs, &pieces);
     }
-    (answers, explained)
+    explained.shared(&shared, pieces, costs);
+    for at in again.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let (factory, query) = &queries[at];
+        asker.answers(at, execute::alone(query.clone(), factory, by).0);
+    }
+    explained
 }
 
 fn has_own_flags(frame: &LazyFrame) -> bool {
     frame.get_current_optimizations().bits() != OptFlags::default().bits()
-}
-
-fn each(queries: Vec<(&str, Query)>, by: By<'_>) -> Vec<Result<Answer, Fault>> {
-    queries.into_iter().map(|(factory, query)| execute::alone(query, factory, by).0).collect()
 }

@@ -234,8 +234,12 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
     let mut keys = Keys::default();
     let mut seen: BTreeMap<Key, (&DslPlan, BTreeSet<usize>)> = BTreeMap::new();
     for (at, plan) in plans.iter().enumerate() {
-        scans(plan, &mut keys, &mut |key, scan| {
-            seen.entry(key).or_insert((scan, BTreeSet::new())).1.insert(at);
+        scans(plan, false, &mut keys, &mut |key, scan, limited| {
+            let (_, by) = seen.entry(key).or_insert((scan, BTreeSet::new()));
+            // A few rows are read sooner than all of them, even by each.
+            if !limited {
+                by.insert(at);
+            }
         });
     }
     let mut groups = Vec::new();
@@ -260,11 +264,23 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
     Ok(groups)
 }
 
-fn scans<'plan>(plan: &'plan DslPlan, keys: &mut Keys, found: &mut impl FnMut(Key, &'plan DslPlan)) {
+/// Finds all scans, and of each whether only some of its first rows are asked for.
+fn scans<'plan>(
+    plan: &'plan DslPlan,
+    limited: bool,
+    keys: &mut Keys,
+    found: &mut impl FnMut(Key, &'plan DslPlan, bool),
+) {
     if let DslPlan::Scan { .. } = plan {
-        found(keys.of(plan), plan);
+        found(keys.of(plan), plan, limited);
     }
-    inputs(plan).into_iter().for_each(|input| scans(input, keys, found));
+    let limited = match plan {
+        DslPlan::Slice { offset, .. } => *offset >= 0,
+        // What does not look at rows but one by one lets a limit through.
+        DslPlan::Select { .. } | DslPlan::HStack { .. } | DslPlan::Union { .. } => limited,
+        _ => false,
+    };
+    inputs(plan).into_iter().for_each(|input| scans(input, limited, keys, found));
 }
 
 fn size_of(scan: &DslPlan) -> PolarsResult<(SchemaRef, Option<f64>)> {

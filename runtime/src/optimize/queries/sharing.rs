@@ -73,7 +73,8 @@ mod tests {
 
     use super::*;
     use crate::optimize::history::ChoiceRun;
-    use crate::optimize::queries::{Explained, run};
+    use crate::optimize::queries::Explained;
+    use crate::optimize::queries::tests::run;
     use crate::optimize::{Optimizer, Pass};
 
     fn one_run(past: &[ChoiceRun], path: &str, once: fn(&str) -> Duration) -> (Explained, Vec<ChoiceRun>) {
@@ -84,7 +85,7 @@ mod tests {
         let count = scan().filter(col("price").lt(lit(3))).select([len()]);
         let optimizer = Optimizer::new().without(Pass::ChooseEngine);
         let (answers, explained) =
-            run(&optimizer, Some(&advisor), vec![("dear", dear), ("count", count)], None, &|| false);
+            run(&optimizer, Some(&advisor), vec![("dear", dear), ("count", count)], None);
         let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers[0].column("price").unwrap().get(0).unwrap().extract::<i64>(), Some(9));
         assert_eq!(answers[1].column("len").unwrap().get(0).unwrap().extract::<i64>(), Some(2));

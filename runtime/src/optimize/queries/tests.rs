@@ -1,13 +1,50 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Mutex;
+
 use polars::df;
 use polars::prelude::*;
 use proptest::prelude::*;
 
 use super::tree::{Keys, is_same};
-use super::{Explained, Fault, run};
+use super::{Answer, Asker, Explained, Fault, Query};
+use crate::optimize::advisor::Advisor;
 use crate::optimize::{Optimizer, Pass};
 use crate::run::memory::Memory;
+
+/// Runs queries that nobody stops, and waits for all of them.
+pub(super) fn run(
+    optimizer: &Optimizer,
+    advisor: Option<&Advisor>,
+    queries: Vec<(&str, Query)>,
+    memory: Option<&Memory>,
+) -> (Vec<Result<Answer, Fault>>, Explained) {
+    let all = All(queries.iter().map(|_| Mutex::new((false, None))).collect());
+    let explained = super::run(optimizer, advisor, queries, memory, &all);
+    let answers = all.0.into_iter().map(|one| match one.into_inner().unwrap() {
+        (true, Some(answer)) => answer,
+        other => panic!("it has not begun, or has no answer: {other:?}"),
+    });
+    (answers.collect(), explained)
+}
+
+/// Of each query, whether it has begun, and its answer.
+struct All(Vec<Mutex<(bool, Option<Result<Answer, Fault>>)>>);
+
+impl Asker for All {
+    fn is_stopped(&self) -> bool {
+        false
+    }
+
+    fn begins(&self, query: usize) {
+        self.0[query].lock().unwrap().0 = true;
+    }
+
+    fn answers(&self, query: usize, answer: Result<Answer, Fault>) {
+        let before = self.0[query].lock().unwrap().1.replace(answer);
+        assert!(before.is_none(), "query {query} has two answers");
+    }
+}
 
 /// Numbers, some of them missing, under a key with few values and one with many.
 fn table(rows: i64, seed: i64) -> LazyFrame {
@@ -107,7 +144,29 @@ fn within(
 ) -> (Vec<Result<DataFrame, Fault>>, Explained) {
     let names: Vec<_> = (0..queries.len()).map(|at| format!("f{at}")).collect();
     let queries = names.iter().map(String::as_str).zip(queries.iter().cloned()).collect();
-    run(optimizer, None, queries, memory, &|| false)
+    run(optimizer, None, queries, memory)
+}
+
+#[test]
+fn the_first_rows_of_a_file_are_read_by_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("numbers.csv");
+    std::fs::write(&path, "key,value\n1,2\n3,4\n5,6\n").unwrap();
+    let path = PlRefPath::try_from_path(&path).unwrap();
+    let scan = || LazyCsvReader::new(path.clone()).finish().unwrap();
+    let sum = || scan().select([col("value").sum()]);
+    let shared = |queries: &[LazyFrame]| {
+        let (answers, explained) = together(&Optimizer::new(), queries);
+        answers.into_iter().zip(queries).for_each(|(answer, query)| {
+            assert!(answer.unwrap().equals(&query.clone().collect().unwrap()));
+        });
+        explained.shared.len()
+    };
+    assert_eq!(shared(&[scan().limit(1), scan().limit(2)]), 0);
+    assert_eq!(shared(&[scan().select([col("key")]).limit(1), sum()]), 0);
+    assert_eq!(shared(&[sum(), scan().select([col("key").max()])]), 1);
+    // Before a filter, nobody knows how many rows it takes to find so many.
+    assert_eq!(shared(&[scan().filter(col("key").gt(lit(3))).limit(1), sum()]), 1);
 }
 
 /// Sums are rounded otherwise in another order, and the last digits decide what `sort` and `distinct` see: so that the
