@@ -34,6 +34,7 @@
 //! ```
 
 mod backoff;
+mod bytes;
 mod circuit;
 mod classify;
 mod effective;
@@ -49,6 +50,8 @@ use std::time::Duration;
 use crate::Error;
 
 pub use backoff::Waits;
+#[doc(hidden)]
+pub use bytes::parse_bytes;
 pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
 pub(crate) use effective::differing;

@@ -50,6 +50,7 @@ pub(crate) struct Before {
     outlook: Option<Outlook>,
     adapting: Option<Mutex<Adapting>>,
     drifts: Vec<Drift>,
+    set_aside: Option<PathBuf>,
     trouble: Option<String>,
     #[cfg(feature = "polars")]
     advisor: Advisor,
@@ -73,6 +74,8 @@ pub struct Learned {
     pub recommendations: Vec<Recommendation>,
     /// Whose outputs were worth [caching](crate::cache::CachePolicy::by_cost), and whose not, if the run was to ask.
     pub keeping: Vec<Keeping>,
+    /// What a damaged history is called now in whose place another was begun.
+    pub set_aside: Option<PathBuf>,
     /// Why the history could not be read or written, if it could not.
     pub trouble: Option<String>,
 }
@@ -112,6 +115,7 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         outlook: None,
         adapting: None,
         drifts: Vec::new(),
+        set_aside: None,
         trouble: None,
         #[cfg(feature = "polars")]
         advisor: Advisor::default(),
@@ -120,20 +124,22 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
     };
     let predicted = || -> Result<_, HistoryError> {
         let history = History::open(&before.path)?;
+        let aside = history.set_aside().map(ToOwned::to_owned);
         let choices = history.choices(&launch.plan.pipeline, RUNS)?;
         let mut predictor = Predictor::before_run(&history, &launch.plan.pipeline)?;
         if predictor.runs().is_empty() {
-            return Ok((None, choices));
+            return Ok((None, choices, aside));
         }
         for (factory, code) in launch.plan.factories.iter().zip(&before.codes) {
             predictor = predictor.code(&*factory.name, &**code);
         }
         let predictor = predictor.gathers(how.gathers);
         let sizes = learning.sizes().clone();
-        Ok((Some(predictor.look_ahead(&launch.plan, sizes, how.workers)), choices))
+        Ok((Some(predictor.look_ahead(&launch.plan, sizes, how.workers)), choices, aside))
     };
     match predicted() {
-        Ok((ahead, choices)) => {
+        Ok((ahead, choices, aside)) => {
+            before.set_aside = aside;
             if let Some((prediction, outlook, drifts)) = ahead {
                 (before.prediction, before.outlook) = (Some(prediction), Some(outlook));
                 before.drifts = drifts;
@@ -348,6 +354,7 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool
         drifts: before.drifts.clone(),
         recommendations,
         keeping: before.keeping.clone(),
+        set_aside: before.set_aside.clone(),
         trouble,
     })
 }
@@ -365,6 +372,10 @@ impl fmt::Display for Learned {
                     f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?;
                 }
             },
+        }
+        if let Some(aside) = &self.set_aside {
+            let aside = aside.display();
+            write!(f, "\nthe history was damaged: a new one was begun, and the damaged one is {aside} now")?;
         }
         for adaptation in &self.adaptations {
             write!(f, "\n{adaptation}")?;

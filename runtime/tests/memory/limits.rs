@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use setl::Context;
+use setl::polars::prelude::*;
 use setl::prelude::*;
 use setl::run::RunError;
 use setl::storage::{Parquet, Repository};
@@ -40,6 +41,28 @@ async fn what_needs_more_than_there_is_cannot_start() {
     let error = Huge.run().memory_limit(MIB).await.unwrap_err().to_string();
     assert!(error.contains("the memory limit is 1 MiB, and the process holds "), "{error}");
     assert!(Huge.run().await.is_ok(), "without a limit it does not matter");
+}
+
+#[factory]
+async fn sum() -> Result<i64> {
+    let numbers = setl::polars::df!("number" => [1_i64, 2])?.lazy().select([col("number").sum()]);
+    Ok(setl::collect(numbers).await?.column("number")?.i64()?.get(0).unwrap_or_default())
+}
+
+#[pipeline(only(sum))]
+struct Summed;
+
+#[cfg(feature = "optimize")]
+#[tokio::test]
+async fn queries_are_bounded_without_the_optimiser_too() {
+    use setl::optimize::{Optimizer, Pass};
+    for optimizer in [Optimizer::off(), Optimizer::new().without(Pass::Gather), Optimizer::new()] {
+        let run = Summed.run().optimizer(optimizer).memory_limit(50 << 30).await.unwrap();
+        let engines: Vec<_> = run.queries().iter().flat_map(|queries| queries.engines.clone()).collect();
+        assert_eq!((*run.get::<sum>(), engines), (3, vec!["streaming"]));
+    }
+    let run = Summed.run().optimizer(Optimizer::off()).await.unwrap();
+    assert!(run.queries().is_empty());
 }
 
 #[cfg(feature = "config")]

@@ -144,3 +144,21 @@ async fn what_the_order_saves_is_told() {
     let Some(Gain::Makespan(saved)) = decision.gain else { panic!("nothing is saved: {decision}") };
     assert!((0.9..1.1).contains(&saved), "{decision}");
 }
+
+#[tokio::test]
+async fn a_history_that_was_damaged_is_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.sqlite");
+    std::fs::write(&path, "not a database, but long enough to be taken for the first page of one".repeat(99))
+        .unwrap();
+    let run = Stages { seed: 1 }.run().learn(Learning::new().at(&path)).await.unwrap();
+    let aside = run.report().learned().unwrap().set_aside.clone().unwrap();
+    assert!(aside.exists());
+    let said = format!(
+        "the history was damaged: a new one was begun, and the damaged one is {} now",
+        aside.display()
+    );
+    assert!(run.to_string().contains(&said), "{run}");
+    let run = Stages { seed: 1 }.run().learn(Learning::new().at(&path)).await.unwrap();
+    assert!(run.report().learned().unwrap().set_aside.is_none());
+}

@@ -58,8 +58,8 @@ enum CacheCommand {
     List,
     /// Removes what is too old or too much.
     Prune {
-        /// Keeps at most so many bytes: 1 GiB, if it is not said.
-        #[arg(long, value_name = "BYTES")]
+        /// Keeps at most so many bytes, as in `5GB`: 1 GiB, if it is not said.
+        #[arg(long, value_name = "BYTES", value_parser = bytes)]
         max_bytes: Option<u64>,
         /// Keeps nothing that was made longer ago, as in `7d`: 30 days, if it is not said.
         #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
@@ -67,6 +67,11 @@ enum CacheCommand {
     },
     /// Removes all that no running process uses.
     Clear,
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let bytes = text.parse().ok().or_else(|| setl::policy::parse_bytes(text));
+    bytes.ok_or_else(|| "write a number of bytes, or one with a unit: `5GB`, `500 MiB`".to_owned())
 }
 
 fn main() -> ExitCode {

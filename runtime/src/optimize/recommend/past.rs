@@ -61,7 +61,7 @@ impl<'runs> Past<'runs> {
     pub(super) fn median(&self, node: usize) -> Option<(f64, usize)> {
         let records = self.records(node);
         let own = records.iter().filter(|(_, record)| record.in_query_of.is_none());
-        let times: Vec<f64> = own.map(|(_, record)| record.wall.as_secs_f64()).collect();
+        let times: Vec<f64> = own.map(|(_, record)| record.own().as_secs_f64()).collect();
         let runs = times.len();
         (runs >= FEWEST).then_some((median(times)?, runs))
     }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use figment::value::Value;
 
+use crate::policy::parse_bytes;
+
 /// A value, or `false` for none.
 #[derive(Clone, Copy)]
 pub(super) enum Switch<T> {
@@ -44,21 +46,10 @@ pub(super) fn duration(value: &Value) -> Option<Duration> {
 
 /// A number of bytes, or a text with a unit.
 pub(super) fn bytes(value: &Value) -> Option<u64> {
-    const UNITS: [(&str, u64); 8] = [
-        ("kb", 1000),
-        ("mb", 1_000_000),
-        ("gb", 1_000_000_000),
-        ("tb", 1_000_000_000_000),
-        ("kib", 1 << 10),
-        ("mib", 1 << 20),
-        ("gib", 1 << 30),
-        ("tib", 1 << 40),
-    ];
-    let Some(text) = value.as_str() else { return whole(value) };
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let unit = unit.trim().to_ascii_lowercase();
-    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    number.parse::<u64>().ok()?.checked_mul(*factor)
+    match value.as_str() {
+        Some(text) => parse_bytes(text),
+        None => whole(value),
+    }
 }
 
 /// The first wait and the longest; one duration stands for both, as in the attribute.

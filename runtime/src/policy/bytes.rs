@@ -1,0 +1,39 @@
+//! Sizes as people write them.
+
+const UNITS: [(&str, f64); 8] = [
+    ("kb", 1e3),
+    ("mb", 1e6),
+    ("gb", 1e9),
+    ("tb", 1e12),
+    ("kib", 1024.0),
+    ("mib", 1_048_576.0),
+    ("gib", 1_073_741_824.0),
+    ("tib", 1_099_511_627_776.0),
+];
+
+/// A number of bytes with a unit, as `500 MB` or `1.5 GiB`; none if it is none, or more than there can be.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+    let unit = unit.trim().to_ascii_lowercase();
+    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let bytes = number.parse::<f64>().ok()? * factor;
+    // Up to 8 PiB, each is a number of its own.
+    (bytes <= (1_u64 << 53) as f64).then_some(bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_bytes;
+
+    #[test]
+    fn sizes_have_a_number_and_a_unit() {
+        let sizes = [("10 GiB", 10 << 30), ("1.5GB", 1_500_000_000), (" 2 kib ", 2048), ("0.5 MB", 500_000)];
+        for (text, bytes) in sizes {
+            assert_eq!(parse_bytes(text), Some(bytes), "{text}");
+        }
+        for text in ["", "5", "GB", "-1 GB", "5 GBs", "1.2.3 MB", "1e3 MB", "99999999999 TiB"] {
+            assert_eq!(parse_bytes(text), None, "{text}");
+        }
+    }
+}
