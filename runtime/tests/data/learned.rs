@@ -121,7 +121,7 @@ async fn queries_of_several_factories_are_recorded_as_one_batch() {
         assert!(factory.queries <= run.batches[0].wall && factory.wall >= factory.waited, "{run:?}");
     }
     let longest = mean.waited.max(worst.waited);
-    assert!(longest >= run.batches[0].wall, "one has its answer last: {run:?}");
+    assert!(longest * 2 >= run.batches[0].wall, "one has its answer last: {run:?}");
     assert!(late.waited.is_zero(), "what it waited for was its own query: {run:?}");
     let batch = report.queries().iter().find(|batch| batch.factories.len() == 2).unwrap();
     assert_eq!(batch.wall, run.batches[0].wall);
