@@ -362,7 +362,7 @@ impl Optimizer {
     }
 
     /// Runs so many queries at once: as many as there are cores, if nothing is said. Each uses all threads of Polars as far as
-    /// it can.
+    /// it can. If it is more than one, what those ask next who have their answers is run beside the others.
     #[must_use]
     pub fn run_at_once(mut self, queries: usize) -> Self {
         self.queries_at_once = Some(queries.max(1));
@@ -378,5 +378,11 @@ impl Optimizer {
     pub(crate) fn queries_at_once(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.queries_at_once.unwrap_or_else(cores)
+    }
+
+    /// Whether queries are run one by one, in whichever batches they are.
+    #[cfg(feature = "polars")]
+    pub(crate) fn runs_one_by_one(&self) -> bool {
+        !self.has(Pass::QueriesAtOnce) || self.queries_at_once() == 1
     }
 }

@@ -72,7 +72,8 @@ impl Gather {
         let gathers = is_limited || optimizer.has(Pass::Gather);
         let runtime = Handle::try_current().ok().filter(|_| gathers)?;
         // Who has an answer already may ask for something else, and is not to wait for all that is run.
-        let pool = BlockingPool::new(Some(if is_limited { 1 } else { 2 }));
+        let batches = if is_limited || optimizer.runs_one_by_one() { 1 } else { 2 };
+        let pool = BlockingPool::new(Some(batches));
         Some(Box::new(Self { optimizer: optimizer.clone(), runtime, state: Mutex::default(), pool }))
     }
 

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use super::error::RunError;
 use super::handling::{self, Conduct, Handling};
 use super::learn;
+use super::memory::Memory;
 use super::report::Report;
 use super::runner::{Options, Runner};
 use super::shared::{Launch, Replacement, Steps};
@@ -133,6 +134,13 @@ pub(super) fn explain(launch: &Launch, options: &Options) -> Result<Explanation,
     let cannot_start =
         |mistakes| RunError::CannotStart { pipeline: launch.plan.pipeline.to_string(), mistakes };
     let conduct = handling::of_run(launch, &mut options).map_err(cannot_start)?;
+    if let Some(limit) = options.memory_limit {
+        let memory = Memory::new(limit, options.state_dir.as_deref());
+        let mistakes = memory.objections(launch, |node| conduct.policy(&launch.plan, node));
+        if !mistakes.is_empty() {
+            return Err(cannot_start(mistakes));
+        }
+    }
     let prediction = options.learning.take().and_then(|learning| {
         let state = options.state_dir.clone();
         let how = learn::How::of(&options.optimizer, workers(options.concurrency));
@@ -274,6 +282,7 @@ impl Options {
         Self {
             concurrency: self.concurrency,
             no_write: self.no_write,
+            memory_limit: self.memory_limit,
             state_dir: self.state_dir.clone(),
             #[cfg(feature = "config")]
             settings: self.settings.clone(),

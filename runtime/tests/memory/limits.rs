@@ -40,6 +40,11 @@ async fn what_needs_more_than_there_is_cannot_start() {
     assert!(rest.starts_with("beside what the process holds already: raise `memory_limit`"), "{text}");
     let error = Huge.run().memory_limit(MIB).await.unwrap_err().to_string();
     assert!(error.contains("the memory limit is 1 MiB, and the process holds "), "{error}");
+    #[cfg(feature = "optimize")]
+    {
+        let error = Huge.run().memory_limit(50 << 30).explain().unwrap_err().to_string();
+        assert!(error.contains("factory `huge` needs 100 GiB"), "{error}");
+    }
     assert!(Huge.run().await.is_ok(), "without a limit it does not matter");
 }
 
