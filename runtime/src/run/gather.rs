@@ -5,7 +5,7 @@
 //! in progress wait for it, and none is ready. Where one of them waits for something else, or computes, the batch does not
 //! wait for it longer than a moment.
 //!
-//! Each goes on as soon as its own query is done. The time that it waits for the queries of others is not its own: it does not
+//! Each goes on as soon as its own query is done, unless there is a limit of memory. The time that it waits for the queries of others is not its own: it does not
 //! count against its timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,8 +63,10 @@ struct Waiting {
     id: u64,
     node: usize,
     query: Query,
-    answer: oneshot::Sender<Result<Answer, Fault>>,
+    answer: Sender,
 }
+
+type Sender = oneshot::Sender<Result<Answer, Fault>>;
 
 impl Gather {
     /// None where each query is run by itself: under a limit of memory it never is.
@@ -236,18 +238,38 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
         queries.push((&*shared.plan.factories[node].name, query));
     }
     let began = Instant::now();
-    let batch = Batch { shared, gather, askers };
+    let batch = Batch { shared, gather, askers, later: Mutex::default() };
     let mut explained =
         queries::run(&gather.optimizer, shared.advisor(), queries, shared.memory.as_deref(), &batch);
     explained.wall = began.elapsed();
     held(gather.state.lock()).explained.push(explained);
+    batch.end();
 }
 
 /// Those who wait for the queries of a batch.
 struct Batch<'run> {
     shared: &'run Shared,
     gather: &'run Gather,
-    askers: Vec<(u64, usize, Mutex<Option<oneshot::Sender<Result<Answer, Fault>>>>)>,
+    askers: Vec<(u64, usize, Mutex<Option<Sender>>)>,
+    /// Answers that are not given before all are there.
+    later: Mutex<Vec<(usize, Result<Answer, Fault>)>>,
+}
+
+impl Batch<'_> {
+    fn give(&self, query: usize, answer: Result<Answer, Fault>) {
+        let (id, node, sender) = &self.askers[query];
+        // Who goes on is busy from now on, and not only when it has noticed.
+        held(self.gather.state.lock()).answered(self.shared, *node, *id);
+        if let Some(sender) = held(sender.lock()).take() {
+            // The factory may have ended meanwhile.
+            let _ = sender.send(answer);
+        }
+    }
+
+    fn end(self) {
+        let later = std::mem::take(&mut *held(self.later.lock()));
+        later.into_iter().for_each(|(query, answer)| self.give(query, answer));
+    }
 }
 
 impl Asker for Batch<'_> {
@@ -261,13 +283,13 @@ impl Asker for Batch<'_> {
     }
 
     fn answers(&self, query: usize, answer: Result<Answer, Fault>) {
-        let (id, node, sender) = &self.askers[query];
-        // Who goes on is busy from now on, and not only when it has noticed.
-        held(self.gather.state.lock()).answered(self.shared, *node, *id);
-        if let Some(sender) = held(sender.lock()).take() {
-            // The factory may have ended meanwhile.
-            let _ = sender.send(answer);
+        if self.shared.memory.is_none() {
+            return self.give(query, answer);
         }
+        // Under a limit of memory, nobody computes beside a query what nobody has counted.
+        let (id, node, _) = &self.askers[query];
+        held(self.gather.state.lock()).ran(*node, *id);
+        held(self.later.lock()).push((query, answer));
     }
 }
 
@@ -279,6 +301,15 @@ impl State {
             outstanding.begun.push(id);
             let waited = outstanding.waits.take().map(|since| since.elapsed());
             *self.waited.entry(node).or_default() += waited.unwrap_or_default();
+        }
+    }
+
+    /// A query has been run, whose answer is given later.
+    fn ran(&mut self, node: usize, id: u64) {
+        let Some(outstanding) = self.factories.get_mut(&node) else { return };
+        outstanding.begun.retain(|query| *query != id);
+        if outstanding.begun.is_empty() {
+            outstanding.waits.get_or_insert_with(Instant::now);
         }
     }
 

@@ -19,17 +19,22 @@ pub(super) fn run(
     queries: Vec<(&str, Query)>,
     memory: Option<&Memory>,
 ) -> (Vec<Result<Answer, Fault>>, Explained) {
-    let all = All(queries.iter().map(|_| Mutex::new((false, None))).collect());
+    let all = All(queries.iter().map(|_| Mutex::default()).collect());
     let explained = super::run(optimizer, advisor, queries, memory, &all);
     let answers = all.0.into_iter().map(|one| match one.into_inner().unwrap() {
-        (true, Some(answer)) => answer,
+        Asked { begun: true, answer: Some(answer) } => answer,
         other => panic!("it has not begun, or has no answer: {other:?}"),
     });
     (answers.collect(), explained)
 }
 
-/// Of each query, whether it has begun, and its answer.
-struct All(Vec<Mutex<(bool, Option<Result<Answer, Fault>>)>>);
+struct All(Vec<Mutex<Asked>>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    begun: bool,
+    answer: Option<Result<Answer, Fault>>,
+}
 
 impl Asker for All {
     fn is_stopped(&self) -> bool {
@@ -37,11 +42,11 @@ impl Asker for All {
     }
 
     fn begins(&self, query: usize) {
-        self.0[query].lock().unwrap().0 = true;
+        self.0[query].lock().unwrap().begun = true;
     }
 
     fn answers(&self, query: usize, answer: Result<Answer, Fault>) {
-        let before = self.0[query].lock().unwrap().1.replace(answer);
+        let before = self.0[query].lock().unwrap().answer.replace(answer);
         assert!(before.is_none(), "query {query} has two answers");
     }
 }
