@@ -22,8 +22,8 @@ pub enum Pass {
     EarliestStage,
     /// What the end of the run waits for longest starts first, where times are predicted.
     CriticalPath,
-    /// Queries that factories wait for at the same time are run together. Without it, the passes that follow see one query at
-    /// a time, and there is nothing to share.
+    /// Queries that factories wait for at the same time are run together. Without it, each is run as Polars does it, and the
+    /// passes that follow have nothing to do.
     Gather,
     /// A join, aggregate, sort or the like that stands in several places is computed once.
     ShareSubplans,

@@ -203,7 +203,8 @@ impl Attempts<'_> {
                 }
             };
             // Waiting longer than there is time would only lose the cause.
-            if let Some((_, timed_out)) = deadline.filter(|(deadline, _)| delay >= *deadline - now()) {
+            let left = |deadline: time::Instant| (deadline + shared.waited(self.node)).duration_since(now());
+            if let Some((_, timed_out)) = deadline.filter(|(deadline, _)| delay >= left(*deadline)) {
                 self.release(sources);
                 let no_time = NoTime { wait: delay, total: timed_out.limit };
                 return Err(self.failed(with_reason(cause, reason), Some(no_time)));

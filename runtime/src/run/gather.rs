@@ -5,8 +5,8 @@
 //! in progress wait for it, and none is ready. Where one of them waits for something else, or computes, the batch does not
 //! wait for it longer than a moment.
 //!
-//! Each goes on as soon as its own query is done, unless there is a limit of memory. The time that it waits for the queries of others is not its own: it does not
-//! count against its timeout.
+//! Each goes on as soon as its own query is done, unless there is a limit of memory. The time that it waits for the queries of
+//! others is not its own: it does not count against its timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use setl::Result;
 use setl::optimize::{ChoiceRecord, Drift, History, Predictor, RunRecord, recommend};
+use setl::run::Status;
 
 use crate::show::{self, duration, pretty, table, time};
 
@@ -79,7 +80,11 @@ pub(crate) fn all(state: &Path, json: bool) -> Result<String> {
 /// Started, status, took, predicted, and whether that held.
 fn cells(run: &RunRecord) -> [String; 5] {
     let predicted = run.predicted.as_ref().map(|predicted| predicted.makespan);
-    let held = predicted.map(|predicted| predicted.contains(run.makespan.as_secs_f64()));
+    // What was taken from an earlier run was predicted to be computed.
+    let from_earlier = [Status::Cached, Status::Restored].map(|status| status.to_string());
+    let is_comparable = !run.factories.iter().any(|record| from_earlier.contains(&record.status));
+    let held =
+        predicted.filter(|_| is_comparable).map(|predicted| predicted.contains(run.makespan.as_secs_f64()));
     [
         time(run.started),
         if run.succeeded { "ok" } else { "failed" }.to_owned(),
