@@ -150,7 +150,8 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Option<PathBuf>), History
 fn try_open(path: &Path) -> rusqlite::Result<Result<Connection, HistoryError>> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
-    if let Some(refused) = refused(&connection, path)? {
+    // In one transaction: another process may be making it, and what is seen is to be from before or after.
+    if let Some(refused) = refused(&*connection.transaction()?, path)? {
         return Ok(Err(refused));
     }
     // Readers do not wait for writers. Where the file system cannot do it, the journal stays what it was.
