@@ -204,9 +204,13 @@ fn what_is_not_there_is_named() {
 #[test]
 fn what_it_does_not_know_is_an_exit_code_of_its_own() {
     let state = history();
-    for arguments in
-        [&["histroy"][..], &[], &["history", "--run", "x"], &["cache", "prune", "--max-age", "soon"]]
-    {
+    for arguments in [
+        &["histroy"][..],
+        &[],
+        &["history", "--run", "x"],
+        &["cache", "prune", "--max-age", "soon"],
+        &["cache", "prune", "--max-bytes", "5 GBs"],
+    ] {
         let output = setl(arguments, &state);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!output.stderr.is_empty());
@@ -234,6 +238,7 @@ async fn the_cache_is_listed_pruned_and_cleared() {
     assert!(text.contains("Cached     rates") && text.contains("1 output of "), "{text}");
     let value = json(&["cache", "list"], &state);
     assert_eq!((&value[0]["factory"], &value[0]["hits"]), (&"rates".into(), &1.into()));
+    assert!(says(&["cache", "prune", "--max-bytes", "5GB"], &state).starts_with("nothing was removed"));
     let text = says(&["cache", "prune", "--max-bytes", "1000000", "--max-age", "7d"], &state);
     assert!(text.starts_with("nothing was removed from "), "{text}");
     let text = says(&["cache", "prune", "--max-bytes", "10"], &state);
