@@ -90,6 +90,7 @@ impl Delivery {
         errors: &mut Errors,
     ) -> Self {
         check_borrow(&ty, errors);
+        check_result(&ty, errors);
         check_shared_auto_load(options, errors);
         check_condition(options, errors);
         check_id_and_producer(options, errors);
@@ -112,37 +113,47 @@ impl Delivery {
         }
     }
 
-    /// What the pipeline must have, spanned on the type.
+    /// What must hold in the pipeline, spanned on the type.
     ///
     /// ```text
-    /// HasExactlyOneProducerOf<Dataset<Flight>>
+    /// TheWiring: Finds<Dataset<Flight>, ThePipeline>
     /// ```
-    fn wanted(&self) -> TokenStream {
+    ///
+    /// The type and the trait, which says in its error what the shape of the type suggests.
+    fn wanted(&self) -> (TokenStream, TokenStream) {
         let place = Place::of(&self.ty);
         let setl = runtime(place.start);
-        let payload = &self.payload;
-        let (of, arguments) = match (&self.producer, self.auto_load, &self.id) {
-            (Some(producer), ..) => ("Lists", quote!(#producer)),
-            (None, true, None) => ("HasSourceOf", quote!(#payload)),
-            (None, true, Some(id)) => ("HasSourceWithId", quote!(#payload, #id)),
-            (None, false, None) => ("HasExactlyOneProducerOf", quote!(#payload)),
-            (None, false, Some(id)) => ("HasProducerWithId", quote!(#payload, #id)),
+        let (ty, payload) = (ungrouped(&self.ty), &self.payload);
+        if let Some(producer) = &self.producer {
+            let arguments = place.angled(producer);
+            return (quote!(ThePipeline), quote!(#setl::Lists #arguments));
+        }
+        let (of, arguments) = match (self.auto_load, &self.id) {
+            (true, None) => ("FindsSourceOf", quote!(#payload)),
+            (true, Some(id)) => ("FindsSourceWithId", quote!(#payload, #id)),
+            (false, Some(id)) => ("FindsWithId", quote!(#payload, #id)),
+            (false, None) if self.optional => ("FindsOptional", quote!(#payload, #ty)),
+            (false, None) if self.shared => ("FindsShared", quote!(#payload, #ty)),
+            (false, None) => match shape(payload) {
+                Some((of, inner)) => (of, quote!(#payload, #inner)),
+                None => ("Finds", quote!(#payload)),
+            },
         };
         let of = Ident::new(of, place.start);
-        let arguments = place.angled(&arguments);
-        quote!(#setl::#of #arguments)
+        let arguments = place.angled(&quote!(#arguments, ThePipeline));
+        (quote!(#setl::TheWiring), quote!(#setl::#of #arguments))
     }
 
-    /// `ThePipeline: HasExactlyOneProducerOf<Dataset<Flight>>`
+    /// `TheWiring: Finds<Dataset<Flight>, ThePipeline>`
     pub(crate) fn bound(&self) -> TokenStream {
-        let wanted = self.wanted();
-        quote!(ThePipeline: #wanted)
+        let (wiring, wanted) = self.wanted();
+        quote!(#wiring: #wanted)
     }
 
-    /// `<ThePipeline as HasExactlyOneProducerOf<Dataset<Flight>>>::SOURCE`
+    /// `<TheWiring as Finds<Dataset<Flight>, ThePipeline>>::SOURCE`
     pub(crate) fn source(&self) -> TokenStream {
-        let wanted = self.wanted();
-        quote!(<ThePipeline as #wanted>::SOURCE)
+        let (wiring, wanted) = self.wanted();
+        quote!(<#wiring as #wanted>::SOURCE)
     }
 
     /// What must hold whatever the pipeline: a named producer delivers this type.
@@ -244,13 +255,35 @@ impl Input {
 
     /// What factories ask for. It stands in the head of an implementation, where the compiler accepts no projection
     /// from a foreign type, so that `Option` is taken off here.
+    ///
+    /// With it goes what to do where something else is asked for in the same way.
     pub(crate) fn key(&self, payload: &TokenStream) -> TokenStream {
         let setl = runtime(self.ty.span());
         match &self.id {
-            Some(id) => quote!(#setl::WithId<#payload, #id>),
-            None => quote!(#payload),
+            Some(id) => quote!(#setl::WithId<#payload, #id>, #setl::GiveOneAnotherId),
+            None => quote!(#payload, #setl::GiveOneAnIdOrAnotherType),
         }
     }
+}
+
+/// The trait for a plain delivery of a type that reads like one for which an option was forgotten, and the type in it. It only
+/// chooses the words of an error: whatever the type is, it is found as it stands.
+fn shape(ty: &Type) -> Option<(&'static str, &Type)> {
+    if let Some(inner) = inner_of_option(ty) {
+        return Some(match inner_of(inner, "Arc") {
+            Some(shared) => ("FindsOptionOfArc", shared),
+            None => ("FindsOption", inner),
+        });
+    }
+    if let Some(inner) = inner_of(ty, "Arc") {
+        return is_sized(inner).then_some(("FindsArc", inner));
+    }
+    Some(("FindsResult", inner_of(ty, "Result")?))
+}
+
+/// Whether a type can be delivered by itself, as far as the tokens tell.
+fn is_sized(ty: &Type) -> bool {
+    !matches!(ungrouped(ty), Type::TraitObject(_) | Type::Slice(_)) && readable(ty) != "str"
 }
 
 /// `T` of `Option<T>`.
@@ -311,6 +344,22 @@ fn check_borrow(ty: &Type, errors: &mut Errors) {
     }
 }
 
+/// A factory that fails delivers nothing. A `Result` with an error type of its own may be an input: see [`shape`].
+fn check_result(ty: &Type, errors: &mut Errors) {
+    let Type::Path(path) = ungrouped(ty) else { return };
+    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else { return };
+    if let (PathArguments::AngleBracketed(arguments), Some(inner)) =
+        (&last.arguments, first_type_argument(last))
+        && arguments.args.len() == 1
+    {
+        let inner = readable(inner);
+        errors.at(
+            ty,
+            format!("a delivery is no `Result`, since an output is delivered only if there was no error: take `{inner}`"),
+        );
+    }
+}
+
 /// What may be absent is an `Option`, what is shared is an `Arc`, and around an `Arc` goes the `Option`.
 fn check_payload(ty: &Type, options: &Options, errors: &mut Errors) -> Type {
     let optional = options.flag("optional").is_some();
@@ -318,6 +367,7 @@ fn check_payload(ty: &Type, options: &Options, errors: &mut Errors) -> Type {
     let within_option = if optional { inner_of_option(ty) } else { Some(ty) };
     let payload = within_option.and_then(|ty| if shared { inner_of(ty, "Arc") } else { Some(ty) });
     if let Some(payload) = payload {
+        check_sized(payload, ty, shared, errors);
         return payload.clone();
     }
     let found = readable(ty);
@@ -346,6 +396,30 @@ fn check_payload(ty: &Type, options: &Options, errors: &mut Errors) -> Type {
         },
     );
     ty.clone()
+}
+
+/// A payload has a size. An `Arc` of something without one is a payload itself.
+fn check_sized(payload: &Type, ty: &Type, shared: bool, errors: &mut Errors) {
+    if is_sized(payload) {
+        return;
+    }
+    let (payload, whole) = (readable(payload), readable(inner_of_option(ty).unwrap_or(ty)));
+    errors.at(
+        ty,
+        match shared {
+            true => format!(
+                "`{payload}` has no size, so it is not delivered by itself: let `{whole}` be delivered, and remove `shared`"
+            ),
+            false => {
+                let owned = match payload.as_str() {
+                    "str" => "String".to_owned(),
+                    slice if slice.starts_with('[') => format!("Vec<{}>", slice.trim_matches(['[', ']'])),
+                    other => format!("std::sync::Arc<{other}>"),
+                };
+                format!("`{payload}` has no size, so it cannot be delivered: take `{owned}`")
+            }
+        },
+    );
 }
 
 /// A dataset that is loaded belongs to its factory.

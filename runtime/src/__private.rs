@@ -30,9 +30,13 @@ pub use crate::factory::{
     Wired,
 };
 pub use crate::inspect::{Diagram, describe};
+pub use crate::pipeline::finding::{
+    Finds, FindsArc, FindsOption, FindsOptionOfArc, FindsOptional, FindsResult, FindsShared, FindsSourceOf,
+    FindsSourceWithId, FindsWithId, TheWiring, Wires,
+};
 pub use crate::pipeline::{
-    AnyFactory, AnyPayload, Entry, HasExactlyOneProducerOf, HasProducerWithId, HasSourceOf, HasSourceWithId,
-    IsTaken, KeepsAt, Lint, Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
+    AnyFactory, AnyPayload, Entry, GiveOneAnIdOrAnotherType, GiveOneAnotherId, HasExactlyOneProducerOf,
+    IsTaken, KeepsAt, Lint, ListItOnce, Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{

@@ -1,11 +1,12 @@
 //! A pipeline: which factories there are, and who delivers to whom.
 
+pub mod finding;
+
 use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::checkpoint::FingerprintOf;
-use crate::delivery::AutoLoad;
 use crate::factory::{Factory, Fallback, Produces};
 use crate::plan::{Delivery, FallbackNode, Node, Plan, Source, Sources};
 use crate::policy::Policy;
@@ -19,67 +20,23 @@ pub struct WithId<T, Id>(PhantomData<fn() -> (T, Id)>);
 
 /// That exactly one factory or input of this pipeline delivers `T`, which is [`WithId`] where there is an id.
 ///
-/// Where two deliver it, the compiler sees two implementations and names this trait: hence the name.
-#[diagnostic::on_unimplemented(
-    message = "nothing in pipeline `{Self}` delivers `{T}`: list a factory whose output it is, or add an input of this type",
-    label = "takes `{T}`",
-    note = "`HasExactlyOneProducerOf<T>` says what a pipeline delivers: the outputs of its factories, and its inputs"
-)]
-pub trait HasExactlyOneProducerOf<T> {
+/// Where two deliver it, the compiler sees two implementations and names this trait with its parameters. It has no other
+/// words to add: hence the names of the trait and of `Cure`.
+pub trait HasExactlyOneProducerOf<T, Cure> {
     /// What delivers it: [`Nth`] factory, or [`NoFactory`].
     type Producer;
     /// Who delivers it.
     const SOURCE: Source;
 }
 
-/// That a `T` with this id is delivered: `#[delivery(id = …)]`.
-#[diagnostic::on_unimplemented(
-    message = "nothing in pipeline `{Self}` delivers `{T}` with id `{Id}`: give its producer `id = {Id}`, or add an input with it",
-    label = "takes `{T}` with id `{Id}`",
-    note = "a producer has its id from `#[factory(id = {Id})]`, an input from `#[delivery(id = {Id})]`"
-)]
-pub trait HasProducerWithId<T, Id> {
-    /// Who delivers it.
-    const SOURCE: Source;
-}
+/// The cure where two deliver one type.
+pub struct GiveOneAnIdOrAnotherType;
 
-#[diagnostic::do_not_recommend]
-impl<P, T, Id> HasProducerWithId<T, Id> for P
-where
-    P: HasExactlyOneProducerOf<WithId<T, Id>>,
-{
-    const SOURCE: Source = <P as HasExactlyOneProducerOf<WithId<T, Id>>>::SOURCE;
-}
+/// The cure where two deliver one type with one id.
+pub struct GiveOneAnotherId;
 
-/// That what `T` is loaded from is delivered: `#[delivery(auto_load)]`.
-///
-/// It is no error of the factory if `T` cannot be loaded: that is found where it loads.
-pub trait HasSourceOf<T> {
-    /// Who delivers it.
-    const SOURCE: Source;
-}
-
-impl<P, T> HasSourceOf<T> for P
-where
-    T: AutoLoad,
-    P: HasExactlyOneProducerOf<<T as AutoLoad>::Source>,
-{
-    const SOURCE: Source = <P as HasExactlyOneProducerOf<<T as AutoLoad>::Source>>::SOURCE;
-}
-
-/// That what `T` is loaded from is delivered with an id: `#[delivery(auto_load, id = …)]`.
-pub trait HasSourceWithId<T, Id> {
-    /// Who delivers it.
-    const SOURCE: Source;
-}
-
-impl<P, T, Id> HasSourceWithId<T, Id> for P
-where
-    T: AutoLoad,
-    P: HasProducerWithId<<T as AutoLoad>::Source, Id>,
-{
-    const SOURCE: Source = <P as HasProducerWithId<<T as AutoLoad>::Source, Id>>::SOURCE;
-}
+/// The cure where a factory that delivers nothing is listed twice.
+pub struct ListItOnce;
 
 /// The factory with this index in its pipeline.
 pub struct Nth<const INDEX: usize>;
@@ -109,11 +66,15 @@ pub trait ListedIn<P> {
 impl<F, P> ListedIn<P> for F
 where
     F: Produces<P>,
-    P: HasExactlyOneProducerOf<<F as Produces<P>>::Key>,
-    P: ListsAt<F, <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::Producer>,
+    P: HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>,
+    P: ListsAt<
+            F,
+            <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>>::Producer,
+        >,
 {
-    type Place = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::Producer;
-    const SOURCE: Source = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key>>::SOURCE;
+    type Place = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>>::Producer;
+    const SOURCE: Source =
+        <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>>::SOURCE;
 }
 
 /// That this pipeline lists the factory `F`.

@@ -95,10 +95,10 @@ impl Model {
     /// ```text
     /// impl<P> Wired<P> for CarrierDelays
     /// where
-    ///     P: HasExactlyOneProducerOf<Dataset<Flight>>,
-    ///     P: HasExactlyOneProducerOf<MinDelay>,
+    ///     TheWiring: Finds<Dataset<Flight>, P>,
+    ///     TheWiring: Finds<MinDelay, P>,
     /// {
-    ///     const FROM: &'static [Source] = &[<P as HasExactlyOneProducerOf<Dataset<Flight>>>::SOURCE, …];
+    ///     const FROM: &'static [Source] = &[<TheWiring as Finds<Dataset<Flight>, P>>::SOURCE, …];
     /// }
     /// ```
     fn expand_wired(&self) -> TokenStream {
@@ -133,6 +133,7 @@ impl Model {
     /// ```text
     /// impl<P> Produces<P> for CarrierDelays {
     ///     type Key = Dataset<CarrierDelay>;
+    ///     type Cure = GiveOneAnIdOrAnotherType;
     ///     type Itself = Self;
     /// }
     /// ```
@@ -143,15 +144,15 @@ impl Model {
         let (_, arguments, _) = self.generics.split_for_impl();
         generics.params.push(parse_quote!(ThePipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
-        let is_unit = matches!(ungrouped(output), Type::Tuple(tuple) if tuple.elems.is_empty());
-        let key = match &self.id {
-            _ if is_unit => quote!(#setl::Sink<Self>),
-            Some(id) => quote!(#setl::WithId<#output, #id>),
-            None => quote!(#output),
+        let (key, cure) = match &self.id {
+            _ if is_unit(output) => (quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce)),
+            Some(id) => (quote!(#setl::WithId<#output, #id>), quote!(#setl::GiveOneAnotherId)),
+            None => (quote!(#output), quote!(#setl::GiveOneAnIdOrAnotherType)),
         };
         quote! {
             impl #implementing #setl::Produces<ThePipeline> for #name #arguments #where_clause {
                 type Key = #key;
+                type Cure = #cure;
                 type Itself = Self;
             }
         }
@@ -179,6 +180,11 @@ impl Model {
     fn generics_of_item(&self) -> Generics {
         owned(&self.generics)
     }
+}
+
+/// Whether an output is `()`, which is delivered to nobody.
+pub(super) fn is_unit(output: &Type) -> bool {
+    matches!(ungrouped(output), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 /// These generics, with the bound that every payload has on each type.

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Generics, Ident, Type, parse_quote};
 
-use super::expand::owned;
+use super::expand::{is_unit, owned};
 use crate::errors::Errors;
 use crate::names::runtime;
 
@@ -17,6 +17,11 @@ pub(super) fn expand(
 ) -> TokenStream {
     let setl = runtime(Span::call_site());
     let text = syn::ext::IdentExt::unraw(name).to_string();
+    // What is not known is delivered to nobody: two such outputs are no second mistake.
+    let (key, cure) = match output {
+        Some(output) if !is_unit(output) => (quote!(#output), quote!(#setl::GiveOneAnIdOrAnotherType)),
+        _ => (quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce)),
+    };
     let output = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
     let errors = errors.finish();
     let generics = owned(generics);
@@ -52,7 +57,8 @@ pub(super) fn expand(
         }
 
         impl #implementing_in_pipeline #setl::Produces<ThePipeline> for #name #arguments #where_clause {
-            type Key = #output;
+            type Key = #key;
+            type Cure = #cure;
             type Itself = Self;
         }
 

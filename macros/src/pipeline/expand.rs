@@ -83,7 +83,7 @@ impl Model {
     }
 
     /// ```text
-    /// impl HasExactlyOneProducerOf<Repository<Flight>> for Delays {
+    /// impl HasExactlyOneProducerOf<Repository<Flight>, GiveOneAnIdOrAnotherType> for Delays {
     ///     type Producer = NoFactory;
     ///     const SOURCE: Source = Source::Input(0);
     /// }
@@ -100,7 +100,7 @@ impl Model {
     }
 
     /// ```text
-    /// impl HasExactlyOneProducerOf<<CarrierDelays as Produces<Delays>>::Key> for Delays {
+    /// impl HasExactlyOneProducerOf<<CarrierDelays as Produces<Delays>>::Key, <… as Produces<Delays>>::Cure> for Delays {
     ///     type Producer = Nth<1>;
     ///     const SOURCE: Source = Source::Factory(1);
     /// }
@@ -110,13 +110,13 @@ impl Model {
         let Listed { index, alias, place, .. } = factory;
         let (name, setl) = (self.name_at(*place), runtime(place.start));
         let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
-        let key = place.last("Key");
+        let (key, cure) = (place.last("Key"), place.last("Cure"));
         let body = quote_spanned! {place.end=> {
             type Producer = #setl::Nth<#index>;
             const SOURCE: #setl::Source = #setl::Source::Factory(#index);
         }};
         quote_spanned! {place.start=>
-            impl #setl::HasExactlyOneProducerOf<#produces::#key> for #name #body
+            impl #setl::HasExactlyOneProducerOf<#produces::#key, #produces::#cure> for #name #body
 
             impl #setl::ListsAt<#alias, #setl::Nth<#index>> for #name {}
         }
@@ -126,7 +126,7 @@ impl Model {
         let setl = runtime(self.name.span());
         let name = &self.name;
         quote_spanned! {self.name.span()=>
-            impl #setl::HasExactlyOneProducerOf<#setl::Context> for #name {
+            impl #setl::HasExactlyOneProducerOf<#setl::Context, #setl::GiveOneAnIdOrAnotherType> for #name {
                 type Producer = #setl::NoFactory;
                 const SOURCE: #setl::Source = #setl::Source::Context;
             }
@@ -158,8 +158,8 @@ impl Model {
             .iter()
             .enumerate()
             .flat_map(|(index, stage)| stage.factories.iter().map(move |_| index));
-        let from = factories.iter().map(|factory| self.expand_of_factory(factory, "Wired", "SOURCES"));
-        let entries = factories.iter().map(|factory| self.expand_of_factory(factory, "Listed", "ENTRY"));
+        let from = factories.iter().map(|factory| self.expand_sources(factory));
+        let entries = factories.iter().map(|factory| self.expand_entry(factory));
         let asked = factories.iter().map(|factory| self.is_asked_for(factory));
         let keeps = factories.iter().map(|factory| {
             let index = factory.index;
@@ -263,24 +263,37 @@ impl Model {
         }
     }
 
-    /// What the plan needs of a factory: `<<CarrierDelays as Produces<Delays>>::Itself as Wired<Delays>>::SOURCES`.
+    /// Where a factory has its deliveries from: `<Delays as Wires<<CarrierDelays as Produces<Delays>>::Itself>>::SOURCES`.
     ///
-    /// All of it goes by way of `Produces`, so that what is no factory fails there only.
-    fn expand_of_factory(&self, factory: &Listed<'_>, of: &str, what: &str) -> TokenStream {
+    /// This and [`Self::expand_entry`] go by way of `Produces`, so that what is no factory fails there only.
+    fn expand_sources(&self, factory: &Listed<'_>) -> TokenStream {
+        let place = factory.place;
+        let (setl, itself) = (runtime(place.start), self.itself(factory));
+        // The brackets are there for their place, as in an alias.
+        let (mut name, brackets) = (self.name.clone(), place.angled(&TokenStream::new()));
+        name.set_span(name.span().located_at(place.start));
+        let wired = place.angled(&itself);
+        let pipeline = place.angled(&quote!(#name #brackets as #setl::Wires #wired));
+        let sources = place.last("SOURCES");
+        quote!(#pipeline::#sources)
+    }
+
+    /// What a factory is: `<<CarrierDelays as Produces<Delays>>::Itself as Listed>::ENTRY`.
+    fn expand_entry(&self, factory: &Listed<'_>) -> TokenStream {
+        let place = factory.place;
+        let (setl, itself) = (runtime(place.start), self.itself(factory));
+        let listed = place.angled(&quote!(#itself as #setl::Listed));
+        let entry = place.last("ENTRY");
+        quote!(#listed::#entry)
+    }
+
+    /// `<CarrierDelays as Produces<Delays>>::Itself`
+    fn itself(&self, factory: &Listed<'_>) -> TokenStream {
         let Listed { alias, place, .. } = factory;
         let (name, setl) = (self.name_at(*place), runtime(place.start));
         let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
-        let of = match of {
-            "Wired" => quote!(#setl::Wired<#name>),
-            other => {
-                let other = Ident::new(other, place.start);
-                quote!(#setl::#other)
-            }
-        };
         let itself = place.last("Itself");
-        let through = place.angled(&quote!(#produces::#itself as #of));
-        let what = place.last(what);
-        quote!(#through::#what)
+        quote!(#produces::#itself)
     }
 
     /// Checks that only optional deliveries are taken from what may be absent.
@@ -341,7 +354,10 @@ impl Model {
         let (implementing, arguments, where_clause) = self.generics.split_for_impl();
         let mut of_all = self.generics.clone();
         of_all.params.push(parse_quote!(__T));
-        let (implementing_of_all, ..) = of_all.split_for_impl();
+        let mut with_cure = of_all.clone();
+        with_cure.params.push(parse_quote!(__Cure));
+        let ((implementing_of_all, ..), (implementing_with_cure, ..)) =
+            (of_all.split_for_impl(), with_cure.split_for_impl());
         quote! {
             impl #implementing #setl::PipelineItem for #name #arguments #where_clause {
                 const PLAN: &'static #setl::Plan = &#setl::Plan::EMPTY;
@@ -352,7 +368,7 @@ impl Model {
                 }
             }
 
-            impl #implementing_of_all #setl::HasExactlyOneProducerOf<__T> for #name #arguments #where_clause {
+            impl #implementing_with_cure #setl::HasExactlyOneProducerOf<__T, __Cure> for #name #arguments #where_clause {
                 type Producer = #setl::AnyFactory;
                 const SOURCE: #setl::Source = #setl::Source::Context;
             }

@@ -61,16 +61,22 @@ impl ::setl::__private::FactoryItem for take {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
     type Key = ::setl::__private::Sink<Self>;
+    type Cure = ::setl::__private::ListItOnce;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take
 where
-    ThePipeline: ::setl::__private::HasProducerWithId<Dataset<Flight>, Raw>,
+    ::setl::__private::TheWiring: ::setl::__private::FindsWithId<
+        Dataset<Flight>,
+        Raw,
+        ThePipeline,
+    >,
 {
     const FROM: &'static [::setl::__private::Source] = &[
-        <ThePipeline as ::setl::__private::HasProducerWithId<
+        <::setl::__private::TheWiring as ::setl::__private::FindsWithId<
             Dataset<Flight>,
             Raw,
+            ThePipeline,
         >>::SOURCE,
     ];
 }

@@ -61,14 +61,23 @@ impl ::setl::__private::FactoryItem for take {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
     type Key = ::setl::__private::Sink<Self>;
+    type Cure = ::setl::__private::ListItOnce;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take
 where
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Rates>,
+    ::setl::__private::TheWiring: ::setl::__private::FindsOptional<
+        Rates,
+        Option<Rates>,
+        ThePipeline,
+    >,
 {
     const FROM: &'static [::setl::__private::Source] = &[
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<Rates>>::SOURCE,
+        <::setl::__private::TheWiring as ::setl::__private::FindsOptional<
+            Rates,
+            Option<Rates>,
+            ThePipeline,
+        >>::SOURCE,
     ];
 }
 impl ::setl::__private::Factory for take {

@@ -61,15 +61,17 @@ impl ::setl::__private::FactoryItem for take {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
     type Key = ::setl::__private::Sink<Self>;
+    type Cure = ::setl::__private::ListItOnce;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take
 where
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Dataset<Flight>>,
+    ::setl::__private::TheWiring: ::setl::__private::Finds<Dataset<Flight>, ThePipeline>,
 {
     const FROM: &'static [::setl::__private::Source] = &[
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<
+        <::setl::__private::TheWiring as ::setl::__private::Finds<
             Dataset<Flight>,
+            ThePipeline,
         >>::SOURCE,
     ];
 }

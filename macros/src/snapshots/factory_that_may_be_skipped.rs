@@ -103,17 +103,29 @@ where
     T: ::setl::__private::Payload,
 {
     type Key = T;
+    type Cure = ::setl::__private::GiveOneAnIdOrAnotherType;
     type Itself = Self;
 }
 impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for report<T>
 where
     T: ::setl::__private::Payload,
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<(T, T)>,
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Rates>,
+    ::setl::__private::TheWiring: ::setl::__private::Finds<(T, T), ThePipeline>,
+    ::setl::__private::TheWiring: ::setl::__private::FindsOptional<
+        Rates,
+        Option<Rates>,
+        ThePipeline,
+    >,
 {
     const FROM: &'static [::setl::__private::Source] = &[
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<(T, T)>>::SOURCE,
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<Rates>>::SOURCE,
+        <::setl::__private::TheWiring as ::setl::__private::Finds<
+            (T, T),
+            ThePipeline,
+        >>::SOURCE,
+        <::setl::__private::TheWiring as ::setl::__private::FindsOptional<
+            Rates,
+            Option<Rates>,
+            ThePipeline,
+        >>::SOURCE,
     ];
 }
 impl<T: Row> ::setl::__private::Factory for report<T>

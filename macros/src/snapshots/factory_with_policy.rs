@@ -112,17 +112,24 @@ impl ::setl::__private::FactoryItem for FetchRates {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for FetchRates {
     type Key = Rates;
+    type Cure = ::setl::__private::GiveOneAnIdOrAnotherType;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for FetchRates
 where
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Settings>,
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<u8>,
+    ::setl::__private::TheWiring: ::setl::__private::Finds<Settings, ThePipeline>,
+    ::setl::__private::TheWiring: ::setl::__private::Finds<u8, ThePipeline>,
     CachedRates: ::setl::__private::Wired<ThePipeline>,
 {
     const FROM: &'static [::setl::__private::Source] = &[
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<Settings>>::SOURCE,
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<u8>>::SOURCE,
+        <::setl::__private::TheWiring as ::setl::__private::Finds<
+            Settings,
+            ThePipeline,
+        >>::SOURCE,
+        <::setl::__private::TheWiring as ::setl::__private::Finds<
+            u8,
+            ThePipeline,
+        >>::SOURCE,
     ];
     const FALLBACK_FROM: &'static [::setl::__private::Source] = <CachedRates as ::setl::__private::Wired<
         ThePipeline,

@@ -89,19 +89,24 @@ where
     T: ::setl::__private::Payload,
 {
     type Key = Dataset<T>;
+    type Cure = ::setl::__private::GiveOneAnIdOrAnotherType;
     type Itself = Self;
 }
 impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for read_flights<T>
 where
     T: ::setl::__private::Payload,
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Repository<T>>,
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<usize>,
+    ::setl::__private::TheWiring: ::setl::__private::Finds<Repository<T>, ThePipeline>,
+    ::setl::__private::TheWiring: ::setl::__private::Finds<usize, ThePipeline>,
 {
     const FROM: &'static [::setl::__private::Source] = &[
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<
+        <::setl::__private::TheWiring as ::setl::__private::Finds<
             Repository<T>,
+            ThePipeline,
         >>::SOURCE,
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<usize>>::SOURCE,
+        <::setl::__private::TheWiring as ::setl::__private::Finds<
+            usize,
+            ThePipeline,
+        >>::SOURCE,
     ];
 }
 impl<T: Row> ::setl::__private::Factory for read_flights<T>

@@ -7,7 +7,10 @@ const _: () = {
     type __Factory1 = CarrierDelays;
     type __Input0 = Repository<Flight>;
     type __Input1 = Rates;
-    impl ::setl::__private::HasExactlyOneProducerOf<__Input0> for Delays {
+    impl ::setl::__private::HasExactlyOneProducerOf<
+        __Input0,
+        ::setl::__private::GiveOneAnIdOrAnotherType,
+    > for Delays {
         type Producer = ::setl::__private::NoFactory;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Input(
             0usize,
@@ -15,6 +18,7 @@ const _: () = {
     }
     impl ::setl::__private::HasExactlyOneProducerOf<
         ::setl::__private::WithId<__Input1, Backup>,
+        ::setl::__private::GiveOneAnotherId,
     > for Delays {
         type Producer = ::setl::__private::NoFactory;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Input(
@@ -23,6 +27,7 @@ const _: () = {
     }
     impl ::setl::__private::HasExactlyOneProducerOf<
         <__Factory0 as ::setl::__private::Produces<Delays>>::Key,
+        <__Factory0 as ::setl::__private::Produces<Delays>>::Cure,
     > for Delays {
         type Producer = ::setl::__private::Nth<0usize>;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Factory(
@@ -33,6 +38,7 @@ const _: () = {
     for Delays {}
     impl ::setl::__private::HasExactlyOneProducerOf<
         <__Factory1 as ::setl::__private::Produces<Delays>>::Key,
+        <__Factory1 as ::setl::__private::Produces<Delays>>::Cure,
     > for Delays {
         type Producer = ::setl::__private::Nth<1usize>;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Factory(
@@ -41,8 +47,10 @@ const _: () = {
     }
     impl ::setl::__private::ListsAt<__Factory1, ::setl::__private::Nth<1usize>>
     for Delays {}
-    impl ::setl::__private::HasExactlyOneProducerOf<::setl::__private::Context>
-    for Delays {
+    impl ::setl::__private::HasExactlyOneProducerOf<
+        ::setl::__private::Context,
+        ::setl::__private::GiveOneAnIdOrAnotherType,
+    > for Delays {
         type Producer = ::setl::__private::NoFactory;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Context;
     }
@@ -60,12 +68,12 @@ const _: () = {
         >>::Itself as ::setl::__private::Listed>::ENTRY,
     ];
     const FROM: &[::setl::__private::Sources<'static>; 2usize] = &[
-        <<__Factory0 as ::setl::__private::Produces<
-            Delays,
-        >>::Itself as ::setl::__private::Wired<Delays>>::SOURCES,
-        <<__Factory1 as ::setl::__private::Produces<
-            Delays,
-        >>::Itself as ::setl::__private::Wired<Delays>>::SOURCES,
+        <Delays as ::setl::__private::Wires<
+            <__Factory0 as ::setl::__private::Produces<Delays>>::Itself,
+        >>::SOURCES,
+        <Delays as ::setl::__private::Wires<
+            <__Factory1 as ::setl::__private::Produces<Delays>>::Itself,
+        >>::SOURCES,
     ];
     const LINKS: usize = ::setl::__private::count_links(FROM, STAGES);
     const GRAPH: &::setl::__private::Links<3usize, 4usize, LINKS> = &::setl::__private::Links::new(

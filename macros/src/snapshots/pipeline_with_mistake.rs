@@ -10,7 +10,7 @@ impl ::setl::__private::PipelineItem for Daily {
         ::setl::__private::never()
     }
 }
-impl<__T> ::setl::__private::HasExactlyOneProducerOf<__T> for Daily {
+impl<__T, __Cure> ::setl::__private::HasExactlyOneProducerOf<__T, __Cure> for Daily {
     type Producer = ::setl::__private::AnyFactory;
     const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Context;
 }

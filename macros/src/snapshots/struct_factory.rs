@@ -60,15 +60,17 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for CarrierDelays {
     type Key = ::setl::__private::WithId<Delays, Clean>;
+    type Cure = ::setl::__private::GiveOneAnotherId;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for CarrierDelays
 where
-    ThePipeline: ::setl::__private::HasExactlyOneProducerOf<Dataset<Flight>>,
+    ::setl::__private::TheWiring: ::setl::__private::Finds<Dataset<Flight>, ThePipeline>,
 {
     const FROM: &'static [::setl::__private::Source] = &[
-        <ThePipeline as ::setl::__private::HasExactlyOneProducerOf<
+        <::setl::__private::TheWiring as ::setl::__private::Finds<
             Dataset<Flight>,
+            ThePipeline,
         >>::SOURCE,
     ];
 }
