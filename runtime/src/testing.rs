@@ -68,8 +68,7 @@ where
         Ok(output)
     };
     if F::BLOCKING {
-        let runtime = tokio::runtime::Handle::current();
-        return crate::blocking(move || runtime.block_on(live)).await;
+        return crate::blocking(move || pollster::block_on(live)).await;
     }
     live.await
 }

@@ -196,7 +196,6 @@ fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
 
 fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     let shared = Arc::clone(&job.shared);
-    let runtime = tokio::runtime::Handle::current();
     let current = Current { shared: Arc::clone(&shared), owner: job.owner() };
     let live = move || {
         // It may have waited long for a thread.
@@ -213,7 +212,8 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
                 () = cancel.cancelled() => Err(Unfinished::Cancelled(1)),
             }
         };
-        current.scope(|| runtime.block_on(live))
+        // Not by the runtime: a thread that it drives may neither block nor drive another.
+        current.scope(|| pollster::block_on(live))
     };
     Box::pin(async move {
         shared.pool.run(live).await.unwrap_or_else(|| {
@@ -336,10 +336,7 @@ fn undone<F: Factory>(undo: Undo<F>, factory: F) -> Undone {
     if !F::BLOCKING {
         return Box::new(move || undo(factory));
     }
-    Box::new(move || {
-        let runtime = tokio::runtime::Handle::current();
-        Box::pin(super::blocking::blocking(move || runtime.block_on(undo(factory))))
-    })
+    Box::new(move || Box::pin(super::blocking::blocking(move || pollster::block_on(undo(factory)))))
 }
 
 /// Where a factory takes its deliveries from; `delivery` is a position in [`FactoryItem::DELIVERIES`].
