@@ -8,6 +8,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::running::{self, Fault};
+use super::scan::{polars_path, scan_parquet};
 use super::waiting;
 use crate::run::current::Current;
 use crate::run::memory::Memory;
@@ -96,7 +97,7 @@ impl Writing {
         let schema = waiting(|| frame.collect_schema())?;
         let spill = memory.spill().map_err(|error| PolarsError::ComputeError(format!("{error:#}").into()))?;
         let path = spill.file();
-        let target = SinkTarget::Path(PlRefPath::try_from_path(&path)?);
+        let target = SinkTarget::Path(polars_path(&path)?);
         let rows = ROW_GROUP / row_width(&schema).max(1);
         let options = ParquetWriteOptions {
             row_group_size: Some(usize::try_from(rows).unwrap_or(usize::MAX).clamp(1024, 1 << 18)),
@@ -116,8 +117,7 @@ impl Writing {
     pub(crate) fn end(self, memory: &Memory) -> PolarsResult<Materialized> {
         let Self { schema, path, spill } = self;
         spill.count(&path);
-        let arguments = ScanArgsParquet { glob: false, schema: Some(schema.clone()), ..Default::default() };
-        let frame = LazyFrame::scan_parquet(PlRefPath::try_from_path(&path)?, arguments)?;
+        let frame = scan_parquet(&path, Some(schema.clone()))?;
         let counted = waiting(|| frame.clone().select([len()]).collect())?;
         let rows = counted.columns()[0].get(0)?.extract::<usize>().unwrap_or_default();
         let bytes = rows as u64 * row_width(&schema);

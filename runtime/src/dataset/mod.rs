@@ -12,6 +12,7 @@ mod layout;
 pub(crate) mod materialized;
 mod row;
 pub(crate) mod running;
+pub(crate) mod scan;
 mod temporal;
 mod typed;
 mod value;

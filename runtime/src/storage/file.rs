@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::connector::{SaveMode, StageRequest};
 use super::{ScanRequest, StagedWrite};
 use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, resolved};
+use crate::dataset::scan::polars_path;
 use crate::dataset::{DataError, nearest, running};
 
 /// A file of a format, or a directory of such files; there already or not yet.
@@ -249,10 +250,6 @@ fn in_the_way(directory: &Path, error: io::Error) -> io::Error {
         }
         _ => error,
     }
-}
-
-pub(super) fn polars_path(path: &Path) -> PolarsResult<PlRefPath> {
-    PlRefPath::try_from_path(path)
 }
 
 /// Removes what Polars still writes after it has reported a failure: a part that was about to be opened makes the directory

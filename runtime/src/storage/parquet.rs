@@ -8,6 +8,7 @@ use polars::prelude::*;
 use super::file::{self, Place};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
 use crate::commit::{Recipe, WriteError};
+use crate::dataset::scan::{polars_path, scan_parquet};
 use crate::dataset::{DataError, Provenance, Row, waiting};
 
 /// Parquet files. Every value comes back as it was saved.
@@ -139,8 +140,7 @@ impl ParquetFile {
     }
 
     fn scan_with(&self, schema: Option<SchemaRef>) -> crate::Result<LazyFrame> {
-        let arguments = ScanArgsParquet { schema, glob: false, ..ScanArgsParquet::default() };
-        Ok(LazyFrame::scan_parquet(self.place.polars_path()?, arguments)?)
+        Ok(scan_parquet(&self.place.path, schema)?)
     }
 }
 
@@ -179,14 +179,9 @@ fn write_format(compression: ParquetCompression) -> FileWriteFormat {
     FileWriteFormat::Parquet(ParquetWriteOptions { compression, ..ParquetWriteOptions::default() }.into())
 }
 
-fn open(path: &Path) -> PolarsResult<LazyFrame> {
-    let arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
-    LazyFrame::scan_parquet(file::polars_path(path)?, arguments)
-}
-
 /// All columns must be in both, in whatever order, or values would be lost or made up.
 fn check_appendable(path: &Path, new: &Schema) -> crate::Result<()> {
-    let old = open(path)?.collect_schema()?;
+    let old = scan_parquet(path, None)?.collect_schema()?;
     let listed = |one: &Schema, other: &Schema| {
         let only = one.iter().filter(|(name, dtype)| other.get(name) != Some(dtype));
         only.map(|(name, dtype)| format!("`{name}` of {dtype:?}")).collect::<Vec<_>>()
@@ -212,15 +207,15 @@ pub(crate) fn concat_parquet(
     waiting(|| {
         let mut paths = old.into_iter().chain(pieces.iter().map(PathBuf::as_path));
         let first = paths.next().ok_or_else(|| crate::Error::msg("there are no rows to put together"))?;
-        let mut query = open(first)?;
+        let mut query = scan_parquet(first, None)?;
         let schema = query.collect_schema()?;
         let columns: Vec<_> = schema.iter_names().cloned().map(col).collect();
         let mut queries = vec![query];
         for path in paths {
             check_appendable(path, &schema)?;
-            queries.push(open(path)?.select(columns.clone()));
+            queries.push(scan_parquet(path, None)?.select(columns.clone()));
         }
-        let target = SinkDestination::File { target: SinkTarget::Path(file::polars_path(into)?) };
+        let target = SinkDestination::File { target: SinkTarget::Path(polars_path(into)?) };
         let rows = concat(queries, UnionArgs::default())?;
         Ok(file::sink(rows, target, write_format(compression_of(compression)))?)
     })

@@ -8,6 +8,7 @@ mod files;
 mod learned;
 mod learning;
 mod modes;
+mod paths;
 mod round_trips;
 mod rows;
 mod runs;
