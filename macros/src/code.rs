@@ -1,25 +1,33 @@
-//! The fingerprint of a factory's code: it changes whenever what the factory does may have changed.
+//! The fingerprint of a factory's code, as far as its package says: for `code = package`.
 //!
 //! A macro sees the item it stands on, not what that calls. So the sources of the whole package are read, once for each
-//! run of the compiler. What belongs to one factory, the item and its `impl` blocks, counts for that factory alone; what
-//! belongs to none counts for all. Too much may change a fingerprint, too little never does: within the package.
+//! run of the compiler. What belongs to one factory, the item and its `impl` blocks, counts for that factory and for those
+//! that name it; what belongs to none counts for all. Too much may change a fingerprint. What is not seen, the book lists.
 
 mod lexer;
+mod outside;
 mod source;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{env, fs};
+use std::{env, fs, io};
 
 use proc_macro2::{Ident, TokenStream};
 
-use source::{Hash, Source, hash_of_tokens};
+use outside::Environment;
+use source::{Hash, Share, Shares, Source, hash_of_tokens};
+
+/// What a fingerprint is where a source could not be read: what is made by such code is never taken by another run.
+const UNKNOWN: u128 = 0;
 
 /// The fingerprint of the factory of this name, whose attribute's arguments and item are `own_tokens`.
 pub(crate) fn of(item_name: &Ident, own_tokens: &TokenStream) -> u128 {
     let name = syn::ext::IdentExt::unraw(item_name).to_string();
-    fingerprint(package().as_deref(), &name, own_tokens)
+    if !proc_macro::is_available() {
+        return fingerprint(None, &name, own_tokens);
+    }
+    package().map_or(UNKNOWN, |package| fingerprint(Some(&package), &name, own_tokens))
 }
 
 fn fingerprint(package: Option<&Package>, name: &str, own_tokens: &TokenStream) -> u128 {
@@ -42,62 +50,102 @@ fn fingerprint(package: Option<&Package>, name: &str, own_tokens: &TokenStream) 
 struct Package {
     /// What counts for all factories.
     of_all: u128,
-    /// What counts for each: the item and its `impl` blocks.
+    /// What counts for each: the item and its `impl` blocks, and those of factories that it names.
     of_one: HashMap<String, u128>,
 }
 
 impl Package {
     /// Of these files, by their path in the package.
-    fn of_sources<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let sources: Vec<_> = files.into_iter().map(|(path, text)| (path, Source::of(text))).collect();
+    fn of_sources<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut shares = Shares::default();
+        let mut sources = Vec::new();
+        for (path, content) in files {
+            match std::str::from_utf8(content) {
+                Ok(text) => sources.push((path, Source::of(text))),
+                // No file of Rust, but one that may be included.
+                Err(_) => shares.of_all.hash.bytes(content),
+            }
+        }
         let others: HashSet<_> = sources.iter().flat_map(|(_, source)| &source.others).collect();
         let factories = sources.iter().flat_map(|(_, source)| &source.factories);
         let factories = factories.filter(|name| !others.contains(name)).cloned().collect();
-        let of_tests: Vec<_> = sources.iter().flat_map(|(path, source)| test_modules(path, source)).collect();
-        let mut of_all = Hash::new();
-        let mut of_one: HashMap<String, Hash> = HashMap::new();
+        let modules = |of: fn(&Source) -> &[String]| -> HashSet<String> {
+            sources.iter().flat_map(|(path, source)| paths_of(path, of(source))).collect()
+        };
+        let compiled = modules(|source| &source.modules);
+        let mut of_tests = modules(|source| &source.test_modules);
+        of_tests.retain(|module| !compiled.contains(module));
         for (path, source) in &sources {
             let is = |module: &String| {
                 path.strip_prefix(&**module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
             };
             if !of_tests.iter().any(is) {
-                source.divide(&factories, &mut of_all, &mut of_one);
+                source.divide(&factories, &mut shares);
             }
         }
-        let of_one = of_one.into_iter().map(|(name, hash)| (name, hash.finish())).collect();
-        Self { of_all: of_all.finish(), of_one }
+        let Shares { of_all, of_one } = shares;
+        let finish = |share: &Share, name: &str| {
+            let mut hash = share.hash.clone();
+            for named in named_by(share, &of_one).iter().filter(|named| *named != name) {
+                hash.text(named);
+                hash.add(of_one.get(named).map_or(UNKNOWN, |other| other.hash.finish()));
+            }
+            hash.finish()
+        };
+        Self {
+            of_all: finish(&of_all, ""),
+            of_one: of_one.iter().map(|(name, share)| (name.clone(), finish(share, name))).collect(),
+        }
     }
 
     /// Of the package in this directory, as far as a target of this kind sees it.
-    fn read(directory: &Path, target: Target, version: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read.
+    fn read(directory: &Path, target: Target, environment: &Environment) -> io::Result<Self> {
         let mut files = Vec::new();
-        source_files(directory, &mut files)?;
+        source_files(directory, directory, &mut BTreeSet::new(), &mut files)?;
         files.sort();
-        let mut texts = Vec::with_capacity(files.len());
+        let mut sources = Vec::with_capacity(files.len());
+        let mut hash = Hash::new();
         for file in &files {
             let path = file.strip_prefix(directory).unwrap_or(file).to_string_lossy().replace('\\', "/");
             let of = target_of(&path);
             if of.is_none() || of == target {
-                texts.push((path, fs::read_to_string(file).ok()?));
+                match fs::read(file) {
+                    Ok(content) => sources.push((path, content)),
+                    // A link to nothing, such as the locks of editors.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => hash.text(&path),
+                    Err(error) => return Err(error),
+                }
             }
         }
-        let mut package = Self::of_sources(texts.iter().map(|(path, text)| (&**path, &**text)));
-        let mut of_all = Hash::new();
-        of_all.add(package.of_all);
-        of_all.text(version);
-        // Which version of each dependency there is, where it is pinned.
-        of_all.text(&lock_file(directory).unwrap_or_default());
-        package.of_all = of_all.finish();
-        Some(package)
+        let package = Self::of_sources(sources.iter().map(|(path, content)| (&**path, &**content)));
+        hash.add(package.of_all);
+        let sources = sources.iter().map(|(path, content)| (directory.join(path), &**content));
+        environment.add_to(&mut hash, directory, sources)?;
+        Ok(Self { of_all: hash.finish(), ..package })
     }
 }
 
-/// The modules, by their path in the package, that the file with this path declares for tests only.
-fn test_modules<'a>(path: &'a str, source: &'a Source) -> impl Iterator<Item = String> + 'a {
+/// The factories that some items name, and those that these name.
+fn named_by(share: &Share, of_one: &HashMap<String, Share>) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut next: Vec<_> = share.named.iter().collect();
+    while let Some(name) = next.pop() {
+        if all.insert(name.clone()) {
+            next.extend(of_one.get(name).into_iter().flat_map(|share| &share.named));
+        }
+    }
+    all
+}
+
+/// The modules, by their path in the package, that the file with this path declares under these names.
+fn paths_of<'a>(path: &'a str, names: &'a [String]) -> impl Iterator<Item = String> + 'a {
     let module = path.strip_suffix(".rs").unwrap_or(path);
     let (directory, name) = module.rsplit_once('/').unwrap_or(("", module));
     let within = if matches!(name, "mod" | "lib" | "main") { directory } else { module };
-    source.test_modules.iter().map(move |name| format!("{within}/{name}").trim_start_matches('/').to_owned())
+    names.iter().map(move |name| format!("{within}/{name}").trim_start_matches('/').to_owned())
 }
 
 /// The directory of tests, examples or benches that a file is in: none of them sees another, nor does the library.
@@ -108,42 +156,43 @@ fn target_of(path: &str) -> Target {
     ["tests", "examples", "benches"].into_iter().find(|target| *target == first)
 }
 
-/// The `.rs` files below a directory, without what belongs to another package or is generated.
-fn source_files(directory: &Path, files: &mut Vec<PathBuf>) -> Option<()> {
-    for entry in fs::read_dir(directory).ok()? {
-        let entry = entry.ok()?;
+/// The `.rs` files below a directory of a package, without what belongs to another package or is generated. Links are
+/// followed; `seen` has the directories that were.
+fn source_files(
+    package: &Path,
+    directory: &Path,
+    seen: &mut BTreeSet<PathBuf>,
+    files: &mut Vec<PathBuf>,
+) -> io::Result<()> {
+    if !seen.insert(directory.canonicalize()?) {
+        return Ok(());
+    }
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
-        if entry.file_type().ok()?.is_dir() {
+        if path.is_dir() {
             let other = name.as_encoded_bytes().starts_with(b".")
-                || name == "target"
+                || (name == "target" && directory == package)
                 || path.join("Cargo.toml").exists();
             if !other {
-                source_files(&path, files)?;
+                source_files(package, &path, seen, files)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
     }
-    Some(())
-}
-
-/// The nearest `Cargo.lock` at or above a directory.
-fn lock_file(directory: &Path) -> Option<String> {
-    directory.ancestors().find_map(|above| fs::read_to_string(above.join("Cargo.lock")).ok())
+    Ok(())
 }
 
 /// The package that is being compiled, which is read once: the compiler loads this library anew for each crate. An editor
-/// does not, and there what is kept may be old, which does no harm, since nothing is run from there.
+/// does not, and there what is kept may be old, which does no harm, since nothing is run from there. None if it is not
+/// known all of it.
 fn package() -> Option<Arc<Package>> {
     type Known = (PathBuf, Target, Option<Arc<Package>>);
 
     static PACKAGES: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
-    if !proc_macro::is_available() {
-        return None;
-    }
     let directory = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
-    let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let file = proc_macro::Span::call_site().local_file();
     let target = file.and_then(|file| {
         let path = std::path::absolute(file).ok()?;
@@ -153,7 +202,10 @@ fn package() -> Option<Arc<Package>> {
     if let Some((_, _, package)) = packages.iter().find(|known| known.0 == directory && known.1 == target) {
         return package.clone();
     }
-    let package = Package::read(&directory, target, &version).map(Arc::new);
+    let package = Environment::of_compiler()
+        .and_then(|environment| Package::read(&directory, target, &environment))
+        .ok()
+        .map(Arc::new);
     packages.push((directory, target, package.clone()));
     package
 }

@@ -14,7 +14,7 @@ use crate::cfg;
 use crate::delivery::Delivery;
 use crate::errors::Errors;
 use crate::options::{Allowed, Takes};
-use crate::policy::{MEMORY, RETRY, TIMEOUT, TOTAL_TIMEOUT};
+use crate::policy::{CODE, MEMORY, RETRY, TIMEOUT, TOTAL_TIMEOUT};
 use conduct::Conduct;
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
@@ -43,6 +43,7 @@ const OF_STRUCT: &[Allowed] = &[
     RESOURCE,
     CHECKPOINT,
     CACHE,
+    CODE,
     VOLATILE,
     MEMORY,
 ];

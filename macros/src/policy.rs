@@ -9,9 +9,9 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
-use crate::errors::Errors;
+use crate::errors::{Errors, did_you_mean};
 use crate::names::runtime;
-use crate::options::{Allowed, Options, Takes};
+use crate::options::{Allowed, Options, Takes, Word};
 pub(crate) use duration::ungrouped;
 use retry::Retry;
 
@@ -20,6 +20,9 @@ pub(crate) const TIMEOUT: Allowed =
     Allowed { name: "timeout", takes: Takes::Expression, usage: "timeout = \"30s\"" };
 pub(crate) const TOTAL_TIMEOUT: Allowed =
     Allowed { name: "total_timeout", takes: Takes::Expression, usage: "total_timeout = \"5m\"" };
+
+pub(crate) const CODE: Allowed =
+    Allowed { name: "code", takes: Takes::Word, usage: "code = program | package" };
 
 pub(crate) const MEMORY: Allowed =
     Allowed { name: "memory", takes: Takes::Expression, usage: "memory = \"500 MiB\"" };
@@ -56,12 +59,46 @@ impl Caching {
     }
 }
 
-/// How often something is tried, and how long it may take.
+/// What counts as code where an output is kept.
+#[derive(Clone, Copy)]
+enum CodeScope {
+    Program,
+    Package,
+}
+
+impl CodeScope {
+    fn of(options: &Options) -> Option<syn::Result<Self>> {
+        let Word { word, arguments } = options.word("code")?;
+        Some(match (word.to_string().as_str(), arguments) {
+            ("program", None) => Ok(Self::Program),
+            ("package", None) => Ok(Self::Package),
+            ("program" | "package", Some(_)) => {
+                Err(syn::Error::new(word.span(), format!("`{word}` takes nothing: write `code = {word}`")))
+            }
+            (other, _) => {
+                let near = did_you_mean(other, &["program", "package"]);
+                Err(syn::Error::new(word.span(), format!("`code` cannot be `{other}`{near}")))
+            }
+        })
+    }
+
+    fn expand(self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        match self {
+            Self::Program => quote!(.code(#setl::CodeScope::Program)),
+            Self::Package => quote!(.code(#setl::CodeScope::Package)),
+        }
+    }
+}
+
+/// What a factory or the defaults of a pipeline may say: how often something is tried, how long it may take, and what counts
+/// as its code.
 #[derive(Default)]
 pub(crate) struct Limits {
     retry: Option<Retry>,
     timeout: Option<Duration>,
     total_timeout: Option<Duration>,
+    code: Option<CodeScope>,
 }
 
 impl Limits {
@@ -76,6 +113,7 @@ impl Limits {
             retry: retry.and_then(|(name, tokens)| Retry::parse(name, tokens.clone(), errors)),
             timeout,
             total_timeout,
+            code: CodeScope::of(options).and_then(|code| errors.keep(code)),
         };
         limits.check_total(options, errors);
         limits
@@ -97,7 +135,7 @@ impl Limits {
         }
     }
 
-    /// `.retry(…).timeout(…)`, to be called on a policy; empty if nothing was said.
+    /// `.retry(…).timeout(…).code(…)`, to be called on a policy; empty if nothing was said.
     pub(crate) fn expand(&self) -> TokenStream {
         let retry = self.retry.as_ref().map(|retry| {
             let retry = retry.expand();
@@ -111,7 +149,8 @@ impl Limits {
             let timeout = expand_duration(timeout);
             quote!(.total_timeout(#timeout))
         });
-        quote!(#retry #timeout #total_timeout)
+        let code = self.code.map(CodeScope::expand);
+        quote!(#retry #timeout #total_timeout #code)
     }
 }
 

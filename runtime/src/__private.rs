@@ -43,7 +43,7 @@ pub use crate::plan::{
     Delivery, Input, Links, Ordering, Plan, Source, Sources, Stage, Taking, check_fingerprints,
     check_presence, count_links, input_is_taken, kept, order,
 };
-pub use crate::policy::{Caching, OnFailure, Policy, Resource, Retry, RetryOn};
+pub use crate::policy::{Caching, CodeScope, OnFailure, Policy, Resource, Retry, RetryOn};
 pub use crate::run::{Inbox, Runner, Step};
 
 /// A vector, where `From` is not in scope.

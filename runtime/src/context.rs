@@ -58,7 +58,11 @@ impl Context {
     }
 
     /// Identifies this run. Ids of later runs sort after those of earlier ones.
+    ///
+    /// A factory that asks for it may deliver something else in every run, so that what it delivers is never taken from a
+    /// [checkpoint](crate::Runner::resume) or from the [cache](crate::cache), nor what is made of that.
     pub fn run_id(&self) -> Uuid {
+        self.record_unknown("the id of its run");
         self.shared.run_id
     }
 
@@ -72,8 +76,13 @@ impl Context {
         &self.shared.plan.factories[self.owner.node].name
     }
 
-    /// The attempt, counted from 1.
+    /// The attempt, counted from 1. What a factory delivers that asks for it in a later attempt than the first is not taken
+    /// by other runs, as with [`Context::run_id`].
     pub fn attempt(&self) -> u32 {
+        // The first attempt of the next run is told the same.
+        if self.owner.attempt > 1 {
+            self.record_unknown("the number of its attempt");
+        }
         self.owner.attempt
     }
 
@@ -122,6 +131,13 @@ impl Context {
         self.current().scope(|| record_read(Some(path.as_ref()), String::new))
     }
 
+    /// Records that the factory reads something that is another in the next run.
+    fn record_unknown(&self, place: &str) {
+        if let Some(session) = &self.shared.session {
+            session.reads(self.owner.node).record_unknown(place);
+        }
+    }
+
     fn current(&self) -> Current {
         Current { shared: Arc::clone(&self.shared), owner: self.owner }
     }
@@ -160,7 +176,6 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("run_id", &self.run_id())
             .field("pipeline", &self.pipeline())
             .field("factory", &self.factory())
             .finish()

@@ -18,7 +18,7 @@ edition = "2024"
 serde = { version = "1", features = ["derive"] }
 setl = { path = "RUNTIME", default-features = false }
 tokio = { version = "1", features = ["full", "test-util"] }
-
+MORE
 # As in the workspace, so that what is built there need not be built again.
 [profile.dev]
 debug = "line-tables-only"
@@ -48,10 +48,9 @@ impl Package {
         let repository = needed(tests.join("..").canonicalize(), tests);
         needed(fs::create_dir_all(root.join("src")), &root);
         let this = Self { name, root };
-        let runtime = repository.join("runtime").display().to_string();
-        this.write("Cargo.toml", &MANIFEST.replace("NAME", name).replace("RUNTIME", &runtime));
+        this.write("Cargo.toml", Self::manifest(name, ""));
         let lock = repository.join("Cargo.lock");
-        this.write("Cargo.lock", &needed(fs::read_to_string(&lock), &lock));
+        this.write("Cargo.lock", needed(fs::read_to_string(&lock), &lock));
         this
     }
 
@@ -61,9 +60,22 @@ impl Package {
     }
 
     /// Writes one of its files.
-    pub fn write(&self, file: &str, content: &str) {
+    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) {
         let path = self.root.join(file);
+        let directory = path.parent().unwrap_or(&path);
+        needed(fs::create_dir_all(directory), directory);
         needed(fs::write(&path, content), &path);
+    }
+
+    /// The manifest of a package of this name, with more after its dependencies.
+    pub fn manifest(name: &str, more: &str) -> String {
+        MANIFEST.replace("NAME", name).replace("RUNTIME", &Self::runtime()).replace("MORE", more)
+    }
+
+    /// Where `setl` is.
+    pub fn runtime() -> String {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        needed(tests.join("../runtime").canonicalize(), tests).display().to_string()
     }
 
     fn program(&self) -> PathBuf {
@@ -72,14 +84,24 @@ impl Package {
 
     /// Builds it.
     pub fn build(&self) {
+        self.build_with(&[], &[]);
+    }
+
+    /// Builds it with these arguments of `cargo rustc`, and these variables.
+    pub fn build_with(&self, arguments: &[&str], variables: &[(&str, &str)]) {
         let target = self.root.ancestors().nth(2).unwrap_or(&self.root);
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "--offline", "--target-dir"]).arg(target).current_dir(&self.root);
+        command.args(["rustc", "--quiet", "--offline", "--target-dir"]).arg(target).current_dir(&self.root);
+        command.args(arguments).envs(variables.iter().copied());
         let built = needed(command.output(), Path::new("cargo"));
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         // Another build of the test may come to the same place.
-        let built = target.join("debug").join(self.name).with_extension(env::consts::EXE_EXTENSION);
+        let profile = arguments.iter().skip_while(|argument| **argument != "--profile").nth(1);
+        let built = target
+            .join(profile.unwrap_or(&"debug"))
+            .join(self.name)
+            .with_extension(env::consts::EXE_EXTENSION);
         needed(fs::copy(&built, self.program()), &built);
     }
 
@@ -89,9 +111,19 @@ impl Package {
         variables: impl IntoIterator<Item = (&'static str, V)>,
         fails: bool,
     ) -> (BTreeSet<String>, String) {
+        self.run_in(&self.root, variables, fails)
+    }
+
+    /// Runs it in another directory.
+    pub fn run_in<V: Into<OsString>>(
+        &self,
+        directory: &Path,
+        variables: impl IntoIterator<Item = (&'static str, V)>,
+        fails: bool,
+    ) -> (BTreeSet<String>, String) {
         let mut command = Command::new(self.program());
         command.envs(variables.into_iter().map(|(name, value)| (name, value.into())));
-        let ended = needed(command.current_dir(&self.root).output(), &self.program());
+        let ended = needed(command.current_dir(directory).output(), &self.program());
         assert_eq!(ended.status.success(), !fails, "{}", String::from_utf8_lossy(&ended.stderr));
         let said = String::from_utf8_lossy(&ended.stdout);
         let ran = said.lines().filter_map(|line| line.strip_prefix("ran ")).map(str::to_owned).collect();

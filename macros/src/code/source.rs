@@ -1,6 +1,6 @@
 //! Which parts of a file belong to which factory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -16,7 +16,30 @@ pub(super) struct Source {
     pub(super) others: Vec<String>,
     /// The modules in it that are there in tests only and have a file of their own, by their path from this one.
     pub(super) test_modules: Vec<String>,
+    /// The same of all others.
+    pub(super) modules: Vec<String>,
     items: Vec<Item>,
+}
+
+/// What counts for each factory of a package, and for all.
+#[derive(Default)]
+pub(super) struct Shares {
+    pub(super) of_all: Share,
+    pub(super) of_one: HashMap<String, Share>,
+}
+
+/// The items that count, and the factories that they name.
+#[derive(Default)]
+pub(super) struct Share {
+    pub(super) hash: Hash,
+    pub(super) named: BTreeSet<String>,
+}
+
+impl Share {
+    fn add(&mut self, item: &Item, factories: &HashSet<String>) {
+        self.hash.add(item.hash);
+        self.named.extend(item.words.iter().filter(|word| factories.contains(*word)).cloned());
+    }
 }
 
 /// An item, or what is between two.
@@ -24,6 +47,8 @@ struct Item {
     /// The type that it is or implements.
     of: Option<String>,
     hash: u128,
+    /// The names in it that may be those of factories.
+    words: HashSet<String>,
 }
 
 impl Source {
@@ -35,21 +60,58 @@ impl Source {
     }
 
     /// Adds each item to its factory, if it has one, or else to all.
-    pub(super) fn divide(
-        &self,
-        factories: &HashSet<String>,
-        of_all: &mut Hash,
-        of_one: &mut HashMap<String, Hash>,
-    ) {
+    pub(super) fn divide(&self, factories: &HashSet<String>, shares: &mut Shares) {
         for item in &self.items {
-            match &item.of {
-                Some(name) if factories.contains(name) => {
-                    of_one.entry(name.clone()).or_insert_with(Hash::new).add(item.hash);
-                }
-                _ => of_all.add(item.hash),
-            }
+            let share = match &item.of {
+                Some(name) if factories.contains(name) => shares.of_one.entry(name.clone()).or_default(),
+                _ => &mut shares.of_all,
+            };
+            share.add(item, factories);
         }
     }
+}
+
+/// Methods of runs and builders that take a factory by its type, and call nothing of it.
+const LISTED_IN: [&str; 11] = [
+    "get",
+    "find",
+    "only",
+    "up_to",
+    "from",
+    "provide",
+    "factory",
+    "factory_named",
+    "replace",
+    "replace_with",
+    "fail",
+];
+
+/// The names in these tokens that may be those of factories, but for those that say which output of a run is wanted.
+fn names_in(tokens: &[Token<'_>]) -> HashSet<String> {
+    let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.is(text));
+    let mut words = HashSet::new();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let is_listed = token.is(".")
+            && tokens.get(at + 1).is_some_and(|method| LISTED_IN.iter().any(|name| method.is(name)))
+            && is(at + 2, ":")
+            && is(at + 3, ":")
+            && is(at + 4, "<");
+        if is_listed {
+            let end =
+                tokens[at..].iter().position(|token| token.is(">")).map_or(tokens.len(), |end| at + end);
+            // What a generic factory is made of may be called by it.
+            let inner =
+                tokens[at + 5..end].iter().position(|token| token.is("<")).map_or(end, |open| at + 5 + open);
+            at = inner;
+            continue;
+        }
+        if token.kind == Kind::Word {
+            words.insert(unraw(token.text).to_owned());
+        }
+        at += 1;
+    }
+    words
 }
 
 /// The words that say what an item is.
@@ -96,12 +158,16 @@ impl<'a> Items<'a> {
                     .push([modules.as_slice(), std::slice::from_ref(name)].concat().join("/")),
                 Some(body) => {
                     let within = &self.tokens[body.start + 1..body.end.max(body.start + 2) - 1];
-                    source.items.push(Item { of: None, hash: hash_of(&self.tokens[start..body.start]) });
+                    let hash = hash_of(&self.tokens[start..body.start]);
+                    source.items.push(Item { of: None, hash, words: HashSet::new() });
                     modules.push(name.clone());
                     Items { tokens: within, at: 0 }.collect(modules, source);
                     modules.pop();
                 }
-                None => source.items.push(Item { of: None, hash: hash_of(whole) }),
+                None => {
+                    source.modules.push([modules.as_slice(), std::slice::from_ref(name)].concat().join("/"));
+                    source.items.push(Item { of: None, hash: hash_of(whole), words: HashSet::new() });
+                }
             }
             return;
         }
@@ -112,12 +178,19 @@ impl<'a> Items<'a> {
         if !is_factory && ["struct", "enum", "union", "trait", "type"].into_iter().any(kind_is) {
             source.others.extend(name.clone());
         }
-        let of = if kind_is("impl") { kind.and_then(|kind| self_type(&header[kind + 1..])) } else { None };
+        let block = kind.filter(|_| kind_is("impl")).map(|kind| &header[kind + 1..]);
+        // Others may call what a trait gives them without naming the factory.
+        let is_own = block.is_none_or(|header| of_trait(header).is_none_or(|of| OWN_TRAITS.contains(&of)));
+        let of = block.filter(|_| is_own).and_then(self_type);
         let of = of.or_else(|| name.filter(|_| is_factory));
         if is_factory && let Some(name) = &of {
             source.factories.push(name.clone());
         }
-        source.items.push(Item { of, hash: hash_of(whole) });
+        // Where a name is imported, it is used under that name, unless it gets another.
+        let renames = header.iter().any(|token| token.is("as"));
+        let is_import = header.get(outer).is_some_and(|token| token.is("use")) && !renames;
+        let words = if is_import { HashSet::new() } else { names_in(whole) };
+        source.items.push(Item { of, hash: hash_of(whole), words });
     }
 
     /// `#[…]` or `#![…]`: what is in the brackets.
@@ -208,6 +281,24 @@ fn unraw(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
+/// The traits of setl whose implementation is part of the factory.
+const OWN_TRAITS: [&str; 2] = ["Factory", "Rollback"];
+
+/// The last name in the path of the trait that is implemented, if it is one.
+fn of_trait<'a>(header: &[Token<'a>]) -> Option<&'a str> {
+    let (mut depth, mut last) = (0i32, None);
+    for (at, token) in header.iter().enumerate() {
+        match token.text {
+            "<" => depth += 1,
+            ">" if at == 0 || !header[at - 1].is("-") => depth -= 1,
+            "for" if depth == 0 && !header.get(at + 1).is_some_and(|next| next.is("<")) => return last,
+            _ if depth == 0 && token.kind == Kind::Word => last = Some(unraw(token.text)),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The last name in the path of the type that is implemented: `Load` in `<T> Factory for etl::Load<T> where …`.
 fn self_type(header: &[Token<'_>]) -> Option<String> {
     let (mut depth, mut last) = (0i32, None);
@@ -233,6 +324,12 @@ pub(super) struct Hash {
     state: u128,
 }
 
+impl Default for Hash {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Hash {
     /// An odd number without pattern: the digits of the golden ratio and of π.
     const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_243f_6a88_85a3_08d3;
@@ -251,7 +348,7 @@ impl Hash {
         self.bytes(text.as_bytes());
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.add(bytes.len() as u128);
         let (words, rest) = bytes.as_chunks();
         for word in words {

@@ -39,9 +39,13 @@ const ELSEWHERE: &str =
     "impl<T: Fn() -> u8> setl::Factory for crate::more::Load<T> where T: Row { fn process() {} }
     use a::{b, c}; #[cfg(test)] mod in_file;";
 
+fn of_texts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Package {
+    Package::of_sources(files.into_iter().map(|(path, text)| (path, text.as_bytes())))
+}
+
 /// The fingerprints of the three factories, whose own tokens stay the same.
 fn of(etl: &str, elsewhere: &str) -> [u128; 3] {
-    let package = Package::of_sources([("src/main.rs", etl), ("src/elsewhere.rs", elsewhere)]);
+    let package = of_texts([("src/main.rs", etl), ("src/elsewhere.rs", elsewhere)]);
     ["read_flights", "CarrierDelays", "Load"]
         .map(|name| fingerprint(Some(&package), name, &TokenStream::from_str("struct X;").unwrap()))
 }
@@ -89,7 +93,7 @@ fn what_does_nothing_does_not_count() {
 
 #[test]
 fn a_factory_more_or_less_is_its_own_affair() {
-    check("mod more {", "mod more { #[factory] fn x() -> u8 { 1 }", NONE);
+    check("mod more {", "mod more { #[factory] fn another() -> u8 { 1 }", NONE);
     check("#[factory(checkpoint)]", "#[factory]", [true, false, false]);
     // It counts for all then, and has no code of its own any more.
     check("#[factory(checkpoint)]", "", ALL);
@@ -109,9 +113,9 @@ fn an_impl_block_of_two_types_of_one_name_counts_for_all() {
 #[test]
 fn a_file_of_tests_does_not_count() {
     let with = |path: &str, text: &str| {
-        Package::of_sources([("src/main.rs", ETL), ("src/elsewhere.rs", ELSEWHERE), (path, text)])
+        of_texts([("src/main.rs", ETL), ("src/elsewhere.rs", ELSEWHERE), (path, text)])
     };
-    let without = Package::of_sources([("src/main.rs", ETL), ("src/elsewhere.rs", ELSEWHERE)]);
+    let without = of_texts([("src/main.rs", ETL), ("src/elsewhere.rs", ELSEWHERE)]);
     assert_eq!(with("src/elsewhere/in_file.rs", "fn x() {}"), without);
     assert_eq!(with("src/elsewhere/in_file/deep.rs", "fn x() {}"), without);
     assert_ne!(with("src/in_file.rs", "fn x() {}"), without);
@@ -141,39 +145,186 @@ fn what_is_broken_is_read_all_the_same() {
     for text in
         ["fn x( {", "#[factory] struct", "impl", "}} mod x {", "#[", "mod", "pub(", "#[factory]", "\"", "#!"]
     {
-        Package::of_sources([("src/main.rs", text)]);
+        of_texts([("src/main.rs", text)]);
     }
-    let open = |body: &str| Package::of_sources([("x.rs", &*format!("#[factory] fn x() {{ {body}"))]);
+    let open = |body: &str| of_texts([("x.rs", &*format!("#[factory] fn x() {{ {body}"))]);
     assert_ne!(open("1"), open("2"));
+}
+
+/// What a package in a directory is read as.
+struct Fixture {
+    root: PathBuf,
+    environment: Environment,
+}
+
+impl Fixture {
+    fn new(name: &str) -> Self {
+        let root = env::temp_dir().join(format!("setl-code-{name}-{}", std::process::id()));
+        let this = Self { root, environment: Environment::default() };
+        this.write("Cargo.lock", "1");
+        this.write("part/Cargo.toml", "[package]");
+        this.write("part/src/lib.rs", "fn a() {}");
+        this.write("part/examples/one.rs", "fn a() {}");
+        this
+    }
+
+    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn read(&self, target: Target) -> Package {
+        Package::read(&self.root.join("part"), target, &self.environment).unwrap()
+    }
+
+    /// Whether writing this makes the library another one.
+    #[track_caller]
+    fn check(&self, path: &str, content: impl AsRef<[u8]>, counts: bool) {
+        let before = self.read(None);
+        self.write(path, content);
+        assert_eq!(self.read(None) != before, counts, "{path}");
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
 }
 
 #[test]
 fn a_package_is_read_without_those_in_it() {
-    let directory = env::temp_dir().join(format!("setl-code-{}", std::process::id()));
-    let write = |path: &str, text: &str| {
-        let path = directory.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    write("Cargo.lock", "1");
-    write("part/src/lib.rs", "fn a() {}");
-    write("part/examples/one.rs", "fn a() {}");
-    let read = |target| Package::read(&directory.join("part"), target, "0.1.0").unwrap();
-    let (library, example) = (read(None), read(Some("examples")));
+    let fixture = Fixture::new("parts");
+    let (library, example) = (fixture.read(None), fixture.read(Some("examples")));
     assert_ne!(library, example);
     for path in
         ["part/other/Cargo.toml", "part/other/src/lib.rs", "part/target/x.rs", "part/.x/y.rs", "part/x.txt"]
     {
-        write(path, "fn b() {}");
+        fixture.check(path, "fn b() {}", false);
     }
-    write("part/tests/it.rs", "fn b() {}");
-    assert_eq!((read(None), read(Some("examples"))), (library.clone(), example.clone()));
-    write("part/examples/one.rs", "fn b() {}");
-    assert_eq!(read(None), library);
-    assert_ne!(read(Some("examples")), example);
-    write("Cargo.lock", "2");
-    let locked = read(None);
-    assert_ne!(locked, library);
-    assert_ne!(Package::read(&directory.join("part"), None, "0.2.0").unwrap(), locked);
-    fs::remove_dir_all(directory).unwrap();
+    fixture.check("part/tests/it.rs", "fn b() {}", false);
+    assert_eq!(fixture.read(Some("examples")), example);
+    fixture.check("part/examples/one.rs", "fn b() {}", false);
+    assert_ne!(fixture.read(Some("examples")), example);
+}
+
+#[test]
+fn what_a_package_is_made_of_counts() {
+    let mut fixture = Fixture::new("made-of");
+    fixture.check("Cargo.lock", "2", true);
+    fixture.check("Cargo.toml", "[workspace]", true);
+    fixture.check("part/Cargo.toml", "[package]\n[features]", true);
+    fixture.check("part/src/target/mod.rs", "fn b() {}", true);
+    fixture.check("part/src/a/target/b.rs", "fn b() {}", true);
+    // What is no text may be included.
+    fixture.check("part/src/bytes.rs", [0xff, 0xfe], true);
+    fixture.check("part/src/bytes.rs", [0xff, 0xfd], true);
+    fixture.check("part/src/lib.rs", "include!(\"../.gen/a.txt\"); #[path = \"../../b.rs\"] mod b;", true);
+    fixture.check("part/.gen/a.txt", "fn c() {}", true);
+    fixture.check("part/.gen/a.txt", "fn d() {}", true);
+    fixture.check("part/.gen/b.txt", "fn d() {}", false);
+    fixture.check("b.rs", "mod c; include!(\"d\");", true);
+    fixture.check("c.rs", "fn e() {}", true);
+    fixture.check("d", "fn f() {}", true);
+    fixture.check("e", "fn f() {}", false);
+    fixture.environment.out_dir = Some(fixture.root.join("out"));
+    fixture.check("out/generated/x", "1", true);
+    let before = fixture.read(None);
+    fixture.environment.version = "0.2.0".to_owned();
+    let version = fixture.read(None);
+    assert_ne!(version, before);
+    fixture.environment.options.insert("--cfg feature=\"fast\"".to_owned());
+    assert_ne!(fixture.read(None), version);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_what_cannot_be_read_is_told() {
+    use std::os::unix::fs::symlink;
+
+    let fixture = Fixture::new("links");
+    let source = fixture.root.join("part/src");
+    fixture.write("elsewhere/rate.rs", "fn a() {}");
+    symlink(fixture.root.join("elsewhere"), source.join("linked")).unwrap();
+    symlink(&source, source.join("itself")).unwrap();
+    symlink("nobody@host:1", source.join(".#lib.rs")).unwrap();
+    fixture.check("part/src/lib.rs", "fn a() { 1; }", true);
+    fixture.check("elsewhere/rate.rs", "fn b() {}", true);
+    // Not a directory, in the place of a file.
+    let socket = std::os::unix::net::UnixListener::bind(source.join("socket.rs")).unwrap();
+    assert!(Package::read(&fixture.root.join("part"), None, &fixture.environment).is_err());
+    drop(socket);
+}
+
+/// Which of the factories of [`ETL`] are others when `text` becomes `other` in a file beside them.
+#[track_caller]
+fn check_beside(text: &str, other: &str, expected: [bool; 3]) {
+    let of = |text: &str| {
+        let package =
+            of_texts([("src/main.rs", ETL), ("src/elsewhere.rs", ELSEWHERE), ("src/beside.rs", text)]);
+        ["read_flights", "CarrierDelays", "Load"]
+            .map(|name| fingerprint(Some(&package), name, &TokenStream::from_str("struct X;").unwrap()))
+    };
+    let (before, after) = (of(text), of(other));
+    assert_eq!([0, 1, 2].map(|at| before[at] != after[at]), expected, "{text} -> {other}");
+}
+
+#[test]
+fn a_factory_that_others_name_counts_for_them() {
+    // A factory calls another one as a function, and that a third.
+    let three = "#[factory] fn one() -> u8 { two() } #[factory] fn two() -> u8 { three() } #[factory] fn three() -> u8 { 1 }";
+    let of = |text: &str| {
+        let package = of_texts([("src/main.rs", text)]);
+        ["one", "two", "three"]
+            .map(|name| fingerprint(Some(&package), name, &TokenStream::from_str("struct X;").unwrap()))
+    };
+    let (before, after) = (of(three), of(&three.replace("{ 1 }", "{ 2 }")));
+    assert!((0..3).all(|at| before[at] != after[at]));
+    let after = of(&three.replace("{ two() }", "{ two() + 1 }"));
+    assert_eq!([0, 1, 2].map(|at| before[at] != after[at]), [true, false, false]);
+    // What belongs to none calls it.
+    let with = |named: &str| {
+        let other = "#[factory] fn lone() -> u8 { BODY }";
+        check_beside(
+            &format!("{named} {}", other.replace("BODY", "1")),
+            &format!("{named} {}", other.replace("BODY", "2")),
+            if named.is_empty() || named.contains("get") || !named.contains("lone") { NONE } else { ALL },
+        );
+    };
+    for named in [
+        "",
+        "fn helper() -> u8 { lone() }",
+        "const CALL: fn() -> u8 = crate::beside::lone;",
+        "use crate::beside::{lone as helper};",
+        "type Alias = lone;",
+        "macro_rules! call { () => { r#lone() } }",
+        "fn main() { run.get::<lone>(); }",
+        "use crate::beside::another;",
+    ] {
+        with(named);
+    }
+}
+
+#[test]
+fn what_others_reach_by_a_trait_counts_for_all() {
+    let of = |trait_name: &str, body: &str| format!("impl {trait_name} for CarrierDelays {{ {body} }}");
+    check_beside(&of("Rate", "const R: u8 = 1;"), &of("Rate", "const R: u8 = 2;"), ALL);
+    check_beside(&of("for<'a> Fn(&'a u8)", "1"), &of("for<'a> Fn(&'a u8)", "2"), ALL);
+    check_beside(&of("setl::Rollback", "1"), &of("setl::Rollback", "2"), [false, true, false]);
+    check_beside(
+        "impl CarrierDelays { const R: u8 = 1; }",
+        "impl CarrierDelays { const R: u8 = 2; }",
+        [false, true, false],
+    );
+}
+
+#[test]
+fn a_module_of_tests_that_is_also_another_counts() {
+    let with = |declared: &str, text: &str| {
+        of_texts([("src/main.rs", declared), ("src/lib.rs", "#[cfg(test)] mod m;"), ("src/m.rs", text)])
+    };
+    for (declared, counts) in [("fn x() {}", false), ("mod m;", true), ("#[cfg(not(test))] mod m;", true)] {
+        assert_eq!(with(declared, "fn a() {}") != with(declared, "fn b() {}"), counts, "{declared}");
+    }
 }

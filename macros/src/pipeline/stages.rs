@@ -8,7 +8,7 @@ use syn::{Attribute, Ident, Token, Type, parenthesized};
 
 use crate::errors::{Errors, did_you_mean};
 use crate::options::{Allowed, Options};
-use crate::policy::{Limits, RETRY, TIMEOUT, TOTAL_TIMEOUT};
+use crate::policy::{CODE, Limits, RETRY, TIMEOUT, TOTAL_TIMEOUT};
 
 /// What may stand above a stage.
 const OPTIONS: &[&str] = &["barrier", "sequential", "no_write"];
@@ -22,7 +22,7 @@ pub(super) struct Stage {
 }
 
 /// What `defaults(…)` says.
-const DEFAULTS: &[Allowed] = &[RETRY, TIMEOUT, TOTAL_TIMEOUT];
+const DEFAULTS: &[Allowed] = &[RETRY, TIMEOUT, TOTAL_TIMEOUT, CODE];
 
 #[derive(Default)]
 pub(super) struct Arguments {

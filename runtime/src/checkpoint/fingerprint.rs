@@ -163,7 +163,7 @@ pub struct ByFrame;
 /// A value that has a fingerprint, so that it can be seen whether it has changed between two runs.
 ///
 /// What implements `serde::Serialize` has one, and so have a `Dataset`, a Polars `DataFrame` and a `Repository`; of a
-/// repository it is the one of its place only, since what is read from it is looked at when it is read. Maps count without
+/// repository it is the one of its place and options only, since what is read from it is looked at when it is read. Maps count without
 /// their order. Of a `HashSet` serde does not say that it is one, so that its order counts, which differs in each run: a
 /// `BTreeSet` has one fingerprint.
 ///

@@ -37,12 +37,13 @@ impl<T: Row> Fingerprinted<ByFrame> for Dataset<T> {
     }
 }
 
-/// Of its place only: what is read from it is looked at when it is read.
+/// Of its place, its options and its columns: what is read from it is looked at when it is read.
 impl<T: Row> Fingerprinted<ByFrame> for Repository<T> {
     fn fingerprint(&self) -> Result<Fingerprint> {
         let mut fingerprinter = Fingerprinter::new("repository");
-        fingerprinter.text(T::NAME);
-        fingerprinter.text(&self.to_string());
+        fingerprinter.text(std::any::type_name::<T>());
+        fingerprinter.text(&format!("{:?}", T::schema()));
+        self.add_to(&mut fingerprinter)?;
         Ok(fingerprinter.finish())
     }
 }
@@ -81,6 +82,12 @@ fn write(frame: &mut DataFrame, directory: &Path) -> Result<()> {
 
 /// Adds each value, however the column is divided into chunks.
 fn add_values(fingerprinter: &mut Fingerprinter, column: &Column) -> Result<()> {
+    // By their texts: which number stands for which may differ.
+    let texts = match column.dtype() {
+        DataType::Categorical(..) | DataType::Enum(..) => Some(column.cast(&DataType::String)?),
+        _ => None,
+    };
+    let column = texts.as_ref().unwrap_or(column);
     let series = column.as_materialized_series().to_physical_repr();
     let mut out = fingerprinter.writer();
     macro_rules! each {
@@ -205,6 +212,30 @@ pub(super) mod tests {
         let prints: Vec<_> = all.iter().map(of).collect();
         for (at, one) in prints.iter().enumerate() {
             assert!(!prints[..at].contains(one), "{at}");
+        }
+    }
+
+    #[test]
+    fn categories_count_by_their_texts() {
+        let of_texts = |texts: &[&str], dtype: &DataType| {
+            let frame = df!("a" => texts).unwrap().lazy().select([col("a").cast(dtype.clone())]);
+            of(&frame.collect().unwrap())
+        };
+        for (one, other) in [
+            (
+                DataType::from_categories(Categories::global()),
+                DataType::from_categories(Categories::global()),
+            ),
+            (
+                DataType::from_frozen_categories(FrozenCategories::new(["x", "y"]).unwrap()),
+                DataType::from_frozen_categories(FrozenCategories::new(["v", "w"]).unwrap()),
+            ),
+        ] {
+            let before = of_texts(&["x", "y"], &one);
+            assert_eq!(of_texts(&["x", "y"], &one), before);
+            assert_ne!(of_texts(&["y", "x"], &one), before);
+            let texts = if one == other { ["p", "q"] } else { ["v", "w"] };
+            assert_ne!(of_texts(&texts, &other), before);
         }
     }
 

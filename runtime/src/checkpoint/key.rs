@@ -5,11 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, Fingerprinter};
+use super::{Code, Fingerprint, Fingerprinter};
 use crate::plan::{Node, Plan, Source};
+use crate::policy::CodeScope;
 
 /// Changes with every change of what is kept of an output.
-pub(super) const FORMAT: u64 = 2;
+pub(super) const FORMAT: u64 = 3;
 
 /// The version of setl, by which checkpoints are told apart too: they are not exchanged between versions.
 pub(super) const SETL: &str = env!("CARGO_PKG_VERSION");
@@ -45,12 +46,6 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The code of a factory together with that of its fallback.
-pub(crate) const fn with_fallback(code: u128, fallback: u128) -> u128 {
-    // The order counts, and none of them hides the other.
-    code.rotate_left(1) ^ fallback.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-}
-
 /// What a key is made of, each with its name, so that it can be said which of them has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -61,6 +56,8 @@ pub(crate) struct Components(BTreeMap<Component, Fingerprint>);
 pub(super) enum Component {
     Setl,
     Factory,
+    /// The whole program, or what of its package the factory may use.
+    Program,
     Code,
     Output,
     Wiring,
@@ -73,6 +70,7 @@ impl fmt::Display for Component {
         match self {
             Self::Setl => f.write_str("setl"),
             Self::Factory => f.write_str("factory"),
+            Self::Program => f.write_str("program"),
             Self::Code => f.write_str("code"),
             Self::Output => f.write_str("output"),
             Self::Wiring => f.write_str("wiring"),
@@ -94,6 +92,7 @@ impl<'de> Deserialize<'de> for Component {
         Ok(match text.as_str() {
             "setl" => Self::Setl,
             "factory" => Self::Factory,
+            "program" => Self::Program,
             "code" => Self::Code,
             "output" => Self::Output,
             "wiring" => Self::Wiring,
@@ -111,14 +110,19 @@ impl Components {
     pub(super) fn of(
         plan: &Plan,
         node: usize,
-        code: u128,
+        code: Code,
         delivered: impl Fn(Source) -> Option<Fingerprint>,
     ) -> Option<Self> {
         let node = &plan.factories[node];
+        let (component, code) = match code {
+            Code::Known(CodeScope::Program, code) => (Component::Program, code),
+            Code::Known(CodeScope::Package, code) => (Component::Code, code),
+            Code::Unknown(_) => return None,
+        };
         let mut all = BTreeMap::from([
             (Component::Setl, text(SETL)),
             (Component::Factory, text(&node.name)),
-            (Component::Code, Fingerprint::of_bytes(&code.to_le_bytes())),
+            (component, code),
             (Component::Output, text((node.output)())),
             (Component::Wiring, wiring(plan, node)),
         ]);
@@ -152,6 +156,10 @@ impl Components {
         Some(match component {
             Component::Setl => "made by another version of setl".to_owned(),
             Component::Factory => "made by another factory".to_owned(),
+            Component::Program | Component::Code if !then.0.contains_key(component) => {
+                "its option `code` has changed".to_owned()
+            }
+            Component::Program => "the program has changed".to_owned(),
             Component::Code => "its code has changed".to_owned(),
             Component::Output => "the type of its output has changed".to_owned(),
             Component::Wiring => "it takes its deliveries from elsewhere".to_owned(),
@@ -191,7 +199,7 @@ fn wiring(plan: &Plan, node: &Node) -> Fingerprint {
 /// counts for those who take what it delivers; none if that cannot be told yet.
 pub(super) fn all_components(
     plan: &Plan,
-    codes: impl Fn(usize) -> u128,
+    codes: impl Fn(usize) -> Code,
     inputs: &[Option<Fingerprint>],
     mut delivers: impl FnMut(usize, Option<&Components>) -> Option<Fingerprint>,
 ) -> Vec<Option<Components>> {

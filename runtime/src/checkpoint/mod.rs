@@ -5,6 +5,7 @@
 //! or is killed, the next can take it from there instead of running the factory, provided that everything it depends on is
 //! still the same: its code, its inputs, what it takes and what it has read.
 
+mod code;
 mod codec;
 pub(crate) mod entry;
 mod fingerprint;
@@ -15,14 +16,16 @@ mod key;
 mod manifest;
 mod payload;
 pub(crate) mod probe;
+mod program;
 mod reads;
 mod session;
 mod store;
 
 use std::sync::{LockResult, PoisonError};
 
+pub(crate) use code::Code;
 pub use fingerprint::{ByFrame, BySerde, Fingerprint, Fingerprinted, Fingerprinter, NoFingerprint};
-pub(crate) use key::{Components, Key, with_fallback};
+pub(crate) use key::{Components, Key};
 pub(crate) use manifest::{Made, Manifest, Validity, seconds, sync_directory};
 pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
 pub(crate) use reads::{Contents, Read, Reads};

@@ -29,11 +29,19 @@ impl Read {
         self.content.is_some()
     }
 
+    /// Whether the factory would read the same place now: a relative one depends on the directory that the program runs in.
+    fn is_same_place(&self) -> bool {
+        absolute(&self.place).is_ok_and(|now| now == self.path)
+    }
+
     /// Why what was made of it cannot be used any more, if so.
     pub(crate) fn objection(&self, contents: &Contents) -> Option<String> {
         let Some(then) = self.content else {
             return Some(format!("it read {}, and whether that has changed cannot be told", self.place));
         };
+        if !self.is_same_place() {
+            return Some(format!("file {} is another one in this directory", self.place));
+        }
         match contents.of(&self.path) {
             Ok(Some(now)) if now == then => None,
             Ok(Some(Fingerprint::ABSENT)) => Some(format!("file {} is not there any more", self.place)),
@@ -108,14 +116,29 @@ pub(crate) struct Contents {
     known: Mutex<HashMap<PathBuf, (Stamp, Fingerprint)>>,
 }
 
-type Stamp = (u64, Option<SystemTime>);
+type Stamp = (u64, Option<SystemTime>, Change);
+
+/// The inode and the time of its last change, which no program can set back; nothing where the system has none.
+type Change = Option<(u64, i64, i64)>;
+
+#[cfg(unix)]
+fn change(metadata: &Metadata) -> Change {
+    use std::os::unix::fs::MetadataExt as _;
+
+    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn change(_: &Metadata) -> Change {
+    None
+}
 
 impl Contents {
     /// Of a file, or of all that is in a directory; none if there is something else.
     pub(super) fn of(&self, path: &Path) -> io::Result<Option<Fingerprint>> {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => self.of_file(path, &metadata).map(Some),
-            Ok(metadata) if metadata.is_dir() => self.of_directory(path),
+            Ok(metadata) if metadata.is_dir() => self.of_directory(path, &mut Vec::new()),
             Ok(_) => Ok(None),
             Err(error) if is_absent(&error) => Ok(Some(Fingerprint::ABSENT)),
             Err(error) => Err(error),
@@ -123,7 +146,7 @@ impl Contents {
     }
 
     fn of_file(&self, path: &Path, metadata: &Metadata) -> io::Result<Fingerprint> {
-        let stamp = (metadata.len(), metadata.modified().ok());
+        let stamp = (metadata.len(), metadata.modified().ok(), change(metadata));
         if let Some((seen, fingerprint)) = held(self.known.lock()).get(path)
             && *seen == stamp
         {
@@ -134,27 +157,29 @@ impl Contents {
         Ok(fingerprint)
     }
 
-    fn of_directory(&self, path: &Path) -> io::Result<Option<Fingerprint>> {
+    /// `around` has the directories that this one is in, links resolved.
+    fn of_directory(&self, path: &Path, around: &mut Vec<PathBuf>) -> io::Result<Option<Fingerprint>> {
+        let resolved = fs::canonicalize(path)?;
+        if around.contains(&resolved) {
+            // A link has led back. What is there counts already.
+            return Ok(Some(Fingerprint::of_bytes(b"around")));
+        }
         let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         let mut fingerprinter = Fingerprinter::new("directory");
+        around.push(resolved);
         for entry in entries {
-            let name = entry.file_name();
+            let (name, path) = (entry.file_name(), entry.path());
             // What a run writes aside is no content yet.
             if name.as_encoded_bytes().ends_with(b".setl-tmp") {
                 continue;
             }
-            // A link to a directory may lead back to here.
-            let linked = entry.file_type()?.is_symlink() && entry.path().is_dir();
-            let content = if linked {
-                Fingerprint::of_bytes(fs::read_link(entry.path())?.as_os_str().as_encoded_bytes())
-            } else {
-                let Some(content) = self.of(&entry.path())? else { return Ok(None) };
-                content
-            };
+            let content = if path.is_dir() { self.of_directory(&path, around)? } else { self.of(&path)? };
+            let Some(content) = content else { return Ok(None) };
             fingerprinter.bytes(name.as_encoded_bytes());
             fingerprinter.part(content);
         }
+        around.pop();
         Ok(Some(fingerprinter.finish()))
     }
 }
@@ -215,6 +240,48 @@ mod tests {
         check(two, |path| fs::rename(path.join("a"), path.join("c")).unwrap(), changed);
         check(two, |path| fs::remove_dir_all(path.join("within")).unwrap(), changed);
         check(two, |path| write(&path.join(".a.csv.123.setl-tmp"), "half"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_linked_is_seen() {
+        use std::os::unix::fs::symlink;
+
+        let linked = |path: &Path| {
+            write(&path.join("../elsewhere/b"), "2");
+            write(&path.join("a"), "1");
+            symlink(path.join("../elsewhere"), path.join("link")).unwrap();
+            symlink(path, path.join("../elsewhere/back")).unwrap();
+        };
+        check(linked, |_| {}, None);
+        let changed = Some("file flights has changed");
+        check(linked, |path| write(&path.join("../elsewhere/b"), "3"), changed);
+        check(linked, |path| fs::remove_file(path.join("link")).unwrap(), changed);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_the_same_size_and_time_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, other) = (directory.path().join("a"), directory.path().join("b"));
+        let contents = Contents::default();
+        let of = |path: &Path| contents.of(path).unwrap();
+        write(&file, "1");
+        let (before, time) = (of(&file), fs::metadata(&file).unwrap().modified().unwrap());
+        write(&other, "2");
+        File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
+        fs::rename(&other, &file).unwrap();
+        assert_ne!(of(&file), before);
+    }
+
+    #[test]
+    fn a_relative_place_is_another_one_elsewhere() {
+        let path = absolute("flights").unwrap();
+        let read = Read { place: "flights".into(), path, content: Some(Fingerprint::ABSENT) };
+        assert_eq!(read.objection(&Contents::default()), None);
+        let elsewhere = Read { path: "/elsewhere/flights".into(), ..read };
+        let objection = elsewhere.objection(&Contents::default());
+        assert_eq!(objection.as_deref(), Some("file flights is another one in this directory"));
     }
 
     #[test]

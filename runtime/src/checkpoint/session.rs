@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::reads::Contents;
-use super::{Components, Fingerprint, Key, Made, Manifest, Read, Reads, Store, StoreError, Validity, held};
+use super::{
+    Code, Components, Fingerprint, Key, Made, Manifest, Read, Reads, Store, StoreError, Validity, held,
+};
 use caching::Cached;
 pub(crate) use inputs::fingerprints_of_inputs;
 pub(crate) use setup::{CacheFor, Ended, From, How, Kept, Part, Restored, Setup};
@@ -181,7 +183,7 @@ impl Session {
             (Some(Err(because)), _) | (Some(Ok(_)), Some((_, Validity::Stale { because }))) => {
                 Some(because.clone())
             }
-            (Some(Ok(_)), None) => Some("of what it takes it cannot be told whether it has changed".into()),
+            (Some(Ok(_)), None) => Some(self.unknown(node, &state)),
         }
     }
 
@@ -198,6 +200,14 @@ impl Session {
         let writes = manifest.kept_writes.clone();
         this.writes = !writes.is_empty();
         writes
+    }
+
+    /// Why it cannot be told whether the code of a factory has changed, if so.
+    pub(crate) fn unknown_code(&self, node: usize) -> Option<String> {
+        match self.factories[node].code {
+            Code::Unknown(because) => Some(format!("whether its code has changed cannot be told: {because}")),
+            Code::Known(..) => None,
+        }
     }
 
     /// Whether the output of this factory is kept, now that it has ended.

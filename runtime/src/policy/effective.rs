@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Breaker, OnFailure, Policy, Resource};
+use super::{Breaker, CodeScope, OnFailure, Policy, Resource};
 use crate::cache::CachePolicy;
 use crate::plan::Plan;
 
@@ -32,6 +32,8 @@ pub struct Effective {
     pub state_dir: Option<PathBuf>,
     /// What the settings say of the cache.
     pub cache: CachePolicy,
+    /// What counts as the code of factories that are kept, if the settings say so of all.
+    pub code: Option<CodeScope>,
     /// What the settings say of the optimiser.
     pub optimizer: OptimizerOff,
 }
@@ -57,11 +59,13 @@ pub struct EffectivePolicy {
     pub enabled: bool,
     /// Whether its output is cached, if the settings say so of this factory.
     pub cached: Option<bool>,
+    /// What counts as its code, if the settings say so of this factory.
+    pub code: Option<CodeScope>,
 }
 
 impl EffectivePolicy {
     /// Of a factory that says nothing, in a pipeline without defaults.
-    pub const NONE: Self = Self { policy: Policy::NONE, enabled: true, cached: None };
+    pub const NONE: Self = Self { policy: Policy::NONE, enabled: true, cached: None, code: None };
 }
 
 impl Effective {

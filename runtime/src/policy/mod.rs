@@ -84,6 +84,8 @@ pub struct Policy {
     pub checkpoint: bool,
     /// Whether and for how long its output is kept for later runs.
     pub cache: Option<Caching>,
+    /// What counts as its code where its output is kept.
+    pub code: Option<CodeScope>,
     /// Whether it may deliver something else although nothing that it takes has changed, as what asks a service does.
     pub volatile: bool,
     /// How much memory it needs, in bytes: where a run has a [limit](crate::Runner::memory_limit), it starts when so much is free.
@@ -102,6 +104,7 @@ impl Policy {
         conditional: false,
         checkpoint: false,
         cache: None,
+        code: None,
         volatile: false,
         memory: None,
         resource: None,
@@ -149,6 +152,12 @@ impl Policy {
         self
     }
 
+    /// With this as the code that counts where its output is kept.
+    pub const fn code(mut self, scope: CodeScope) -> Self {
+        self.code = Some(scope);
+        self
+    }
+
     /// With an output that changes by itself.
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
@@ -167,12 +176,13 @@ impl Policy {
         self
     }
 
-    /// This policy; where it says nothing of retries and times, what `defaults` says.
+    /// This policy; where it says nothing of retries, times and code, what `defaults` says.
     pub fn or(&self, defaults: &Policy) -> Self {
         Self {
             retry: self.retry.or(defaults.retry),
             timeout: self.timeout.or(defaults.timeout),
             total_timeout: self.total_timeout.or(defaults.total_timeout),
+            code: self.code.or(defaults.code),
             ..*self
         }
     }
@@ -209,6 +219,28 @@ impl Caching {
         self.max_age = Some(age);
         self
     }
+}
+
+/// What counts as the code of a factory when a kept output is compared with what the factory would deliver: `code` in
+/// `#[factory]`, in `defaults(…)` of `#[pipeline]`, in the settings, and [`Runner::code`](crate::Runner::code).
+///
+/// ```
+/// use setl::policy::{CodeScope, Policy};
+///
+/// const BY_PACKAGE: Policy = Policy::NONE.checkpoint().code(CodeScope::Package);
+/// assert_eq!(BY_PACKAGE.code, Some(CodeScope::Package));
+/// assert_eq!(CodeScope::default(), CodeScope::Program);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CodeScope {
+    /// The running program: the content of its executable, and of the libraries that it has loaded and that do not belong to
+    /// the system. Every change of code, features, dependencies or build options counts, for all factories.
+    #[default]
+    Program,
+    /// What of the sources of its package the factory may use, as the macro has read them when the package was compiled. An
+    /// unrelated change does not count, and some related ones are not seen: the book lists them.
+    Package,
 }
 
 /// How a factory is tried again.

@@ -7,6 +7,7 @@
 //! concurrency = 4
 //! blocking_threads = 8
 //! state_dir = "/var/lib/setl"        # relative to the current directory
+//! code = "program"                   # or "package": what counts as code of kept outputs, whatever factories say
 //!
 //! [cache]                            # or `cache = false`: nothing is taken from it, nothing added
 //! all = true                         # all factories, not only those that say so
@@ -20,6 +21,7 @@
 //! retry = { times = 3, backoff = "1s..1m", factor = 2.0, jitter = true, on = "transient" }   # or on = "any"
 //! timeout = "5m"                     # of one attempt
 //! total_timeout = "20m"              # of all attempts
+//! code = "package"
 //!
 //! [factory.fetch_rates]              # goes before what the factory says
 //! timeout = "10s"
@@ -28,6 +30,7 @@
 //! enabled = false
 //! checkpoint = true
 //! cache = { max_age = "7d" }         # or true, or false
+//! code = "package"
 //! memory = "500 MiB"                 # that it needs
 //!
 //! [resource.rates]
@@ -61,8 +64,8 @@
 //!
 //! Two underscores stand for the dot. Factories and resources are found regardless of case and underscores:
 //! `CARRIER_DELAYS` is `CarrierDelays`. Other programs may use variables that begin with `SETL_`; only those are looked at
-//! that have two underscores, begin with `SETL_FACTORY_`, `SETL_RESOURCE_` or `SETL_DEFAULTS_`, or are within two letters of
-//! a setting.
+//! that have two underscores, begin with `SETL_FACTORY_`, `SETL_RESOURCE_` or `SETL_DEFAULTS_`, or are a misspelt setting: one letter
+//! in five is another, and at most two.
 
 mod apply;
 mod origin;

@@ -63,6 +63,7 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
     options.memory_limit = effective.memory_limit.or(options.memory_limit);
     options.deadline = effective.deadline.or(options.deadline);
     options.keep_going = effective.keep_going.unwrap_or(options.keep_going);
+    options.code = effective.code.or(options.code);
     options.state_dir = effective.state_dir.clone().or(options.state_dir.take());
     #[cfg(feature = "optimize")]
     options.optimizer.switch_off(&effective.optimizer);
@@ -107,7 +108,8 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         .into_iter()
         .enumerate()
         .map(|(node, selected)| {
-            let EffectivePolicy { mut policy, enabled, cached } = *effective.of_factory(node);
+            let EffectivePolicy { mut policy, enabled, cached, code } = *effective.of_factory(node);
+            policy.code = code.or(options.code).or(policy.code);
             policy.cache = caching(launch, &cache, node, &policy, cached);
             policy.checkpoint |=
                 options.checkpoint_all && !policy.volatile && (launch.steps[node].persistence)().is_some();

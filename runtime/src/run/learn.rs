@@ -15,7 +15,7 @@ use super::handling::Conduct;
 use super::report::{Entry, Report, Status};
 use super::shared::{Launch, Shared};
 use super::sync::held;
-use crate::checkpoint::{state_directory, with_fallback};
+use crate::checkpoint::state_directory;
 use crate::optimize::adapt::Adapting;
 #[cfg(feature = "polars")]
 use crate::optimize::advisor::Advisor;
@@ -94,6 +94,12 @@ impl How {
     pub(super) fn of(optimizer: &Optimizer, workers: usize) -> Self {
         Self { workers, gathers: cfg!(feature = "polars") && optimizer.has(Pass::Gather) }
     }
+}
+
+/// The code of a factory together with that of its fallback.
+const fn with_fallback(code: u128, fallback: u128) -> u128 {
+    // The order counts, and none of them hides the other.
+    code.rotate_left(1) ^ fallback.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
 }
 
 /// Reads the history. It blocks.

@@ -14,8 +14,8 @@ use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
 use crate::cache::Cache;
 use crate::checkpoint::{
-    CacheFor, Ended, From, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs, state_directory,
-    with_fallback,
+    CacheFor, Code, Ended, From, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs,
+    state_directory,
 };
 use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
 
@@ -55,7 +55,7 @@ pub(super) fn open(
     }
     let factories = launch.steps.iter().zip(&conduct.handling).zip(plan.factories.iter()).map(
         |((step, handling), node)| How {
-            code: step.fallback.as_ref().map_or(step.code, |other| with_fallback(step.code, other.step.code)),
+            code: Code::of(step, handling.policy.code.unwrap_or_default()),
             checkpoint: handling.policy.checkpoint,
             cache: handling.policy.cache.map(|caching| CacheFor {
                 max_age: caching.max_age.unwrap_or(limits.max_age),

@@ -29,7 +29,7 @@ use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
 #[cfg(feature = "config")]
 use crate::policy::Settings;
-use crate::policy::{Classifier, Resources};
+use crate::policy::{Classifier, CodeScope, Resources};
 
 /// How a run is to go.
 #[derive(Default)]
@@ -72,6 +72,8 @@ pub(crate) struct Options {
     #[cfg(feature = "optimize")]
     pub(crate) planned: Option<Arc<Planned>>,
     pub(crate) cache: Option<Box<CachePolicy>>,
+    /// What counts as the code of all factories that are kept.
+    pub(crate) code: Option<CodeScope>,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
     pub(crate) session: Option<Box<Session>>,
@@ -295,7 +297,7 @@ impl<P> Runner<P> {
     /// only the rest runs.
     ///
     /// Outputs are kept of factories under `#[factory(checkpoint)]`, and of [all](Runner::checkpoint_all) where the run says
-    /// so. One is valid as long as the code of the factory, what it takes and what it has read are the same, and the same
+    /// so. One is valid as long as the [code](Runner::code), what it takes and what it has read are the same, and the same
     /// holds for those above it. When a run has succeeded, nothing is kept of it, so that a run which resumes starts afresh
     /// then.
     pub fn resume(mut self) -> Self {
@@ -338,6 +340,38 @@ impl<P> Runner<P> {
     /// ```
     pub fn cache(mut self, policy: CachePolicy) -> Self {
         self.options.cache = Some(Box::new(policy));
+        self
+    }
+
+    /// Says what counts as the code of factories whose outputs are kept: of all of them, whatever they say. Default: the
+    /// [program](CodeScope::Program).
+    ///
+    /// ```
+    /// use setl::policy::CodeScope;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory(cache)]
+    /// fn answer() -> u32 {
+    ///     42
+    /// }
+    ///
+    /// #[pipeline(only(answer))]
+    /// struct Deep;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let state = std::env::temp_dir().join(format!("setl-docs-runner-code-{}", std::process::id()));
+    /// // What one of them has made is not taken under the other.
+    /// for (scope, hits) in [(CodeScope::Program, 0), (CodeScope::Package, 0), (CodeScope::Package, 1)] {
+    ///     let run = Deep.run().code(scope).state_dir(&state).await?;
+    ///     assert_eq!(run.report().cache()[0].hits, hits);
+    /// }
+    /// # std::fs::remove_dir_all(state)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn code(mut self, scope: CodeScope) -> Self {
+        self.options.code = Some(scope);
         self
     }
 

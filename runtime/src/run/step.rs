@@ -1,5 +1,6 @@
 //! Running one factory once: its deliveries, its life cycle, its times.
 
+use std::any::{TypeId, type_name};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -109,6 +110,7 @@ pub struct Step {
     pub(crate) policy: &'static Policy,
     pub(crate) fallback: &'static Option<Fallback>,
     pub(crate) code: u128,
+    pub(crate) identity: fn() -> Identity,
     pub(crate) persistence: fn() -> Option<Persistence>,
     pub(crate) content: fn() -> Option<FingerprintOf>,
     #[cfg(feature = "optimize")]
@@ -124,12 +126,21 @@ impl Step {
             policy: F::POLICY,
             fallback: const { &F::FALLBACK },
             code: F::CODE,
+            identity: || Identity { name: type_name::<F>(), id: TypeId::of::<F>() },
             persistence: F::persistence,
             content: F::content,
             #[cfg(feature = "optimize")]
             nature: Nature::of::<F>,
         }
     }
+}
+
+/// The type of a factory, by which two of one name are told apart.
+pub(crate) struct Identity {
+    /// With its path.
+    pub(crate) name: &'static str,
+    /// Says more than the name, within one program.
+    pub(crate) id: TypeId,
 }
 
 /// One attempt of a factory in its run.

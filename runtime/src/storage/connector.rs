@@ -80,6 +80,15 @@ pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
         None
     }
 
+    /// All that decides which rows a scan gives, beside the place: separators, formats of dates, conditions of its own. It has
+    /// to be another text where another row may come out, and may be another one elsewhere, too.
+    ///
+    /// Where `Debug` is derived and all of it is in the fields, `Some(format!("{self:?}"))` is enough, now and with every
+    /// field that is added. If nothing is implemented, what is made of the data is never taken by another run.
+    fn options(&self) -> Option<String> {
+        None
+    }
+
     /// Finishes or undoes a write whose process has died, as its ticket says: [`Ticket::Place`](crate::commit::Ticket).
     ///
     /// It may be called again for a token that is settled, and must succeed then.

@@ -159,6 +159,10 @@ impl Connector for ParquetFile {
         Some(&self.place.path)
     }
 
+    fn options(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+
     fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
         if let Some(untouched) = self.place.untouched(request) {
             return Ok(untouched);

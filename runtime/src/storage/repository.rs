@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::StagedWrite;
 use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
 use super::tally::Tally;
+use crate::checkpoint::Fingerprinter;
 use crate::commit::{self, Untouched};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
 use crate::delivery::AutoLoad;
@@ -94,7 +95,9 @@ impl<T: Row> Repository<T> {
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
         self.attend()?;
         current::refuse_staged(&self.connector.target(), &self.connector)?;
-        record_read(self.connector.path(), || self.connector.to_string())?;
+        // Whether two connectors read the same way has to be known, too.
+        let path = self.connector.options().and_then(|_| self.connector.path());
+        record_read(path, || self.connector.to_string())?;
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
         let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
@@ -194,6 +197,17 @@ impl<T> Repository<T> {
     /// In a run, sees to it that what dead runs have left is finished or undone, here too.
     fn attend(&self) -> crate::Result<()> {
         current::recover(&self.connector.target(), &|token, decision| self.connector.settle(token, decision))
+    }
+
+    /// Adds all that decides what is read, and what becomes of what is saved.
+    pub(crate) fn add_to(&self, fingerprinter: &mut Fingerprinter) -> crate::Result<()> {
+        fingerprinter.text(&self.connector.to_string());
+        fingerprinter.text(&self.connector.options().unwrap_or_default());
+        // Its name may be relative.
+        let path = self.connector.path().map(std::path::absolute).transpose()?;
+        fingerprinter.bytes(path.unwrap_or_default().as_os_str().as_encoded_bytes());
+        fingerprinter.text(&format!("{:?}", self.mode));
+        Ok(())
     }
 
     /// The connector behind it.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::scratch::Scratch;
 use setl::dataset::Dataset;
-use setl::polars::prelude::{Column, col, lit};
+use setl::polars::prelude::{Column, IntoLazy as _, col, lit};
 use setl::prelude::*;
 use setl::run::Status;
 
@@ -141,5 +141,138 @@ async fn what_saves_at_once_does_so_in_every_run() {
         assert_eq!(published, format!("carrier\n{}", "UA\n".repeat(times)), "{run}");
         let status = if times == 1 { Status::Succeeded } else { Status::Cached };
         assert_eq!(run.entry("after").unwrap().status, status);
+    }
+}
+
+/// Gives what is loaded, by the options of the repository.
+#[factory(cache)]
+async fn loaded(source: Repository<Flight>) -> Result<Dataset<Flight>> {
+    source.load()
+}
+
+#[pipeline(only(loaded))]
+struct Loading {
+    source: Repository<Flight>,
+}
+
+/// Whether the output of an earlier run was taken.
+async fn is_taken(scratch: &Scratch, source: Repository<Flight>) -> bool {
+    let run = Loading { source }.run().state_dir(scratch.path("state")).await.unwrap();
+    run.entry("loaded").unwrap().status == Status::Cached
+}
+
+#[tokio::test]
+async fn every_option_of_a_connector_counts() {
+    let scratch = Scratch::new();
+    let csv = scratch.file("flights.csv", "carrier,delay\nUA,20\n");
+    let files = || Csv::at(&csv);
+    let options: [(&str, Repository<Flight>); 9] = [
+        ("none", files().open().unwrap()),
+        ("null_values", files().null_values(["NA"]).open().unwrap()),
+        ("other null_values", files().null_values(["XX"]).open().unwrap()),
+        ("comment", files().comment("#").open().unwrap()),
+        ("quote", files().quote(None).open().unwrap()),
+        ("other quote", files().quote(b'\'').open().unwrap()),
+        ("empty_as_null", files().empty_as_null(false).open().unwrap()),
+        ("date_format", files().date_format("%d.%m.%Y").open().unwrap()),
+        ("datetime_format", files().datetime_format("%d.%m.%Y %H").open().unwrap()),
+    ];
+    for (option, source) in &options {
+        assert!(!is_taken(&scratch, source.clone()).await, "{option}");
+    }
+    for (option, source) in &options {
+        assert!(is_taken(&scratch, source.clone()).await, "{option}");
+    }
+    assert!(!is_taken(&scratch, files().time_format("%H").open().unwrap()).await);
+    assert!(!is_taken(&scratch, files().open::<Flight>().unwrap().append()).await, "the mode");
+    let semicolons = scratch.file("other.csv", "carrier;delay\nUA;20\n");
+    assert!(!is_taken(&scratch, Csv::at(&semicolons).separator(b';').open().unwrap()).await);
+    let bare = scratch.file("bare.csv", "UA,20\n");
+    assert!(!is_taken(&scratch, Csv::at(&bare).header(false).open().unwrap()).await);
+
+    let parquet = scratch.path("flights.parquet");
+    let rows = [Flight { carrier: "UA".to_owned(), delay: None }];
+    let saved = Parquet::at(&parquet).create::<Flight>().unwrap();
+    saved.save(&Dataset::from_rows(&rows).unwrap()).await.unwrap();
+    for hits in [false, true] {
+        assert_eq!(is_taken(&scratch, Parquet::at(&parquet).open().unwrap()).await, hits);
+        assert_eq!(is_taken(&scratch, Parquet::at(&parquet).cast().open().unwrap()).await, hits);
+    }
+    let directory = scratch.path("flights");
+    for hits in [false, true] {
+        let parts = || Ndjson::at(&directory).directory().create::<Flight>().unwrap();
+        if !hits {
+            parts().save(&Dataset::from_rows(&rows).unwrap()).await.unwrap();
+        }
+        assert_eq!(is_taken(&scratch, parts()).await, hits);
+    }
+}
+
+#[tokio::test]
+async fn the_same_name_elsewhere_is_another_place() {
+    let scratch = Scratch::new();
+    let there = |directory: &str, content: &str| {
+        fs::create_dir(scratch.path(directory)).unwrap();
+        scratch.file(&format!("{directory}/flights.csv"), content)
+    };
+    let (one, other) = (there("one", "carrier,delay\nUA,20\n"), there("other", "carrier,delay\nUA,20\n"));
+    for hits in [false, true] {
+        for place in [&one, &other] {
+            assert_eq!(is_taken(&scratch, Csv::open(place).unwrap()).await, hits);
+        }
+    }
+}
+
+/// A file of carriers, read by a program's own connector.
+#[derive(Debug)]
+struct Lines {
+    path: std::path::PathBuf,
+    skipped: usize,
+    says_its_options: bool,
+}
+
+impl std::fmt::Display for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "lines of {}", self.path.display())
+    }
+}
+
+impl setl::storage::Connector for Lines {
+    fn scan(&self, _: &setl::storage::ScanRequest<'_>) -> Result<setl::polars::prelude::LazyFrame> {
+        let text = fs::read_to_string(&self.path)?;
+        let rows =
+            text.lines().skip(self.skipped).map(|line| Flight { carrier: line.to_owned(), delay: None });
+        Ok(Flight::to_frame(&rows.collect::<Vec<_>>())?.lazy())
+    }
+
+    fn stage(
+        &self,
+        _: setl::polars::prelude::LazyFrame,
+        _: &setl::storage::StageRequest<'_>,
+    ) -> Result<Box<dyn setl::storage::StagedWrite>> {
+        Err(setl::Error::msg("read only"))
+    }
+
+    fn path(&self) -> Option<&std::path::Path> {
+        Some(&self.path)
+    }
+
+    fn options(&self) -> Option<String> {
+        self.says_its_options.then(|| format!("{self:?}"))
+    }
+}
+
+#[tokio::test]
+async fn a_connector_that_does_not_say_its_options_is_read_again() {
+    let scratch = Scratch::new();
+    let path = scratch.file("carriers.txt", "UA\nDL\n");
+    let lines =
+        |skipped, says_its_options| Repository::new(Lines { path: path.clone(), skipped, says_its_options });
+    for _ in 0..3 {
+        assert!(!is_taken(&scratch, lines(0, false)).await);
+    }
+    for hits in [false, true] {
+        assert_eq!(is_taken(&scratch, lines(0, true)).await, hits);
+        assert_eq!(is_taken(&scratch, lines(1, true)).await, hits);
     }
 }

@@ -70,7 +70,7 @@ fn show(joined: Joined, priced: Priced) -> u64 {
     joined.0 + priced.0
 }
 
-#[pipeline(all(read, double, ToLimit, join, rate, price, show))]
+#[pipeline(defaults(code = package), all(read, double, ToLimit, join, rate, price, show))]
 struct Stale {
     limit: Limit,
 }

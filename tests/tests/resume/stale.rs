@@ -79,7 +79,7 @@ fn show(joined: Joined, priced: Priced) -> Result<u64> {
     }
 }
 
-#[pipeline(all(read, double, ToLimit, join, rate, price, show))]
+#[pipeline(defaults(code = package), all(read, double, ToLimit, join, rate, price, show))]
 struct Stale {
     limit: Limit,
 }

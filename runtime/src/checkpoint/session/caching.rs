@@ -199,8 +199,11 @@ impl Session {
         added.map_err(|error| format!("{error:#}"))
     }
 
-    /// What it is that a factory takes of which nobody knows whether it has changed.
-    fn unknown(&self, node: usize, state: &State) -> String {
+    /// What it is of a factory, or of what it takes, of which nobody knows whether it has changed.
+    pub(super) fn unknown(&self, node: usize, state: &State) -> String {
+        if let Some(because) = self.unknown_code(node) {
+            return because;
+        }
         for source in super::sources(&self.plan, node) {
             let name = self.plan.source_name(source);
             match source {

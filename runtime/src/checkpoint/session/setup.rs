@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{Fingerprint, FingerprintOf, Persistence};
+use super::super::{Code, Fingerprint, FingerprintOf, Persistence};
 use crate::Result;
 use crate::cache::Cache;
 use crate::pipeline::AnyPayload;
@@ -13,8 +13,8 @@ use crate::plan::PlanRef;
 /// What has to be known of a factory.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct How {
-    /// The fingerprint of its code, [with that of its fallback](super::with_fallback).
-    pub(crate) code: u128,
+    /// What is known of its code, with that of its fallback.
+    pub(crate) code: Code,
     /// Whether its output is kept.
     pub(crate) checkpoint: bool,
     /// Whether its output is taken from the cache.

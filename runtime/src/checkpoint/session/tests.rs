@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::checkpoint::store_tests::code_of;
 use crate::checkpoint::{Fingerprinted as _, Persistence, fingerprint_of};
 use job::{DISCARDED, Job, KEPT, Outcome, VOLATILE, job};
 
@@ -250,7 +251,7 @@ fn what_cannot_be_loaded_runs() {
             .iter()
             .zip(job.plan.factories.iter())
             .map(|(code, node)| How {
-                code: *code,
+                code: code_of(*code),
                 checkpoint: node.policy.checkpoint,
                 cache: None,
                 adds: true,

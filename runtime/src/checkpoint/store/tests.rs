@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::checkpoint::{Fingerprint, Fingerprinted as _, Key, Reads};
+use crate::checkpoint::{Code, Fingerprint, Fingerprinted as _, Key, Reads};
 use crate::plan::{Node, Plan, Source, Stage};
-use crate::policy::Policy;
+use crate::policy::{CodeScope, Policy};
 
 /// A plan of factories in a row, the first of which takes an input.
 pub(in crate::checkpoint) fn chain(names: &[&'static str]) -> Plan {
@@ -43,9 +43,14 @@ pub(in crate::checkpoint) fn chain(names: &[&'static str]) -> Plan {
     }
 }
 
+/// The code of a factory, by a number.
+pub(crate) fn code_of(code: u128) -> Code {
+    Code::Known(CodeScope::Package, Fingerprint::of_bytes(&code.to_le_bytes()))
+}
+
 pub(crate) fn components(code: u128) -> Components {
     let input = Some(15u8.fingerprint().unwrap());
-    Components::of(&chain(&["Rates"]), 0, code, |_| input).unwrap()
+    Components::of(&chain(&["Rates"]), 0, code_of(code), |_| input).unwrap()
 }
 
 fn made(code: u128) -> Made {
@@ -253,7 +258,7 @@ fn what_another_version_made_is_not_used() {
     let text = fs::read_to_string(&path).unwrap();
     let text = text.split_once('\n').unwrap().1.trim_end();
     let setl = format!("\"setl\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    for (from, to) in [(&*setl, "\"setl\": \"0.0.9\""), ("\"format\": 2", "\"format\": 0")] {
+    for (from, to) in [(&*setl, "\"setl\": \"0.0.9\""), ("\"format\": 3", "\"format\": 0")] {
         assert!(text.contains(from), "{text}");
         let other = text.replace(from, to);
         fs::write(&path, format!("{:#}\n{other}\n", Fingerprint::of_bytes(other.as_bytes()))).unwrap();
@@ -348,7 +353,7 @@ fn the_state_directory_is_the_one_that_is_given() {
 fn each_component_of_a_key_counts_alone() {
     let key = |plan: &Plan, node: usize, code, input: u8| -> Key {
         let input = Some(input.fingerprint().unwrap());
-        Components::of(plan, node, code, |_| input).unwrap().key()
+        Components::of(plan, node, code_of(code), |_| input).unwrap().key()
     };
     let plan = chain(&["Rates", "Report"]);
     let before = key(&plan, 0, 1, 15);

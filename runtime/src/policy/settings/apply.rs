@@ -46,6 +46,7 @@ pub(super) fn apply(
     effective.blocking_threads = overrides.blocking_threads;
     effective.state_dir = overrides.state_dir.clone();
     effective.cache = overrides.cache.clone();
+    effective.code = overrides.code;
     effective.optimizer = overrides.optimizer.clone();
     effective
 }
@@ -131,6 +132,7 @@ fn apply_to_factory(says: &FactoryOverride, to: &mut EffectivePolicy, mistakes: 
         }
         None => {}
     }
+    to.code = says.policy.code;
     match says.memory {
         Some(Switch::Off) => to.policy.memory = None,
         Some(Switch::To(memory)) => to.policy.memory = Some(memory),
@@ -188,6 +190,7 @@ fn over(says: &PolicyOverride, policy: Policy, mistakes: &mut Vec<String>) -> Po
         retry,
         timeout: limit(says.timeout, policy.timeout),
         total_timeout: limit(says.total_timeout, policy.total_timeout),
+        code: says.code.or(policy.code),
         ..policy
     }
 }

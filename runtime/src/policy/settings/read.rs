@@ -11,7 +11,7 @@ use super::value::{Switch, at_least_one, bytes, duration, factor, not_in_time, r
 use super::variables::with_underscores;
 use crate::cache::CachePolicy;
 use crate::names::{did_you_mean, quoted};
-use crate::policy::{Caching, OnFailure, OptimizerOff, RetryOn};
+use crate::policy::{Caching, CodeScope, OnFailure, OptimizerOff, RetryOn};
 
 pub(super) const TOP: &[&str] = &[
     "keep_going",
@@ -21,14 +21,15 @@ pub(super) const TOP: &[&str] = &[
     "blocking_threads",
     "state_dir",
     "cache",
+    "code",
     "optimizer",
     "defaults",
     "factory",
     "resource",
 ];
-pub(super) const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout"];
+pub(super) const DEFAULTS: &[&str] = &["retry", "timeout", "total_timeout", "code"];
 pub(super) const FACTORY: &[&str] =
-    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache", "memory"];
+    &["retry", "timeout", "total_timeout", "on_failure", "enabled", "checkpoint", "cache", "code", "memory"];
 pub(super) const CACHE: &[&str] = &["all", "max_bytes", "max_age"];
 pub(super) const OPTIMIZER: &[&str] = &["off"];
 pub(super) const CACHING: &[&str] = &["max_age"];
@@ -46,6 +47,7 @@ pub(super) struct Overrides {
     pub(super) blocking_threads: Option<usize>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) cache: CachePolicy,
+    pub(super) code: Option<CodeScope>,
     pub(super) optimizer: OptimizerOff,
     pub(super) defaults: PolicyOverride,
     pub(super) factories: Vec<Named<FactoryOverride>>,
@@ -57,6 +59,7 @@ pub(super) struct PolicyOverride {
     pub(super) retry: Option<Placed<Switch<RetryOverride>>>,
     pub(super) timeout: Option<Switch<Duration>>,
     pub(super) total_timeout: Option<Switch<Duration>>,
+    pub(super) code: Option<CodeScope>,
 }
 
 #[derive(Clone, Copy)]
@@ -135,6 +138,7 @@ impl<'a> Reader<'a> {
             state_dir: self
                 .field(table, "", "state_dir", "a path", |value| value.as_str().map(PathBuf::from)),
             cache: table.get("cache").map(|value| self.cache(value)).unwrap_or_default(),
+            code: self.code(table, ""),
             optimizer: table.get("optimizer").map(|value| self.optimizer(value)).unwrap_or_default(),
             defaults: match table.get("defaults").and_then(|value| self.table("defaults", value, DEFAULTS)) {
                 Some(defaults) => self.policy(defaults, "defaults"),
@@ -245,6 +249,7 @@ impl<'a> Reader<'a> {
             }),
             timeout: self.time(table, path, "timeout", LIMIT, limit),
             total_timeout: self.time(table, path, "total_timeout", LIMIT, limit),
+            code: self.code(table, path),
         };
         if let (Some(Switch::To(one)), Some(Switch::To(all))) = (policy.timeout, policy.total_timeout)
             && all < one
@@ -256,6 +261,11 @@ impl<'a> Reader<'a> {
                 .push(format!("{place}: it is for all attempts together, and one may take {one} already"));
         }
         policy
+    }
+
+    fn code(&mut self, table: &Dict, path: &str) -> Option<CodeScope> {
+        let choices = [("program", CodeScope::Program), ("package", CodeScope::Package)];
+        self.choice(table, path, "code", &choices).map(|scope| scope.value)
     }
 
     fn retry(&mut self, path: &str, value: &Value) -> Option<RetryOverride> {

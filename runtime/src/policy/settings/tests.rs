@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::*;
 use crate::cache::CachePolicy;
 use crate::plan::{FallbackNode, Node};
-use crate::policy::{Breaker, Caching, EffectivePolicy, OnFailure, Policy, Resource, Retry, RetryOn};
+use crate::policy::{
+    Breaker, Caching, CodeScope, EffectivePolicy, OnFailure, Policy, Resource, Retry, RetryOn,
+};
 
 mod words;
 
@@ -368,7 +370,7 @@ fn a_file_is_named_wherever_something_is_wrong_with_it() {
             format!("{place}: `env.global`: an environment cannot have this name"),
             format!(
                 "{place}: `zzz`: unknown setting; there are `keep_going`, `deadline`, `memory_limit`, `concurrency`, \
-                 `blocking_threads`, `state_dir`, `cache`, `optimizer`, `defaults`, `factory` and 1 more"
+                 `blocking_threads`, `state_dir`, `cache`, `code`, `optimizer`, `defaults` and 2 more"
             ),
             format!("{place}: `concurrency`: expected a whole number of at least 1, found \"four\""),
         ]
@@ -381,4 +383,31 @@ fn one_mistake_is_a_line_and_several_are_a_list() {
     assert!(one.to_string().starts_with("the settings have a mistake: `deadline`: expected"), "{one}");
     let two = "deadline = 1\nconcurrency = 0".parse::<Settings>().unwrap_err();
     assert!(two.to_string().starts_with("the settings have 2 mistakes:\n  `deadline`"), "{two}");
+}
+
+#[test]
+fn the_code_that_counts_is_one_of_two() {
+    let code = |text: &str| {
+        let effective = applied(&text.parse().unwrap());
+        let of_factory = effective.of_factory(0);
+        (effective.code, of_factory.code, of_factory.policy.code)
+    };
+    let (program, package) = (Some(CodeScope::Program), Some(CodeScope::Package));
+    assert_eq!(code(""), (None, None, None));
+    assert_eq!(code("code = 'package'"), (package, None, None));
+    assert_eq!(code("defaults.code = 'package'"), (None, None, package));
+    assert_eq!(
+        code("defaults.code = 'package'\nfactory.fetch_rates.code = 'program'"),
+        (None, program, program)
+    );
+    assert_eq!(
+        wrong("code = 'crate'\n[defaults]\ncode = true"),
+        [
+            "`code`: expected one of \"program\", \"package\", found \"crate\"",
+            "`defaults.code`: expected one of \"program\", \"package\", found true",
+        ]
+    );
+    // Other programs have variables of such names.
+    let settings = variables(&[("SETL_MODE", "fast"), ("SETL_HOME", "/opt"), ("SETL_CODE", "package")]);
+    assert_eq!(applied(&settings).code, package);
 }

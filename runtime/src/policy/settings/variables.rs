@@ -23,7 +23,8 @@ pub(super) fn is_meant(variable: &str) -> bool {
     let key = variable.to_ascii_lowercase();
     key.contains("__")
         || TABLES.iter().any(|table| within(&key, table).is_some())
-        || TOP.iter().any(|setting| strsim::damerau_levenshtein(&key, setting) <= 2)
+        // A short name is near to many words that belong to other programs.
+        || TOP.iter().any(|setting| strsim::damerau_levenshtein(&key, setting) <= (setting.len() / 5).min(2))
 }
 
 /// What to write where an underscore is missing after the first word, as in `SETL_FACTORY_D1_TIMEOUT`. `key` is what the

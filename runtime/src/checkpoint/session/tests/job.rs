@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::super::super::store::tests::chain;
+use super::super::super::store::tests::{chain, code_of};
 use super::super::*;
 use crate::checkpoint::{Fingerprinted as _, Persistence, fingerprint_of};
 use crate::policy::Policy;
@@ -85,7 +85,7 @@ impl Job {
     pub(super) fn go(&mut self, resume: bool) -> Outcome {
         self.run += 1;
         let factory = |(code, node): (&u128, &crate::plan::Node)| How {
-            code: *code,
+            code: code_of(*code),
             checkpoint: node.policy.checkpoint,
             cache: None,
             adds: true,
