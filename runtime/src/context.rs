@@ -112,11 +112,12 @@ impl Context {
     /// rolled back. What goes through a repository is given to the run by itself.
     ///
     /// # Errors
-    /// When the run already writes to the same target, and the two cannot be put together; or when what a killed run has left
-    /// can neither be finished nor undone.
+    /// When the run already writes to the same target, and the two cannot be put together; or when all its factories have
+    /// ended.
     pub fn enlist(&self, write: Box<dyn StagedWrite>) -> crate::Result<()> {
-        self.shared.transaction().recover()?;
-        self.shared.transaction().enlist(self.owner, write)
+        let current = self.current();
+        current.recover();
+        current.enlist(write)
     }
 
     /// Says that what this factory delivers depends on a file, or on all files in a directory, that it reads by itself. Call

@@ -247,3 +247,67 @@ async fn the_cache_is_listed_pruned_and_cleared() {
     assert_eq!(json(&["cache", "clear"], &state).as_array().unwrap().len(), 1);
     assert!(says(&["cache", "list"], &state).starts_with("nothing is kept in "));
 }
+
+/// A commit that was killed after its decision, of two files in `out`.
+#[cfg(unix)]
+fn killed_commit(state: &TempDir) -> std::path::PathBuf {
+    use setl::commit::{StagedFile, StagedWrite, commit_together};
+
+    let out = state.path().join("out");
+    fs::create_dir(&out).unwrap();
+    let stage = |name: &str| -> Box<dyn StagedWrite> {
+        let staged = StagedFile::beside(out.join(name)).unwrap();
+        fs::write(staged.path(), "new").unwrap();
+        Box::new(staged)
+    };
+    // A directory takes the place of the second while its commit is under way, by a write between the two.
+    #[derive(Debug)]
+    struct InTheWay(std::path::PathBuf);
+    impl StagedWrite for InTheWay {
+        fn target(&self) -> String {
+            "in the way".to_owned()
+        }
+        fn commit(self: Box<Self>) -> setl::Result<()> {
+            Ok(fs::create_dir(&self.0)?)
+        }
+        fn rollback(self: Box<Self>) -> setl::Result<()> {
+            Ok(())
+        }
+    }
+    let error =
+        commit_together(state.path(), vec![stage("a"), Box::new(InTheWay(out.join("b"))), stage("b")]);
+    assert!(format!("{:#}", error.unwrap_err()).contains("out/b"));
+    out
+}
+
+#[cfg(unix)]
+#[test]
+fn what_killed_runs_have_left_is_recovered_or_set_aside() {
+    let state = tempfile::tempdir().unwrap();
+    assert!(says(&["recover"], &state).starts_with("nothing is to be recovered in "));
+    let out = killed_commit(&state);
+    let output = setl(&["recover"], &state);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains(".journal cannot be recovered: cannot replace ") && error.contains("out/b"),
+        "{error}"
+    );
+    let json = says(&["recover", "--json"], &state);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let journal = json["kept"][0]["journal"].as_str().unwrap().to_owned();
+    assert!(error.contains(&format!("`setl recover --set-aside {journal}`")), "{error}");
+
+    let text = says(&["recover", "--set-aside", &journal], &state);
+    let aside = text.lines().nth(1).unwrap().strip_prefix("what was to be committed lies in ").unwrap();
+    assert_eq!(fs::read_to_string(aside).unwrap(), "new");
+    assert!(says(&["recover"], &state).starts_with("nothing is to be recovered in "));
+    assert!(fails(&["recover", "--set-aside", &journal], &state).contains("cannot open "));
+    assert_eq!(fs::read_to_string(out.join("a")).unwrap(), "new");
+
+    let other = tempfile::tempdir().unwrap();
+    let out = killed_commit(&other);
+    fs::remove_dir(out.join("b")).unwrap();
+    assert!(says(&["recover"], &other).ends_with("out/b holds the new data now\n"));
+    assert_eq!(fs::read_to_string(out.join("b")).unwrap(), "new");
+}

@@ -1,8 +1,11 @@
 //! Files and directories beside their targets, which belong to the living process that makes them.
 
-use std::fs::{self, File, OpenOptions};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
@@ -14,6 +17,24 @@ const TEMPORARY: &str = "setl-tmp";
 const READY: &str = "setl-ready";
 /// Named by a checkpoint: it stays until that is discarded, or it is committed.
 const KEPT: &str = "setl-kept";
+/// An old directory, while it and a new one change places.
+const OLD: &str = "setl-old";
+/// What an operator has given up. Nobody touches it.
+const SET_ASIDE: &str = "setl-aside";
+
+/// What is staged by this process, and to be removed should it end at once.
+static LIVING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn living() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    LIVING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes all that this process has staged: it is about to end.
+pub(super) fn remove_living() {
+    for path in std::mem::take(&mut *living()) {
+        let _ = disk::remove(&path);
+    }
+}
 
 /// A file or directory beside its target. It is removed when it is dropped, unless it is kept.
 #[derive(Debug)]
@@ -30,17 +51,14 @@ impl Aside {
     pub(super) fn new(target: &Path, directory: bool) -> io::Result<Self> {
         loop {
             let path = named(target, TEMPORARY);
-            if directory {
-                fs::create_dir(&path)?;
-            } else {
-                OpenOptions::new().write(true).create_new(true).open(&path)?;
-            }
+            create(&path, directory, mode_of(target))?;
             // Before it is locked, somebody may take it for a left-over and remove it.
             let lock = match disk::lock(&path)? {
                 Locked::Yes(file) => Some(file),
                 Locked::Unsupported => None,
                 Locked::Busy | Locked::Gone => continue,
             };
+            living().insert(path.clone());
             return Ok(Self { path, lock, stays: false });
         }
     }
@@ -59,6 +77,16 @@ impl Aside {
         &self.path
     }
 
+    /// What the old directory is called, if two renames put this one in its place.
+    pub(super) fn old_path(&self) -> PathBuf {
+        self.path.with_extension(OLD)
+    }
+
+    /// What the old directory is called while it is removed.
+    pub(super) fn trash_path(&self) -> PathBuf {
+        self.path.with_extension(TEMPORARY)
+    }
+
     /// What it is called once a journal names it.
     pub(super) fn ready_path(&self) -> PathBuf {
         self.path.with_extension(READY)
@@ -74,6 +102,7 @@ impl Aside {
         let kept = self.kept_path();
         if self.path != kept {
             fs::rename(&self.path, &kept)?;
+            living().remove(&self.path);
             self.path = kept;
         }
         self.stays = true;
@@ -91,6 +120,7 @@ impl Aside {
 
     /// Leaves it to whoever knows its name now.
     pub(super) fn leave(&mut self) {
+        living().remove(&self.path);
         self.stays = true;
     }
 
@@ -100,6 +130,7 @@ impl Aside {
     }
 
     fn remove(&mut self) -> io::Result<()> {
+        living().remove(&self.path);
         if std::mem::replace(&mut self.stays, true) { Ok(()) } else { disk::remove(&self.path) }
     }
 }
@@ -112,10 +143,83 @@ impl Drop for Aside {
     }
 }
 
+/// The permissions of what is replaced: nobody is to read the new data who may not read the old.
+fn mode_of(target: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    return fs::metadata(target).ok().map(|old| std::os::unix::fs::MetadataExt::mode(&old) & 0o777);
+    #[cfg(not(unix))]
+    return None;
+}
+
+/// Without a mode, it is as the process says of new files.
+fn create(path: &Path, directory: bool, mode: Option<u32>) -> io::Result<()> {
+    if directory {
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        if mode.is_some() {
+            // What is made in it is not said here. It gets the permissions of the target when all of it is there.
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        }
+        return builder.create(path);
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if let Some(mode) = mode {
+        // To write it, this user must be able to open it.
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode | 0o600);
+    }
+    options.open(path).map(drop)
+}
+
+/// Longer names are cut, so that what is added fits into the 255 bytes that file systems take.
+const LONGEST: usize = 200;
+
+/// `.delays.parquet.` of `delays.parquet`, with which the names of all begin that is beside it.
+fn prefix(target: &Path) -> OsString {
+    let name = target.file_name().unwrap_or_default();
+    let mut prefix = OsString::from(".");
+    if name.len() <= LONGEST {
+        prefix.push(name);
+    } else {
+        let text = name.to_string_lossy();
+        prefix.push(&text[..text.floor_char_boundary(LONGEST / 3)]);
+        prefix.push("~");
+        prefix.push(&blake3::hash(name.as_encoded_bytes()).to_hex()[..32]);
+    }
+    prefix.push(".");
+    prefix
+}
+
+/// `.delays.parquet.setl-lock` beside `delays.parquet`.
+pub(super) fn beside(target: &Path, kind: &str) -> PathBuf {
+    let mut name = prefix(target);
+    name.push(kind);
+    target.with_file_name(name)
+}
+
 /// `.delays.parquet.<uuid>.setl-tmp` beside `delays.parquet`.
 fn named(target: &Path, kind: &str) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.{}.{kind}", Uuid::now_v7()))
+    beside(target, &format!("{}.{kind}", Uuid::now_v7()))
+}
+
+/// What stands behind the name of the target and a number in the name of something beside it.
+fn kind_of<'name>(name: &'name OsStr, prefix: &OsStr) -> Option<&'name str> {
+    let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes())?;
+    let (uuid, kind) = std::str::from_utf8(rest).ok()?.split_once('.')?;
+    // With a name in between, it belongs to another target whose name begins alike.
+    Uuid::parse_str(uuid).is_ok().then_some(kind)
+}
+
+/// Whether `path` has a name that only what is staged for `target` has.
+pub(super) fn is_of(path: &Path, target: &Path) -> bool {
+    let kind = path.file_name().and_then(|name| kind_of(name, &prefix(target)));
+    path.parent() == target.parent() && kind.is_some_and(|kind| [TEMPORARY, READY, KEPT, OLD].contains(&kind))
+}
+
+/// What that is called which was ready and is given up.
+pub(super) fn set_aside_path(ready: &Path) -> PathBuf {
+    ready.with_extension(SET_ASIDE)
 }
 
 /// Whether `path` is kept by a checkpoint.
@@ -125,20 +229,12 @@ pub(super) fn is_kept(path: &Path) -> bool {
 
 /// Removes what processes that are no more have left beside `target`. What cannot be removed is in nobody's way.
 pub(super) fn remove_left_overs(target: &Path) {
-    let Some(name) = target.file_name().map(|name| format!(".{}.", name.to_string_lossy())) else {
-        return;
-    };
+    let prefix = prefix(target);
     let Ok(entries) = fs::read_dir(disk::directory_of(target)) else {
         return;
     };
     for entry in entries.flatten() {
-        let entry_name = entry.file_name();
-        let Some(rest) = entry_name.to_str().and_then(|entry| entry.strip_prefix(&name)) else {
-            continue;
-        };
-        // With a name in between, it belongs to another target whose name begins alike.
-        let uuid = rest.strip_suffix(TEMPORARY).and_then(|rest| rest.strip_suffix('.'));
-        if uuid.is_some_and(|uuid| Uuid::parse_str(uuid).is_ok())
+        if kind_of(&entry.file_name(), &prefix) == Some(TEMPORARY)
             && let Ok(Locked::Yes(_lock)) = disk::lock(&entry.path())
         {
             let _ = disk::remove(&entry.path());

@@ -1,6 +1,6 @@
 //! What is asked of a file system: to know a file again, to lock it, and to put it in the place of another.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -93,15 +93,31 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 /// The same for all ways to write a path, before there is a file and after. A link stays a link: what it leads to is
-/// meant.
+/// meant, also where that is not there yet.
 pub(crate) fn resolved(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| {
-        let directory = fs::canonicalize(directory_of(path));
-        match (directory, path.file_name()) {
-            (Ok(directory), Some(name)) => directory.join(name),
-            _ => path.to_owned(),
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        if let Ok(resolved) = fs::canonicalize(&path) {
+            return resolved;
         }
-    })
+        let (Ok(directory), Some(name)) = (fs::canonicalize(directory_of(&path)), path.file_name()) else {
+            return path;
+        };
+        let place = directory.join(name);
+        match fs::read_link(&place) {
+            Ok(next) => path = directory.join(next),
+            Err(_) => return place,
+        }
+    }
+    path
+}
+
+/// So many links are followed, as by Linux.
+const LINKS: usize = 40;
+
+/// A path as text that no other path has: in quotes and escaped, where it is no UTF-8.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.to_str().map_or_else(|| format!("{path:?}"), str::to_owned)
 }
 
 pub(crate) fn directory_of(path: &Path) -> &Path {
@@ -157,7 +173,7 @@ pub(super) fn lock(path: &Path) -> io::Result<Locked> {
     if !cfg!(unix) {
         return Ok(if path.exists() { Locked::Unsupported } else { Locked::Gone });
     }
-    let Some(file) = if_there(File::open(path))? else {
+    let Some(file) = if_there(open_no_follow(OpenOptions::new().read(true), path))? else {
         return Ok(Locked::Gone);
     };
     match file.try_lock() {
@@ -175,13 +191,82 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     matches!((here, open), (Ok(here), Ok(open)) if here == open)
 }
 
-/// Removes a file or a directory, if it is there.
+/// Opens a file that others may have put there: it is no link that leads elsewhere, and nobody is waited for at its other end.
+pub(super) fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+
+        use rustix::fs::OFlags;
+        // Their bits are those of the system's own type.
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
+    }
+    options.open(path)
+}
+
+/// Why what an open file says is not to be acted upon: others than this user and root could have written it.
+pub(crate) fn objection_to(file: &File) -> io::Result<Option<String>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = file.metadata()?;
+        let (own, found) = (uzers::get_effective_uid(), metadata.uid());
+        if found != own && found != 0 {
+            return Ok(Some(format!("belongs to user {found}, and this is user {own}")));
+        }
+        if metadata.mode() & 0o022 != 0 {
+            let mode = metadata.mode() & 0o7777;
+            return Ok(Some(format!("can be written to by other users: its mode is {mode:o}")));
+        }
+        if !metadata.is_file() {
+            return Ok(Some("is no regular file".to_owned()));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(None)
+}
+
+/// Makes a directory, and those above it, for this user alone.
+pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    if_there(fs::remove_file(path)).map(|_| ())
+}
+
+/// Removes a file, or a directory that holds files and no directories, if it is there. There is no other among what is
+/// staged, so whatever else has got such a name stays.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let Some(metadata) = if_there(fs::symlink_metadata(path))? else {
         return Ok(());
     };
-    let removed = if metadata.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    if_there(removed).map(|_| ())
+    if !metadata.is_dir() {
+        return remove_file(path);
+    }
+    let Some(entries) = if_there(fs::read_dir(path))? else {
+        return Ok(());
+    };
+    let entries = entries.collect::<io::Result<Vec<_>>>()?;
+    for entry in &entries {
+        if entry.file_type()?.is_dir() {
+            let entry = name_of(&entry.path());
+            return Err(io::Error::new(
+                ErrorKind::DirectoryNotEmpty,
+                format!("it holds the directory {entry}"),
+            ));
+        }
+    }
+    for entry in entries {
+        remove_file(&entry.path())?;
+    }
+    if_there(fs::remove_dir(path)).map(|_| ())
 }
 
 /// Renames, and fails if there is something at `to`.

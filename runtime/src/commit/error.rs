@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::disk;
+
 /// What is in the way of a staged write.
 ///
 /// ```
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum WriteError {
     /// The operating system refused something.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", disk::name_of(path))]
     Io {
         /// What was tried, as in “cannot replace”.
         action: &'static str,
@@ -53,7 +55,10 @@ pub enum WriteError {
         target: String,
     },
     /// A directory that is to be replaced holds something that is not data.
-    #[error("directory {} is not replaced, because it holds {name}, which is not a {extension} file: move it elsewhere", path.display())]
+    #[error(
+        "directory {} is not replaced, because it holds {name}, which is not a {extension} file: move it elsewhere",
+        disk::name_of(path)
+    )]
     Foreign {
         /// The directory.
         path: PathBuf,
@@ -80,27 +85,71 @@ pub enum WriteError {
         /// Why not.
         reason: String,
     },
+    /// Another run holds the lock of the target, and has not let go of it for long.
+    #[error("another run is about to commit to {target}: run again when it has ended")]
+    Busy {
+        /// What both write to.
+        target: String,
+    },
+    /// An earlier run has decided to change the target and could not do so. Before that is settled nothing else is written.
+    #[error(
+        "{target} waits for the commit of an earlier run, whose journal {journal} cannot be recovered: {reason}; mend that and run \
+         again, or give that commit up with `setl recover --set-aside {journal}`",
+        journal = disk::name_of(journal)
+    )]
+    Pending {
+        /// What is to be changed.
+        target: String,
+        /// The journal of the earlier run.
+        journal: PathBuf,
+        /// Why it cannot be recovered.
+        reason: String,
+    },
+    /// What was staged is not there any more.
+    #[error(
+        "the new data for {target} is gone: it was put in place and the target has been changed or moved since, or it was removed"
+    )]
+    Lost {
+        /// Where it should be.
+        target: String,
+    },
+    /// A journal names something that is not staged for its target, so that nothing is done of what it says.
+    #[error("{} is nothing that is staged for {target}", disk::name_of(path))]
+    NotStaged {
+        /// What is to be changed.
+        target: String,
+        /// What is named for it.
+        path: PathBuf,
+    },
+    /// The directory of a target is another one now.
+    #[error("the directory of {target} is {} now", disk::name_of(found))]
+    Moved {
+        /// What is to be changed.
+        target: String,
+        /// Where its directory leads to.
+        found: PathBuf,
+    },
     /// There is no place for a journal, without which several targets cannot be changed together.
     #[error(
-        "cannot create the state directory {}: choose another one with the environment variable SETL_STATE_DIR",
-        path.display()
+        "cannot write to the state directory, {}: choose another one with `state_dir` or the environment variable SETL_STATE_DIR",
+        disk::name_of(path)
     )]
     State {
-        /// What cannot be created.
+        /// What in it cannot be made.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
     },
     /// The journal of a run cannot be understood.
-    #[error("journal {} {reason}", path.display())]
+    #[error("journal {} {reason}", disk::name_of(path))]
     Journal {
         /// Where it is.
         path: PathBuf,
         /// What is the matter, and what to do.
-        reason: &'static str,
+        reason: String,
     },
     /// What was kept for a later run is not there any more, or is in use.
-    #[error("what was staged for {target} and kept in {} is {what}", path.display())]
+    #[error("what was staged for {target} and kept in {} is {what}", disk::name_of(path))]
     Kept {
         /// What it was for.
         target: String,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::aside::{self, Aside};
 use super::disk::{self, Identity};
 use super::error::WriteError;
+use super::lock::{self, TargetLock};
 use super::merge::{Recipe, part_names};
 use super::ticket::{Directory, Expect, FileStep, Ticket};
 use super::{KeptWrite, StagedWrite};
@@ -49,6 +50,18 @@ pub struct StagedFile {
     new: Option<(Aside, Expect)>,
     /// What the journal says of it. From then on, what is on disk outlives this.
     step: Option<FileStep>,
+    lock: Lock,
+}
+
+/// Who sees to it that no other process commits to the target meanwhile.
+#[derive(Debug)]
+enum Lock {
+    /// Nobody yet.
+    None,
+    /// This write, which is committed by itself.
+    Own(#[allow(dead_code, reason = "it is held until this is dropped")] TargetLock),
+    /// The transaction that it is part of, which also flushes the directory.
+    OfTransaction,
 }
 
 /// What becomes of the old content.
@@ -78,10 +91,13 @@ impl StagedFile {
 
     pub(crate) fn new(target: &Path, how: How, recipe: Recipe) -> Result<Self, WriteError> {
         let target = disk::resolved(target);
+        check_kind(&target)?;
         aside::remove_left_overs(&target);
         let base = Identity::of(&target).map_err(WriteError::io("read", &target))?;
+        let pieces = Vec::new();
+        let lock = Lock::None;
         let mut this =
-            Self { target, how, base, recipe, pieces: Vec::new(), flushed: false, new: None, step: None };
+            Self { target, how, base, recipe, pieces, flushed: false, new: None, step: None, lock };
         this.check(this.base.as_ref())?;
         this.pieces.push(this.aside()?);
         Ok(this)
@@ -105,6 +121,12 @@ impl StagedFile {
         disk::sync_all(self.path()).map_err(WriteError::io("flush", self.path()))?;
         self.flushed = true;
         Ok(())
+    }
+
+    /// What a transaction locks before it prepares this.
+    pub(super) fn lock_with_others(&mut self) -> &Path {
+        self.lock = Lock::OfTransaction;
+        &self.target
     }
 
     fn aside(&self) -> Result<Aside, WriteError> {
@@ -171,16 +193,16 @@ impl StagedFile {
     fn make_step(&self, journaled: bool) -> Option<FileStep> {
         let (aside, expect) = self.new.as_ref()?;
         let ready = if journaled { aside.ready_path() } else { aside.path().to_owned() };
-        let directory = self.recipe.is_directory().then(|| Directory {
-            number: disk::number(aside.path()),
-            old: aside.path().with_extension("setl-old"),
-            trash: aside.path().with_extension("setl-tmp"),
-        });
+        let directory = self
+            .recipe
+            .is_directory()
+            .then(|| Directory { old: aside.old_path(), trash: aside.trash_path() });
         Some(FileStep {
             aside: aside.path().to_owned(),
             ready,
             target: self.target.clone(),
             expect: expect.clone(),
+            number: disk::number(aside.path()),
             directory,
             scrap: self.pieces.iter().map(|piece| piece.path().to_owned()).collect(),
         })
@@ -218,6 +240,7 @@ impl StagedFile {
     /// Goes on with what was kept.
     pub(super) fn reopen(kept: &KeptWrite) -> Result<Self, WriteError> {
         let KeptWrite { target, how, base, recipe, .. } = kept.clone();
+        kept.check()?;
         aside::remove_left_overs(&target);
         let pieces = kept.pieces.iter().map(|(path, identity)| {
             let failed = |what| WriteError::Kept { target: kept.target(), path: path.clone(), what };
@@ -231,7 +254,17 @@ impl StagedFile {
             opened.map_err(failed)
         });
         let pieces = pieces.collect::<Result<_, _>>()?;
-        let this = Self { target, how, base, recipe, pieces, flushed: true, new: None, step: None };
+        let this = Self {
+            target,
+            how,
+            base,
+            recipe,
+            pieces,
+            flushed: true,
+            new: None,
+            step: None,
+            lock: Lock::None,
+        };
         // Whoever waits for its commit to find out would find out again and again.
         this.expect()?;
         Ok(this)
@@ -244,9 +277,21 @@ impl StagedFile {
     }
 }
 
+/// Refuses what is neither a file nor a directory: who reads from a FIFO or a device would not see what takes its name.
+fn check_kind(target: &Path) -> Result<(), WriteError> {
+    let Some(found) = disk::if_there(fs::metadata(target)).map_err(WriteError::io("read", target))? else {
+        return Ok(());
+    };
+    if found.is_file() || found.is_dir() {
+        return Ok(());
+    }
+    let (target, expected) = (disk::name_of(target), "a file");
+    Err(WriteError::Kind { target, found: "a FIFO, a socket or a device", expected })
+}
+
 impl StagedWrite for StagedFile {
     fn target(&self) -> String {
-        self.target.display().to_string()
+        disk::name_of(&self.target)
     }
 
     fn adds(&self) -> bool {
@@ -277,13 +322,20 @@ impl StagedWrite for StagedFile {
         if self.new.is_some() {
             return Ok(());
         }
+        if let Lock::None = self.lock {
+            self.lock = Lock::Own(lock::take_one(&self.target)?);
+        }
         let mut expect = self.expect()?;
         if expect == Expect::NothingOrStay && disk::is_there(&self.target) {
             self.pieces.clear();
             return Ok(());
         }
         let permissions = fs::metadata(&self.target).map(|old| old.permissions());
-        let new = self.merged()?;
+        let new = match self.merged() {
+            Ok(new) => new,
+            // What is changed while it is read gives errors of all kinds.
+            Err(error) => return self.expect().map_or_else(|changed| Err(changed.into()), |_| Err(error)),
+        };
         if !self.flushed {
             disk::sync_all(new.path()).map_err(WriteError::io("flush", new.path()))?;
         }
@@ -321,6 +373,9 @@ impl StagedWrite for StagedFile {
             return Ok(());
         };
         step.forward()?;
+        if let Lock::Own(_) = self.lock {
+            step.sync()?;
+        }
         self.leave();
         Ok(())
     }

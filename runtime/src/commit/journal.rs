@@ -14,10 +14,12 @@ use super::disk;
 use super::error::WriteError;
 use super::ticket::Ticket;
 
+/// Where they are in a state directory.
+const RUNS: &str = "runs";
 const EXTENSION: &str = "journal";
 
 /// Journals of a later version may hold what this one does not understand.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,7 +64,14 @@ pub(super) fn default_state() -> PathBuf {
 }
 
 fn directory(state: &Path) -> PathBuf {
-    state.join("runs")
+    state.join(RUNS)
+}
+
+/// Whether a path has a name that only journals have: one that says nothing is removed.
+pub(super) fn is_journal(path: &Path) -> bool {
+    let in_runs = path.parent().and_then(Path::file_name).is_some_and(|parent| parent == RUNS);
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).map(Uuid::parse_str);
+    in_runs && matches!(stem, Some(Ok(_))) && path.extension().is_some_and(|extension| extension == EXTENSION)
 }
 
 /// All journals, of dead runs and living ones.
@@ -75,7 +84,7 @@ pub(super) fn paths(state: &Path) -> Result<Vec<PathBuf>, WriteError> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(read())?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+        if is_journal(&path) {
             paths.push(path);
         }
     }
@@ -88,17 +97,24 @@ impl Journal {
     /// A new one that says nothing yet.
     pub(super) fn create(state: &Path, run: Uuid, pipeline: &str) -> crate::Result<Self> {
         let directory = directory(state);
-        fs::create_dir_all(&directory)
-            .map_err(|source| WriteError::State { path: directory.clone(), source })?;
+        let of_state = |path: &Path| {
+            let path = path.to_owned();
+            move |source| WriteError::State { path, source }
+        };
+        disk::create_private_directory(&directory).map_err(of_state(&directory))?;
         let directory = disk::resolved(&directory);
         // A journal whose directories a crash of the machine takes away is none.
         for made in directory.ancestors().skip(1).take(2) {
-            disk::sync_directory(made).map_err(WriteError::io("flush", made))?;
+            disk::sync_directory(made).map_err(of_state(made))?;
         }
         let path = directory.join(format!("{run}.{EXTENSION}"));
-        let failed = || WriteError::io("create", &path);
+        let failed = || of_state(&path);
         let mut this = loop {
-            OpenOptions::new().append(true).create(true).open(&path).map_err(failed())?;
+            let mut options = OpenOptions::new();
+            options.append(true).create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            disk::open_no_follow(&mut options, &path).map_err(failed())?;
             // Before it is locked, another process may take it for one of a dead run, and remove it.
             match Self::open(&path)? {
                 Some(this) => break this,
@@ -108,17 +124,33 @@ impl Journal {
         if this.file.metadata().map_err(failed())?.len() != 0 {
             return Err(failed()(io::ErrorKind::AlreadyExists.into()).into());
         }
-        this.write(&[Entry::Run { version: VERSION, run: run.to_string(), pipeline: pipeline.to_owned() }])?;
+        let begin = Entry::Run { version: VERSION, run: run.to_string(), pipeline: pipeline.to_owned() };
+        if let Err(error) = this.write(&[begin]) {
+            // It says nothing yet.
+            let _ = disk::remove_file(&path);
+            return Err(error);
+        }
         Ok(this)
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// One that a dead run has left; `None` if its run is alive, or it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or others may have written it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, WriteError> {
         let failed = || WriteError::io("open", path);
-        let opened = disk::if_there(OpenOptions::new().read(true).append(true).open(path));
-        let Some(file) = opened.map_err(failed())? else {
+        let opened = disk::open_no_follow(OpenOptions::new().read(true).append(true), path);
+        let Some(file) = disk::if_there(opened).map_err(failed())? else {
             return Ok(None);
         };
+        if let Some(reason) = disk::objection_to(&file).map_err(failed())? {
+            let reason = format!("{reason}; nothing is done of what it says");
+            return Err(WriteError::Journal { path: path.to_owned(), reason });
+        }
         match file.try_lock() {
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
             // Without locks, nobody can tell a dead run from a living one.
@@ -141,14 +173,16 @@ impl Journal {
         self.write(&[Entry::Decided { tickets }])
     }
 
-    pub(super) fn settle(&mut self, ticket: usize) -> crate::Result<()> {
+    /// Writes down that these tickets need nothing any more.
+    pub(super) fn settle(&mut self, tickets: Vec<usize>) -> crate::Result<()> {
         // What stands before may have been torn.
         self.file.write_all(b"\n").map_err(WriteError::io("write", &self.path))?;
-        self.write(&[Entry::Settled { ticket }])
+        let entries: Vec<_> = tickets.into_iter().map(|ticket| Entry::Settled { ticket }).collect();
+        self.write(&entries)
     }
 
-    pub(super) fn remove(self) -> crate::Result<()> {
-        disk::remove(&self.path).map_err(WriteError::io("remove", &self.path))?;
+    pub(super) fn remove(&self) -> crate::Result<()> {
+        disk::remove_file(&self.path).map_err(WriteError::io("remove", &self.path))?;
         let directory = disk::directory_of(&self.path);
         Ok(disk::sync_directory(directory).map_err(WriteError::io("flush", directory))?)
     }
@@ -173,7 +207,8 @@ impl Journal {
         let mut bytes = Vec::new();
         let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
         read.map_err(WriteError::io("read", &self.path))?;
-        parse(&bytes).map_err(|reason| WriteError::Journal { path: self.path.clone(), reason })
+        parse(&bytes)
+            .map_err(|reason| WriteError::Journal { path: self.path.clone(), reason: reason.to_owned() })
     }
 }
 

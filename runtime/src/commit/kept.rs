@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::StagedWrite;
 use super::disk::{self, Identity};
 use super::error::WriteError;
 use super::file::{How, StagedFile};
 use super::merge::Recipe;
+use super::{StagedWrite, aside, written};
 
 /// What a run has staged and not committed, kept on disk for a later run.
 ///
@@ -16,18 +16,20 @@ use super::merge::Recipe;
 /// rolling back a write that was opened from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptWrite {
+    #[serde(with = "written")]
     pub(super) target: PathBuf,
     pub(super) how: How,
     pub(super) base: Option<Identity>,
     pub(super) recipe: Recipe,
     /// With that by which they are known again.
+    #[serde(with = "written::pairs")]
     pub(super) pieces: Vec<(PathBuf, Option<Identity>)>,
 }
 
 impl KeptWrite {
     /// As [`StagedWrite::target`].
     pub(crate) fn target(&self) -> String {
-        self.target.display().to_string()
+        disk::name_of(&self.target)
     }
 
     /// Makes the staged write again, in whatever process. It blocks.
@@ -39,11 +41,20 @@ impl KeptWrite {
         Ok(Box::new(StagedFile::reopen(self)?))
     }
 
+    /// Checks that it names nothing but what is staged beside its target, so that nothing else is touched.
+    pub(super) fn check(&self) -> Result<(), WriteError> {
+        match self.pieces.iter().find(|(path, _)| !aside::is_of(path, &self.target)) {
+            None => Ok(()),
+            Some((path, _)) => Err(WriteError::NotStaged { target: self.target(), path: path.clone() }),
+        }
+    }
+
     /// Removes what was kept. It blocks.
     ///
     /// # Errors
     /// When another run has it open, or it cannot be removed.
     pub(crate) fn discard(&self) -> crate::Result<()> {
+        self.check()?;
         for (path, identity) in &self.pieces {
             // Something else may have got the name since. What was damaged is to be removed all the same.
             if disk::number(path) != identity.as_ref().and_then(Identity::number) {

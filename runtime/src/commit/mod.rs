@@ -12,26 +12,29 @@ mod error;
 mod file;
 mod journal;
 mod kept;
+mod lock;
 mod merge;
+mod protocol;
 mod recover;
 mod ticket;
 mod transaction;
+mod written;
 
 use std::any::Any;
 use std::fmt;
 
 pub use error::WriteError;
 pub use file::StagedFile;
-pub use recover::{Recovered, recover};
+pub use recover::{Kept, Recovered, recover, set_aside};
 pub use ticket::{Decision, FileStep, Ticket};
 #[doc(hidden)]
 pub use transaction::commit_together;
 
 pub(crate) use kept::KeptWrite;
-pub(crate) use transaction::{CommitError, Owner, Transaction};
+pub(crate) use transaction::{CommitError, Owner, Transaction, abandon_all, notes_of};
 #[cfg(feature = "polars")]
 pub(crate) use {
-    disk::{directory_of, resolved},
+    disk::{directory_of, name_of, resolved},
     file::How,
     merge::{Recipe, is_part},
     transaction::commit_now,

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::aside;
-use super::disk::{self, Identity, Locked};
+use super::disk::{self, Identity};
 use super::error::WriteError;
+use super::{aside, written};
 
 /// What becomes of a write whose process has died; [`Connector::settle`](../storage/trait.Connector.html) is told it.
 ///
@@ -31,9 +30,6 @@ pub enum Decision {
     /// The write is to be gone.
     Rollback,
 }
-
-/// How often a lock is tried that somebody else has, a hundredth of a second apart.
-const PATIENCE: usize = 50;
 
 /// What a later process needs to finish or undo a write whose process has died.
 ///
@@ -82,13 +78,19 @@ pub enum Ticket {
 #[non_exhaustive]
 pub struct FileStep {
     /// Where the new content is before a journal names it.
+    #[serde(with = "written")]
     pub(super) aside: PathBuf,
     /// Where the new content is once a journal names it.
+    #[serde(with = "written")]
     pub(super) ready: PathBuf,
+    #[serde(with = "written")]
     pub(super) target: PathBuf,
     pub(super) expect: Expect,
+    /// By which the new content is known where it is in its place.
+    pub(super) number: Option<u64>,
     pub(super) directory: Option<Directory>,
     /// What went into the new content, and is of no use after it is in its place.
+    #[serde(with = "written::all")]
     pub(super) scrap: Vec<PathBuf>,
 }
 
@@ -102,34 +104,64 @@ pub(super) enum Expect {
     Same(Identity),
 }
 
-/// A directory is in its place when the target has its number; without one, two renames tell how far they came.
+/// What becomes of the directory that is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Directory {
-    pub(super) number: Option<u64>,
     /// Where the old directory is between two renames.
+    #[serde(with = "written")]
     pub(super) old: PathBuf,
     /// Where it is while it is removed: a name that says that it can be.
+    #[serde(with = "written")]
     pub(super) trash: PathBuf,
 }
 
 impl FileStep {
     pub(super) fn target(&self) -> String {
-        self.target.display().to_string()
+        disk::name_of(&self.target)
     }
 
-    /// Gives the new content the name that the journal says.
+    pub(super) fn target_path(&self) -> &Path {
+        &self.target
+    }
+
+    /// Checks that it names nothing but the target and what is staged beside that, so that whatever a journal says, nothing
+    /// else is touched.
+    pub(super) fn check(&self) -> Result<(), WriteError> {
+        let directory = self.directory.iter().flat_map(|directory| [&directory.old, &directory.trash]);
+        let staged = [&self.aside, &self.ready].into_iter().chain(directory).chain(&self.scrap);
+        match staged.into_iter().find(|path| !aside::is_of(path, &self.target)) {
+            None if self.target.is_absolute() => Ok(()),
+            other => {
+                let path = other.unwrap_or(&self.target).clone();
+                Err(WriteError::NotStaged { target: self.target(), path })
+            }
+        }
+    }
+
+    /// Checks that the directory of the target is there, and is the one that was meant.
+    pub(super) fn check_directory(&self) -> Result<(), WriteError> {
+        let directory = disk::directory_of(&self.target);
+        let found = fs::canonicalize(directory).map_err(WriteError::io("find the directory", directory))?;
+        if found != directory {
+            return Err(WriteError::Moved { target: self.target(), found });
+        }
+        Ok(())
+    }
+
+    /// Gives the new content the name that the journal says. It is for certain once the directory is flushed.
     pub(super) fn arm(&self) -> Result<(), WriteError> {
-        fs::rename(&self.aside, &self.ready).map_err(WriteError::io("rename", &self.aside))?;
-        self.sync()
+        fs::rename(&self.aside, &self.ready).map_err(WriteError::io("rename", &self.aside))
     }
 
-    /// Puts the new content in its place. It may be done again, however far it came.
+    /// Puts the new content in its place. It may be done again, however far it came. It is for certain once the directory is
+    /// flushed.
+    ///
+    /// Whoever calls it has the lock of the target.
     pub(super) fn forward(&self) -> Result<(), WriteError> {
         match &self.directory {
             None => self.replace()?,
             Some(directory) => self.exchange(directory)?,
         }
-        self.sync()?;
         for path in &self.scrap {
             let _ = disk::remove(path);
         }
@@ -138,40 +170,73 @@ impl FileStep {
 
     /// Removes the new content; what a checkpoint keeps gets its name back. The target was never touched.
     pub(super) fn back(&self) -> Result<(), WriteError> {
-        if self.ready != self.aside && aside::is_kept(&self.aside) {
-            return match disk::if_there(fs::rename(&self.ready, &self.aside)) {
-                Ok(_) => self.sync(),
-                Err(source) => Err(WriteError::io("rename", &self.ready)(source)),
-            };
+        if let Err(WriteError::Io { source, .. }) = self.check_directory()
+            && source.kind() == ErrorKind::NotFound
+        {
+            // With its directory, all that was staged is gone.
+            return Ok(());
         }
-        for path in [&self.ready, &self.aside] {
-            disk::remove(path).map_err(WriteError::io("remove", path))?;
+        self.check_directory()?;
+        if self.ready != self.aside && aside::is_kept(&self.aside) {
+            let renamed = disk::if_there(fs::rename(&self.ready, &self.aside));
+            renamed.map_err(WriteError::io("rename", &self.ready))?;
+        } else {
+            for path in [&self.ready, &self.aside] {
+                disk::remove(path).map_err(WriteError::io("remove", path))?;
+            }
         }
         self.sync()
     }
 
-    /// Whether nothing is left to do or undo.
-    pub(super) fn is_over(&self) -> bool {
-        !disk::is_there(&self.ready)
+    /// Leaves the target as it is, and gives the new content a name that nobody removes.
+    pub(super) fn set_aside(&self) -> Result<Option<PathBuf>, WriteError> {
+        if !disk::is_there(disk::directory_of(&self.target)) {
+            return Ok(None);
+        }
+        self.check_directory()?;
+        if let Some(directory) = &self.directory
+            && !disk::is_there(&self.target)
+        {
+            let back = disk::if_there(fs::rename(&directory.old, &self.target));
+            back.map_err(WriteError::io("rename", &directory.old))?;
+        }
+        // Where the two were exchanged, it is the old directory.
+        let is_new = self.number.is_none() || disk::number(&self.ready) == self.number;
+        if !is_new || !disk::is_there(&self.ready) {
+            return Ok(None);
+        }
+        let aside = aside::set_aside_path(&self.ready);
+        fs::rename(&self.ready, &aside).map_err(WriteError::io("rename", &self.ready))?;
+        self.sync()?;
+        Ok(Some(aside))
     }
 
-    fn sync(&self) -> Result<(), WriteError> {
+    /// Makes renames beside the target survive a crash.
+    pub(super) fn sync(&self) -> Result<(), WriteError> {
         let directory = disk::directory_of(&self.target);
         disk::sync_directory(directory).map_err(WriteError::io("flush", directory))
+    }
+
+    /// Where nothing is ready: that is so because it was put in its place before, or it is an error.
+    fn over(&self) -> Result<(), WriteError> {
+        let placed = self.number.is_none() || disk::number(&self.target) == self.number;
+        if placed || self.expect == Expect::NothingOrStay {
+            return Ok(());
+        }
+        Err(WriteError::Lost { target: self.target() })
     }
 
     fn replace(&self) -> Result<(), WriteError> {
         let refused = || WriteError::io("replace", &self.target);
         let found = disk::if_there(fs::symlink_metadata(&self.ready)).map_err(refused())?;
         if found.is_none() {
-            // It has been put in its place before.
-            return Ok(());
+            return self.over();
         }
         match &self.expect {
             Expect::Anything => fs::rename(&self.ready, &self.target).map_err(refused()),
             Expect::Nothing | Expect::NothingOrStay => self.rename_new(),
             Expect::Same(identity) => {
-                let _lock = self.check_same(identity)?;
+                self.check_same(identity)?;
                 fs::rename(&self.ready, &self.target).map_err(refused())
             }
         }
@@ -194,28 +259,20 @@ impl FileStep {
         }
     }
 
-    /// Checks that the target is what it was. While the lock is held, no other process that does the same changes it.
-    fn check_same(&self, identity: &Identity) -> Result<Locked, WriteError> {
-        let read = || WriteError::io("read", &self.target);
-        let mut lock = disk::lock(&self.target).map_err(read())?;
-        // Whoever has it is about to change it, or has just done so, or has been forked off and is about to let go.
-        for _ in 0..PATIENCE {
-            if !matches!(lock, Locked::Busy) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-            lock = disk::lock(&self.target).map_err(read())?;
-        }
-        let same = Identity::of(&self.target).map_err(read())?.as_ref() == Some(identity);
-        if same && matches!(lock, Locked::Yes(_) | Locked::Unsupported) {
-            Ok(lock)
+    /// Checks that the target is what it was. Commits have the lock of the target, so that only who knows of no locks can
+    /// change it from then on.
+    fn check_same(&self, identity: &Identity) -> Result<(), WriteError> {
+        let found = Identity::of(&self.target).map_err(WriteError::io("read", &self.target))?;
+        if found.as_ref() == Some(identity) {
+            Ok(())
         } else {
             Err(WriteError::Changed { target: self.target() })
         }
     }
 
     fn exchange(&self, directory: &Directory) -> Result<(), WriteError> {
-        if disk::is_there(&self.ready) && !self.is_exchanged(directory)? {
+        let is_exchanged = self.is_exchanged()?;
+        if disk::is_there(&self.ready) && !is_exchanged {
             if disk::is_there(&self.target) {
                 self.exchange_existing(directory)?;
             } else if !disk::is_there(&directory.old) && matches!(self.expect, Expect::Same(_)) {
@@ -224,6 +281,8 @@ impl FileStep {
                 // There was nothing, or two renames were interrupted between the first and the second.
                 self.rename_new()?;
             }
+        } else if !is_exchanged {
+            self.over()?;
         }
         self.sync()?;
         self.remove_old(directory);
@@ -231,11 +290,11 @@ impl FileStep {
     }
 
     /// Whether it is the old directory that is at the place of the new one.
-    fn is_exchanged(&self, directory: &Directory) -> Result<bool, WriteError> {
-        let Some(number) = directory.number else {
+    fn is_exchanged(&self) -> Result<bool, WriteError> {
+        let Some(number) = self.number else {
             return Ok(false);
         };
-        if disk::number(&self.ready) == Some(number) {
+        if !disk::is_there(&self.ready) || disk::number(&self.ready) == Some(number) {
             return Ok(false);
         }
         // One of the two is to be removed, so it must be certain which.
@@ -247,14 +306,14 @@ impl FileStep {
 
     fn exchange_existing(&self, directory: &Directory) -> Result<(), WriteError> {
         let refused = || WriteError::io("replace", &self.target);
-        let _lock = match &self.expect {
-            Expect::Anything => None,
-            Expect::Same(identity) => Some(self.check_same(identity)?),
+        match &self.expect {
+            Expect::Anything => {}
+            Expect::Same(identity) => self.check_same(identity)?,
             Expect::Nothing => return Err(WriteError::Exists { target: self.target() }),
             Expect::NothingOrStay => {
                 return disk::remove(&self.ready).map_err(WriteError::io("remove", &self.ready));
             }
-        };
+        }
         if !disk::exchange(&self.ready, &self.target).map_err(refused())? {
             fs::rename(&self.target, &directory.old).map_err(refused())?;
             fs::rename(&self.ready, &self.target).map_err(refused())?;

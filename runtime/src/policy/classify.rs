@@ -5,6 +5,7 @@ use std::io;
 
 use super::mark::{Marked, beneath};
 use super::{CircuitOpen, RetryOn, TimedOut};
+use crate::commit::WriteError;
 use crate::{Error, RunError};
 
 /// Whether an error may go away by itself.
@@ -46,6 +47,7 @@ pub type Classifier = fn(&Error) -> Option<Transience>;
 /// |---|---|
 /// | [`TimedOut`], [`tokio::time::error::Elapsed`] | transient |
 /// | [`CircuitOpen`] | transient: the breaker closes some time |
+/// | [`WriteError::Changed`], [`WriteError::Busy`]: another run has written to the target, or is about to | transient |
 /// | [`io::Error`]: the other side or the way to it fails. `ConnectionRefused`, `ConnectionReset`, `ConnectionAborted`, `NotConnected`, `BrokenPipe`, `TimedOut`, `NetworkDown`, `NetworkUnreachable`, `HostUnreachable`, `StaleNetworkFileHandle` | transient |
 /// | [`io::Error`]: somebody else has it now. `AddrInUse`, `ResourceBusy`, `ExecutableFileBusy`, `Deadlock`, `Interrupted`, `WouldBlock` | transient |
 /// | [`io::Error`]: it is full, and stays so until somebody clears up. `StorageFull`, `QuotaExceeded` | permanent |
@@ -119,6 +121,9 @@ fn mark_of(cause: &(dyn StdError + 'static)) -> Option<Transience> {
 
 fn known(cause: &(dyn StdError + 'static)) -> Option<Transience> {
     if cause.is::<TimedOut>() || cause.is::<tokio::time::error::Elapsed>() || cause.is::<CircuitOpen>() {
+        return Some(Transience::Transient);
+    }
+    if let Some(WriteError::Changed { .. } | WriteError::Busy { .. }) = cause.downcast_ref() {
         return Some(Transience::Transient);
     }
     if let Some(run) = cause.downcast_ref::<RunError>() {
@@ -221,6 +226,18 @@ mod tests {
         assert_eq!(classify(&elapsed.unwrap_err().into()), Transience::Transient);
         let late = TimedOut::total(std::time::Duration::from_secs(1));
         assert_eq!(classify(&Error::new(late).context("late")), Transience::Transient);
+    }
+
+    #[test]
+    fn who_writes_to_the_same_target_as_another_run_may_try_again() {
+        let target = || "a.csv".to_owned();
+        for error in [WriteError::Changed { target: target() }, WriteError::Busy { target: target() }] {
+            assert_eq!(classify(&Error::new(error).context("cannot save")), Transience::Transient);
+        }
+        let pending = WriteError::Pending { target: target(), journal: "j".into(), reason: String::new() };
+        for error in [WriteError::Exists { target: target() }, pending] {
+            assert_eq!(classify(&error.into()), Transience::Permanent);
+        }
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl BlockingPool {
     /// Runs `work` on the blocking pool as soon as there is room.
     ///
     /// Once started, it cannot be interrupted: when the future is dropped, it ends unheard, but not unnoticed by
-    /// [`BlockingPool::idle`]. It gives nothing where the runtime shut down before the start.
+    /// [`BlockingPool::idle`], which also waits until its result is dropped. It gives nothing where the runtime shut down
+    /// before the start.
     pub(crate) async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,
@@ -47,12 +48,12 @@ impl BlockingPool {
         let work = move || {
             INSIDE.set(true);
             let _reset = Reset;
-            let _permit = permit;
-            carried(work)
+            // A result that nobody takes, such as a staged file, is dropped by tokio, and the permit after it.
+            (carried(work), permit)
         };
         match spawn_blocking(work).await {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(panic)) => panic.resume(),
+            Ok((Ok(value), _permit)) => Some(value),
+            Ok((Err(panic), _permit)) => panic.resume(),
             // The runtime shut down before the start.
             Err(_) => None,
         }

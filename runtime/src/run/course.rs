@@ -123,6 +123,7 @@ async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> R
     #[cfg(feature = "optimize")]
     let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
     let open = move || {
+        let mut options = options;
         #[cfg(feature = "optimize")]
         let mut conduct = conduct;
         #[cfg(feature = "optimize")]
@@ -136,7 +137,9 @@ async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> R
             }
             options.learned = Some(Box::new(learned));
         }
-        let session = resume::open(&launch, &conduct, &options, run_id.to_string());
+        let mut notes = Vec::new();
+        let session = resume::open(&launch, &conduct, &options, run_id.to_string(), &mut notes);
+        options.notes = notes;
         (session, launch, conduct, options)
     };
     let Ok((session, mut launch, mut conduct, mut options)) = tokio::task::spawn_blocking(open).await else {

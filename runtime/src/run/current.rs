@@ -8,12 +8,13 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use super::shared::Shared;
-use crate::commit::Owner;
 #[cfg(feature = "polars")]
-use crate::commit::{Decision, StagedWrite};
+use crate::commit::Decision;
+use crate::commit::{Owner, StagedWrite};
 
 thread_local! {
     static RUN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -40,6 +41,29 @@ impl Current {
             let _reset = Reset(|| OWNER.set(outer));
             work()
         })
+    }
+
+    /// Finishes or undoes what runs have left that are no more, once in each run. What cannot be is noted in the report.
+    pub(crate) fn recover(&self) {
+        for note in self.shared.transaction().recover() {
+            self.shared.note(self.owner.node, note);
+        }
+    }
+
+    /// Gives a staged write to the run.
+    ///
+    /// # Errors
+    /// When it does not go together with another write of the run, or comes too late to be committed with it.
+    pub(crate) fn enlist(&self, write: Box<dyn StagedWrite>) -> crate::Result<()> {
+        if self.shared.is_over.load(Ordering::Acquire) {
+            drop(write);
+            anyhow::bail!(
+                "this is saved too late: all factories of the run of pipeline `{}` have ended; await what a factory spawns \
+                 before the factory returns",
+                self.shared.plan.pipeline
+            );
+        }
+        self.shared.transaction().enlist(self.owner, write)
     }
 }
 
@@ -82,7 +106,7 @@ impl<F: FnMut()> Drop for Reset<F> {
 #[cfg(feature = "polars")]
 pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dyn StagedWrite>>> {
     match Current::get() {
-        Some(current) => current.shared.transaction().enlist(current.owner, write).map(|()| None),
+        Some(current) => current.enlist(write).map(|()| None),
         None => Ok(Some(write)),
     }
 }
@@ -114,9 +138,8 @@ pub(crate) fn recover(
     settle: &dyn Fn(&str, Decision) -> crate::Result<()>,
 ) -> crate::Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
-    let transaction = current.shared.transaction();
-    transaction.recover()?;
-    transaction.settle(place, settle)
+    current.recover();
+    current.shared.transaction().settle(place, settle)
 }
 
 /// A future that works for an attempt whenever it is polled.

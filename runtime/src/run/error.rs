@@ -15,9 +15,9 @@ use crate::policy::{CircuitOpen, TimedOut, find, roughly};
 pub struct FactoryError {
     /// The pipeline.
     pub pipeline: String,
-    /// The stage of the factory.
+    /// The stage of the factory; empty if it is the run that failed, and no factory.
     pub stage: String,
-    /// Its name.
+    /// Its name; empty if it is the run that failed, and no factory.
     pub factory: String,
     /// How far it was in its last attempt.
     pub phase: Phase,
@@ -145,7 +145,11 @@ impl fmt::Display for FactoryError {
             Cause::Panic { .. } => "panicked",
             Cause::TimedOut(_) => "timed out",
         };
-        write!(f, "factory `{factory}` of stage `{stage}` {how}")?;
+        if factory.is_empty() {
+            write!(f, "the run {how}")?;
+        } else {
+            write!(f, "factory `{factory}` of stage `{stage}` {how}")?;
+        }
         match phase {
             // It was not let through, and has not begun.
             Phase::Assemble if self.is_turned_away() => {}

@@ -76,9 +76,17 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
 }
 
 fn failure(shared: &Shared, owner: Option<Owner>, cause: Cause) -> FactoryError {
-    let node = owner.map_or(0, |owner| owner.node);
     let attempts = owner.map_or(1, |owner| owner.attempt);
-    shared.error_of(node, Failure { phase: Phase::Commit, cause, attempts, no_time: None, fallback: None })
+    let failure = Failure { phase: Phase::Commit, cause, attempts, no_time: None, fallback: None };
+    match owner {
+        Some(owner) => shared.error_of(owner.node, failure),
+        None => of_no_factory(shared, failure),
+    }
+}
+
+/// What failed is no factory's fault, such as a state directory that cannot be written to.
+fn of_no_factory(shared: &Shared, failure: Failure) -> FactoryError {
+    FactoryError { stage: String::new(), factory: String::new(), ..shared.error_of(0, failure) }
 }
 
 /// Discards what was staged, and undoes in reverse order what factories did outside of the transaction.
@@ -108,7 +116,7 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
         for cause in causes {
             let failure =
                 Failure { phase: Phase::Rollback, cause, attempts: 1, no_time: None, fallback: None };
-            failures.push(shared.error_of(0, failure));
+            failures.push(of_no_factory(shared, failure));
         }
     }
     failures

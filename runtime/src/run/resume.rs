@@ -24,6 +24,8 @@ pub(super) const EARLIER: u32 = 0;
 
 /// Opens the checkpoints and the cache of a pipeline, if the run has to do with any. It blocks.
 ///
+/// `notes` gets what the report is to say of what earlier runs have left.
+///
 /// # Errors
 /// Why the run cannot start. Because of the cache, it never is.
 pub(super) fn open(
@@ -31,6 +33,7 @@ pub(super) fn open(
     conduct: &Conduct,
     options: &Options,
     run: String,
+    notes: &mut Vec<String>,
 ) -> Result<Option<Box<Session>>> {
     let plan = &launch.plan;
     let state = state_directory(options.state_dir.as_deref());
@@ -51,7 +54,7 @@ pub(super) fn open(
     if store.is_some() {
         // The commit of a dead run may have to be finished, which decides about its checkpoints. Another run that is refused
         // here does not see it half done.
-        crate::commit::recover(&state)?;
+        notes.extend(crate::commit::notes_of(&crate::commit::recover(&state)?));
     }
     let factories = launch.steps.iter().zip(&conduct.handling).zip(plan.factories.iter()).map(
         |((step, handling), node)| How {

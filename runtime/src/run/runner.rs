@@ -76,6 +76,8 @@ pub(crate) struct Options {
     pub(crate) code: Option<CodeScope>,
     /// Known before the run begins, where checkpoints are made.
     pub(crate) run_id: Option<Uuid>,
+    /// What was found before the run that its report is to say.
+    pub(super) notes: Vec<String>,
     pub(crate) session: Option<Box<Session>>,
     pub(crate) observers: Vec<Observer>,
     /// By position, each used once.

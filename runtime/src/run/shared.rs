@@ -243,7 +243,7 @@ impl Shared {
             keep_going: options.keep_going,
             troubled: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
-            notes: Mutex::default(),
+            notes: Mutex::new(std::mem::take(&mut options.notes).into_iter().map(|note| (0, note)).collect()),
             why: AtomicU8::new(Why::Asked as u8),
             told: Mutex::default(),
             state_dir: options.state_dir.clone(),

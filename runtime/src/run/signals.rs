@@ -27,9 +27,7 @@ pub(super) async fn stop_at_ctrl_c(shared: &Arc<Shared>) -> AbortOnDrop {
             shared.cancel.cancel();
             // Who asks again does not want to wait for blocking work.
             if asked_to_end().await {
-                if let Some(writes) = shared.writes_of_run() {
-                    writes.abandon();
-                }
+                crate::commit::abandon_all();
                 std::process::exit(i32::from(EXIT_AT_SIGINT));
             }
         }

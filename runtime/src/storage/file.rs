@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::connector::{SaveMode, StageRequest};
 use super::{ScanRequest, StagedWrite};
-use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, resolved};
+use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, name_of, resolved};
 use crate::dataset::scan::polars_path;
 use crate::dataset::{DataError, nearest, running};
 
@@ -114,7 +114,7 @@ impl Place {
 
     /// The same text as that of what is staged here.
     pub(super) fn target(&self) -> String {
-        resolved(&self.path).display().to_string()
+        name_of(&resolved(&self.path))
     }
 
     /// The path as Polars takes it.

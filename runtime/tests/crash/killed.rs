@@ -2,34 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use crate::random::{Random, seed};
 use crate::targets::Targets;
 
 const KILLS: u32 = 100;
 
 /// The longest time that a process has, in which it writes a few generations.
 const MICROSECONDS: u64 = 120_000;
-
-/// Sebastiano Vigna's SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
-fn seed() -> u64 {
-    match std::env::var("SETL_CRASH_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,
-    }
-}
 
 #[test]
 fn every_target_is_old_or_new_and_the_next_run_finishes() {

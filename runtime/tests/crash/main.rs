@@ -1,7 +1,9 @@
-//! Runs are killed, and disks filled, while three targets are written together.
+//! Runs are killed, and disks filled, while several targets are written together, by one process and by several.
 #![cfg(all(unix, feature = "polars"))]
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod concurrent;
 mod full;
 mod killed;
+mod random;
 mod targets;

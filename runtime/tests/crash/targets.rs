@@ -44,7 +44,7 @@ impl Targets {
 
     /// What a run does: recover, stage, commit.
     pub(crate) fn write(&self, generation: u32) -> setl::Result<()> {
-        setl::commit::recover(self.state())?;
+        recover(&self.state())?;
         let text = "x".repeat(200);
         let rows = vec![Line { generation, text }; ROWS];
         let rows = Dataset::from_rows(&rows)?;
@@ -110,7 +110,14 @@ impl Targets {
     }
 }
 
-fn walk(path: &Path, see: &mut impl FnMut(&Path)) {
+/// Nothing that this test does keeps a commit from being recovered.
+fn recover(state: &Path) -> setl::Result<()> {
+    let recovered = setl::commit::recover(state)?;
+    assert!(recovered.kept.is_empty() && recovered.lost.is_empty(), "{recovered:?}");
+    Ok(())
+}
+
+pub(crate) fn walk(path: &Path, see: &mut impl FnMut(&Path)) {
     for entry in fs::read_dir(path).unwrap() {
         let path = entry.unwrap().path();
         see(&path);
@@ -127,7 +134,7 @@ fn child() {
         return;
     };
     let targets = Targets::new(Path::new(&root));
-    setl::commit::recover(targets.state()).unwrap();
+    recover(&targets.state()).unwrap();
     let generations = targets.generations();
     assert_eq!(generations, [generations[0]; 3], "recovery has not made the targets one generation");
     println!("ready");

@@ -124,7 +124,8 @@ fn rounds(root: &Path) -> u64 {
 #[test]
 fn child() {
     let Some(root) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
-    setl::commit::recover(root.join("state")).unwrap();
+    let recovered = setl::commit::recover(root.join("state")).unwrap();
+    assert!(recovered.kept.is_empty() && recovered.lost.is_empty(), "{recovered:?}");
     let round = rounds(&root) + 1;
     let run =
         Killed { place: Place { root: root.clone(), round } }.run().resume().state_dir(root.join("state"));

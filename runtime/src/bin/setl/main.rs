@@ -1,9 +1,10 @@
-//! The command `setl`: what runs cost, what to change in a pipeline, and what is cached.
+//! The command `setl`: what runs cost, what to change in a pipeline, what is cached, and what killed runs have left.
 //!
 //! Exit codes: 0 when it was done, 1 when it cannot be, 2 when it was asked for in a way that it does not know.
 
 mod cache;
 mod history;
+mod recover;
 mod show;
 
 use std::io::{self, Write as _};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// What runs of pipelines cost, what to change in them, and what is cached.
+/// What runs of pipelines cost, what to change in them, what is cached, and what killed runs have left.
 #[derive(Parser)]
 #[command(name = "setl", version)]
 struct Cli {
@@ -44,6 +45,12 @@ enum Command {
     Recommend {
         /// The pipeline.
         pipeline: String,
+    },
+    /// Finishes or undoes the commits of runs that were killed; ends with 1 if some cannot be.
+    Recover {
+        /// Gives up this commit, which cannot be recovered, and keeps what it was to write beside its targets.
+        #[arg(long, value_name = "JOURNAL")]
+        set_aside: Option<PathBuf>,
     },
     /// Shows or removes what is kept across runs.
     Cache {
@@ -86,6 +93,8 @@ fn main() -> ExitCode {
             history::one(&state, &pipeline, last, json)
         }
         Command::Recommend { pipeline } => history::recommended(&state, &pipeline, json),
+        Command::Recover { set_aside: None } => recover::all(&state, json),
+        Command::Recover { set_aside: Some(journal) } => recover::set_aside(&journal, json),
         Command::Cache { command: CacheCommand::List } => cache::list(&state, json),
         Command::Cache { command: CacheCommand::Prune { max_bytes, max_age } } => {
             cache::prune(&state, max_bytes, max_age, json)

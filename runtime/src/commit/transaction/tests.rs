@@ -1,6 +1,9 @@
 //! Crashes are played: a commit is taken so far and no further, and another transaction recovers.
 
+mod concurrent;
+mod hostile;
 mod later;
+mod pending;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::super::disk::NO_EXCHANGE;
 use super::super::file::How;
 use super::super::merge::Recipe;
+use super::super::ticket::Ticket;
 use super::*;
 
 /// A directory with targets, and where journals are.
@@ -55,13 +59,28 @@ impl World {
 
     /// One write of each kind.
     fn staged(&self) -> Vec<Write> {
-        vec![
-            (owner(0), self.file("replaced", How::Replace, Recipe::Whole, "new")),
-            (owner(1), self.file("created", How::Create, Recipe::Whole, "new")),
-            (owner(2), self.file("parts", How::Replace, parts(), "new")),
-            (owner(3), self.file("appended", How::Append, lines(), "new\n")),
-            (owner(4), self.file("missing", How::Append, lines(), "new\n")),
-        ]
+        let staged = [
+            self.file("replaced", How::Replace, Recipe::Whole, "new"),
+            self.file("created", How::Create, Recipe::Whole, "new"),
+            self.file("parts", How::Replace, parts(), "new"),
+            self.file("appended", How::Append, lines(), "new\n"),
+            self.file("missing", How::Append, lines(), "new\n"),
+        ];
+        let write = |(node, staged): (usize, Box<dyn StagedWrite>)| Write {
+            owner: owner(node),
+            target: staged.target(),
+            staged,
+        };
+        staged.into_iter().enumerate().map(write).collect()
+    }
+
+    /// A run that has staged all of them.
+    fn run(&self) -> Transaction {
+        let run = self.transaction();
+        for write in self.staged() {
+            run.enlist(write.owner, write.staged).unwrap();
+        }
+        run
     }
 
     /// All files below, with what is in them, without the state.
@@ -105,7 +124,7 @@ impl World {
     /// What the next run does, and the one after it.
     fn recover(&self) {
         for _ in 0..2 {
-            self.transaction().recover().unwrap();
+            assert_eq!(self.transaction().recover(), [""; 0]);
         }
         // The next write to a target removes what is left beside it.
         for name in ["replaced", "created", "parts", "appended", "missing"] {
@@ -116,8 +135,8 @@ impl World {
 
 /// A process that dies leaves what is on disk, and all locks.
 fn die(commit: Commit) {
-    for (_, write) in commit.writes {
-        let write: Box<dyn Any> = write;
+    for write in commit.writes {
+        let write: Box<dyn Any> = write.staged;
         write.downcast::<StagedFile>().unwrap().die();
     }
 }
@@ -188,7 +207,8 @@ fn every_crash_where_directories_cannot_be_exchanged() {
         commit_until(&world, 7);
         // The two renames of the directory, as far as they came.
         let mut paths = fs::read_dir(world.0.path()).unwrap().map(|entry| entry.unwrap().path());
-        let ready = paths.find(|path| path.to_string_lossy().contains("/.parts.")).unwrap();
+        let is_ready = |path: &PathBuf| path.to_string_lossy().ends_with(".setl-ready");
+        let ready = paths.find(|path| path.to_string_lossy().contains("/.parts.") && is_ready(path)).unwrap();
         fs::rename(world.path("parts"), ready.with_extension("setl-old")).unwrap();
         if between {
             fs::rename(&ready, world.path("parts")).unwrap();
@@ -202,11 +222,7 @@ fn every_crash_where_directories_cannot_be_exchanged() {
 #[test]
 fn a_commit_makes_all_visible_and_leaves_nothing() {
     let world = World::new();
-    let transaction = world.transaction();
-    assert!(transaction.is_empty());
-    for (owner, write) in world.staged() {
-        transaction.enlist(owner, write).unwrap();
-    }
+    let transaction = world.run();
     let target = fs::canonicalize(world.path("replaced")).unwrap().display().to_string();
     assert!(transaction.has_staged(&target));
     assert_eq!(transaction.commit().unwrap().len(), 5);
@@ -230,10 +246,7 @@ fn one_write_needs_no_journal() {
 #[test]
 fn what_cannot_be_prepared_rolls_back_all() {
     let world = World::new();
-    let transaction = world.transaction();
-    for (owner, write) in world.staged() {
-        transaction.enlist(owner, write).unwrap();
-    }
+    let transaction = world.run();
     fs::write(world.path("appended"), "n\nolder").unwrap();
     let Err(CommitError::RolledBack { owner: Some(Owner { node: 3, .. }), error }) = transaction.commit()
     else {
@@ -268,7 +281,9 @@ fn a_journal_that_cannot_be_written_rolls_back_all() {
             panic!("it is committed");
         };
         assert!(format!("{error:#}").contains("No space left"), "{error:#}");
+        drop(commit);
         world.check_old();
+        assert!(journal::paths(&world.path("state")).unwrap().is_empty());
     }
 }
 
@@ -288,12 +303,11 @@ fn what_fails_after_the_decision_is_finished_later() {
     assert_eq!((committed.len(), open.len()), (4, 1));
     assert!(open[0].ends_with("created"));
 
-    let error = world.transaction().recover().unwrap_err();
-    assert!(
-        format!("{error:#}").contains(".journal names: ") && format!("{error:#}").contains("exists already")
-    );
+    let [note] = &world.transaction().recover()[..] else { panic!("it is recovered") };
+    assert!(note.contains(".journal cannot be recovered: ") && note.contains("exists already"), "{note}");
+    assert!(note.contains("`setl recover --set-aside /"), "{note}");
     fs::remove_dir(world.path("created")).unwrap();
-    world.transaction().recover().unwrap();
+    assert_eq!(world.transaction().recover(), [""; 0]);
     world.check_new();
 }
 
@@ -359,15 +373,13 @@ fn what_is_there_may_have_to_stay() {
 #[test]
 fn what_is_not_committed_is_discarded() {
     let world = World::new();
-    let transaction = world.transaction();
-    for (owner, write) in world.staged() {
-        transaction.enlist(owner, write).unwrap();
-    }
+    let transaction = world.run();
     assert!(transaction.discard(|owner| owner.node < 2).is_empty());
     assert!(!transaction.is_empty());
-    transaction.abandon();
-    assert!(transaction.is_empty());
+    // As a process does that ends at once.
+    drop(transaction);
     world.check_old();
+    let transaction = world.transaction();
     transaction.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "new")).unwrap();
     drop(transaction);
     world.check_old();
@@ -377,8 +389,8 @@ fn what_is_not_committed_is_discarded() {
 fn what_dead_processes_have_left_is_removed_and_nothing_else() {
     let world = World::new();
     let living = world.file("replaced", How::Replace, Recipe::Whole, "living");
-    for (_, write) in world.staged() {
-        let write: Box<dyn Any> = write;
+    for write in world.staged() {
+        let write: Box<dyn Any> = write.staged;
         write.downcast::<StagedFile>().unwrap().die();
     }
     let uuid = Uuid::now_v7();
@@ -389,8 +401,8 @@ fn what_dead_processes_have_left_is_removed_and_nothing_else() {
         fs::write(world.path(&format!(".replaced.{uuid}.{kind}")), "needed").unwrap();
     }
     assert_eq!(world.content().len(), 3 + 1 + 5 + 4);
-    for (_, write) in world.staged() {
-        write.rollback().unwrap();
+    for write in world.staged() {
+        write.staged.rollback().unwrap();
     }
     assert_eq!(world.content().len(), 3 + 1 + 4);
     living.commit().unwrap();

@@ -1,0 +1,197 @@
+//! The steps of a commit, each of which may be the last of the process.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::path::Path;
+
+use super::disk;
+use super::error::WriteError;
+use super::journal::Journal;
+use super::lock::{self, TargetLock};
+use super::ticket::{FileStep, Ticket};
+use super::transaction::{CommitError, Owner, Write, staged_file};
+use crate::Error;
+use crate::run::panic::caught;
+
+/// Writes that are being committed. The locks of their targets are held until it is dropped, so that no other commit comes
+/// in between.
+pub(super) struct Commit {
+    pub(super) writes: Vec<Write>,
+    locks: Vec<TargetLock>,
+    one_step: bool,
+    pub(super) journal: Option<Journal>,
+    pub(super) tickets: Vec<Ticket>,
+}
+
+impl Commit {
+    /// Puts together what goes to one target, locks the targets, and does all that can fail.
+    pub(super) fn prepare(writes: Vec<Write>) -> Result<Self, CommitError> {
+        let mut joined: Vec<Write> = Vec::with_capacity(writes.len());
+        let mut writes = writes.into_iter();
+        while let Some(write) = writes.next() {
+            let Some(earlier) = joined.iter_mut().find(|earlier| earlier.target == write.target) else {
+                joined.push(write);
+                continue;
+            };
+            let owner = write.owner;
+            if let Err(error) = contained(|| earlier.staged.join(write.staged)) {
+                roll_back(joined.into_iter().chain(writes));
+                return Err(CommitError::RolledBack { owner: Some(owner), error });
+            }
+        }
+        let (locks, journal, tickets) = (Vec::new(), None, Vec::new());
+        let mut this = Self { writes: joined, locks, one_step: true, journal, tickets };
+        if let Err(error) = this.lock() {
+            let target = match &error {
+                WriteError::Busy { target } | WriteError::Pending { target, .. } => Some(target),
+                _ => None,
+            };
+            let owner =
+                this.writes.iter().find(|write| Some(&write.target) == target).map(|write| write.owner);
+            return Err(this.undo(owner, error.into()));
+        }
+        for index in 0..this.writes.len() {
+            let Write { owner, staged, .. } = &mut this.writes[index];
+            let owner = *owner;
+            match contained(|| staged.prepare().map(|()| staged.is_one_step())) {
+                Ok(one_step) => this.one_step &= one_step,
+                Err(error) => return Err(this.undo(Some(owner), error)),
+            }
+        }
+        Ok(this)
+    }
+
+    fn lock(&mut self) -> Result<(), WriteError> {
+        let files = self.writes.iter_mut().filter_map(|write| staged_file(&mut *write.staged));
+        let targets: Vec<&Path> = files.map(|file| file.lock_with_others()).collect();
+        self.locks = lock::take_all(&targets)?;
+        Ok(())
+    }
+
+    pub(super) fn needs_journal(&self) -> bool {
+        self.writes.len() > 1 || !self.one_step
+    }
+
+    /// Commits what needs no journal.
+    pub(super) fn at_once(mut self) -> Result<Vec<String>, CommitError> {
+        let mut targets = Vec::new();
+        for Write { owner, target, mut staged } in mem::take(&mut self.writes) {
+            let owner = Some(owner);
+            let directory =
+                staged_file(&mut *staged).map(|file| disk::directory_of(file.lock_with_others()).to_owned());
+            contained(|| staged.commit()).map_err(|error| CommitError::RolledBack { owner, error })?;
+            targets.push(target);
+            if let Some(directory) = directory {
+                // It is visible, and no failure can take it back.
+                let _ = disk::sync_directory(&directory);
+            }
+        }
+        Ok(targets)
+    }
+
+    /// Writes down who takes part: whatever happens from now on, a later process knows what to remove.
+    pub(super) fn record(
+        &mut self,
+        create: impl FnOnce() -> crate::Result<Journal>,
+    ) -> Result<(), CommitError> {
+        let record = || {
+            let journal = self.journal.insert(create()?);
+            for write in &mut self.writes {
+                self.tickets.push(contained(|| write.staged.ticket())?);
+            }
+            journal.record(self.tickets.clone())?;
+            self.locks.iter().try_for_each(|lock| lock.set_note(journal.path()))?;
+            Ok(())
+        };
+        record().map_err(|error| self.undo(None, error))
+    }
+
+    /// Gives what is staged the names that the journal says.
+    pub(super) fn arm(&mut self) -> Result<(), CommitError> {
+        let armed = self.tickets.iter().try_for_each(Ticket::arm).and_then(|()| Ok(self.sync()?));
+        armed.map_err(|error| self.undo(None, error))
+    }
+
+    /// Flushes the directories of all targets, each once.
+    fn sync(&self) -> Result<(), WriteError> {
+        let steps = self.tickets.iter().flat_map(Ticket::steps);
+        let directories: BTreeSet<_> = steps.map(|step| disk::directory_of(step.target_path())).collect();
+        let mut directories = directories.into_iter();
+        directories.try_for_each(|path| disk::sync_directory(path).map_err(WriteError::io("flush", path)))
+    }
+
+    /// From now on, all is new for whoever recovers.
+    pub(super) fn decide(&mut self) -> Result<(), CommitError> {
+        let count = self.tickets.len();
+        let decided = self.journal.as_mut().map_or(Ok(()), |journal| journal.decide(count));
+        decided.map_err(|error| self.undo(None, error))
+    }
+
+    pub(super) fn switch(mut self) -> Result<Vec<String>, CommitError> {
+        let (mut committed, mut open, mut failed) = (Vec::new(), Vec::new(), None);
+        let mut settled = Vec::new();
+        // One that fails is no reason to leave the others behind.
+        for (index, Write { owner, target, staged }) in mem::take(&mut self.writes).into_iter().enumerate() {
+            match contained(|| staged.commit()) {
+                Ok(()) => {
+                    committed.push(target);
+                    settled.push(index);
+                }
+                Err(error) => {
+                    open.push(target);
+                    failed.get_or_insert((Some(owner), error));
+                }
+            }
+        }
+        if let Err(error) = self.sync() {
+            // Nothing of it is for certain, so that all of it is done again.
+            settled.clear();
+            failed.get_or_insert((None, error.into()));
+        }
+        let journal = self.journal.take();
+        if let Some((owner, error)) = failed {
+            let _ = journal.map(|mut journal| journal.settle(settled.clone()));
+            self.clear_notes(|index| settled.contains(&index));
+            return Err(CommitError::Unfinished { owner, error, committed, open });
+        }
+        // All is visible. A journal that cannot be removed is one whose steps are settled.
+        if let Some(mut journal) = journal
+            && journal.remove().is_err()
+        {
+            let _ = journal.settle(settled);
+        }
+        self.clear_notes(|_| true);
+        Ok(committed)
+    }
+
+    /// Says beside the targets of these tickets that they are owed nothing.
+    fn clear_notes(&self, of: impl Fn(usize) -> bool) {
+        let of_tickets = self.tickets.iter().enumerate().filter(|(index, _)| of(*index));
+        let targets: BTreeSet<_> =
+            of_tickets.flat_map(|(_, ticket)| ticket.steps()).map(FileStep::target_path).collect();
+        self.locks.iter().filter(|lock| targets.contains(lock.target())).for_each(TargetLock::clear_note);
+    }
+
+    /// Nothing is visible yet. If it is certain that nobody takes the journal for a decided one, all is rolled back.
+    fn undo(&mut self, owner: Option<Owner>, error: Error) -> CommitError {
+        let writes = mem::take(&mut self.writes);
+        if let Some(journal) = self.journal.take() {
+            if journal.remove().is_err() {
+                let open = writes.into_iter().map(|write| write.target).collect();
+                return CommitError::Unfinished { owner, error, committed: Vec::new(), open };
+            }
+            self.locks.iter().for_each(TargetLock::clear_note);
+        }
+        roll_back(writes);
+        CommitError::RolledBack { owner, error }
+    }
+}
+
+/// Calls what others wrote: one write that panics must not keep the others from their ends.
+pub(super) fn contained<T>(call: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
+    caught(call).unwrap_or_else(|panic| Err(Error::msg(panic.line())))
+}
+
+pub(super) fn roll_back(writes: impl IntoIterator<Item = Write>) -> Vec<Error> {
+    writes.into_iter().filter_map(|write| contained(|| write.staged.rollback()).err()).collect()
+}
