@@ -1,14 +1,17 @@
 //! `#[delivery]`: one thing that a factory is given, or that a pipeline gives.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, GenericArgument, Ident, PathArguments, Type};
 
 use crate::errors::Errors;
-use crate::names::{DELIVERY, Place, is, readable, runtime, ungrouped};
+use crate::names::{
+    DELIVERY, Place, Unnameable, is, local, owning, readable, runtime, ungrouped, unnameable,
+};
 use crate::options::{Allowed, Options, Takes, arguments};
+use crate::root::any_pipeline;
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
 const OPTIONAL: Allowed = Allowed { name: "optional", takes: Takes::Nothing, usage: "optional" };
@@ -49,6 +52,8 @@ pub(crate) struct Input {
     pub(crate) ty: Type,
     pub(crate) id: Option<Type>,
     pub(crate) optional: bool,
+    /// What the field says of lints.
+    pub(crate) attributes: TokenStream,
     /// Whether what is made of it stays valid when it changes.
     pub(crate) opaque: bool,
 }
@@ -126,7 +131,7 @@ impl Delivery {
         let (ty, payload) = (ungrouped(&self.ty), &self.payload);
         if let Some(producer) = &self.producer {
             let arguments = place.angled(producer);
-            return (quote!(ThePipeline), quote!(#setl::Lists #arguments));
+            return (any_pipeline().to_token_stream(), quote!(#setl::Lists #arguments));
         }
         let (of, arguments) = match (self.auto_load, &self.id) {
             (true, None) => ("FindsSourceOf", quote!(#payload)),
@@ -140,7 +145,8 @@ impl Delivery {
             },
         };
         let of = Ident::new(of, place.start);
-        let arguments = place.angled(&quote!(#arguments, ThePipeline));
+        let pipeline = any_pipeline();
+        let arguments = place.angled(&quote!(#arguments, #pipeline));
         (quote!(#setl::TheWiring), quote!(#setl::#of #arguments))
     }
 
@@ -187,7 +193,7 @@ impl Delivery {
             (false, false, true) => "take_optional",
         };
         let method = Ident::new(method, place.end);
-        let inbox = Ident::new("inbox", Span::call_site());
+        let inbox = local("inbox");
         if self.auto_load {
             let loadable = place.angled(&quote!(#payload as #setl::Loadable));
             let call = quote_spanned!(place.end=> (#inbox, #index, #some)?);
@@ -315,32 +321,27 @@ pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
     }
 }
 
-/// The type that owns what this one borrows.
-pub(crate) fn owned_text(borrowed: &Type) -> String {
-    match borrowed {
-        Type::Slice(slice) => format!("Vec<{}>", readable(&slice.elem)),
-        other if readable(other) == "str" => "String".to_owned(),
-        other => readable(other),
-    }
-}
-
 /// A delivery is owned: the factory may outlive whatever it would borrow from.
 fn check_borrow(ty: &Type, errors: &mut Errors) {
-    if let Type::Reference(reference) = ungrouped(ty)
-        && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
-    {
-        let target = readable(&reference.elem);
-        let owned = owned_text(&reference.elem);
-        errors.at(
+    match unnameable(ty) {
+        Some(Unnameable::Borrow) => {
+            let owned = readable(owning(ty));
+            let mut message = format!("a delivery cannot be borrowed: take `{owned}` by value");
+            if let Type::Reference(reference) = ungrouped(ty)
+                && unnameable(&reference.elem).is_none()
+            {
+                let target = readable(&reference.elem);
+                message += &format!(
+                    ", or share it: `#[delivery(shared)]` with the type `std::sync::Arc<{target}>`"
+                );
+            }
+            errors.at(ty, message);
+        }
+        Some(Unnameable::Impl) => errors.at(
             ty,
-            format!(
-                "a delivery cannot be borrowed: take `{owned}` by value, or share it: \
-                 `#[delivery(shared)]` with the type `std::sync::Arc<{target}>`"
-            ),
-        );
-    }
-    if let Type::ImplTrait(_) = ungrouped(ty) {
-        errors.at(ty, "a delivery has one named type, by which its producer is found, and `impl Trait` has none: name the type");
+            "a delivery has one named type, by which its producer is found, and `impl Trait` has none: name the type",
+        ),
+        None => {}
     }
 }
 

@@ -38,6 +38,16 @@ impl Errors {
         self.found.as_ref().is_none_or(Vec::is_empty)
     }
 
+    /// The `compile_error!` calls for all that was found, to go with a stub. Never empty: a stub without an error would be
+    /// taken for what it stands for.
+    pub(crate) fn finish_for_stub(mut self) -> TokenStream {
+        if self.is_empty() {
+            let message = "setl cannot read this item and does not know why: please report it";
+            self.push(syn::Error::new(proc_macro2::Span::call_site(), message));
+        }
+        self.finish()
+    }
+
     /// The `compile_error!` calls for all that was found; empty if nothing was.
     pub(crate) fn finish(mut self) -> TokenStream {
         let found = self.found.take().unwrap_or_default();

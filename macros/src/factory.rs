@@ -10,11 +10,12 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Generics, Ident, Item, Type};
 
-use crate::cfg;
 use crate::delivery::Delivery;
 use crate::errors::Errors;
+use crate::names::{Unnameable, owning, readable, unnameable};
 use crate::options::{Allowed, Takes};
 use crate::policy::{CODE, MEMORY, RETRY, TIMEOUT, TOTAL_TIMEOUT};
+use crate::{cfg, root};
 use conduct::Conduct;
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
@@ -78,9 +79,15 @@ pub(crate) fn is_option(name: &str) -> bool {
 
 /// Expands `#[factory(arguments)] item`.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let all = arguments.clone();
+    root::rooted(arguments, &item.clone(), |arguments| expand_rooted(&all, arguments, item))
+}
+
+/// `all` are the arguments with `crate = …`.
+fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -> TokenStream {
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(structure)) if cfg::has_conditional_field(&structure.fields) => {
-            cfg::resolve_first(cfg::Which::Factory, &arguments, structure)
+            cfg::resolve_first(cfg::Which::Factory, all, structure)
         }
         Ok(Item::Struct(structure)) => structure::expand(arguments, structure),
         Ok(Item::Fn(function)) => function::expand(arguments, function),
@@ -101,7 +108,9 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// The second half of a struct with `#[cfg]` on fields, which are resolved by now.
 pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
     match cfg::resolved(item) {
-        Ok((arguments, structure)) => structure::expand_without_item(arguments, structure),
+        Ok((arguments, structure)) => root::rooted(arguments, &structure.to_token_stream(), |arguments| {
+            structure::expand_without_item(arguments, structure.clone())
+        }),
         Err(error) => error.to_compile_error(),
     }
 }
@@ -120,6 +129,24 @@ fn wrong_item(item: &Item) -> String {
         _ => "this item",
     };
     format!("`#[factory]` belongs on a struct with `#[delivery]` fields or on a function, not on {found}")
+}
+
+/// An output outlives the factory that makes it, and others ask for it by its type.
+fn check_output(output: &Type, errors: &mut Errors) {
+    match unnameable(output) {
+        Some(Unnameable::Borrow) => {
+            let owned = readable(owning(output));
+            let message = format!(
+                "an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"
+            );
+            errors.at(output, message);
+        }
+        Some(Unnameable::Impl) => errors.at(
+            output,
+            "an output has one named type, by which others ask for it, and `impl Trait` has none: name the type",
+        ),
+        None => {}
+    }
 }
 
 /// The part of an item that is worth underlining.

@@ -1,5 +1,6 @@
 //! The attribute and derive macros of `setl`. Use them through the `setl` crate.
 
+mod attributes;
 mod cfg;
 mod code;
 mod delivery;
@@ -9,6 +10,7 @@ mod names;
 mod options;
 mod pipeline;
 mod policy;
+mod root;
 mod row;
 #[cfg(test)]
 mod snapshots;
@@ -56,10 +58,11 @@ pub fn resolved_pipeline(item: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `#[column("name")]`, `#[column(name = "name")]` | a field | the name of the column |
 /// | `#[row(rename_all = "camelCase")]` | the struct | the case of all names that are not given; the cases of serde |
+/// | `#[row(crate = facade::setl)]` | the struct | where setl is, if another crate re-exports it |
 #[proc_macro_derive(Row, attributes(column, row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     match syn::parse(input) {
-        Ok(input) => row::derive(input).into(),
+        Ok(input) => row::expand(input).into(),
         Err(error) => error.into_compile_error().into(),
     }
 }

@@ -1,15 +1,19 @@
 //! Words of the attributes, and where generated code finds the runtime.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::visit::Visit;
-use syn::{Attribute, Type};
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, Type, parse_quote};
+
+use crate::root::root;
 
 pub(crate) const DELIVERY: &str = "delivery";
 
 /// What generated code may use, without the user importing it.
 pub(crate) fn runtime(span: Span) -> TokenStream {
-    quote_spanned!(span=> ::setl::__private)
+    let root = root(span);
+    quote_spanned!(span=> #root::__private)
 }
 
 /// Where tokens of the user start and end.
@@ -40,6 +44,25 @@ impl Place {
         let (open, close) = (quote_spanned!(self.start=> <), quote_spanned!(self.end=> >));
         quote_spanned!(self.start=> #open #body #close)
     }
+}
+
+/// A variable of generated code, which is no variable of code that the user wrote within it.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// Tokens with `Self` replaced by what it stands for, for a place where it is unknown.
+pub(crate) fn without_self(tokens: TokenStream, this: &TokenStream) -> TokenStream {
+    let replaced = tokens.into_iter().flat_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "Self" => this.clone(),
+        TokenTree::Group(group) => {
+            let mut inner = proc_macro2::Group::new(group.delimiter(), without_self(group.stream(), this));
+            inner.set_span(group.span());
+            TokenTree::Group(inner).into()
+        }
+        other => other.into(),
+    });
+    replaced.collect()
 }
 
 /// A type without the invisible brackets around what a `macro_rules!` macro was given.
@@ -82,26 +105,234 @@ pub(crate) fn readable(tokens: impl quote::ToTokens) -> String {
     text
 }
 
-/// Whether a type has parts that cannot stand outside of a signature.
-pub(crate) fn contains_borrow_or_impl(ty: &Type) -> bool {
-    struct Find(bool);
+/// Why a type cannot stand outside of the signature that it was written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unnameable {
+    /// It borrows: a reference or a lifetime other than `'static`.
+    Borrow,
+    /// It has an `impl Trait`, which stands for a type without a name.
+    Impl,
+}
 
-    impl<'ast> Visit<'ast> for Find {
-        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
-            self.0 = true;
+/// What keeps a type from standing outside of a signature, if anything does.
+///
+/// Lifetimes that the type itself binds are no borrows: those of `for<'a>`, and those left out in the signature of
+/// a function pointer or of `Fn(...)`.
+pub(crate) fn unnameable(ty: &Type) -> Option<Unnameable> {
+    let mut find = Find::default();
+    find.visit_type(ty);
+    find.found
+}
+
+#[derive(Default)]
+struct Find<'ast> {
+    found: Option<Unnameable>,
+    /// The lifetimes that are bound here.
+    bound: Vec<&'ast Ident>,
+    /// Whether a lifetime that is left out is bound here.
+    in_signature: bool,
+}
+
+impl<'ast> Find<'ast> {
+    fn find(&mut self, what: Unnameable) {
+        self.found = self.found.or(Some(what));
+    }
+
+    fn within_bound(&mut self, lifetimes: Option<&'ast syn::BoundLifetimes>, visit: impl FnOnce(&mut Self)) {
+        let before = self.bound.len();
+        let parameters = lifetimes.into_iter().flat_map(|bound| &bound.lifetimes);
+        self.bound.extend(parameters.filter_map(|parameter| match parameter {
+            syn::GenericParam::Lifetime(parameter) => Some(&parameter.lifetime.ident),
+            _ => None,
+        }));
+        visit(self);
+        self.bound.truncate(before);
+    }
+
+    /// An output takes the lifetime that is left out from an input, if one of them has any.
+    fn signature(
+        &mut self,
+        inputs: impl Iterator<Item = &'ast syn::NamedArg>,
+        output: &'ast syn::ReturnType,
+    ) {
+        let mut any = Find::default();
+        let before = std::mem::replace(&mut self.in_signature, true);
+        for input in inputs {
+            any.visit_type(&input.ty);
+            self.visit_type(&input.ty);
         }
+        self.in_signature = any.found == Some(Unnameable::Borrow);
+        self.visit_return_type(output);
+        self.in_signature = before;
+    }
+}
 
-        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
-            self.0 |= lifetime.ident != "static";
-        }
+impl<'ast> Visit<'ast> for Find<'ast> {
+    fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+        self.find(Unnameable::Impl);
+    }
 
-        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
-            self.0 |= reference.lifetime.is_none();
-            syn::visit::visit_type_reference(self, reference);
+    fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
+        let name = &lifetime.ident;
+        let is_bound = self.bound.contains(&name) || (self.in_signature && name == "_");
+        if name != "static" && !is_bound {
+            self.find(Unnameable::Borrow);
         }
     }
 
-    let mut find = Find(false);
-    find.visit_type(ty);
-    find.0
+    fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+        if reference.lifetime.is_none() && !self.in_signature {
+            self.find(Unnameable::Borrow);
+        }
+        syn::visit::visit_type_reference(self, reference);
+    }
+
+    fn visit_trait_bound(&mut self, bound: &'ast syn::TraitBound) {
+        self.within_bound(bound.lifetimes.as_ref(), |this| this.visit_path(&bound.path));
+    }
+
+    fn visit_type_fn_ptr(&mut self, pointer: &'ast syn::TypeFnPtr) {
+        self.within_bound(pointer.lifetimes.as_ref(), |this| {
+            this.signature(pointer.inputs.iter(), &pointer.output);
+        });
+    }
+
+    fn visit_parenthesized_generic_arguments(&mut self, arguments: &'ast syn::ParenthesizedGenericArguments) {
+        self.signature(arguments.inputs.iter(), &arguments.output);
+    }
+
+    // What stands in an expression, as the length of an array, is no part of the type.
+    fn visit_expr(&mut self, _: &'ast syn::Expr) {}
+}
+
+/// A type that borrows nothing: what is written in place of one that does.
+///
+/// References become the types that own what they borrow, and other lifetimes `'static`.
+pub(crate) fn owning(ty: &Type) -> Type {
+    struct Own;
+
+    impl VisitMut for Own {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            while let Type::Reference(reference) = ty {
+                let target = (*reference.elem).clone();
+                *ty = match target {
+                    Type::Slice(slice) => {
+                        let element = slice.elem;
+                        parse_quote!(Vec<#element>)
+                    }
+                    Type::Path(path) if path.path.is_ident("str") => parse_quote!(String),
+                    Type::TraitObject(object) => parse_quote!(Box<#object>),
+                    other => other,
+                };
+            }
+            syn::visit_mut::visit_type_mut(self, ty);
+        }
+
+        fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+
+        fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut syn::ParenthesizedGenericArguments) {}
+
+        fn visit_trait_bound_mut(&mut self, bound: &mut syn::TraitBound) {
+            if bound.lifetimes.is_none() {
+                syn::visit_mut::visit_trait_bound_mut(self, bound);
+            }
+        }
+
+        fn visit_lifetime_mut(&mut self, lifetime: &mut syn::Lifetime) {
+            lifetime.ident = Ident::new("static", lifetime.ident.span());
+        }
+
+        fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
+    }
+
+    let mut ty = ty.clone();
+    Own.visit_type_mut(&mut ty);
+    ty
+}
+
+/// Writes `'static` where a type borrows, so that the compiler has nothing to say of it. Lifetimes with names stay.
+pub(crate) fn make_static(ty: &mut Type) {
+    struct Static;
+
+    impl VisitMut for Static {
+        fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+            let span = reference.and_token.spans[0];
+            reference.lifetime.get_or_insert_with(|| syn::Lifetime::new("'static", span));
+            syn::visit_mut::visit_type_reference_mut(self, reference);
+        }
+
+        fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+
+        fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut syn::ParenthesizedGenericArguments) {}
+
+        fn visit_lifetime_mut(&mut self, lifetime: &mut syn::Lifetime) {
+            if lifetime.ident == "_" {
+                lifetime.ident = Ident::new("static", lifetime.ident.span());
+            }
+        }
+
+        fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
+    }
+
+    Static.visit_type_mut(ty);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_type_binds_itself_is_no_borrow() {
+        let check = |ty: &str, expected| {
+            let parsed = syn::parse_str(ty).unwrap_or_else(|error| panic!("{ty}: {error}"));
+            assert_eq!(unnameable(&parsed), expected, "{ty}");
+        };
+        for named in [
+            "Vec<String>",
+            "&'static str",
+            "Box<dyn Fn(&str) -> usize + Send + Sync>",
+            "Box<dyn Fn(&str) -> &str>",
+            "Box<dyn for<'a> Fn(&'a str, &u8) -> &'a str>",
+            "Arc<dyn for<'a> Parse<'a, Output = &'a str>>",
+            "fn(&str) -> &str",
+            "for<'a> fn(&'a str, W<'_>) -> W<'a>",
+            "fn(fn(&u8) -> &u8) -> u8",
+            "[u8; { const fn len(x: &str) -> usize { x.len() } 3 }]",
+        ] {
+            check(named, None);
+        }
+        for borrow in [
+            "&str",
+            "Vec<&str>",
+            "W<'_>",
+            "W<'a>",
+            "(&'static str, &u8)",
+            "Box<dyn Tr + '_>",
+            "Box<dyn Fn() -> &str>",
+            "fn(&fn() -> &u8)",
+            "Box<dyn for<'a> Fn(&'b str) -> &'a str>",
+            "(fn(&u8), &u8)",
+            "(Box<dyn for<'a> Fn(&'a u8)>, W<'a>)",
+            "Box<dyn Iterator<Item = &u8>>",
+        ] {
+            check(borrow, Some(Unnameable::Borrow));
+        }
+        for without_name in ["impl Clone", "Vec<impl Clone>", "Result<Vec<(u8, impl Iterator<Item = u8>)>>"] {
+            check(without_name, Some(Unnameable::Impl));
+        }
+    }
+
+    #[test]
+    fn what_is_proposed_borrows_nothing() {
+        for (ty, expected) in [
+            ("&str", "String"),
+            ("&mut [&str]", "Vec<String>"),
+            ("Vec<(&u8, W<'_>)>", "Vec<(u8, W<'static>)>"),
+            ("Box<dyn Fn(&str) -> &str + 'a>", "Box<dyn Fn(&str) -> &str + 'static>"),
+            ("&dyn Fn(&str)", "Box<dyn Fn(&str)>"),
+        ] {
+            let parsed = syn::parse_str(ty).unwrap_or_else(|error| panic!("{ty}: {error}"));
+            assert_eq!(readable(owning(&parsed)), expected);
+        }
+    }
 }

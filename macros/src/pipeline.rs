@@ -7,12 +7,13 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Fields, Ident, Item, ItemStruct, Type};
 
-use crate::cfg;
+use crate::attributes::{inherited, under};
 use crate::delivery::{AllowedOf, Input, inner_of_option, take_options};
 use crate::errors::Errors;
-use crate::names::contains_borrow_or_impl;
+use crate::names::{Unnameable, make_static, owning, readable, unnameable};
 use crate::options::Options;
 use crate::policy::Limits;
+use crate::{cfg, root};
 use stages::{Arguments, Stage};
 
 /// What `#[pipeline]` knows of a pipeline.
@@ -30,9 +31,15 @@ struct Model {
 
 /// Expands `#[pipeline(arguments)] item`.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let all = arguments.clone();
+    root::rooted(arguments, &item.clone(), |arguments| expand_rooted(&all, arguments, item))
+}
+
+/// `all` are the arguments with `crate = …`.
+fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -> TokenStream {
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(structure)) if cfg::has_conditional_field(&structure.fields) => {
-            cfg::resolve_first(cfg::Which::Pipeline, &arguments, structure)
+            cfg::resolve_first(cfg::Which::Pipeline, all, structure)
         }
         Ok(Item::Struct(mut structure)) => {
             let generated = generate(arguments, &mut structure);
@@ -60,7 +67,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// The second half of a struct with `#[cfg]` on fields, which are resolved by now.
 pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
     match cfg::resolved(item) {
-        Ok((arguments, mut structure)) => generate(arguments, &mut structure),
+        Ok((arguments, mut structure)) => {
+            root::rooted(arguments, &structure.to_token_stream(), |arguments| {
+                generate(arguments, &mut structure)
+            })
+        }
         Err(error) => error.to_compile_error(),
     }
 }
@@ -71,7 +82,6 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     check_generics(item, &mut errors);
     check_stages(item, &stages, &mut errors);
     check_listed_twice(&stages, &mut errors);
-    check_keep(&stages, &keep, &mut errors);
     let inputs = take_inputs(item, &mut errors);
     check_inputs(&inputs, &mut errors);
     let model = Model {
@@ -83,11 +93,12 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
         defaults: defaults.unwrap_or_default(),
         inputs,
     };
-    // Of an input that borrows, the compiler says so itself, at the field.
-    let borrows = model.inputs.iter().any(|input| contains_borrow_or_impl(&input.ty));
-    let expansion = if errors.is_empty() && !borrows { model.expand() } else { model.expand_stub() };
-    let errors = errors.finish();
-    quote!(#expansion #errors)
+    let attributes = inherited(&item.attrs);
+    if errors.is_empty() {
+        errors.finish();
+        return under(&attributes, model.expand());
+    }
+    under(&attributes, model.expand_stub(errors))
 }
 
 fn take_inputs(item: &mut ItemStruct, errors: &mut Errors) -> Vec<Input> {
@@ -100,15 +111,43 @@ fn take_inputs(item: &mut ItemStruct, errors: &mut Errors) -> Vec<Input> {
         let options = take_options(&mut field.attrs, AllowedOf::Pipeline, errors).unwrap_or_default();
         let Some(name) = field.ident.clone() else { continue };
         check_optional_input(&field.ty, &options, errors);
+        check_input_type(&mut field.ty, errors);
         inputs.push(Input {
             name,
-            ty: field.ty.clone(),
+            ty: without_self(&field.ty, &item.ident),
+            attributes: inherited(&field.attrs),
             id: options.type_of("id").cloned(),
             optional: options.flag("optional").is_some(),
             opaque: options.flag("opaque").is_some(),
         });
     }
     inputs
+}
+
+/// An input is owned: the run may outlive whatever it would borrow from.
+fn check_input_type(ty: &mut Type, errors: &mut Errors) {
+    match unnameable(ty) {
+        Some(Unnameable::Borrow) => {
+            let owned = readable(owning(ty));
+            let message = format!(
+                "an input cannot be borrowed, since the run may outlive what it borrows from: take `{owned}`"
+            );
+            errors.at(&*ty, message);
+            // The compiler would complain of the same again.
+            make_static(ty);
+        }
+        Some(Unnameable::Impl) => errors.at(
+            ty,
+            "an input has one named type, by which factories ask for it, and `impl Trait` has none: name the type",
+        ),
+        None => {}
+    }
+}
+
+/// A type of a field, for a place where there is no `Self`.
+fn without_self(ty: &Type, this: &Ident) -> Type {
+    let replaced = crate::names::without_self(ty.to_token_stream(), &this.to_token_stream());
+    syn::parse2(replaced).unwrap_or_else(|_| ty.clone())
 }
 
 /// What may be absent is an `Option`.
@@ -167,7 +206,7 @@ fn check_listed_twice(stages: &[Stage], errors: &mut Errors) {
     let mut seen: Vec<(String, &Ident)> = Vec::new();
     for stage in stages {
         for factory in &stage.factories {
-            let text = factory.to_token_stream().to_string();
+            let text = readable(factory).replace("::<", "<");
             match seen.iter().find(|(other, _)| *other == text) {
                 Some((_, first)) => {
                     let name = crate::names::readable(factory);
@@ -175,23 +214,6 @@ fn check_listed_twice(stages: &[Stage], errors: &mut Errors) {
                 }
                 None => seen.push((text, &stage.name)),
             }
-        }
-    }
-}
-
-/// What is to be kept is an output of this pipeline.
-fn check_keep(stages: &[Stage], keep: &[Type], errors: &mut Errors) {
-    for kept in keep {
-        let text = kept.to_token_stream().to_string();
-        let listed = stages.iter().flat_map(|stage| &stage.factories);
-        if !listed.into_iter().any(|factory| factory.to_token_stream().to_string() == text) {
-            let name = crate::names::readable(kept);
-            errors.at(
-                kept,
-                format!(
-                    "`keep({name})` names a factory that is in no stage: list it, written in the same way"
-                ),
-            );
         }
     }
 }

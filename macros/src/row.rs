@@ -8,6 +8,20 @@ use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
 use crate::errors::Errors;
+use crate::root;
+
+/// Expands `#[derive(Row)]`, with setl where `#[row(crate = …)]` says that it is.
+pub(crate) fn expand(mut input: DeriveInput) -> TokenStream {
+    let mut roots = TokenStream::new();
+    for attribute in input.attrs.iter_mut().filter(|attribute| attribute.path().is_ident("row")) {
+        let syn::Meta::List(list) = &mut attribute.meta else { continue };
+        if let (Some(_), rest) = root::take_root(list.tokens.clone()) {
+            roots = std::mem::replace(&mut list.tokens, rest);
+        }
+    }
+    let item = TokenStream::new();
+    root::rooted(roots, &item, |_| derive(input))
+}
 
 /// The implementation of `Row`; with mistakes, their errors and an implementation that compiles all the same.
 pub(crate) fn derive(input: DeriveInput) -> TokenStream {

@@ -1,5 +1,6 @@
 //! What generated code uses. Not for others: it changes without notice.
 
+pub use core::primitive::{bool, str, u128, usize};
 pub use std::any::TypeId;
 pub use std::borrow::Cow;
 pub use std::convert::Into;
@@ -91,11 +92,11 @@ impl<T> Probe<T> {
 /// Of types that implement [`Inspect`].
 pub trait Inspectable<T> {
     /// Gives its rows, and tells it its origin.
-    fn inspector(&self) -> Inspector<T>;
+    fn __setl_inspector(&self) -> Inspector<T>;
 }
 
 impl<T: Inspect> Inspectable<T> for &Probe<T> {
-    fn inspector(&self) -> Inspector<T> {
+    fn __setl_inspector(&self) -> Inspector<T> {
         |output, factory| {
             output.set_origin(factory);
             #[cfg(feature = "optimize")]
@@ -108,11 +109,11 @@ impl<T: Inspect> Inspectable<T> for &Probe<T> {
 /// Of all other types.
 pub trait Opaque<T> {
     /// Nothing is known of it.
-    fn inspector(&self) -> Inspector<T>;
+    fn __setl_inspector(&self) -> Inspector<T>;
 }
 
 impl<T> Opaque<T> for Probe<T> {
-    fn inspector(&self) -> Inspector<T> {
+    fn __setl_inspector(&self) -> Inspector<T> {
         |_, _| None
     }
 }
@@ -128,11 +129,11 @@ impl<F> UndoProbe<F> {
 /// Of factories that implement [`Rollback`].
 pub trait Undoable<F> {
     /// Rolls it back.
-    fn undo(&self) -> Option<Undo<F>>;
+    fn __setl_undo(&self) -> Option<Undo<F>>;
 }
 
 impl<F: Rollback> Undoable<F> for &UndoProbe<F> {
-    fn undo(&self) -> Option<Undo<F>> {
+    fn __setl_undo(&self) -> Option<Undo<F>> {
         Some(|mut factory| Box::pin(async move { factory.rollback().await }))
     }
 }
@@ -140,11 +141,11 @@ impl<F: Rollback> Undoable<F> for &UndoProbe<F> {
 /// Of all other factories.
 pub trait Lasting<F> {
     /// Nothing is done.
-    fn undo(&self) -> Option<Undo<F>>;
+    fn __setl_undo(&self) -> Option<Undo<F>>;
 }
 
 impl<F> Lasting<F> for UndoProbe<F> {
-    fn undo(&self) -> Option<Undo<F>> {
+    fn __setl_undo(&self) -> Option<Undo<F>> {
         None
     }
 }

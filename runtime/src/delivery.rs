@@ -17,7 +17,7 @@ use crate::run::Inbox;
 pub trait Payload: Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Send + Sync + 'static> Payload for T {}
+impl<T: Send + Sync + 'static + ?Sized> Payload for T {}
 
 /// What a plain `#[delivery]` can take: several factories may take the same payload, so it has to be `Clone`.
 pub trait Owned: Clone + Payload {}

@@ -6,7 +6,7 @@ use syn::{Expr, ExprLit, Lit, Type};
 
 use super::Model;
 use crate::errors::{Errors, did_you_mean};
-use crate::names::{Place, readable, runtime, ungrouped};
+use crate::names::{Place, local, readable, runtime, ungrouped};
 use crate::options::{Options, Word};
 use crate::policy::{Caching, Limits, memory};
 
@@ -110,8 +110,7 @@ impl Conduct {
             let place = Place::of(resource);
             let at_resource = runtime(place.start);
             let reference = quote_spanned!(place.start=> &);
-            // Written by one hand, so that it is one variable whatever macro the path comes from.
-            let variable = Ident::new("resource", Span::call_site());
+            let variable = local("resource");
             let declared = quote_spanned! {place.start=>
                 let #variable: &'static #at_resource::Resource = #reference #resource;
             };
@@ -177,7 +176,7 @@ impl Model {
         let bindings = self.deliveries.iter().map(|delivery| &delivery.binding);
         Some(quote! {
             #[allow(unused_variables, reason = "a condition on some of the deliveries")]
-            fn is_due(__deliveries: &Self::Deliveries) -> #setl::Result<bool> {
+            fn is_due(__deliveries: &Self::Deliveries) -> #setl::Result<#setl::bool> {
                 let (#(#bindings,)*) = __deliveries;
                 #at_condition::#is_due(#when)
             }
@@ -190,13 +189,13 @@ impl Model {
         let output = &self.output;
         let probe = quote!(&&&#setl::Keep::<#output>::NEW);
         if !self.conduct.checkpoint && self.conduct.cache.is_none() {
-            return quote!((#probe).persistence());
+            return quote!((#probe).__setl_persistence());
         }
         // The error is about the type that was written.
         let place = Place::of(output);
         let (at_output, keep) = (runtime(place.start), place.last("keep"));
         let arguments = place.angled(&quote!(#output, _));
-        let call = quote_spanned!(place.end=> ((#probe).via()));
+        let call = quote_spanned!(place.end=> ((#probe).__setl_via()));
         quote!(#setl::Some(#at_output::#keep::#arguments #call))
     }
 
@@ -210,7 +209,7 @@ impl Model {
         let (place, probe) = (Place::of(output), quote!(&&&#setl::Print::<#output>::NEW));
         let (at_output, print) = (runtime(place.start), place.last("print"));
         let arguments = place.angled(&quote!(#output, _));
-        let call = quote_spanned!(place.end=> ((#probe).via()));
+        let call = quote_spanned!(place.end=> ((#probe).__setl_via()));
         Some(quote! {
             #[allow(unused_imports, reason = "one of them is enough")]
             fn content() -> #setl::Option<#setl::FingerprintOf> {

@@ -6,7 +6,8 @@ use syn::{Generics, Type, parse_quote};
 
 use super::Model;
 use crate::delivery::text_of;
-use crate::names::{Place, runtime, ungrouped};
+use crate::names::{Place, local, runtime, ungrouped, without_self};
+use crate::root::any_pipeline;
 
 impl Model {
     pub(super) fn expand(&self) -> TokenStream {
@@ -23,7 +24,7 @@ impl Model {
     ///     const NAME: &'static str = "CarrierDelays";
     ///     type Output = Dataset<CarrierDelay>;
     ///     type Deliveries = (Dataset<Flight>, MinDelay);
-    ///     fn receive(inbox: &mut Inbox<'_>) -> Result<Self::Deliveries> {
+    ///     fn receive(#inbox: &mut Inbox<'_>) -> Result<Self::Deliveries> {
     ///         Ok((<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?, …))
     ///     }
     ///     fn assemble((__0, __1): Self::Deliveries) -> Self {
@@ -48,21 +49,22 @@ impl Model {
         let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
         let assemble = &self.assemble;
         let code = self.code;
+        let inbox = local("inbox");
         let persistence = self.expand_persistence();
         let (presence, conduct) = (self.conduct.presence(), self.expand_conduct());
         quote! {
             impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
-                const NAME: &'static str = #text;
+                const NAME: &'static #setl::str = #text;
                 type Output = #output;
-                const ID: #setl::Option<&'static str> = #id;
-                const BLOCKING: bool = #blocking;
+                const ID: #setl::Option<&'static #setl::str> = #id;
+                const BLOCKING: #setl::bool = #blocking;
                 const DELIVERIES: &'static [#setl::Delivery] = &[#(#described),*];
-                const CODE: u128 = #code;
+                const CODE: #setl::u128 = #code;
                 type Presence = #presence;
                 type Deliveries = (#(#types,)*);
 
                 #[allow(unused_variables, reason = "there may be no deliveries")]
-                fn receive(inbox: &mut #setl::Inbox<'_>) -> #setl::Result<Self::Deliveries> {
+                fn receive(#inbox: &mut #setl::Inbox<'_>) -> #setl::Result<Self::Deliveries> {
                     #setl::Ok((#(#received,)*))
                 }
 
@@ -81,8 +83,8 @@ impl Model {
                         Undoable as _,
                     };
                     #setl::Abilities {
-                        inspect: (&&#setl::Probe::<#output>::NEW).inspector(),
-                        undo: (&&#setl::UndoProbe::<Self>::NEW).undo(),
+                        inspect: (&&#setl::Probe::<#output>::NEW).__setl_inspector(),
+                        undo: (&&#setl::UndoProbe::<Self>::NEW).__setl_undo(),
                         persistence: #persistence,
                     }
                 }
@@ -104,6 +106,7 @@ impl Model {
     fn expand_wired(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let name = &self.name;
+        let pipeline = any_pipeline();
         let mut generics = self.generics_of_item();
         let (_, arguments, _) = self.generics.split_for_impl();
         let mut bounds: Vec<_> = self.deliveries.iter().map(|delivery| delivery.bound()).collect();
@@ -111,7 +114,7 @@ impl Model {
             let place = Place::of(other);
             let setl = runtime(place.start);
             let wired = place.last("Wired");
-            (other, quote!(#setl::#wired<ThePipeline>))
+            (other, quote!(#setl::#wired<#pipeline>))
         });
         bounds.extend(of_fallback.as_ref().map(|(other, wired)| quote!(#other: #wired)));
         let fallback_from = of_fallback.map(|(other, wired)| {
@@ -119,11 +122,11 @@ impl Model {
         });
         let wanted: syn::WhereClause = parse_quote!(where #(#bounds),*);
         generics.make_where_clause().predicates.extend(wanted.predicates);
-        generics.params.push(parse_quote!(ThePipeline));
+        generics.params.push(parse_quote!(#pipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
         let sources = self.deliveries.iter().map(|delivery| delivery.source());
         quote! {
-            impl #implementing #setl::Wired<ThePipeline> for #name #arguments #where_clause {
+            impl #implementing #setl::Wired<#pipeline> for #name #arguments #where_clause {
                 const FROM: &'static [#setl::Source] = &[#(#sources),*];
                 #fallback_from
             }
@@ -140,9 +143,10 @@ impl Model {
     fn expand_produces(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let (name, output) = (&self.name, &self.output);
+        let pipeline = any_pipeline();
         let mut generics = self.generics_of_item();
         let (_, arguments, _) = self.generics.split_for_impl();
-        generics.params.push(parse_quote!(ThePipeline));
+        generics.params.push(parse_quote!(#pipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
         let (key, cure) = match &self.id {
             _ if is_unit(output) => (quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce)),
@@ -150,7 +154,7 @@ impl Model {
             None => (quote!(#output), quote!(#setl::GiveOneAnIdOrAnotherType)),
         };
         quote! {
-            impl #implementing #setl::Produces<ThePipeline> for #name #arguments #where_clause {
+            impl #implementing #setl::Produces<#pipeline> for #name #arguments #where_clause {
                 type Key = #key;
                 type Cure = #cure;
                 type Itself = Self;
@@ -164,13 +168,15 @@ impl Model {
         if checks.is_empty() {
             return None;
         }
+        let name = &self.name;
         let generics = self.generics_of_item();
-        let (implementing, _, where_clause) = generics.split_for_impl();
+        let (implementing, arguments, where_clause) = generics.split_for_impl();
+        let checks = without_self(quote!(#(#checks)*), &quote!(#name #arguments));
         Some(quote! {
             const _: () = {
                 #[allow(dead_code, reason = "only checked")]
-                fn producers #implementing () #where_clause {
-                    #(#checks)*
+                fn __producers #implementing () #where_clause {
+                    #checks
                 }
             };
         })

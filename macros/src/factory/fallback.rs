@@ -7,6 +7,7 @@ use syn::{Generics, Ident, Type, parse_quote};
 use super::expand::{is_unit, owned};
 use crate::errors::Errors;
 use crate::names::runtime;
+use crate::root::any_pipeline;
 
 /// A factory that takes nothing, and the errors.
 pub(super) fn expand(
@@ -23,18 +24,19 @@ pub(super) fn expand(
         _ => (quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce)),
     };
     let output = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
-    let errors = errors.finish();
+    let errors = errors.finish_for_stub();
     let generics = owned(generics);
     let (implementing, arguments, where_clause) = generics.split_for_impl();
     let mut in_pipeline = generics.clone();
-    in_pipeline.params.push(parse_quote!(ThePipeline));
+    let pipeline = any_pipeline();
+    in_pipeline.params.push(parse_quote!(#pipeline));
     let (implementing_in_pipeline, ..) = in_pipeline.split_for_impl();
     quote! {
         impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
-            const NAME: &'static str = #text;
+            const NAME: &'static #setl::str = #text;
             type Output = #output;
-            const ID: #setl::Option<&'static str> = #setl::None;
-            const BLOCKING: bool = false;
+            const ID: #setl::Option<&'static #setl::str> = #setl::None;
+            const BLOCKING: #setl::bool = false;
             const DELIVERIES: &'static [#setl::Delivery] = &[];
             type Presence = #setl::Always;
             type Deliveries = ();
@@ -56,13 +58,13 @@ pub(super) fn expand(
             }
         }
 
-        impl #implementing_in_pipeline #setl::Produces<ThePipeline> for #name #arguments #where_clause {
+        impl #implementing_in_pipeline #setl::Produces<#pipeline> for #name #arguments #where_clause {
             type Key = #key;
             type Cure = #cure;
             type Itself = Self;
         }
 
-        impl #implementing_in_pipeline #setl::Wired<ThePipeline> for #name #arguments #where_clause {
+        impl #implementing_in_pipeline #setl::Wired<#pipeline> for #name #arguments #where_clause {
             const FROM: &'static [#setl::Source] = &[];
         }
 

@@ -6,10 +6,11 @@ use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, ReturnType, Type, parse_quote
 
 use super::conduct::Conduct;
 use super::expand::owned;
-use super::{Model, NO_LIFETIMES, OF_FUNCTION, fallback};
+use super::{Model, NO_LIFETIMES, OF_FUNCTION, check_output, fallback};
+use crate::attributes::{allow_owned_parameters, inherited, under};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
 use crate::errors::Errors;
-use crate::names::{Place, contains_borrow_or_impl, runtime, ungrouped};
+use crate::names::{Place, Unnameable, make_static, owning, runtime, ungrouped, unnameable};
 use crate::options::Options;
 
 /// Leaves the function as it is, and puts a struct of the same name beside it.
@@ -28,6 +29,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
 
     let code = crate::code::of(&item.sig.ident, &quote!(#said #item));
     let mut deliveries = Vec::new();
+    let has_lifetimes = item.sig.generics.lifetimes().next().is_some();
     for parameter in &mut item.sig.inputs {
         match parameter {
             FnArg::Receiver(receiver) => {
@@ -47,7 +49,12 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
                 let options =
                     take_options(&mut parameter.attrs, AllowedOf::Factory, &mut errors).unwrap_or_default();
                 let place = parameter_name(&parameter.pat).ok_or(deliveries.len());
-                deliveries.push(Delivery::new(place, (*parameter.ty).clone(), &options, &mut errors));
+                let mut ty = (*parameter.ty).clone();
+                if has_lifetimes {
+                    // That it has some is the mistake.
+                    ty = owning(&ty);
+                }
+                deliveries.push(Delivery::new(place, ty, &options, &mut errors));
             }
         }
     }
@@ -55,11 +62,17 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
     if !can_fail(&item, &options, &deliveries) {
         conduct.check_infallible(&item.sig.ident, &mut errors);
     }
-    if !errors.is_empty() || contains_borrow_or_impl(&output_of(&item)) {
+    if !errors.is_empty() {
         // A method stands in a block where there can be no struct.
         let is_method = item.sig.receiver().is_some();
-        let stub = if is_method { errors.finish() } else { stub(&item, errors) };
-        return quote!(#item #stub);
+        let item = without_borrow(item);
+        if is_method {
+            let errors = errors.finish_for_stub();
+            return quote!(#item #errors);
+        }
+        let (declaration, stub) = stub(&item, errors);
+        let stub = under(&inherited(&item.attrs), stub);
+        return quote!(#item #declaration #stub);
     }
     let types = deliveries.iter().map(|delivery| &delivery.ty);
     let deliveries_type = quote!((#(#types,)*));
@@ -81,8 +94,14 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
     let declaration = declare(&item, &deliveries_type);
     let body = implement(&item, model.deliveries.len());
     let expansion = model.expand();
-    let errors = errors.finish();
-    quote!(#item #declaration #expansion #body #errors)
+    errors.finish();
+    let parameters = item.sig.inputs.iter().flat_map(|parameter| match parameter {
+        FnArg::Typed(parameter) => parameter.attrs.as_slice(),
+        FnArg::Receiver(_) => &[],
+    });
+    let generated = under(&inherited(item.attrs.iter().chain(parameters)), quote!(#expansion #body));
+    allow_owned_parameters(&mut item.attrs);
+    quote!(#item #declaration #generated)
 }
 
 /// The struct that stands for the function in a pipeline.
@@ -93,14 +112,16 @@ fn declare(item: &ItemFn, deliveries: &TokenStream) -> TokenStream {
     let docs = item
         .attrs
         .iter()
-        .filter(|attribute| attribute.path().is_ident("doc") || attribute.path().is_ident("cfg"));
+        .filter(|attribute| ["doc", "deprecated"].iter().any(|name| attribute.path().is_ident(name)));
+    let inherited = inherited(&item.attrs);
     let types = item.sig.generics.type_params().map(|parameter| &parameter.ident);
     quote! {
         #(#docs)*
+        #inherited
         #[allow(non_camel_case_types, reason = "stands for the function of the same name")]
         #visibility struct #name #generics #where_clause {
             deliveries: #setl::Option<#deliveries>,
-            marker: #setl::PhantomData<fn() -> (#(#types,)*)>,
+            marker: #setl::PhantomData<fn() -> (#(*const #types,)*)>,
         }
     }
 }
@@ -136,7 +157,7 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
         impl #implementing #setl::Factory for #name #arguments #where_clause {
             #[allow(clippy::unit_arg, clippy::let_unit_value, reason = "the function may return nothing")]
             async fn process(&mut self) -> #setl::Result<Self::Output> {
-                let #setl::Some((#(#values,)*)) = self.deliveries.take() else {
+                let #setl::Some((#(#values,)*)) = #setl::Option::take(&mut self.deliveries) else {
                     return #setl::Err(#setl::processed_twice());
                 };
                 #value
@@ -146,16 +167,16 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
 }
 
 /// Keeps the name alive where a pipeline lists it, when the function itself is wrong.
-fn stub(item: &ItemFn, errors: Errors) -> TokenStream {
+fn stub(item: &ItemFn, errors: Errors) -> (TokenStream, TokenStream) {
     let mut item = item.clone();
     item.sig.generics.params =
         item.sig.generics.params.into_iter().filter(|parameter| !is_lifetime(parameter)).collect();
     let declaration = declare(&item, &quote!(()));
     let output = output_of(&item);
-    let output = (!contains_borrow_or_impl(&output)).then_some(&output);
+    let output = unnameable(&output).is_none().then_some(&output);
     let expansion = fallback::expand(&item.sig.ident, &item.sig.generics, output, errors);
     let body = fallback::process(&item.sig.ident, &item.sig.generics);
-    quote!(#declaration #expansion #body)
+    (declaration, quote!(#expansion #body))
 }
 
 fn is_lifetime(parameter: &GenericParam) -> bool {
@@ -217,8 +238,23 @@ fn check_signature(item: &ItemFn, errors: &mut Errors) {
     if let Some(variadic) = &item.sig.variadic {
         errors.at(variadic, "a factory takes a fixed number of deliveries");
     }
-    let output = output_of(item);
-    if let Type::ImplTrait(_) = ungrouped(&output) {
-        errors.at(output, "an output has one named type, by which others ask for it, and `impl Trait` has none: name the type");
+    if item.sig.generics.lifetimes().next().is_none() {
+        check_output(&output_of(item), errors);
     }
+}
+
+/// Without the borrow in an output that borrows from nothing, of which the compiler would complain again.
+fn without_borrow(mut item: ItemFn) -> ItemFn {
+    let mut inputs = item.sig.inputs.iter();
+    let borrows_from_input = inputs.any(|input| match input {
+        FnArg::Receiver(_) => true,
+        FnArg::Typed(input) => unnameable(&input.ty) == Some(Unnameable::Borrow),
+    });
+    if let ReturnType::Type(_, ty) = &mut item.sig.output
+        && !borrows_from_input
+        && unnameable(ty) == Some(Unnameable::Borrow)
+    {
+        make_static(ty);
+    }
+    item
 }

@@ -2,13 +2,14 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{ItemStruct, Member, Type, parse_quote};
+use syn::{ItemStruct, Member, parse_quote};
 
 use super::conduct::Conduct;
 use super::{Model, OF_STRUCT, fallback};
-use crate::delivery::{AllowedOf, Delivery, owned_text, take_options};
+use crate::attributes::{inherited, under};
+use crate::delivery::{AllowedOf, Delivery, take_options};
 use crate::errors::Errors;
-use crate::names::{Place, contains_borrow_or_impl, runtime, ungrouped};
+use crate::names::{Place, make_static, owning, runtime, unnameable};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -25,29 +26,29 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let mut errors = Errors::new();
     let code = crate::code::of(&item.ident, &quote!(#arguments #item));
     let options = Options::parse(arguments, "#[factory]", OF_STRUCT, &mut errors);
-    check_output(item, &options, &mut errors);
+    check_output_is_said(item, &options, &mut errors);
     check_lifetimes(item, &mut errors);
     let model = Model::of_struct(item, &options, code, &mut errors);
+    let attributes = inherited(item.attrs.iter().chain(item.fields.iter().flat_map(|field| &field.attrs)));
     if !errors.is_empty() {
         // An implementation of it could only be complained of.
         if item.generics.lifetimes().next().is_some() {
-            return errors.finish();
+            return errors.finish_for_stub();
         }
-        let output = options.type_of("output").filter(|output| !contains_borrow_or_impl(output));
-        return fallback::expand(&item.ident, &item.generics, output, errors);
+        let output = options.type_of("output").filter(|output| unnameable(output).is_none());
+        return under(&attributes, fallback::expand(&item.ident, &item.generics, output, errors));
     }
-    let expansion = model.expand();
-    let errors = errors.finish();
-    quote!(#expansion #errors)
+    errors.finish();
+    under(&attributes, model.expand())
 }
 
 impl Model {
     fn of_struct(item: &mut ItemStruct, options: &Options, code: u128, errors: &mut Errors) -> Self {
         let mut deliveries = Vec::new();
         let mut fields = Vec::new();
+        let has_lifetimes = item.generics.lifetimes().next().is_some();
         let members: Vec<_> = item.fields.members().collect();
         for (member, field) in members.into_iter().zip(&mut item.fields) {
-            let ty = &field.ty;
             let value = match take_options(&mut field.attrs, AllowedOf::Factory, errors) {
                 Some(options) => {
                     let value = format_ident!("__{}", deliveries.len());
@@ -55,10 +56,19 @@ impl Model {
                         Member::Named(name) => Ok(name),
                         Member::Unnamed(index) => Err(index.index as usize),
                     };
-                    deliveries.push(Delivery::new(place, ty.clone(), &options, errors));
+                    let mut owned = field.ty.clone();
+                    if has_lifetimes {
+                        // That it has some is the mistake.
+                        owned = owning(&owned);
+                    } else {
+                        // The compiler would complain of a borrow again.
+                        make_static(&mut field.ty);
+                    }
+                    deliveries.push(Delivery::new(place, owned, &options, errors));
                     quote!(#value)
                 }
                 None => {
+                    let ty = &field.ty;
                     let place = Place::of(ty);
                     let setl = runtime(place.start);
                     let undelivered = place.angled(&quote!(#ty as #setl::Undelivered));
@@ -83,9 +93,9 @@ impl Model {
 }
 
 /// What goes in and what comes out stands at one place.
-fn check_output(item: &ItemStruct, options: &Options, errors: &mut Errors) {
+fn check_output_is_said(item: &ItemStruct, options: &Options, errors: &mut Errors) {
     if let Some(output) = options.type_of("output") {
-        check_borrowed_output(output, errors);
+        super::check_output(output, errors);
     } else if errors.is_empty() {
         let message = format!(
             "factory `{}` does not say what it delivers: write `#[factory(output = Type)]`, or `output = ()` if nobody \
@@ -93,21 +103,6 @@ fn check_output(item: &ItemStruct, options: &Options, errors: &mut Errors) {
             item.ident
         );
         errors.at(&item.ident, message);
-    }
-}
-
-/// An output outlives the factory that makes it. Of a function, the compiler says so itself.
-fn check_borrowed_output(output: &Type, errors: &mut Errors) {
-    if let Type::Reference(reference) = ungrouped(output)
-        && contains_borrow_or_impl(output)
-    {
-        let owned = owned_text(&reference.elem);
-        errors.at(
-            output,
-            format!(
-                "an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"
-            ),
-        );
     }
 }
 

@@ -1,11 +1,12 @@
 //! What `#[pipeline]` generates.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, Type, parse_quote};
 
 use super::Model;
 use crate::delivery::{Input, text_of};
+use crate::errors::Errors;
 use crate::names::{Place, readable, runtime};
 
 /// A factory in a stage.
@@ -47,7 +48,12 @@ impl Model {
         });
         let input_aliases = self.inputs.iter().enumerate().map(|(index, input)| {
             let (alias, payload) = (format_ident!("__Input{index}"), input.payload());
-            quote!(type #alias = #payload;)
+            let attributes = &input.attributes;
+            quote!(#attributes type #alias = #payload;)
+        });
+        let kept_aliases = self.keep.iter().enumerate().map(|(index, kept)| {
+            let alias = format_ident!("__Kept{index}");
+            quote!(type #alias = #kept;)
         });
         let inputs = self.inputs.iter().enumerate().map(|(index, input)| self.expand_input(index, input));
         let factories = self.listed().map(|factory| self.expand_factory(&factory));
@@ -58,6 +64,7 @@ impl Model {
             const _: () = {
                 #(#aliases)*
                 #(#input_aliases)*
+                #(#kept_aliases)*
                 #(#inputs)*
                 #(#factories)*
                 #context
@@ -160,10 +167,10 @@ impl Model {
             .flat_map(|(index, stage)| stage.factories.iter().map(move |_| index));
         let from = factories.iter().map(|factory| self.expand_sources(factory));
         let entries = factories.iter().map(|factory| self.expand_entry(factory));
-        let asked = factories.iter().map(|factory| self.is_asked_for(factory));
+        let kept = self.keep.iter().enumerate().map(|(index, kept)| self.expand_kept(index, kept));
         let keeps = factories.iter().map(|factory| {
             let index = factory.index;
-            quote!(impl #setl::KeepsAt<#setl::Nth<#index>, { KEPT[#index] }> for #name {})
+            quote!(impl #setl::KeepsAt<#setl::Nth<#index>, { __KEPT[#index] }> for #name {})
         });
         let inputs = self.inputs.iter().map(|input| {
             let (name, ty, id) = (readable(&input.name), readable(&input.ty), text_of(input.id.as_ref()));
@@ -178,10 +185,14 @@ impl Model {
             let payload = Ident::new(payload, place.start);
             quote!(#setl::#payload::<#alias>(#this.#field))
         });
-        let lints = self.inputs.iter().enumerate().map(|(index, input)| {
-            let setl = runtime(input.name.span());
+        // A name that begins so says that nobody takes it, as that of a variable.
+        let is_silenced = |input: &Input| readable(&input.name).starts_with('_');
+        let told = self.inputs.iter().enumerate().filter(|(_, input)| !is_silenced(input));
+        let lints = told.map(|(index, input)| {
+            let (setl, attributes) = (runtime(input.name.span()), &input.attributes);
             quote_spanned! {input.name.span()=>
-                #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(FROM, #index) }>>();
+                #attributes
+                #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(__FROM, #index) }>>();
             }
         });
         let presence = self.expand_presence();
@@ -189,27 +200,27 @@ impl Model {
             let alias = format_ident!("__Input{index}");
             match input.opaque {
                 true => quote!(#setl::Some(#setl::opaque)),
-                false => quote!((&&&#setl::Print::<#alias>::NEW).fingerprint_of()),
+                false => quote!((&&&#setl::Print::<#alias>::NEW).__setl_fingerprint_of()),
             }
         });
         let fingerprinted = self.expand_fingerprinted();
         let defaults = self.defaults.expand();
         quote_spanned! {span=>
-            const NAMES: &[&str; #count] = &[#(#names),*];
-            const STAGES: &[#setl::Stage] = &[#(#stages),*];
-            const ENTRIES: &[#setl::Entry; #count] = &[#(#entries),*];
-            const FROM: &[#setl::Sources<'static>; #count] = &[#(#from),*];
-            const LINKS: usize = #setl::count_links(FROM, STAGES);
-            const GRAPH: &#setl::Links<#nodes, #offsets, LINKS> = &#setl::Links::new(FROM, STAGES);
-            const ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, NAMES, GRAPH, FROM, STAGES);
-            const KEPT: &[bool; #count] = &#setl::kept(GRAPH, FROM, [#(#asked),*]);
+            const __NAMES: &[&#setl::str; #count] = &[#(#names),*];
+            const __STAGES: &[#setl::Stage] = &[#(#stages),*];
+            const __ENTRIES: &[#setl::Entry; #count] = &[#(#entries),*];
+            const __FROM: &[#setl::Sources<'static>; #count] = &[#(#from),*];
+            const __LINKS: #setl::usize = #setl::count_links(__FROM, __STAGES);
+            const __GRAPH: &#setl::Links<#nodes, #offsets, __LINKS> = &#setl::Links::new(__FROM, __STAGES);
+            const __ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, __NAMES, __GRAPH, __FROM, __STAGES);
+            const __KEPT: &[#setl::bool; #count] = &#setl::kept(__GRAPH, __FROM, &[#(#kept),*]);
             #presence
             #fingerprinted
 
             #(#keeps)*
 
             #[allow(dead_code, reason = "only checked")]
-            fn inputs_are_taken() {
+            fn __inputs_are_taken() {
                 #(#lints)*
             }
 
@@ -217,18 +228,18 @@ impl Model {
                 const PLAN: &'static #setl::Plan = &#setl::Plan {
                     pipeline: #setl::Cow::Borrowed(#text),
                     inputs: #setl::Cow::Borrowed(&[#(#inputs),*]),
-                    stages: #setl::Cow::Borrowed(STAGES),
+                    stages: #setl::Cow::Borrowed(__STAGES),
                     factories: #setl::Cow::Borrowed(&[#(
-                        ENTRIES[#indices].node(NAMES[#indices], #stage_of, FROM[#indices], KEPT[#indices])
+                        #setl::Entry::node(&__ENTRIES[#indices], __NAMES[#indices], #stage_of, __FROM[#indices], __KEPT[#indices])
                     ),*]),
-                    offsets: #setl::Cow::Borrowed(&GRAPH.offsets),
-                    successors: #setl::Cow::Borrowed(&GRAPH.successors),
-                    waits: #setl::Cow::Borrowed(&GRAPH.waits),
-                    order: #setl::Cow::Borrowed(&ORDER.order),
-                    levels: #setl::Cow::Borrowed(&ORDER.levels),
+                    offsets: #setl::Cow::Borrowed(&__GRAPH.offsets),
+                    successors: #setl::Cow::Borrowed(&__GRAPH.successors),
+                    waits: #setl::Cow::Borrowed(&__GRAPH.waits),
+                    order: #setl::Cow::Borrowed(&__ORDER.order),
+                    levels: #setl::Cow::Borrowed(&__ORDER.levels),
                     defaults: #setl::Policy::NONE #defaults,
                 };
-                const STEPS: &'static [#setl::Step] = &[#(ENTRIES[#indices].step),*];
+                const STEPS: &'static [#setl::Step] = &[#(__ENTRIES[#indices].step),*];
 
                 fn into_inputs(#this) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
                     #setl::vec([#(#fields),*])
@@ -251,14 +262,14 @@ impl Model {
             let alias = format_ident!("__Input{index}");
             let (field, ty, opaque) = (readable(&input.name), readable(&input.ty), input.opaque);
             quote! {
-                (#field, #ty, #opaque || <#setl::PrintsByFrame<#alias>>::PRINTS || <#setl::PrintsBySerde<#alias>>::PRINTS)
+                (#field, #ty, #opaque || <#setl::PrintsByFrame<#alias>>::__SETL_PRINTS || <#setl::PrintsBySerde<#alias>>::__SETL_PRINTS)
             }
         });
         quote_spanned! {self.name.span()=>
             const _: () = {
                 #[allow(unused_imports, reason = "there may be no inputs, or all have a fingerprint")]
                 use #setl::PrintsNot as _;
-                #setl::check_fingerprints(#name, &[#(#inputs),*], NAMES, ENTRIES, FROM, &ORDER.order)
+                #setl::check_fingerprints(#name, &[#(#inputs),*], __NAMES, __ENTRIES, __FROM, &__ORDER.order)
             };
         }
     }
@@ -305,14 +316,18 @@ impl Model {
             quote!((#name, #optional))
         });
         quote_spanned! {self.name.span()=>
-            const _: () = #setl::check_presence(#name, &[#(#inputs),*], NAMES, ENTRIES, FROM);
+            const _: () = #setl::check_presence(#name, &[#(#inputs),*], __NAMES, __ENTRIES, __FROM);
         }
     }
 
-    /// Whether the output of a factory is in `keep(…)`.
-    fn is_asked_for(&self, factory: &Listed<'_>) -> bool {
-        let text = factory.written.to_token_stream().to_string();
-        self.keep.iter().any(|kept| kept.to_token_stream().to_string() == text)
+    /// Which factory is in `keep(…)`: `<Delays as Lists<CarrierDelays>>::SOURCE`.
+    fn expand_kept(&self, index: usize, kept: &Type) -> TokenStream {
+        let place = Place::of(kept);
+        let (name, setl, alias) = (self.name_at(place), runtime(place.start), alias(place, "__Kept", index));
+        let lists = place.angled(&alias);
+        let this = place.angled(&quote!(#name as #setl::Lists #lists));
+        let source = place.last("SOURCE");
+        quote!(#this::#source)
     }
 
     /// What a user calls on the pipeline.
@@ -347,7 +362,8 @@ impl Model {
     }
 
     /// A pipeline with mistakes in its attribute still has its methods, so that its uses stay as they are.
-    pub(super) fn expand_stub(&self) -> TokenStream {
+    pub(super) fn expand_stub(&self, errors: Errors) -> TokenStream {
+        let errors = errors.finish_for_stub();
         let setl = runtime(Span::call_site());
         let name = &self.name;
         let methods = self.expand_methods();
@@ -378,6 +394,8 @@ impl Model {
             impl #implementing #setl::KeepsAt<#setl::AnyFactory, true> for #name #arguments #where_clause {}
 
             #methods
+
+            #errors
         }
     }
 }

@@ -76,12 +76,14 @@ impl Arguments {
             }
             return Ok(());
         }
-        let factories = Punctuated::<Type, Token![,]>::parse_terminated(&content).map_err(|error| {
-            // What is left unread would be complained of again.
-            let _ = content.parse::<TokenStream>();
-            let message = format!("stage `{name}` lists factories by name, separated by commas ({error})");
-            syn::Error::new(error.span(), message)
-        })?;
+        let factories = Punctuated::<Type, Token![,]>::parse_terminated_with(&content, parse_listed)
+            .map_err(|error| {
+                // What is left unread would be complained of again.
+                let _ = content.parse::<TokenStream>();
+                let message =
+                    format!("stage `{name}` lists factories by name, separated by commas ({error})");
+                syn::Error::new(error.span(), message)
+            })?;
         if name == "keep" {
             self.keep.extend(factories);
         } else {
@@ -89,6 +91,17 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// A factory in a stage, which may have documentation.
+fn parse_listed(input: ParseStream<'_>) -> syn::Result<Type> {
+    if input.peek(Token![#]) && input.peek2(syn::token::Bracket) {
+        let attributes = input.fork().call(Attribute::parse_outer)?;
+        if attributes.iter().all(|attribute| attribute.path().is_ident("doc")) {
+            input.call(Attribute::parse_outer)?;
+        }
+    }
+    input.parse()
 }
 
 /// Options are `#[barrier]`, `#[sequential]`, `#[no_write]`, each once; documentation is welcome.

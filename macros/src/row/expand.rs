@@ -5,6 +5,7 @@ use quote::{format_ident, quote};
 use syn::{GenericArgument, GenericParam, Generics, Lifetime, parse_quote};
 
 use super::model::Row;
+use crate::root::root;
 
 /// ```text
 /// impl ::setl::dataset::Row for Flight {
@@ -14,13 +15,14 @@ use super::model::Row;
 /// ```
 pub(crate) fn implementation(row: &Row<'_>, methods: TokenStream) -> TokenStream {
     let Row { ident, .. } = row;
+    let setl = root(Span::call_site());
     let name = syn::ext::IdentExt::unraw(*ident).to_string();
     let (generics, arguments) = owned(row.generics);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #impl_generics ::setl::dataset::Row for #ident #arguments #where_clause {
-            const NAME: &'static str = #name;
+        impl #impl_generics #setl::dataset::Row for #ident #arguments #where_clause {
+            const NAME: &'static #setl::__private::str = #name;
             #methods
         }
     }
@@ -33,27 +35,31 @@ pub(crate) fn implementation(row: &Row<'_>, methods: TokenStream) -> TokenStream
 /// }
 /// ```
 pub(crate) fn walk(row: &Row<'_>) -> TokenStream {
+    let setl = root(Span::call_site());
     let fields: Vec<_> = row.columns.iter().map(|column| column.field).collect();
     let types: Vec<_> = row.columns.iter().map(|column| column.ty).collect();
     let names: Vec<_> = row.columns.iter().map(|column| &column.name).collect();
     let cells: Vec<_> =
         (0..fields.len()).map(|index| format_ident!("column_{index}", span = Span::mixed_site())).collect();
     quote! {
-        fn walk<__Layout: ::setl::dataset::Layout<Self>>(
+        fn walk<__Layout: #setl::dataset::Layout<Self>>(
             mut layout: __Layout,
-        ) -> ::core::result::Result<__Layout::Output, ::setl::dataset::DataError> {
-            #(let mut #cells = layout.column::<#types>(#names, |row: &Self| &row.#fields)?;)*
-            layout.finish(move || ::core::option::Option::Some(Self { #(#fields: #cells.next()?),* }))
+        ) -> ::core::result::Result<__Layout::Output, #setl::dataset::DataError> {
+            #(let mut #cells = #setl::dataset::Layout::column::<#types>(&mut layout, #names, |row: &Self| &row.#fields)?;)*
+            #setl::dataset::Layout::finish(layout, move || {
+                ::core::option::Option::Some(Self { #(#fields: ::core::iter::Iterator::next(&mut #cells)?),* })
+            })
         }
     }
 }
 
 /// A walk that compiles whatever the item is, so that its mistakes are the only errors.
 pub(crate) fn stub_walk() -> TokenStream {
+    let setl = root(Span::call_site());
     quote! {
-        fn walk<__Layout: ::setl::dataset::Layout<Self>>(
+        fn walk<__Layout: #setl::dataset::Layout<Self>>(
             _: __Layout,
-        ) -> ::core::result::Result<__Layout::Output, ::setl::dataset::DataError> {
+        ) -> ::core::result::Result<__Layout::Output, #setl::dataset::DataError> {
             ::core::unreachable!()
         }
     }
@@ -67,6 +73,7 @@ pub(crate) fn stub_walk() -> TokenStream {
 /// ```
 pub(crate) fn accessors(row: &Row<'_>) -> TokenStream {
     let Row { ident, generics, .. } = row;
+    let setl = root(Span::call_site());
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let mut taken = Vec::new();
     // Of two fields with one accessor, which is a mistake, the first keeps it.
@@ -80,7 +87,7 @@ pub(crate) fn accessors(row: &Row<'_>) -> TokenStream {
         let doc = format!("The column `{name}`.");
         quote! {
             #[doc = #doc]
-            #visibility const #accessor: ::setl::dataset::Column<Self, #ty> = ::setl::dataset::Column::new(#name);
+            #visibility const #accessor: #setl::dataset::Column<Self, #ty> = #setl::dataset::Column::new(#name);
         }
     });
     quote! {

@@ -1,3 +1,8 @@
+#[allow(
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    reason = "the parameters are deliveries"
+)]
 fn take(flights: Dataset<Flight>) {}
 #[allow(non_camel_case_types, reason = "stands for the function of the same name")]
 struct take {
@@ -5,10 +10,10 @@ struct take {
     marker: ::setl::__private::PhantomData<fn() -> ()>,
 }
 impl ::setl::__private::FactoryItem for take {
-    const NAME: &'static str = "take";
+    const NAME: &'static ::setl::__private::str = "take";
     type Output = ();
-    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
-    const BLOCKING: bool = true;
+    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
+    const BLOCKING: ::setl::__private::bool = true;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "flights",
@@ -19,7 +24,7 @@ impl ::setl::__private::FactoryItem for take {
             taking: ::setl::__private::Taking::Loaded,
         },
     ];
-    const CODE: u128 = 73879275568590947948402066961119422317u128;
+    const CODE: ::setl::__private::u128 = 73879275568590947948402066961119422317u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -59,9 +64,9 @@ impl ::setl::__private::FactoryItem for take {
             NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
-            inspect: (&&::setl::__private::Probe::<()>::NEW).inspector(),
-            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
-            persistence: (&&&::setl::__private::Keep::<()>::NEW).persistence(),
+            inspect: (&&::setl::__private::Probe::<()>::NEW).__setl_inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).__setl_undo(),
+            persistence: (&&&::setl::__private::Keep::<()>::NEW).__setl_persistence(),
         }
     }
 }
@@ -91,7 +96,9 @@ impl ::setl::__private::Factory for take {
         reason = "the function may return nothing"
     )]
     async fn process(&mut self) -> ::setl::__private::Result<Self::Output> {
-        let ::setl::__private::Some((__0,)) = self.deliveries.take() else {
+        let ::setl::__private::Some((__0,)) = ::setl::__private::Option::take(
+            &mut self.deliveries,
+        ) else {
             return ::setl::__private::Err(::setl::__private::processed_twice());
         };
         ::setl::__private::Ok(take(__0))

@@ -1,19 +1,24 @@
+#[allow(
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    reason = "the parameters are deliveries"
+)]
 fn report<T: Row>((first, _): (T, T), rates: Option<Rates>) -> Result<T> {
     Ok(first)
 }
 #[allow(non_camel_case_types, reason = "stands for the function of the same name")]
 struct report<T: Row> {
     deliveries: ::setl::__private::Option<((T, T), Option<Rates>)>,
-    marker: ::setl::__private::PhantomData<fn() -> (T,)>,
+    marker: ::setl::__private::PhantomData<fn() -> (*const T,)>,
 }
 impl<T: Row> ::setl::__private::FactoryItem for report<T>
 where
     T: ::setl::__private::Payload,
 {
-    const NAME: &'static str = "report";
+    const NAME: &'static ::setl::__private::str = "report";
     type Output = T;
-    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
-    const BLOCKING: bool = true;
+    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
+    const BLOCKING: ::setl::__private::bool = true;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "0",
@@ -32,7 +37,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
-    const CODE: u128 = 44262757206321397878607399163466490936u128;
+    const CODE: ::setl::__private::u128 = 44262757206321397878607399163466490936u128;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = ((T, T), Option<Rates>);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -73,13 +78,13 @@ where
             NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
-            inspect: (&&::setl::__private::Probe::<T>::NEW).inspector(),
-            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
+            inspect: (&&::setl::__private::Probe::<T>::NEW).__setl_inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).__setl_undo(),
             persistence: ::setl::__private::Some(
                 ::setl::__private::keep::<
                     T,
                     _,
-                >((&&&::setl::__private::Keep::<T>::NEW).via()),
+                >((&&&::setl::__private::Keep::<T>::NEW).__setl_via()),
             ),
         }
     }
@@ -93,7 +98,9 @@ where
                 .max_age(::setl::__private::Duration::from_secs(604800u64)),
         );
     #[allow(unused_variables, reason = "a condition on some of the deliveries")]
-    fn is_due(__deliveries: &Self::Deliveries) -> ::setl::__private::Result<bool> {
+    fn is_due(
+        __deliveries: &Self::Deliveries,
+    ) -> ::setl::__private::Result<::setl::__private::bool> {
         let (_0, rates) = __deliveries;
         ::setl::__private::is_due(rates.is_some() || _0.is_due()?)
     }
@@ -138,7 +145,9 @@ where
         reason = "the function may return nothing"
     )]
     async fn process(&mut self) -> ::setl::__private::Result<Self::Output> {
-        let ::setl::__private::Some((__0, __1)) = self.deliveries.take() else {
+        let ::setl::__private::Some((__0, __1)) = ::setl::__private::Option::take(
+            &mut self.deliveries,
+        ) else {
             return ::setl::__private::Err(::setl::__private::processed_twice());
         };
         <Result<T> as ::setl::__private::Fallible>::into_result(report::<T>(__0, __1))

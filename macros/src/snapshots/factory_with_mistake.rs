@@ -2,10 +2,10 @@ struct Count {
     names: Vec<String>,
 }
 impl ::setl::__private::FactoryItem for Count {
-    const NAME: &'static str = "Count";
+    const NAME: &'static ::setl::__private::str = "Count";
     type Output = usize;
-    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
-    const BLOCKING: bool = false;
+    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
+    const BLOCKING: ::setl::__private::bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[];
     type Presence = ::setl::__private::Always;
     type Deliveries = ();

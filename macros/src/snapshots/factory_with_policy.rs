@@ -3,10 +3,10 @@ struct FetchRates {
     day: u8,
 }
 impl ::setl::__private::FactoryItem for FetchRates {
-    const NAME: &'static str = "FetchRates";
+    const NAME: &'static ::setl::__private::str = "FetchRates";
     type Output = Rates;
-    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
-    const BLOCKING: bool = false;
+    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
+    const BLOCKING: ::setl::__private::bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "settings",
@@ -25,7 +25,7 @@ impl ::setl::__private::FactoryItem for FetchRates {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
-    const CODE: u128 = 29962458629514086359614098256016641280u128;
+    const CODE: ::setl::__private::u128 = 29962458629514086359614098256016641280u128;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = (Settings, u8);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -60,9 +60,9 @@ impl ::setl::__private::FactoryItem for FetchRates {
             NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
-            inspect: (&&::setl::__private::Probe::<Rates>::NEW).inspector(),
-            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
-            persistence: (&&&::setl::__private::Keep::<Rates>::NEW).persistence(),
+            inspect: (&&::setl::__private::Probe::<Rates>::NEW).__setl_inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).__setl_undo(),
+            persistence: (&&&::setl::__private::Keep::<Rates>::NEW).__setl_persistence(),
         }
     }
     const POLICY: &'static ::setl::__private::Policy = &::setl::__private::Policy::NONE
@@ -93,7 +93,9 @@ impl ::setl::__private::FactoryItem for FetchRates {
         ::setl::__private::Fallback::of::<CachedRates, Self, Rates>(),
     );
     #[allow(unused_variables, reason = "a condition on some of the deliveries")]
-    fn is_due(__deliveries: &Self::Deliveries) -> ::setl::__private::Result<bool> {
+    fn is_due(
+        __deliveries: &Self::Deliveries,
+    ) -> ::setl::__private::Result<::setl::__private::bool> {
         let (settings, day) = __deliveries;
         ::setl::__private::is_due(settings.full && *day > 0)
     }
@@ -106,7 +108,7 @@ impl ::setl::__private::FactoryItem for FetchRates {
             ::setl::__private::print::<
                 Rates,
                 _,
-            >((&&&::setl::__private::Print::<Rates>::NEW).via()),
+            >((&&&::setl::__private::Print::<Rates>::NEW).__setl_via()),
         )
     }
 }

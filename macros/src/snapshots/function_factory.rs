@@ -1,4 +1,9 @@
 /// Reads.
+#[allow(
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    reason = "the parameters are deliveries"
+)]
 pub async fn read_flights<T: Row>(
     source: Repository<T>,
     limit: usize,
@@ -9,16 +14,16 @@ pub async fn read_flights<T: Row>(
 #[allow(non_camel_case_types, reason = "stands for the function of the same name")]
 pub struct read_flights<T: Row> {
     deliveries: ::setl::__private::Option<(Repository<T>, usize)>,
-    marker: ::setl::__private::PhantomData<fn() -> (T,)>,
+    marker: ::setl::__private::PhantomData<fn() -> (*const T,)>,
 }
 impl<T: Row> ::setl::__private::FactoryItem for read_flights<T>
 where
     T: ::setl::__private::Payload,
 {
-    const NAME: &'static str = "read_flights";
+    const NAME: &'static ::setl::__private::str = "read_flights";
     type Output = Dataset<T>;
-    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::None;
-    const BLOCKING: bool = false;
+    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
+    const BLOCKING: ::setl::__private::bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "source",
@@ -37,7 +42,7 @@ where
             taking: ::setl::__private::Taking::Owned,
         },
     ];
-    const CODE: u128 = 183016529280881147413837213343937641492u128;
+    const CODE: ::setl::__private::u128 = 183016529280881147413837213343937641492u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Repository<T>, usize);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -78,9 +83,10 @@ where
             NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
-            inspect: (&&::setl::__private::Probe::<Dataset<T>>::NEW).inspector(),
-            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
-            persistence: (&&&::setl::__private::Keep::<Dataset<T>>::NEW).persistence(),
+            inspect: (&&::setl::__private::Probe::<Dataset<T>>::NEW).__setl_inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).__setl_undo(),
+            persistence: (&&&::setl::__private::Keep::<Dataset<T>>::NEW)
+                .__setl_persistence(),
         }
     }
 }
@@ -119,7 +125,9 @@ where
         reason = "the function may return nothing"
     )]
     async fn process(&mut self) -> ::setl::__private::Result<Self::Output> {
-        let ::setl::__private::Some((__0, __1)) = self.deliveries.take() else {
+        let ::setl::__private::Some((__0, __1)) = ::setl::__private::Option::take(
+            &mut self.deliveries,
+        ) else {
             return ::setl::__private::Err(::setl::__private::processed_twice());
         };
         <Result<

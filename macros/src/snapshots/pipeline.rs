@@ -7,6 +7,7 @@ const _: () = {
     type __Factory1 = CarrierDelays;
     type __Input0 = Repository<Flight>;
     type __Input1 = Rates;
+    type __Kept0 = read_flights;
     impl ::setl::__private::HasExactlyOneProducerOf<
         __Input0,
         ::setl::__private::GiveOneAnIdOrAnotherType,
@@ -54,12 +55,15 @@ const _: () = {
         type Producer = ::setl::__private::NoFactory;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Context;
     }
-    const NAMES: &[&str; 2usize] = &["read_flights", "CarrierDelays"];
-    const STAGES: &[::setl::__private::Stage] = &[
+    const __NAMES: &[&::setl::__private::str; 2usize] = &[
+        "read_flights",
+        "CarrierDelays",
+    ];
+    const __STAGES: &[::setl::__private::Stage] = &[
         ::setl::__private::Stage::new("extract", 1usize),
         ::setl::__private::Stage::new("transform", 1usize).barrier(),
     ];
-    const ENTRIES: &[::setl::__private::Entry; 2usize] = &[
+    const __ENTRIES: &[::setl::__private::Entry; 2usize] = &[
         <<__Factory0 as ::setl::__private::Produces<
             Delays,
         >>::Itself as ::setl::__private::Listed>::ENTRY,
@@ -67,7 +71,7 @@ const _: () = {
             Delays,
         >>::Itself as ::setl::__private::Listed>::ENTRY,
     ];
-    const FROM: &[::setl::__private::Sources<'static>; 2usize] = &[
+    const __FROM: &[::setl::__private::Sources<'static>; 2usize] = &[
         <Delays as ::setl::__private::Wires<
             <__Factory0 as ::setl::__private::Produces<Delays>>::Itself,
         >>::SOURCES,
@@ -75,25 +79,32 @@ const _: () = {
             <__Factory1 as ::setl::__private::Produces<Delays>>::Itself,
         >>::SOURCES,
     ];
-    const LINKS: usize = ::setl::__private::count_links(FROM, STAGES);
-    const GRAPH: &::setl::__private::Links<3usize, 4usize, LINKS> = &::setl::__private::Links::new(
-        FROM,
-        STAGES,
+    const __LINKS: ::setl::__private::usize = ::setl::__private::count_links(
+        __FROM,
+        __STAGES,
     );
-    const ORDER: &::setl::__private::Ordering<3usize> = &::setl::__private::order(
+    const __GRAPH: &::setl::__private::Links<3usize, 4usize, __LINKS> = &::setl::__private::Links::new(
+        __FROM,
+        __STAGES,
+    );
+    const __ORDER: &::setl::__private::Ordering<3usize> = &::setl::__private::order(
         "Delays",
-        NAMES,
-        GRAPH,
-        FROM,
-        STAGES,
+        __NAMES,
+        __GRAPH,
+        __FROM,
+        __STAGES,
     );
-    const KEPT: &[bool; 2usize] = &::setl::__private::kept(GRAPH, FROM, [true, false]);
+    const __KEPT: &[::setl::__private::bool; 2usize] = &::setl::__private::kept(
+        __GRAPH,
+        __FROM,
+        &[<Delays as ::setl::__private::Lists<__Kept0>>::SOURCE],
+    );
     const _: () = ::setl::__private::check_presence(
         "Delays",
         &[("flights", false), ("rates", true)],
-        NAMES,
-        ENTRIES,
-        FROM,
+        __NAMES,
+        __ENTRIES,
+        __FROM,
     );
     const _: () = {
         #[allow(
@@ -107,36 +118,36 @@ const _: () = {
                 (
                     "flights",
                     "Repository<Flight>",
-                    false || <::setl::__private::PrintsByFrame<__Input0>>::PRINTS
-                        || <::setl::__private::PrintsBySerde<__Input0>>::PRINTS,
+                    false || <::setl::__private::PrintsByFrame<__Input0>>::__SETL_PRINTS
+                        || <::setl::__private::PrintsBySerde<__Input0>>::__SETL_PRINTS,
                 ),
                 (
                     "rates",
                     "Option<Rates>",
-                    false || <::setl::__private::PrintsByFrame<__Input1>>::PRINTS
-                        || <::setl::__private::PrintsBySerde<__Input1>>::PRINTS,
+                    false || <::setl::__private::PrintsByFrame<__Input1>>::__SETL_PRINTS
+                        || <::setl::__private::PrintsBySerde<__Input1>>::__SETL_PRINTS,
                 ),
             ],
-            NAMES,
-            ENTRIES,
-            FROM,
-            &ORDER.order,
+            __NAMES,
+            __ENTRIES,
+            __FROM,
+            &__ORDER.order,
         )
     };
-    impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { KEPT[0usize] }>
+    impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { __KEPT[0usize] }>
     for Delays {}
-    impl ::setl::__private::KeepsAt<::setl::__private::Nth<1usize>, { KEPT[1usize] }>
+    impl ::setl::__private::KeepsAt<::setl::__private::Nth<1usize>, { __KEPT[1usize] }>
     for Delays {}
     #[allow(dead_code, reason = "only checked")]
-    fn inputs_are_taken() {
+    fn __inputs_are_taken() {
         ::setl::__private::check_input::<
             ::setl::__private::IsTaken<
-                { ::setl::__private::input_is_taken(FROM, 0usize) },
+                { ::setl::__private::input_is_taken(__FROM, 0usize) },
             >,
         >();
         ::setl::__private::check_input::<
             ::setl::__private::IsTaken<
-                { ::setl::__private::input_is_taken(FROM, 1usize) },
+                { ::setl::__private::input_is_taken(__FROM, 1usize) },
             >,
         >();
     }
@@ -157,27 +168,37 @@ const _: () = {
                     },
                 ],
             ),
-            stages: ::setl::__private::Cow::Borrowed(STAGES),
+            stages: ::setl::__private::Cow::Borrowed(__STAGES),
             factories: ::setl::__private::Cow::Borrowed(
                 &[
-                    ENTRIES[0usize]
-                        .node(NAMES[0usize], 0usize, FROM[0usize], KEPT[0usize]),
-                    ENTRIES[1usize]
-                        .node(NAMES[1usize], 1usize, FROM[1usize], KEPT[1usize]),
+                    ::setl::__private::Entry::node(
+                        &__ENTRIES[0usize],
+                        __NAMES[0usize],
+                        0usize,
+                        __FROM[0usize],
+                        __KEPT[0usize],
+                    ),
+                    ::setl::__private::Entry::node(
+                        &__ENTRIES[1usize],
+                        __NAMES[1usize],
+                        1usize,
+                        __FROM[1usize],
+                        __KEPT[1usize],
+                    ),
                 ],
             ),
-            offsets: ::setl::__private::Cow::Borrowed(&GRAPH.offsets),
-            successors: ::setl::__private::Cow::Borrowed(&GRAPH.successors),
-            waits: ::setl::__private::Cow::Borrowed(&GRAPH.waits),
-            order: ::setl::__private::Cow::Borrowed(&ORDER.order),
-            levels: ::setl::__private::Cow::Borrowed(&ORDER.levels),
+            offsets: ::setl::__private::Cow::Borrowed(&__GRAPH.offsets),
+            successors: ::setl::__private::Cow::Borrowed(&__GRAPH.successors),
+            waits: ::setl::__private::Cow::Borrowed(&__GRAPH.waits),
+            order: ::setl::__private::Cow::Borrowed(&__ORDER.order),
+            levels: ::setl::__private::Cow::Borrowed(&__ORDER.levels),
             defaults: ::setl::__private::Policy::NONE
                 .retry(::setl::__private::Retry::times(2))
                 .timeout(::setl::__private::Duration::from_secs(3600u64)),
         };
         const STEPS: &'static [::setl::__private::Step] = &[
-            ENTRIES[0usize].step,
-            ENTRIES[1usize].step,
+            __ENTRIES[0usize].step,
+            __ENTRIES[1usize].step,
         ];
         fn into_inputs(
             self,
@@ -197,8 +218,8 @@ const _: () = {
                 NotPrinted as _, PrintedByFrame as _, PrintedBySerde as _,
             };
             ::setl::__private::vec([
-                (&&&::setl::__private::Print::<__Input0>::NEW).fingerprint_of(),
-                (&&&::setl::__private::Print::<__Input1>::NEW).fingerprint_of(),
+                (&&&::setl::__private::Print::<__Input0>::NEW).__setl_fingerprint_of(),
+                (&&&::setl::__private::Print::<__Input1>::NEW).__setl_fingerprint_of(),
             ])
         }
     }

@@ -4,10 +4,12 @@ struct CarrierDelays {
     cache: Vec<u8>,
 }
 impl ::setl::__private::FactoryItem for CarrierDelays {
-    const NAME: &'static str = "CarrierDelays";
+    const NAME: &'static ::setl::__private::str = "CarrierDelays";
     type Output = Delays;
-    const ID: ::setl::__private::Option<&'static str> = ::setl::__private::Some("Clean");
-    const BLOCKING: bool = true;
+    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::Some(
+        "Clean",
+    );
+    const BLOCKING: ::setl::__private::bool = true;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "flights",
@@ -18,7 +20,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
             taking: ::setl::__private::Taking::Owned,
         },
     ];
-    const CODE: u128 = 82339148129275642686254456401675035507u128;
+    const CODE: ::setl::__private::u128 = 82339148129275642686254456401675035507u128;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -52,9 +54,9 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
             NotKept as _, Opaque as _, Undoable as _,
         };
         ::setl::__private::Abilities {
-            inspect: (&&::setl::__private::Probe::<Delays>::NEW).inspector(),
-            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).undo(),
-            persistence: (&&&::setl::__private::Keep::<Delays>::NEW).persistence(),
+            inspect: (&&::setl::__private::Probe::<Delays>::NEW).__setl_inspector(),
+            undo: (&&::setl::__private::UndoProbe::<Self>::NEW).__setl_undo(),
+            persistence: (&&&::setl::__private::Keep::<Delays>::NEW).__setl_persistence(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Finds out of a concrete type how it can be kept and compared, for generated code.
 //!
 //! A method of a type is preferred to one of a reference to it, so that the first of several traits that applies is taken.
-//! What setl knows itself comes before what serde knows: a feature of Polars lets serde know frames too, and then both apply.
+//! The methods have names that no trait in the scope of a user has. What setl knows itself comes before what serde knows: a feature of Polars lets serde know frames too, and then both apply.
 
 use std::marker::PhantomData;
 
@@ -16,8 +16,8 @@ use crate::pipeline::AnyPayload;
 /// Asks how a `T` is kept on disk. Generated code has the traits [`KeptByFrame`], [`KeptBySerde`] and [`NotKept`] in scope,
 /// and writes:
 ///
-/// - `(&&&Keep::<T>::NEW).persistence()` for an `Option<Persistence>`, whatever the type;
-/// - `keep::<T, _>((&&&Keep::<T>::NEW).via())` for a [`Persistence`], and our error where there is none.
+/// - `(&&&Keep::<T>::NEW).__setl_persistence()` for an `Option<Persistence>`, whatever the type;
+/// - `keep::<T, _>((&&&Keep::<T>::NEW).__setl_via())` for a [`Persistence`], and our error where there is none.
 pub struct Keep<T>(PhantomData<fn() -> T>);
 
 impl<T> Keep<T> {
@@ -28,9 +28,9 @@ impl<T> Keep<T> {
 /// Asks how the fingerprint of a `T` is taken. Generated code has the traits [`PrintedByFrame`], [`PrintedBySerde`],
 /// [`NotPrinted`] and [`PrintsNot`] in scope, and writes:
 ///
-/// - `(&&&Print::<T>::NEW).fingerprint_of()` for an `Option<FingerprintOf>`, whatever the type;
-/// - `print::<T, _>((&&&Print::<T>::NEW).via())` for a [`FingerprintOf`], and our error where there is none;
-/// - `<PrintsByFrame<T>>::PRINTS || <PrintsBySerde<T>>::PRINTS` for a constant that tells whether there is one.
+/// - `(&&&Print::<T>::NEW).__setl_fingerprint_of()` for an `Option<FingerprintOf>`, whatever the type;
+/// - `print::<T, _>((&&&Print::<T>::NEW).__setl_via())` for a [`FingerprintOf`], and our error where there is none;
+/// - `<PrintsByFrame<T>>::__SETL_PRINTS || <PrintsBySerde<T>>::__SETL_PRINTS` for a constant that tells whether there is one.
 pub struct Print<T>(PhantomData<fn() -> T>);
 
 impl<T> Print<T> {
@@ -56,17 +56,17 @@ pub fn opaque(_: &AnyPayload) -> Result<Fingerprint> {
 /// Of types that setl knows how to keep.
 pub trait KeptByFrame<T> {
     /// How to say so.
-    fn via(&self) -> PhantomData<ByFrame>;
+    fn __setl_via(&self) -> PhantomData<ByFrame>;
     /// How it is kept.
-    fn persistence(&self) -> Option<Persistence>;
+    fn __setl_persistence(&self) -> Option<Persistence>;
 }
 
 impl<T: Payload + Checkpoint<ByFrame>> KeptByFrame<T> for &&Keep<T> {
-    fn via(&self) -> PhantomData<ByFrame> {
+    fn __setl_via(&self) -> PhantomData<ByFrame> {
         PhantomData
     }
 
-    fn persistence(&self) -> Option<Persistence> {
+    fn __setl_persistence(&self) -> Option<Persistence> {
         Some(Persistence::of::<T, ByFrame>())
     }
 }
@@ -74,11 +74,11 @@ impl<T: Payload + Checkpoint<ByFrame>> KeptByFrame<T> for &&Keep<T> {
 /// Of types that serde knows how to keep.
 pub trait KeptBySerde<T> {
     /// How it is kept.
-    fn persistence(&self) -> Option<Persistence>;
+    fn __setl_persistence(&self) -> Option<Persistence>;
 }
 
 impl<T: Payload + Serialize + Deserialize<'static>> KeptBySerde<T> for &Keep<T> {
-    fn persistence(&self) -> Option<Persistence> {
+    fn __setl_persistence(&self) -> Option<Persistence> {
         Some(Persistence::by_serde::<T>())
     }
 }
@@ -86,17 +86,17 @@ impl<T: Payload + Serialize + Deserialize<'static>> KeptBySerde<T> for &Keep<T> 
 /// Of all other types.
 pub trait NotKept<T> {
     /// It is asked of serde, which is what the error is about.
-    fn via(&self) -> PhantomData<BySerde>;
+    fn __setl_via(&self) -> PhantomData<BySerde>;
     /// It is not.
-    fn persistence(&self) -> Option<Persistence>;
+    fn __setl_persistence(&self) -> Option<Persistence>;
 }
 
 impl<T> NotKept<T> for Keep<T> {
-    fn via(&self) -> PhantomData<BySerde> {
+    fn __setl_via(&self) -> PhantomData<BySerde> {
         PhantomData
     }
 
-    fn persistence(&self) -> Option<Persistence> {
+    fn __setl_persistence(&self) -> Option<Persistence> {
         None
     }
 }
@@ -104,17 +104,17 @@ impl<T> NotKept<T> for Keep<T> {
 /// Of types whose fingerprint setl knows how to take.
 pub trait PrintedByFrame<T> {
     /// How to say so.
-    fn via(&self) -> PhantomData<ByFrame>;
+    fn __setl_via(&self) -> PhantomData<ByFrame>;
     /// How it is taken.
-    fn fingerprint_of(&self) -> Option<FingerprintOf>;
+    fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
 impl<T: Payload + Fingerprinted<ByFrame>> PrintedByFrame<T> for &&Print<T> {
-    fn via(&self) -> PhantomData<ByFrame> {
+    fn __setl_via(&self) -> PhantomData<ByFrame> {
         PhantomData
     }
 
-    fn fingerprint_of(&self) -> Option<FingerprintOf> {
+    fn __setl_fingerprint_of(&self) -> Option<FingerprintOf> {
         Some(fingerprint_of::<T, ByFrame>())
     }
 }
@@ -122,11 +122,11 @@ impl<T: Payload + Fingerprinted<ByFrame>> PrintedByFrame<T> for &&Print<T> {
 /// Of types whose fingerprint serde knows how to take.
 pub trait PrintedBySerde<T> {
     /// How it is taken.
-    fn fingerprint_of(&self) -> Option<FingerprintOf>;
+    fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
 impl<T: Payload + Serialize> PrintedBySerde<T> for &Print<T> {
-    fn fingerprint_of(&self) -> Option<FingerprintOf> {
+    fn __setl_fingerprint_of(&self) -> Option<FingerprintOf> {
         Some(fingerprint_of::<T, BySerde>())
     }
 }
@@ -134,17 +134,17 @@ impl<T: Payload + Serialize> PrintedBySerde<T> for &Print<T> {
 /// Of all other types.
 pub trait NotPrinted<T> {
     /// It is asked of serde, which is what the error is about.
-    fn via(&self) -> PhantomData<BySerde>;
+    fn __setl_via(&self) -> PhantomData<BySerde>;
     /// There is none.
-    fn fingerprint_of(&self) -> Option<FingerprintOf>;
+    fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
 impl<T> NotPrinted<T> for Print<T> {
-    fn via(&self) -> PhantomData<BySerde> {
+    fn __setl_via(&self) -> PhantomData<BySerde> {
         PhantomData
     }
 
-    fn fingerprint_of(&self) -> Option<FingerprintOf> {
+    fn __setl_fingerprint_of(&self) -> Option<FingerprintOf> {
         None
     }
 }
@@ -154,7 +154,7 @@ pub struct PrintsByFrame<T>(PhantomData<fn() -> T>);
 
 impl<T: Fingerprinted<ByFrame>> PrintsByFrame<T> {
     /// It has.
-    pub const PRINTS: bool = true;
+    pub const __SETL_PRINTS: bool = true;
 }
 
 /// Tells by a constant whether serde has a fingerprint of a `T`.
@@ -162,13 +162,13 @@ pub struct PrintsBySerde<T>(PhantomData<fn() -> T>);
 
 impl<T: Serialize> PrintsBySerde<T> {
     /// It has.
-    pub const PRINTS: bool = true;
+    pub const __SETL_PRINTS: bool = true;
 }
 
 /// Of all other types.
 pub trait PrintsNot {
     /// It has not.
-    const PRINTS: bool = false;
+    const __SETL_PRINTS: bool = false;
 }
 
 impl<T> PrintsNot for PrintsByFrame<T> {}
@@ -190,10 +190,11 @@ mod tests {
 
     macro_rules! check {
         ($type:ty: kept $kept:literal, printed $printed:literal) => {
-            assert_eq!((&&&Keep::<$type>::NEW).persistence().is_some(), $kept);
-            assert_eq!((&&&Print::<$type>::NEW).fingerprint_of().is_some(), $printed);
-            const _: () =
-                assert!((<PrintsByFrame<$type>>::PRINTS || <PrintsBySerde<$type>>::PRINTS) == $printed);
+            assert_eq!((&&&Keep::<$type>::NEW).__setl_persistence().is_some(), $kept);
+            assert_eq!((&&&Print::<$type>::NEW).__setl_fingerprint_of().is_some(), $printed);
+            const _: () = assert!(
+                (<PrintsByFrame<$type>>::__SETL_PRINTS || <PrintsBySerde<$type>>::__SETL_PRINTS) == $printed
+            );
         };
     }
 
@@ -208,11 +209,11 @@ mod tests {
         check!(Opaque: kept false, printed false);
         check!(Vec<Opaque>: kept false, printed false);
         check!(OnlyWritten: kept false, printed true);
-        let of = print::<OnlyWritten, _>((&&&Print::<OnlyWritten>::NEW).via());
+        let of = print::<OnlyWritten, _>((&&&Print::<OnlyWritten>::NEW).__setl_via());
         let payload: AnyPayload = Arc::new(OnlyWritten(1));
         assert_eq!(of(&payload).unwrap(), 1u8.fingerprint().unwrap());
         of_any::<u8>();
-        let _: Persistence = keep::<u8, _>((&&&Keep::<u8>::NEW).via());
+        let _: Persistence = keep::<u8, _>((&&&Keep::<u8>::NEW).__setl_via());
     }
 
     /// As in the code of a generic factory.
@@ -221,8 +222,8 @@ mod tests {
         T: Payload + Serialize + serde::de::DeserializeOwned,
     {
         (
-            keep::<Vec<T>, _>((&&&Keep::<Vec<T>>::NEW).via()),
-            print::<Vec<T>, _>((&&&Print::<Vec<T>>::NEW).via()),
+            keep::<Vec<T>, _>((&&&Keep::<Vec<T>>::NEW).__setl_via()),
+            print::<Vec<T>, _>((&&&Print::<Vec<T>>::NEW).__setl_via()),
         )
     }
 
@@ -231,8 +232,8 @@ mod tests {
         use crate::Dataset;
 
         (
-            keep::<Dataset<T>, _>((&&&Keep::<Dataset<T>>::NEW).via()),
-            print::<Dataset<T>, _>((&&&Print::<Dataset<T>>::NEW).via()),
+            keep::<Dataset<T>, _>((&&&Keep::<Dataset<T>>::NEW).__setl_via()),
+            print::<Dataset<T>, _>((&&&Print::<Dataset<T>>::NEW).__setl_via()),
         )
     }
 
@@ -248,7 +249,7 @@ mod tests {
         check!(Repository<crate::checkpoint::frame::tests::Flight>: kept false, printed true);
         check!(LazyFrame: kept false, printed false);
         of_any_row::<crate::checkpoint::frame::tests::Flight>();
-        let _: PhantomData<ByFrame> = (&&&Keep::<DataFrame>::NEW).via();
-        let _: PhantomData<ByFrame> = (&&&Print::<DataFrame>::NEW).via();
+        let _: PhantomData<ByFrame> = (&&&Keep::<DataFrame>::NEW).__setl_via();
+        let _: PhantomData<ByFrame> = (&&&Print::<DataFrame>::NEW).__setl_via();
     }
 }

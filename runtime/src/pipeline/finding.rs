@@ -62,14 +62,15 @@ impl<T, Id, P: HasExactlyOneProducerOf<WithId<T, Id>, GiveOneAnotherId>> FindsWi
 macro_rules! by_shape {
     ($(#[$attribute:meta])* $name:ident<$asked:ident, $Other:ident>) => {
         $(#[$attribute])*
-        pub trait $name<$asked, $Other, P> {
+        pub trait $name<$asked, $Other: ?Sized, P> {
             /// Who delivers it.
             const SOURCE: Source;
         }
 
         #[diagnostic::do_not_recommend]
-        impl<$asked, $Other, P: HasExactlyOneProducerOf<$asked, GiveOneAnIdOrAnotherType>> $name<$asked, $Other, P>
-            for TheWiring
+        impl<$asked, $Other: ?Sized, P> $name<$asked, $Other, P> for TheWiring
+        where
+            P: HasExactlyOneProducerOf<$asked, GiveOneAnIdOrAnotherType>,
         {
             const SOURCE: Source = P::SOURCE;
         }

@@ -310,13 +310,20 @@ pub const fn input_is_taken(from: &[Sources<'_>], input: usize) -> bool {
 pub const fn kept<const FACTORIES: usize, const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     links: &Links<NODES, OFFSETS, LINKS>,
     from: &[Sources<'_>],
-    asked: [bool; FACTORIES],
+    asked: &[Source],
 ) -> [bool; FACTORIES] {
-    let mut kept = asked;
+    let mut kept = [false; FACTORIES];
     let mut factory = 0;
     while factory < FACTORIES {
-        kept[factory] = asked[factory] || is_sink(links, from, factory);
+        kept[factory] = is_sink(links, from, factory);
         factory += 1;
+    }
+    let mut at = 0;
+    while at < asked.len() {
+        if let Source::Factory(factory) = asked[at] {
+            kept[factory] = true;
+        }
+        at += 1;
     }
     kept
 }

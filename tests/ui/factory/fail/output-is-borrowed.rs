@@ -14,4 +14,9 @@ fn read_title() -> &str {
     "title"
 }
 
+#[factory]
+fn first(names: Vec<String>) -> Option<&str> {
+    names.first().map(|_| "")
+}
+
 fn main() {}

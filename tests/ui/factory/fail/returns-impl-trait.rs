@@ -10,4 +10,9 @@ fn read_names() -> Result<impl Iterator<Item = u32>> {
     Ok([1, 2].into_iter())
 }
 
+#[factory]
+fn read_pairs() -> Result<Vec<impl Clone>> {
+    Ok(vec![1, 2])
+}
+
 fn main() {}
