@@ -42,12 +42,18 @@ pub enum DataError {
     },
 
     /// Columns that the row declares without `Option` hold nulls.
-    #[error("{subject}: {}; drop or fill them, or declare the field as `Option`", counted(columns, "null"))]
+    #[error(
+        "{subject}: {}{}; drop or fill them, or declare the field as `Option`",
+        counted(columns, "null"),
+        if *or_more { " or more" } else { "" }
+    )]
     Nulls {
         /// Where the nulls are.
         subject: Box<Provenance>,
         /// The columns and how many nulls each holds.
         columns: Vec<(String, usize)>,
+        /// Whether the query was ended at these, so that there may be more.
+        or_more: bool,
     },
 
     /// A value lies outside what the other side can hold.

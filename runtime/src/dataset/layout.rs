@@ -110,6 +110,7 @@ impl<R: Row> Layout<R> for Reader<'_> {
             Ok(None) => Err(DataError::Nulls {
                 subject: Provenance::of(R::NAME).into(),
                 columns: vec![(name.to_owned(), 1)],
+                or_more: true,
             }),
             Err(reason) => Err(out_of_range::<R>(name, index, reason)),
         });

@@ -10,6 +10,7 @@ mod contract;
 mod error;
 mod layout;
 pub(crate) mod materialized;
+pub(crate) mod required;
 mod row;
 pub(crate) mod running;
 pub(crate) mod scan;

@@ -3,6 +3,7 @@
 use polars::prelude::{DataFrame, LazyFrame, PolarsError};
 
 use super::materialized::{Materialized, materialized, materialized_blocking};
+use super::required;
 
 #[cfg(feature = "optimize")]
 pub(crate) use crate::optimize::queries::Fault;
@@ -24,24 +25,15 @@ impl Fault {
         failed: impl FnOnce(PolarsError) -> E,
     ) -> crate::Error {
         match self {
-            Self::Query(error) => failed(error).into(),
+            // A dataset that the query reads has nulls where it must not: then that is what is wrong.
+            Self::Query(error) => match required::found(&error) {
+                Some(nulls) => nulls.into(),
+                None => failed(error).into(),
+            },
             #[cfg(feature = "optimize")]
             Self::Panicked(panic) => panic.resume(),
             #[cfg(feature = "optimize")]
             Self::Shared | Self::Ended => anyhow::anyhow!("the run ended before the query was run"),
-        }
-    }
-
-    /// As an error of Polars.
-    pub(crate) fn into_polars(self) -> PolarsError {
-        match self {
-            Self::Query(error) => error,
-            #[cfg(feature = "optimize")]
-            Self::Panicked(panic) => panic.resume(),
-            #[cfg(feature = "optimize")]
-            Self::Shared | Self::Ended => {
-                PolarsError::ComputeError("the run ended before the query was run".into())
-            }
         }
     }
 }

@@ -8,7 +8,7 @@ use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
 use polars_plan::dsl::DslPlan;
 
 use super::materialized::{Aside, Materialized, materialized, materialized_blocking};
-use super::{Condition, DataError, Provenance, Row, Shape, running, waiting};
+use super::{Condition, DataError, Provenance, Row, Shape, required, running, waiting};
 use crate::delivery::Inspect;
 use crate::run::spill::Spill;
 
@@ -34,7 +34,10 @@ use crate::run::spill::Spill;
 /// # Ok::<(), setl::Error>(())
 /// ```
 pub struct Dataset<T> {
+    /// As it was made: what gives it out adds the check that its columns hold no nulls.
     frame: LazyFrame,
+    /// Whether it is known without a check that they hold none.
+    is_whole: bool,
     rows: Option<usize>,
     provenance: Provenance,
     /// Keeps the temporary file there that the query reads, if it reads one.
@@ -96,6 +99,7 @@ impl<T: Row> Dataset<T> {
     pub fn from_rows(rows: &[T]) -> crate::Result<Self> {
         Ok(Self {
             frame: T::to_frame(rows)?.lazy(),
+            is_whole: true,
             rows: Some(rows.len()),
             provenance: Provenance::of(T::NAME),
             spill: None,
@@ -111,23 +115,25 @@ impl<T: Row> Dataset<T> {
         })?;
         let shape = Shape::of::<T>();
         shape.check(&schema, || provenance.clone())?;
+        let is_whole = required::is_kept(&frame, &shape);
         let declared = shape.columns;
         let in_order = schema.len() == declared.len()
             && schema.iter_names().zip(&declared).all(|(found, column)| found.as_str() == column.name);
         // Selecting what is there already would only lengthen the plan.
         let frame = if in_order { frame } else { frame.select(declared_columns::<T>()) };
-        Ok(Self::trusted(frame, provenance))
+        Ok(Self { is_whole, ..Self::trusted(frame, provenance) })
     }
 
     /// Takes a query whose schema the caller has checked.
     pub(crate) fn trusted(frame: LazyFrame, provenance: Provenance) -> Self {
-        Self { frame, rows: None, provenance, spill: None, row: PhantomData }
+        Self { frame, is_whole: false, rows: None, provenance, spill: None, row: PhantomData }
     }
 
     /// The rows for which `condition` holds.
     pub fn filter(&self, condition: Condition<T>) -> Self {
         let filtered = self.frame.clone().filter(condition.into_expr());
-        Self { spill: self.spill.clone(), ..Self::trusted(filtered, self.provenance.clone()) }
+        let (is_whole, spill) = (self.is_whole, self.spill.clone());
+        Self { is_whole, spill, ..Self::trusted(filtered, self.provenance.clone()) }
     }
 
     /// Runs the query, on the threads for blocking work.
@@ -204,7 +210,7 @@ impl<T: Row> Dataset<T> {
             Ok(Materialized::Here(frame)) => {
                 let frame = self.whole(Ok(frame))?;
                 let rows = Some(frame.height());
-                Ok(Self { rows, frame: frame.lazy(), spill: None, ..self })
+                Ok(Self { rows, frame: frame.lazy(), is_whole: true, spill: None, ..self })
             }
             Ok(Materialized::Aside(aside)) => {
                 let Aside { frame, rows, spill, .. } = *aside;
@@ -218,9 +224,14 @@ impl<T: Row> Dataset<T> {
                 });
                 let columns: Vec<_> = nulls.collect();
                 if !columns.is_empty() {
-                    return Err(DataError::Nulls { subject: self.provenance.into(), columns }.into());
+                    return Err(DataError::Nulls {
+                        subject: self.provenance.into(),
+                        columns,
+                        or_more: false,
+                    }
+                    .into());
                 }
-                Ok(Self { rows: Some(rows), frame, spill: Some(spill), ..self })
+                Ok(Self { rows: Some(rows), frame, is_whole: true, spill: Some(spill), ..self })
             }
             Err(fault) => Err(fault.into_error(|source| self.failed(source))),
         }
@@ -239,17 +250,50 @@ impl<T: Row> Dataset<T> {
     }
 }
 
-impl<T> Dataset<T> {
+impl<T: Row> Dataset<T> {
     /// The query, to go on with. It has the columns of `T`; what is made of it may have others.
+    ///
+    /// A null in a column of `T` that is not an `Option` makes the query fail, whatever is made of it, if it reads that
+    /// column and that row:
+    ///
+    /// ```
+    /// use polars::prelude::*;
+    /// use setl::dataset::Dataset;
+    /// use setl::Row;
+    ///
+    /// #[derive(Row)]
+    /// struct Customer {
+    ///     id: String,
+    ///     country: Option<String>,
+    /// }
+    ///
+    /// let frame = df!("id" => [Some("a"), None], "country" => ["DE", "FR"])?;
+    /// let customers = Dataset::<Customer>::new(frame.lazy())?;
+    /// let ids = customers.lazy().group_by([col("id")]).agg([len()]);
+    /// assert!(ids.collect().is_err());
+    /// let countries = customers.lazy().select([col("country").unique()]);
+    /// assert_eq!(countries.collect()?.height(), 2);
+    /// # Ok::<(), setl::Error>(())
+    /// ```
     pub fn lazy(&self) -> LazyFrame {
+        self.clone().into_lazy()
+    }
+
+    /// As [`lazy`](Self::lazy), for a dataset that is not needed any more.
+    pub fn into_lazy(self) -> LazyFrame {
+        if self.is_whole {
+            return self.frame;
+        }
+        required::keeping(self.frame, &Shape::of::<T>(), &self.provenance)
+    }
+
+    /// The query without the check, for what looks at the rows by itself.
+    pub(crate) fn unchecked(&self) -> LazyFrame {
         self.frame.clone()
     }
+}
 
-    /// The query, without the contract.
-    pub fn into_lazy(self) -> LazyFrame {
-        self.frame
-    }
-
+impl<T> Dataset<T> {
     /// The number of rows, if it is known without running the query.
     pub fn row_count(&self) -> Option<usize> {
         self.rows
@@ -298,13 +342,14 @@ pub(crate) fn check_nulls<T: Row>(
     if columns.is_empty() {
         return Ok(());
     }
-    Err(DataError::Nulls { subject: subject().into(), columns })
+    Err(DataError::Nulls { subject: subject().into(), columns, or_more: false })
 }
 
 impl<T> Clone for Dataset<T> {
     fn clone(&self) -> Self {
         Self {
             frame: self.frame.clone(),
+            is_whole: self.is_whole,
             rows: self.rows,
             provenance: self.provenance.clone(),
             spill: self.spill.clone(),
@@ -355,9 +400,9 @@ impl<T: Row> TryFrom<DataFrame> for Dataset<T> {
     }
 }
 
-impl<T> From<Dataset<T>> for LazyFrame {
+impl<T: Row> From<Dataset<T>> for LazyFrame {
     fn from(dataset: Dataset<T>) -> Self {
-        dataset.frame
+        dataset.into_lazy()
     }
 }
 

@@ -194,7 +194,7 @@ impl Place {
             if self.directory.is_some() {
                 remove_late_parts(&aside);
             }
-            return Err(error.into());
+            return Err(error);
         }
         staged.flush()?;
         Ok(Box::new(staged))
@@ -267,7 +267,7 @@ pub(super) fn sink(
     query: LazyFrame,
     destination: SinkDestination,
     format: FileWriteFormat,
-) -> PolarsResult<()> {
+) -> crate::Result<()> {
     let query = query.sink(destination, format, UnifiedSinkArgs::default())?;
-    running::collected_blocking(query).map(drop).map_err(running::Fault::into_polars)
+    running::collected_blocking(query).map(drop).map_err(|fault| fault.into_error(|error| error))
 }

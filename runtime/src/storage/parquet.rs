@@ -221,7 +221,7 @@ pub(crate) fn concat_parquet(
         }
         let target = SinkDestination::File { target: SinkTarget::Path(polars_path(into)?) };
         let rows = concat(queries, UnionArgs::default())?;
-        Ok(file::sink(rows, target, write_format(compression_of(compression)))?)
+        file::sink(rows, target, write_format(compression_of(compression)))
     })
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod cached;
+mod contract;
 mod ending;
 mod files;
 #[cfg(feature = "optimize")]

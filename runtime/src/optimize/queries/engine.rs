@@ -9,6 +9,7 @@ use polars::prelude::{Engine, UniqueKeepStrategy};
 use polars_plan::dsl::{AggExpr, DslPlan, Expr, Operator, ScanSources};
 
 use super::tree::inputs;
+use crate::dataset::required::check_of;
 
 /// From so many rows on, an aggregate or a join is streamed.
 const MANY_ROWS: f64 = 500_000.0;
@@ -32,7 +33,8 @@ pub(super) struct Guess {
 /// The engine for a query, and how much better it is.
 pub(super) fn guess(plan: &DslPlan) -> Guess {
     // Files are written in the order of the rows, and the engine for that is chosen by Polars.
-    if contains(plan, &|plan| matches!(plan, DslPlan::Sink { .. } | DslPlan::MapFunction { .. })) {
+    let is_opaque = |plan: &DslPlan| matches!(plan, DslPlan::MapFunction { .. }) && check_of(plan).is_none();
+    if contains(plan, &|plan| matches!(plan, DslPlan::Sink { .. }) || is_opaque(plan)) {
         return Guess { engine: Engine::Auto, ratio: None };
     }
     if contains(plan, &|plan| matches!(plan, DslPlan::Scan { sources, .. } if bytes(sources) >= MANY_BYTES)) {
@@ -157,6 +159,7 @@ pub(super) fn taken(plan: &DslPlan) -> Option<u64> {
 fn only_reads(plan: &DslPlan) -> bool {
     match plan {
         DslPlan::Scan { .. } => true,
+        DslPlan::MapFunction { input, .. } => check_of(plan).is_some() && only_reads(input),
         DslPlan::Select { input, expr, .. } => {
             expr.iter().all(|expr| matches!(expr, Expr::Column(_))) && only_reads(input)
         }
@@ -230,7 +233,9 @@ mod tests {
 
     use polars::prelude::*;
 
-    use super::{guess, taken};
+    use super::{check_of, guess, taken};
+    use crate::dataset::required::keeping;
+    use crate::dataset::{ColumnDef, Provenance, Shape};
 
     fn frame() -> LazyFrame {
         of_rows(1_000_000)
@@ -262,6 +267,18 @@ mod tests {
         // A third of them are left, and all find their like, although there are more of these.
         let third = of_rows(1_800_000).filter(col("value").gt(lit(1)));
         assert!(is_streamed(&by_key(joined(third, frame()))));
+    }
+
+    #[test]
+    fn a_check_for_nulls_changes_nothing() {
+        let columns = ["key", "value"].map(ColumnDef::of::<i64>);
+        let shape = Shape { row: "Pair", columns: columns.into() };
+        let plain = || frame().filter(col("value").gt(lit(1)));
+        let checked = || keeping(plain(), &shape, &Provenance::of("Pair"));
+        assert!(check_of(&checked().logical_plan).unwrap().ends_with("key, value of dataset of `Pair`"));
+        assert!(is_streamed(&by_key(checked())) && is_streamed(&by_key(plain())));
+        let map = |frame: LazyFrame| frame.map(Ok, Default::default(), None, None);
+        assert_eq!(guess(&by_key(map(plain())).logical_plan).ratio, None);
     }
 
     #[test]

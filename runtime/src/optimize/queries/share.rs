@@ -10,6 +10,7 @@ use super::engine::{WORSE, taken};
 use super::reads::{Placeholder, columns_read};
 use super::sharing::{self, Decided};
 use super::tree::{Key, Keys, describe, inputs, is_expensive, is_same, shown};
+use crate::dataset::required::check_of;
 use crate::dataset::waiting;
 use crate::optimize::Pass;
 use crate::optimize::advisor::{Advisor, Question};
@@ -278,6 +279,7 @@ fn scans<'plan>(
         DslPlan::Slice { offset, .. } => *offset >= 0,
         // What does not look at rows but one by one lets a limit through.
         DslPlan::Select { .. } | DslPlan::HStack { .. } | DslPlan::Union { .. } => limited,
+        _ if check_of(plan).is_some() => limited,
         _ => false,
     };
     inputs(plan).into_iter().for_each(|input| scans(input, limited, keys, found));

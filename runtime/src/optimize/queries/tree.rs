@@ -10,6 +10,8 @@ use polars::prelude::LazyFrame;
 use polars_plan::dsl::{DslPlan, Expr};
 use polars_plan::plans::{DslFunction, DynLiteralValue, LiteralValue};
 
+use crate::dataset::required::check_of;
+
 /// Says which plan a node is the top of: equal plans give equal results.
 pub(super) type Key = [u8; 32];
 
@@ -183,6 +185,7 @@ fn own(plan: &DslPlan, hasher: &mut KeyHasher) -> Option<()> {
         DslPlan::MapFunction { function: DslFunction::RowIndex { name, offset }, .. } => {
             (name, offset).hash(hasher);
         }
+        DslPlan::MapFunction { .. } => check_of(plan)?.hash(hasher),
         DslPlan::Union { args, .. } => args.hash(hasher),
         DslPlan::HConcat { options, .. } => options.hash(hasher),
         DslPlan::ExtContext { .. } => {}
