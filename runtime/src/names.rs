@@ -1,5 +1,20 @@
 //! What is said where a name is not among those that are there.
 
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Whether two names are the same text. What looks alike may be written in several ways: compilers compose letters and their
+/// marks, file names and keyboards may not.
+pub(crate) fn same(a: &str, b: &str) -> bool {
+    a == b || (!a.is_ascii() && !b.is_ascii() && a.nfc().eq(b.nfc()))
+}
+
+/// A name with its letters and marks composed: of two that are [the same](same), the same text.
+pub(crate) fn composed(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() { Cow::Borrowed(name) } else { Cow::Owned(name.nfc().collect()) }
+}
+
 /// So many are listed.
 const LISTED: usize = 10;
 
@@ -25,7 +40,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> 
 
 /// A name without case and underscores, as in variables.
 pub(crate) fn plain(name: &str) -> String {
-    name.to_lowercase().replace('_', "")
+    composed(&name.to_lowercase().replace('_', "")).into_owned()
 }
 
 /// `` `a`, `b` ``
@@ -52,6 +67,14 @@ mod tests {
         let many = ["aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh", "ii", "jj", "kk", "ll"];
         let listed = did_you_mean("x", many.into_iter());
         assert!(listed.ends_with("`ii`, `jj` and 2 more"), "{listed}");
+    }
+
+    #[test]
+    fn letters_and_marks_are_composed() {
+        let (composed, apart) = ("gr\u{f6}\u{df}e", "gro\u{308}\u{df}e");
+        assert!(same(composed, apart) && same(apart, composed) && same("a", "a"));
+        assert!(!same(composed, "grosse") && !same("a", "b"));
+        assert_eq!(plain(composed), plain(apart));
     }
 
     #[test]

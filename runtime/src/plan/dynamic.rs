@@ -124,10 +124,13 @@ impl Pipeline {
 
     /// Inputs that no factory takes. In a `#[pipeline]` they are a warning of the compiler.
     pub fn inputs_without_consumer(&self) -> impl Iterator<Item = &str> {
-        self.plan.inputs.iter().enumerate().filter_map(|(index, input)| {
-            let mut sources = self.plan.factories.iter().flat_map(Node::all_sources);
-            (!sources.any(|source| source == Source::Input(index))).then_some(&*input.name)
-        })
+        let mut taken = vec![false; self.plan.inputs.len()];
+        for source in self.plan.factories.iter().flat_map(Node::all_sources) {
+            if let Source::Input(index) = source {
+                taken[index] = true;
+            }
+        }
+        self.plan.inputs.iter().zip(taken).filter(|(_, taken)| !taken).map(|(input, _)| &*input.name)
     }
 }
 
@@ -295,10 +298,11 @@ impl Builder {
     /// Lists every mistake: what is not delivered, delivered twice, or delivered in a cycle.
     pub fn build(mut self) -> Result<Pipeline, WiringError> {
         let mut mistakes = std::mem::take(&mut self.mistakes);
-        self.check_names(&mut mistakes);
+        let index = self.index();
+        self.check_names(&index, &mut mistakes);
         self.check_producers(&mut mistakes);
         self.check_defaults(&mut mistakes);
-        let sources = self.resolve(&mut mistakes);
+        let sources = self.resolve(&index, &mut mistakes);
         if self.factories.is_empty() && mistakes.is_empty() {
             mistakes
                 .push(format!("pipeline `{}` has no factories: add a stage and factories to it", self.name));

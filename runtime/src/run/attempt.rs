@@ -14,7 +14,7 @@ use super::error::{Cause, NoTime};
 use super::event::Event;
 use super::executor::replaced;
 use super::finish::undone;
-use super::panic::{caught, contained};
+use super::panic::{caught, cause_of_error, contained};
 use super::report::{Phase, nanos};
 use super::resume::{kept, restored};
 use super::shared::{Replacement, Shared};
@@ -218,9 +218,8 @@ impl Attempts<'_> {
                 }
                 () = time::sleep(delay) => {}
             }
-            if !is_turned_away(&cause) {
-                reason = Some(cause);
-            }
+            let spent = if is_turned_away(&cause) { Some(cause) } else { reason.replace(cause) };
+            contained(|| drop(spent));
         }
         unreachable!("the last attempt returns")
     }
@@ -422,7 +421,10 @@ fn with_reason(cause: Cause, reason: Option<Cause>) -> Cause {
     let reason = match (error.downcast_ref::<CircuitOpen>(), reason) {
         (Some(open), Some(Cause::Error(reason))) => reason.context(*open),
         (Some(open), Some(Cause::TimedOut(reason))) => crate::Error::new(reason).context(*open),
-        _ => return Cause::Error(error),
+        (_, reason) => {
+            contained(|| drop(reason));
+            return Cause::Error(error);
+        }
     };
     // The breaker closes some time, whatever was said of the reason.
     Cause::Error(transient(reason))
@@ -461,7 +463,7 @@ impl Future for Live {
         let ended = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(completed))) => Ok(completed),
-            Ok(Poll::Ready(Err(Unfinished::Error(error)))) => Err(Ended::Failed(Cause::Error(error))),
+            Ok(Poll::Ready(Err(Unfinished::Error(error)))) => Err(Ended::Failed(cause_of_error(error))),
             Ok(Poll::Ready(Err(unfinished))) => Err(Ended::Unfinished(unfinished)),
             Err(panic) => Err(Ended::Failed(panic)),
         };

@@ -9,9 +9,14 @@ use tokio::task::spawn_blocking;
 
 use super::current::Current;
 use super::panic::carried;
+use super::starving::{Pieces, State};
+use crate::commit::Owner;
 
 /// Runs at least this much blocking work at once, unless the run says otherwise.
 const FEWEST_THREADS: usize = 8;
+
+/// Work of the run itself.
+const NOBODY: Owner = Owner { node: 0, attempt: 0 };
 
 /// Asked for once: the system reads files to answer.
 static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
@@ -26,12 +31,13 @@ thread_local! {
 pub(crate) struct BlockingPool {
     permits: Arc<Semaphore>,
     size: u32,
+    pieces: Arc<Pieces>,
 }
 
 impl BlockingPool {
     pub(crate) fn new(size: Option<usize>) -> Self {
         let size = size.unwrap_or_else(|| FEWEST_THREADS.max(*CORES)).clamp(1, u32::MAX as usize >> 3);
-        Self { permits: Arc::new(Semaphore::new(size)), size: size as u32 }
+        Self { permits: Arc::new(Semaphore::new(size)), size: size as u32, pieces: Arc::default() }
     }
 
     /// Runs `work` on the blocking pool as soon as there is room.
@@ -43,11 +49,24 @@ impl BlockingPool {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Option<R> {
+        self.run_for(NOBODY, work).await
+    }
+
+    /// As [`BlockingPool::run`], for an attempt of a factory.
+    pub(super) async fn run_for<R: Send + 'static>(
+        &self,
+        owner: Owner,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
+        let piece = self.pieces.count(owner);
         // The semaphore is never closed.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        piece.is_now(State::WaitsForRuntime);
         let work = move || {
+            piece.is_now(State::Runs);
             INSIDE.set(true);
             let _reset = Reset;
+            let _piece = piece;
             // A result that nobody takes, such as a staged file, is dropped by tokio, and the permit after it.
             (carried(work), permit)
         };
@@ -59,8 +78,12 @@ impl BlockingPool {
         }
     }
 
+    /// The work that it does or is to do.
+    pub(super) fn pieces(&self) -> &Arc<Pieces> {
+        &self.pieces
+    }
+
     /// How many threads it may use.
-    #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn size(&self) -> usize {
         self.size as usize
     }
@@ -120,8 +143,9 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
     }
     let done = match Current::get() {
         Some(current) => {
-            let pool = Arc::clone(&current.shared.pool);
-            pool.run(move || current.scope(work)).await
+            current.shared.watch_threads();
+            let (pool, owner) = (Arc::clone(&current.shared.pool), current.owner);
+            pool.run_for(owner, move || current.scope(work)).await
         }
         None => BlockingPool::new(Some(1)).run(work).await,
     };

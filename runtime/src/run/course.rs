@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::current::Current;
 use super::error::{Failures, RunError};
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
 use super::handling::{self, Conduct};
@@ -19,7 +21,7 @@ use super::report::Report;
 use super::resume;
 use super::runner::Options;
 use super::shared::{Launch, Shared, Why};
-use super::signals::{stop_after, stop_at_ctrl_c};
+use super::signals::{Signals, has_timer, stop_after};
 use super::step::BoxFuture;
 
 /// Runs a pipeline, from what was said of the run to what came of it.
@@ -28,27 +30,35 @@ pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome
         let pipeline = launch.plan.pipeline.to_string();
         return Outcome { run: None, error: Some(RunError::NoRuntime { pipeline }) };
     };
+    let signals = options.cancel_on_ctrl_c.then(Signals::listen);
+    if let Some(None) = signals {
+        let pipeline = launch.plan.pipeline.to_string();
+        let mistake =
+            "`cancel_on_ctrl_c` needs a runtime that hears signals: call `enable_all` on its builder";
+        let error = RunError::CannotStart { pipeline, mistakes: vec![mistake.to_owned()] };
+        return Outcome { run: None, error: Some(error) };
+    }
     let ready = match prepare(launch, &mut options) {
         Prepared::Ready(ready) => Ok(ready),
         Prepared::Later(ready) => ready.await,
         Prepared::Failed(error) => Err(error),
     };
-    let Ready { shared, ending, ends_at_ctrl_c } = match ready {
+    let Ready { shared, ending } = match ready {
         Ok(ready) => ready,
         Err(error) => return Outcome { run: None, error: Some(error) },
     };
-    let ctrl_c = match ends_at_ctrl_c {
-        true => Some(stop_at_ctrl_c(&shared).await),
-        false => None,
-    };
+    let attended = signals.flatten().map(|signals| signals.attend(&shared));
     let deadline = ending.deadline.map(|deadline| stop_after(&shared, deadline));
     let watched = super::memory::watch(&shared);
-    let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime };
+    let outer = Current::get().and_then(|current| current.shared.nest());
+    let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, outer };
     shared.run().await;
     drop((deadline, watched));
     let outcome = finish(&shared, ending).await;
     unattended.run = None;
-    drop(ctrl_c);
+    if let Some(attended) = attended {
+        attended.end(matches!(outcome.error, Some(RunError::Cancelled { .. })));
+    }
     outcome
 }
 
@@ -56,7 +66,6 @@ pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome
 struct Ready {
     shared: Arc<Shared>,
     ending: Ending,
-    ends_at_ctrl_c: bool,
 }
 
 enum Prepared {
@@ -75,6 +84,12 @@ fn prepare(mut launch: Launch, options: &mut Options) -> Prepared {
             return Prepared::Failed(RunError::CannotStart { pipeline, mistakes });
         }
     };
+    if options.deadline.is_some() && !has_timer() {
+        let pipeline = launch.plan.pipeline.to_string();
+        let mistake =
+            "`deadline` needs a runtime with a timer: call `enable_time` or `enable_all` on its builder";
+        return Prepared::Failed(RunError::CannotStart { pipeline, mistakes: vec![mistake.to_owned()] });
+    }
     if let Some(limit) = options.memory_limit {
         let memory = Memory::new(limit, options.state_dir.as_deref());
         let mistakes = memory.objections(&launch, |node| conduct.policy(&launch.plan, node));
@@ -110,8 +125,7 @@ fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
         keeps_going: options.keep_going,
         commits_partial: options.commit_partial,
     };
-    let ends_at_ctrl_c = options.cancel_on_ctrl_c;
-    Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending, ends_at_ctrl_c }
+    Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending }
 }
 
 /// Opens the checkpoints, the cache and the history of the pipeline, on a thread for blocking work.
@@ -252,12 +266,16 @@ struct Unattended {
     run: Option<Arc<Shared>>,
     /// It may be dropped elsewhere.
     runtime: Handle,
+    /// Keeps the run from ending in one of whose factories this one was started.
+    outer: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Unattended {
     fn drop(&mut self) {
         let Some(shared) = self.run.take() else { return };
+        let outer = self.outer.take();
         self.runtime.spawn(async move {
+            let _outer = outer;
             // With the last of its blocking work, which may be its commit.
             shared.ended().await;
             if shared.is_decided() {

@@ -1,12 +1,13 @@
 //! Why a run did not succeed.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::memory::size;
-use super::report::{Phase, Report, Status};
-use crate::names::in_one_line;
+use super::report::{Entry, Phase, Report, Status};
+use crate::names::{in_one_line, quoted};
 use crate::policy::{CircuitOpen, TimedOut, find, roughly};
 
 /// What went wrong in one factory.
@@ -297,13 +298,16 @@ impl RunError {
         }
         if let Some(report) = self.report() {
             let entries = report.entries();
+            let mut because: HashMap<&str, Vec<&str>> = HashMap::new();
+            for entry in entries {
+                if let Some(failed) = &entry.because {
+                    because.entry(failed).or_default().push(&entry.factory);
+                }
+            }
             for failure in self.failures() {
-                let because =
-                    entries.iter().filter(|entry| entry.because.as_deref() == Some(&failure.factory));
-                let names: Vec<_> = because.map(|entry| format!("`{}`", entry.factory)).collect();
-                if !names.is_empty() {
-                    let _ =
-                        writeln!(text, "\nnot run because of `{}`: {}", failure.factory, names.join(", "));
+                if let Some(names) = because.get(&*failure.factory) {
+                    let names = quoted(names.iter().copied());
+                    let _ = writeln!(text, "\nnot run because of `{}`: {names}", failure.factory);
                 }
             }
             let rest = entries.iter().filter(|entry| entry.was_stopped()).count();
@@ -322,9 +326,9 @@ impl RunError {
 
 /// `; in progress: `a`, `b``.
 fn in_progress(report: &Report, failures: &Failures) -> String {
-    let failed = |factory: &str| failures.0.iter().any(|failure| failure.factory == factory);
-    let stopped =
-        report.entries().iter().filter(|entry| entry.status == Status::Cancelled || failed(&entry.factory));
+    let failed: HashSet<_> = failures.0.iter().map(|failure| &*failure.factory).collect();
+    let is_stopped = |entry: &&Entry| entry.status == Status::Cancelled || failed.contains(&*entry.factory);
+    let stopped = report.entries().iter().filter(is_stopped);
     let names: Vec<_> = stopped.map(|entry| format!("`{}`", entry.factory)).collect();
     if names.is_empty() { String::new() } else { format!("; in progress: {}", names.join(", ")) }
 }
@@ -365,13 +369,17 @@ impl std::error::Error for Failures {
     }
 }
 
+/// So many factories are named where more than one failed.
+const NAMED: usize = 10;
+
 /// ` in 2 factories`, where there is more to tell than the source does.
 fn others(failures: &Failures) -> String {
     match failures.0.len() {
         0 | 1 => String::new(),
         several => {
-            let names: Vec<_> = failures.0.iter().map(|failure| format!("`{}`", failure.factory)).collect();
-            format!(" in {several} factories ({})", names.join(", "))
+            let names = quoted(failures.0.iter().take(NAMED).map(|failure| &*failure.factory));
+            let more = if several > NAMED { format!(" and {} more", several - NAMED) } else { String::new() };
+            format!(" in {several} factories ({names}{more})")
         }
     }
 }

@@ -79,6 +79,17 @@ pub enum Event<'run> {
         /// Its name.
         factory: &'run str,
     },
+    /// A factory has waited for a thread for long. If one of those that keep the threads busy waits for it, both wait forever.
+    Starving {
+        /// Its name.
+        factory: &'run str,
+        /// How long it has waited.
+        waited: Duration,
+        /// The factories of the run that have a thread.
+        busy: &'run [&'run str],
+        /// How many threads the run may use, all of which are busy. None where it may use more, but the runtime has none left.
+        threads: Option<usize>,
+    },
     /// All factories are done, and what they have written becomes visible.
     Committing {
         /// How many writes were staged.

@@ -12,9 +12,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::attempt::supervised;
 use super::current::{enter, in_run};
-use super::error::Cause;
 use super::event::Event;
-use super::panic::{cause_of, contained};
+use super::panic::{cause_of, cause_of_error, contained};
 use super::report::{Nanos, Phase, Status};
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
@@ -29,25 +28,30 @@ impl Shared {
         if self.plan.factories.is_empty() {
             return;
         }
-        let mut own = OwnDriver(Some(Driver::new(Arc::clone(self), At::End)));
-        if let Some(driver) = &mut own.0 {
+        let driver = Some(Driver::new(Arc::clone(self), At::End));
+        let mut own = OwnDriver { driver, runtime: Handle::try_current().ok() };
+        if let Some(driver) = &mut own.driver {
             driver.go_on(self.schedule.start());
             driver.await;
         }
         self.ended().await;
-        own.0 = None;
+        own.driver = None;
     }
 }
 
 /// The driver in the future of a run. It outlives that future if it is dropped early: the run is stopped then, but its
 /// end is orderly, as it is in all other drivers.
-struct OwnDriver(Option<Driver>);
+struct OwnDriver {
+    driver: Option<Driver>,
+    /// Where it goes on; it may be dropped on a thread that knows of no runtime.
+    runtime: Option<Handle>,
+}
 
 impl Drop for OwnDriver {
     fn drop(&mut self) {
-        if let Some(driver) = self.0.take() {
+        if let Some(driver) = self.driver.take() {
             driver.shared.stop();
-            if let (false, Ok(runtime)) = (matches!(driver.at, At::End), Handle::try_current()) {
+            if let (false, Some(runtime)) = (matches!(driver.at, At::End), &self.runtime) {
                 runtime.spawn(driver);
             }
         }
@@ -244,7 +248,7 @@ fn advance(
             return Poll::Ready(Some(Took { total, ended }));
         }
         Ok(Poll::Ready(Err(Unfinished::Error(error)))) => {
-            shared.failed(node, failed(Cause::Error(error)), running.started);
+            shared.failed(node, failed(cause_of_error(error)), running.started);
         }
         Ok(Poll::Ready(Err(Unfinished::Failed(failure)))) => shared.failed(node, *failure, running.started),
         Ok(Poll::Ready(Err(Unfinished::LeftOut))) => shared.left_out(node, Status::NotSelected),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::error::{Cause, FactoryError};
 use super::event::Event;
+use super::panic::contained;
 use super::report::{Nanos, Record, Status};
 use super::shared::Shared;
 use super::slot::Slot;
@@ -115,6 +116,7 @@ impl Shared {
                 attempts = failure.attempts;
                 let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
                 self.note(node, format!("by `{by}`, since it failed: {}", failure.cause.line()));
+                contained(|| drop(failure));
             }
         }
         self.slots[self.plan.inputs.len() + node].put(output);
@@ -134,7 +136,10 @@ impl Shared {
             session.skipped(node);
         }
         match failure {
-            Some(failure) => self.note(node, format!("it failed: {}", failure.cause.line())),
+            Some(failure) => {
+                self.note(node, format!("it failed: {}", failure.cause.line()));
+                contained(|| drop(failure));
+            }
             // Settings that switch it off have said so.
             None if self.handling.get(node).is_none_or(|handling| handling.enabled) => {
                 self.note(node, "its condition does not hold".to_owned());

@@ -4,7 +4,7 @@ use super::runner::Options;
 use super::select::Selection;
 use super::shared::Launch;
 use crate::cache::{CachePolicy, Whose};
-use crate::names::did_you_mean;
+use crate::names::{did_you_mean, same};
 #[cfg(feature = "optimize")]
 use crate::plan::Node;
 use crate::plan::Plan;
@@ -53,6 +53,19 @@ pub(crate) fn of_run(launch: &Launch, options: &mut Options) -> Result<Conduct, 
         Effective::default()
     });
     mistakes.extend(differing(plan));
+    mistakes.extend((0..effective.policies.len()).filter_map(|node| {
+        let Policy { timeout: Some(one), total_timeout: Some(all), .. } = effective.of_factory(node).policy else {
+            return None;
+        };
+        let (one_text, all_text) = (humantime::format_duration(one), humantime::format_duration(all));
+        (all < one).then(|| {
+            format!(
+                "factory `{}`: one attempt may take {one_text} (`timeout`), but all of them together {all_text} \
+                 (`total_timeout`); say both of the factory, or neither",
+                plan.factories[node].name
+            )
+        })
+    }));
     if let Some(shared) = &options.resources {
         let mut resources: Vec<_> = effective.resources.values().collect();
         resources.sort_unstable_by_key(|resource| resource.name);
@@ -143,7 +156,7 @@ fn caching(
     let name = &launch.plan.factories[node].name;
     let wanted = match (by_settings, cache.whose) {
         (Some(cached), _) => cached,
-        _ if cache.also.iter().any(|also| *also == **name) => true,
+        _ if cache.also.iter().any(|also| same(also, name)) => true,
         (None, Some(Whose::Nobodys)) => false,
         (None, Some(Whose::All)) => can_be(),
         #[cfg(feature = "optimize")]
@@ -154,7 +167,7 @@ fn caching(
 }
 
 fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
-    let Some(node) = launch.plan.factories.iter().position(|node| node.name == name) else {
+    let Some(node) = launch.plan.factories.iter().position(|node| same(&node.name, name)) else {
         return Some(unknown(&launch.plan, name));
     };
     if launch.plan.factories[node].policy.volatile {

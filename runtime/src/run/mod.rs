@@ -33,6 +33,7 @@ mod signals;
 mod slot;
 #[cfg(feature = "polars")]
 pub(crate) mod spill;
+mod starving;
 mod step;
 mod sync;
 

@@ -6,9 +6,11 @@ use std::ops::Deref;
 use std::process::{ExitCode, Termination};
 
 use super::error::{FactoryError, RunError};
+use super::panic::contained;
 use super::report::Report;
 use super::signals::EXIT_AT_SIGINT;
 use crate::factory::{AlwaysRuns, Factory};
+use crate::names::same;
 use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -78,7 +80,7 @@ impl Run<Pipeline> {
 
     /// The output of the factory with this name, if there is one, its output was kept and is a `T`.
     pub fn find_named<T: 'static>(&self, factory: &str) -> Option<&T> {
-        self.output(self.plan.factories.iter().position(|node| node.name == factory)?)
+        self.output(self.plan.factories.iter().position(|node| same(&node.name, factory))?)
     }
 }
 
@@ -146,7 +148,13 @@ impl<P> Outcome<P> {
     /// When it did not.
     pub fn into_result(self) -> Result<Run<P>, RunError> {
         match (self.run, self.error) {
-            (_, Some(error)) => Err(error),
+            (run, Some(error)) => {
+                // The error matters more than an output that cannot be dropped.
+                for output in run.into_iter().flat_map(|run| run.outputs) {
+                    contained(|| drop(output));
+                }
+                Err(error)
+            }
             (Some(run), None) => Ok(run),
             (None, None) => unreachable!("a run that could not start has an error"),
         }

@@ -1,7 +1,7 @@
 //! What is known of a panic: its message, and where it happened.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 
@@ -11,6 +11,8 @@ use super::error::Cause;
 thread_local! {
     /// Where the last panic on this thread happened.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Whether a panic on this thread is nobody's business.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
 static HOOK: Once = Once::new();
@@ -20,6 +22,9 @@ pub(super) fn watch() {
     HOOK.call_once(|| {
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
+            if QUIET.get() {
+                return;
+            }
             if is_in_run() {
                 let place = panic.location().map(ToString::to_string);
                 PLACE.with(|last| last.replace(place));
@@ -27,6 +32,16 @@ pub(super) fn watch() {
             others(panic);
         }));
     });
+}
+
+/// What `work` gives, unless it panics, of which nobody is told: for what another crate can be asked in no other way.
+pub(super) fn quietly<R>(work: impl FnOnce() -> R) -> Option<R> {
+    watch();
+    // Where a panic ends the process, its text is all that there is.
+    let before = QUIET.replace(cfg!(panic = "unwind"));
+    let done = catch_unwind(AssertUnwindSafe(work));
+    QUIET.set(before);
+    done.ok()
 }
 
 /// Calls `work`; a panic becomes a cause.
@@ -63,6 +78,18 @@ impl Carried {
     pub(crate) fn resume(self) -> ! {
         PLACE.set(self.place);
         resume_unwind(self.payload)
+    }
+}
+
+/// An error of a factory as a cause. One whose text cannot be made is itself a panic of that factory.
+pub(super) fn cause_of_error(error: crate::Error) -> Cause {
+    match caught(|| format!("{error:#}").len()) {
+        Ok(_) => Cause::Error(error),
+        Err(panic) => {
+            // What panics when it is shown may do so when it is dropped.
+            contained(|| drop(error));
+            panic
+        }
     }
 }
 

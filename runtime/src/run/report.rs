@@ -329,10 +329,13 @@ impl Report {
     pub fn entries(&self) -> &[Entry] {
         self.entries.get_or_init(|| {
             let because = self.because();
+            let mut all_notes: Vec<Vec<&str>> = vec![Vec::new(); self.records.len()];
+            for (node, note) in &self.notes {
+                all_notes[*node].push(note);
+            }
             let entry = |(index, factory): (usize, &Node)| {
                 let record = self.records[index];
-                let notes = self.notes.iter().filter(|(node, _)| *node == index);
-                let notes: Vec<_> = notes.map(|(_, note)| &**note).collect();
+                let notes = &all_notes[index];
                 Entry {
                     factory: factory.name.to_string(),
                     stage: self.plan.stages[factory.stage].name.to_string(),

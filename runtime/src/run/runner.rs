@@ -22,6 +22,7 @@ use super::shared::{Launch, Replacement, Steps};
 use crate::cache::CachePolicy;
 use crate::checkpoint::Session;
 use crate::factory::Factory;
+use crate::names::same;
 #[cfg(feature = "optimize")]
 use crate::optimize::{Learning, Optimizer, plan::Planned};
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
@@ -36,6 +37,7 @@ use crate::policy::{Classifier, CodeScope, Resources};
 pub(crate) struct Options {
     pub(crate) concurrency: Option<usize>,
     pub(crate) blocking_threads: Option<usize>,
+    pub(crate) patience: Option<Duration>,
     pub(crate) no_write: bool,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) cancel_on_ctrl_c: bool,
@@ -165,6 +167,16 @@ impl<P> Runner<P> {
     /// [`setl::blocking`]: crate::blocking()
     pub fn blocking_threads(mut self, threads: usize) -> Self {
         self.options.blocking_threads = Some(threads);
+        self
+    }
+
+    /// Tells of a factory that has waited for a thread for so long, since factories that wait for each other beyond the
+    /// [threads](Runner::blocking_threads) that there are wait forever. Default: 30 seconds.
+    ///
+    /// Observers are told with [`Event::Starving`], the report by a note; without observers, a line is written to standard
+    /// error.
+    pub fn warn_after(mut self, patience: Duration) -> Self {
+        self.options.patience = Some(patience);
         self
     }
 
@@ -573,7 +585,7 @@ impl<P> Runner<P> {
     }
 
     fn select_named(self, factory: &str, select: impl FnOnce(&mut Selection, usize)) -> Self {
-        let node = self.launch.plan.factories.iter().position(|node| node.name == factory);
+        let node = self.launch.plan.factories.iter().position(|node| same(&node.name, factory));
         let unknown = factory.to_owned();
         self.select(|selection| match node {
             Some(node) => select(selection, node),

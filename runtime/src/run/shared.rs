@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ use super::report::{PhaseCell, Record};
 use super::runner::Options;
 use super::schedule::Schedule;
 use super::slot::Slot;
+use super::starving::Watched;
 use super::step::{BoxFuture, Step, Undone};
 use super::sync::held;
 use crate::checkpoint::{FingerprintOf, Session};
@@ -132,7 +133,15 @@ pub struct Shared {
     undone_in_task: AtomicBool,
     pub(super) over: Notify,
     pub(super) is_over: AtomicBool,
+    /// How long work waits for a thread before that is told; None: as usual.
+    pub(super) patience: Option<Duration>,
+    pub(super) threads_watched: OnceLock<Watched>,
+    /// Of the runs that factories have started: each has a permit until nothing is left of it.
+    nested: OnceLock<Arc<Semaphore>>,
 }
+
+/// Enough for all runs that are nested in one.
+const NESTED: u32 = u32::MAX >> 4;
 
 fn is_selected(handling: &[Handling], node: usize) -> bool {
     handling.get(node).is_none_or(|handling| handling.selected)
@@ -253,6 +262,9 @@ impl Shared {
             undone_in_task: AtomicBool::new(false),
             over: Notify::new(),
             is_over: AtomicBool::new(false),
+            patience: options.patience,
+            threads_watched: OnceLock::new(),
+            nested: OnceLock::new(),
         }
     }
 
@@ -266,6 +278,15 @@ impl Shared {
         if let Some(gather) = &self.gather {
             gather.idle().await;
         }
+        if let Some(nested) = self.nested.get() {
+            drop(nested.acquire_many(NESTED).await);
+        }
+    }
+
+    /// Counts a run that a factory has started: this one does not end before it.
+    pub(super) fn nest(&self) -> Option<OwnedSemaphorePermit> {
+        let nested = self.nested.get_or_init(|| Arc::new(Semaphore::new(NESTED as usize)));
+        Arc::clone(nested).try_acquire_owned().ok()
     }
 
     pub(super) fn end(&self) {

@@ -207,7 +207,8 @@ fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
 
 fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     let shared = Arc::clone(&job.shared);
-    let current = Current { shared: Arc::clone(&shared), owner: job.owner() };
+    let owner = job.owner();
+    let current = Current { shared: Arc::clone(&shared), owner };
     let live = move || {
         // It may have waited long for a thread.
         if job.shared.is_stopped() {
@@ -227,7 +228,8 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
         current.scope(|| pollster::block_on(live))
     };
     Box::pin(async move {
-        shared.pool.run(live).await.unwrap_or_else(|| {
+        shared.watch_threads();
+        shared.pool.run_for(owner, live).await.unwrap_or_else(|| {
             // The runtime shuts down, but not with this future in it.
             shared.stop();
             Err(Unfinished::Cancelled(1))

@@ -38,6 +38,8 @@ fn report(total: Total, #[delivery(shared)] title: Arc<String>) -> Page {
 
 mod failures;
 
+mod large;
+
 mod mistakes;
 
 mod loops;

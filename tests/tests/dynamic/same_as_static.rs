@@ -132,3 +132,24 @@ fn an_input_may_have_an_id() {
         assert_eq!(run.find::<Compare>().unwrap(), &[Some(3), Some(1), Some(6), None, Some(0)]);
     });
 }
+
+/// File names and keyboards may write letters and their marks apart, which compilers compose.
+#[test]
+fn names_are_found_however_they_are_composed() {
+    let (composed, apart) = ("gr\u{f6}\u{df}e", "gro\u{308}\u{df}e");
+    on_each_runtime(move || async move {
+        for (given, asked) in [(composed, apart), (apart, composed)] {
+            let made =
+                || Pipeline::builder("made").stage("read").factory_named::<read>(given, |wiring| wiring);
+            let run = made().build().unwrap().run().only_named(asked).await.unwrap();
+            assert_eq!(run.find_named::<Orders>(asked).unwrap().0, [1, 2, 3]);
+            let text = made().factory_named::<read>(asked, |wiring| wiring).build().unwrap_err().to_string();
+            assert!(text.contains("is listed twice"), "{text}");
+            let taken = made()
+                .keep(asked)
+                .stage("sum")
+                .factory_named::<sum>("sum", |wiring| wiring.take("orders", asked));
+            taken.build().unwrap();
+        }
+    });
+}

@@ -200,3 +200,126 @@ fn an_output_that_is_kept_belongs_to_the_caller() {
         std::mem::forget(run);
     });
 }
+
+/// An error that cannot be shown, or cannot be dropped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Spite {
+    Shown,
+    Dropped,
+}
+
+impl std::fmt::Display for Spite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Spite::Shown => panic!("not for you"),
+            Spite::Dropped => f.write_str("a bomb"),
+        }
+    }
+}
+
+impl std::error::Error for Spite {}
+
+/// An error whose destructor may panic.
+#[derive(Debug)]
+struct Spiteful(Spite);
+
+impl std::fmt::Display for Spiteful {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Spiteful {}
+
+impl Drop for Spiteful {
+    fn drop(&mut self) {
+        if self.0 == Spite::Dropped && !std::thread::panicking() {
+            panic!("dropped");
+        }
+    }
+}
+
+#[factory(on_failure = skip, retry(times = 1, backoff = "1ms", on = any))]
+fn skipped_in_spite(spite: Spite) -> Result<u8> {
+    Err(Error::new(Spiteful(spite)))
+}
+
+#[factory(on_failure = fallback(stands_in))]
+async fn replaced_in_spite(spite: Spite) -> Result<u16> {
+    Err(Error::new(Spiteful(spite)).context("outside"))
+}
+
+#[factory]
+fn stands_in() -> u16 {
+    7
+}
+
+#[factory]
+fn goes_on(#[delivery(optional)] one: Option<u8>, two: u16) -> u32 {
+    u32::from(one.is_none()) + u32::from(two)
+}
+
+#[pipeline(first(skipped_in_spite, replaced_in_spite), then(goes_on))]
+struct Spites {
+    spite: Spite,
+}
+
+#[test]
+fn an_error_that_panics_is_a_failure_of_its_factory() {
+    for spite in [Spite::Shown, Spite::Dropped] {
+        on_each_runtime(move || async move {
+            let run = Spites { spite }.run().await.unwrap();
+            assert_eq!(*run.get::<goes_on>(), 8);
+            let note = run.entry("skipped_in_spite").unwrap().note.clone().unwrap();
+            let text = if spite == Spite::Shown { "not for you" } else { "a bomb" };
+            assert!(note.starts_with("it failed: ") && note.contains(text), "{note}");
+            assert_eq!(
+                run.entry("skipped_in_spite").unwrap().attempts,
+                if spite == Spite::Shown { 1 } else { 2 }
+            );
+        });
+    }
+}
+
+#[factory]
+fn fails_in_spite(spite: Spite) -> Result<i8> {
+    Err(Error::new(Spiteful(spite)))
+}
+
+#[pipeline(only(fails_in_spite, answers, consumes_nothing))]
+struct Plain {
+    spite: Spite,
+}
+
+#[factory]
+fn answers() -> i16 {
+    1
+}
+
+#[factory]
+fn consumes_nothing(_answer: i16) {}
+
+#[test]
+fn an_error_that_cannot_be_shown_is_told_as_a_panic() {
+    on_each_runtime(async || {
+        let error = Plain { spite: Spite::Shown }.run().keep_going().await.unwrap_err();
+        let failure = &error.failures()[0];
+        assert_eq!(
+            without_place(&failure.to_string()),
+            "factory `fails_in_spite` of stage `only` panicked in process: not for you"
+        );
+        assert!(error.full().contains("not for you") && error.line().contains("not for you"));
+    });
+}
+
+#[pipeline(#[sequential] only(delivers_a_bomb, unrelated))]
+struct KeptBomb;
+
+#[test]
+fn a_kept_output_that_panics_in_drop_does_not_hide_the_error() {
+    on_each_runtime(async || {
+        let error = KeptBomb.run().await.unwrap_err();
+        assert_eq!(error.failures()[0].factory, "unrelated");
+        assert_eq!(statuses(&error), [("delivers_a_bomb", Status::Succeeded), ("unrelated", Status::Failed)]);
+    });
+}

@@ -139,3 +139,133 @@ fn a_runtime_shuts_down_with_a_run_in_it() {
         }
     });
 }
+
+fn without_drivers() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap()
+}
+
+#[test]
+fn what_needs_a_driver_of_the_runtime_does_not_start_without() {
+    watched(|| {
+        let run = || Deep.run().deadline(std::time::Duration::from_secs(3600));
+        let error = without_drivers().block_on(run().into_future()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "pipeline `Deep` cannot start:\n  `deadline` needs a runtime with a timer: call `enable_time` or `enable_all` on its builder"
+        );
+        assert_eq!(*runtime(4).block_on(run().into_future()).unwrap().get::<answer>(), 42);
+        #[cfg(unix)]
+        {
+            let run = Deep.run().cancel_on_ctrl_c();
+            let error = without_drivers().block_on(run.into_future()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "pipeline `Deep` cannot start:\n  `cancel_on_ctrl_c` needs a runtime that hears signals: call `enable_all` on its builder"
+            );
+        }
+        assert_eq!(*without_drivers().block_on(Deep.run().into_future()).unwrap().get::<answer>(), 42);
+    });
+}
+
+/// Blocks until it is let go, and then has something to undo.
+#[factory(output = (), blocking)]
+struct Undoes {
+    #[delivery]
+    signals: Undoing,
+}
+
+#[derive(Clone, Default)]
+struct Undoing {
+    begun: Latch,
+    go: Latch,
+    undone: Latch,
+}
+
+impl Factory for Undoes {
+    async fn process(&mut self) -> Result<()> {
+        self.signals.begun.open();
+        self.signals.go.block();
+        Ok(())
+    }
+
+    async fn write(&mut self, _: &()) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Rollback for Undoes {
+    async fn rollback(&mut self) -> Result<()> {
+        self.signals.undone.open();
+        Ok(())
+    }
+}
+
+#[pipeline(only(Undoes))]
+struct Dropped {
+    signals: Undoing,
+}
+
+#[test]
+fn a_run_that_is_dropped_outside_of_its_runtime_is_undone() {
+    for threads in [1, 4] {
+        watched(move || {
+            let runtime = runtime(threads);
+            let signals = Undoing::default();
+            let mut run = Box::pin(Dropped { signals: signals.clone() }.run().into_future());
+            let begun = signals.begun.clone();
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = &mut run => unreachable!("it waits"),
+                    () = begun.opened() => {}
+                }
+            });
+            // This thread knows of no runtime.
+            drop(run);
+            signals.go.open();
+            runtime.block_on(signals.undone.opened());
+        });
+    }
+}
+
+#[factory]
+fn blocks_within(signals: Undoing) -> u8 {
+    signals.begun.open();
+    signals.go.block();
+    signals.undone.open();
+    1
+}
+
+#[pipeline(only(blocks_within))]
+struct Inner {
+    signals: Undoing,
+}
+
+#[factory]
+async fn nests(signals: Undoing) -> Result<u16> {
+    Ok(u16::from(*Inner { signals }.run().await?.get::<blocks_within>()))
+}
+
+#[pipeline(only(nests))]
+struct Outer {
+    signals: Undoing,
+}
+
+#[test]
+fn a_cancelled_run_waits_for_the_runs_in_it() {
+    on_each_runtime(async || {
+        let (signals, token) = (Undoing::default(), CancellationToken::new());
+        let run = Outer { signals: signals.clone() }.run().cancel_on(token.clone()).into_future();
+        let (result, ()) = tokio::join!(run, async {
+            signals.begun.opened().await;
+            token.cancel();
+            // Time for the outer run to end, if it does not wait.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            signals.go.open();
+        });
+        assert!(result.unwrap_err().is_cancelled());
+        assert!(signals.undone.is_open(), "the work of the inner run goes on");
+    });
+}

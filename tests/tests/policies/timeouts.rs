@@ -125,3 +125,26 @@ async fn a_timeout_may_be_for_ever() {
         Pipeline::builder("ever").stage("only").factory::<answer>().defaults(forever).build().unwrap();
     assert_eq!(pipeline.run().await.unwrap().find::<answer>(), Some(&42));
 }
+
+#[factory(total_timeout = "1s")]
+async fn total() -> u8 {
+    1
+}
+
+#[pipeline(defaults(timeout = "10s"), only(total))]
+struct Contradicting;
+
+#[tokio::test]
+async fn timeouts_that_contradict_each_other_do_not_start() {
+    let expected = "one attempt may take 10s (`timeout`), but all of them together 1s (`total_timeout`); say both of the \
+                    factory, or neither";
+    let error = Contradicting.run().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("pipeline `Contradicting` cannot start:\n  factory `total`: {expected}")
+    );
+
+    let defaults = setl::policy::Policy::NONE.timeout(SECOND * 10);
+    let made = Pipeline::builder("made").defaults(defaults).stage("only").factory::<total>().build().unwrap();
+    assert!(made.run().await.unwrap_err().to_string().contains(expected));
+}

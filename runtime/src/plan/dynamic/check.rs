@@ -2,6 +2,8 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -9,11 +11,26 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::{Builder, FactoryDraft, FallbackDraft, Requirement, Supply};
 use crate::context::Context;
 use crate::inspect::short_type;
+use crate::names::composed;
 use crate::plan::linked::Linked;
 use crate::plan::order::describe_cycle;
 use crate::plan::presence::{Absent, Consumer, must_be_optional};
 use crate::plan::{Delivery, FallbackNode, Input, Node, Plan, Source, Sources};
 use crate::policy::Policy;
+
+/// What a pipeline consists of, by what it is looked up by.
+pub(super) struct Index<'draft> {
+    names: HashMap<Cow<'draft, str>, Source>,
+    /// The first that delivers under a key.
+    keys: HashMap<TypeId, Source>,
+    /// The factories of each type, in their order.
+    items: HashMap<TypeId, Vec<usize>>,
+    /// How many names may still be proposed: to look for what is near takes long.
+    proposals: Cell<usize>,
+}
+
+/// So many mistakes propose a name.
+const PROPOSALS: usize = 20;
 
 /// Where what a factory and its fallback take comes from.
 pub(super) struct Resolved {
@@ -33,15 +50,39 @@ impl Builder {
     pub(super) fn has_twins(&self, resolved: &[Resolved]) -> bool {
         let all = self.factories.iter().zip(resolved);
         let mut alike = all.filter(|(_, resolved)| resolved.can_be_alike());
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         alike.any(|(factory, resolved)| !seen.insert((factory.item, &resolved.own)))
     }
 
+    pub(super) fn index(&self) -> Index<'_> {
+        let (mut names, mut keys, mut items) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let inputs = (0..self.inputs.len()).map(Source::Input);
+        let factories = (0..self.factories.len()).map(Source::Factory);
+        for (source, (name, supply)) in inputs.chain(factories).zip(self.supplies()) {
+            names.entry(composed(name)).or_insert(source);
+            if let Some(key) = supply.key {
+                keys.entry(key).or_insert(source);
+            }
+        }
+        for (index, factory) in self.factories.iter().enumerate() {
+            items.entry(factory.item).or_insert_with(Vec::new).push(index);
+        }
+        Index { names, keys, items, proposals: Cell::new(PROPOSALS) }
+    }
+
+    fn supply(&self, source: Source) -> Option<&Supply> {
+        match source {
+            Source::Input(index) => Some(&self.inputs[index].supply),
+            Source::Factory(index) => Some(&self.factories[index].supply),
+            Source::Context => None,
+        }
+    }
+
     /// Names are how things are told apart in errors and reports, and asked for.
-    pub(super) fn check_names(&self, mistakes: &mut Vec<String>) {
-        let mut seen = std::collections::HashSet::new();
+    pub(super) fn check_names(&self, index: &Index<'_>, mistakes: &mut Vec<String>) {
+        let mut seen = HashSet::new();
         for factory in &self.factories {
-            if !seen.insert(factory.name.as_str()) {
+            if !seen.insert(composed(&factory.name)) {
                 mistakes.push(format!(
                     "factory `{0}` is listed twice: each factory runs once in a run; to run the same code on other \
                      deliveries, give it a name with `.factory_named::<{0}>(\"…\", …)`",
@@ -50,7 +91,7 @@ impl Builder {
             }
         }
         for input in &self.inputs {
-            if !seen.insert(input.name.as_str()) {
+            if !seen.insert(composed(&input.name)) {
                 mistakes.push(format!(
                     "`{}` is the name of two things: an input needs a name of its own",
                     input.name
@@ -58,26 +99,25 @@ impl Builder {
             }
         }
         for kept in &self.keep {
-            if !self.factories.iter().any(|factory| factory.name == *kept) {
-                mistakes
-                    .push(format!("`keep({kept})` names a factory that is in no stage{}", self.near(kept)));
+            if !matches!(index.names.get(&composed(kept)), Some(Source::Factory(_))) {
+                let near = self.near(index, kept);
+                mistakes.push(format!("`keep({kept})` names a factory that is in no stage{near}"));
             }
         }
     }
 
     /// Exactly one factory or input delivers each type.
     pub(super) fn check_producers(&self, mistakes: &mut Vec<String>) {
-        let mut producers: Vec<(TypeId, &str)> = Vec::new();
+        let mut producers: HashMap<TypeId, &str> = HashMap::new();
         for (name, supply) in self.supplies() {
             let Some(key) = supply.key else { continue };
-            match producers.iter().find(|(other, _)| *other == key) {
-                // A factory that is listed twice has been told of.
-                Some((_, first)) if *first == name => {}
-                Some((_, first)) => mistakes.push(format!(
+            let first = *producers.entry(key).or_insert(name);
+            // A factory that is listed twice has been told of.
+            if first != name {
+                mistakes.push(format!(
                     "both `{first}` and `{name}` deliver `{}`: give one of them an id, or a name of its own",
                     short_type(supply.type_name)
-                )),
-                None => producers.push((key, name)),
+                ));
             }
         }
     }
@@ -111,16 +151,16 @@ impl Builder {
     }
 
     /// Where each delivery of each factory comes from.
-    pub(super) fn resolve(&self, mistakes: &mut Vec<String>) -> Vec<Resolved> {
+    pub(super) fn resolve(&self, index: &Index<'_>, mistakes: &mut Vec<String>) -> Vec<Resolved> {
         let mut resolved = Vec::with_capacity(self.factories.len());
         for factory in &self.factories {
             self.check_takes(factory, mistakes);
             let FactoryDraft { name, deliveries, requirements, fallback, .. } = factory;
             let own = Consumer { factory: name, fallback: None };
-            let own = self.resolve_all(&own, &factory.takes, requirements, deliveries, mistakes);
+            let own = self.resolve_all(index, &own, &factory.takes, requirements, deliveries, mistakes);
             let fallback = fallback.as_ref().map(|FallbackDraft { item, requirements }| {
                 let consumer = Consumer { factory: name, fallback: Some(item.name) };
-                self.resolve_all(&consumer, &factory.takes, requirements, item.deliveries, mistakes)
+                self.resolve_all(index, &consumer, &factory.takes, requirements, item.deliveries, mistakes)
             });
             resolved.push(Resolved { own, fallback: fallback.unwrap_or_default() });
         }
@@ -129,6 +169,7 @@ impl Builder {
 
     fn resolve_all(
         &self,
+        index: &Index<'_>,
         consumer: &Consumer<'_>,
         takes: &[(String, String)],
         requirements: &[Requirement],
@@ -136,7 +177,7 @@ impl Builder {
         mistakes: &mut Vec<String>,
     ) -> Vec<Source> {
         let resolved = requirements.iter().zip(deliveries).map(|(requirement, delivery)| {
-            self.resolve_one(consumer, takes, requirement, delivery).unwrap_or_else(|mistake| {
+            self.resolve_one(index, consumer, takes, requirement, delivery).unwrap_or_else(|mistake| {
                 mistakes.push(mistake);
                 Source::Context
             })
@@ -164,6 +205,7 @@ impl Builder {
 
     fn resolve_one(
         &self,
+        index: &Index<'_>,
         by: &Consumer<'_>,
         takes: &[(String, String)],
         requirement: &Requirement,
@@ -192,10 +234,12 @@ impl Builder {
             Err(must_be_optional(pipeline, by, delivery, &absent).as_str().to_owned())
         };
         if let Some((_, producer)) = takes.iter().find(|(name, _)| name == delivery.name) {
-            let Some((source, supply)) = self.named(producer) else {
+            let source = index.names.get(&composed(producer)).copied();
+            let Some((source, supply)) = source.and_then(|source| Some((source, self.supply(source)?)))
+            else {
                 return Err(format!(
                     "nothing in pipeline `{pipeline}` is named `{producer}`{}; {consumer}",
-                    self.near(producer)
+                    self.near(index, producer)
                 ));
             };
             if supply.payload != requirement.payload {
@@ -204,8 +248,8 @@ impl Builder {
             return found(source, supply);
         }
         if let Some(producer) = requirement.producer {
-            let listed = self.factories.iter().enumerate().filter(|(_, other)| other.item == producer);
-            return match *listed.collect::<Vec<_>>() {
+            let listed = index.items.get(&producer).into_iter().flatten();
+            return match *listed.take(2).map(|index| (*index, &self.factories[*index])).collect::<Vec<_>>() {
                 [(index, other)] if other.supply.payload == requirement.payload => {
                     found(Source::Factory(index), &other.supply)
                 }
@@ -228,14 +272,8 @@ impl Builder {
         if requirement.key == TypeId::of::<Context>() {
             return Ok(Source::Context);
         }
-        let inputs =
-            self.inputs.iter().enumerate().map(|(index, input)| (Source::Input(index), &input.supply));
-        let factories = self
-            .factories
-            .iter()
-            .enumerate()
-            .map(|(index, factory)| (Source::Factory(index), &factory.supply));
-        match inputs.chain(factories).find(|(_, supply)| supply.key == Some(requirement.key)) {
+        let source = index.keys.get(&requirement.key).copied();
+        match source.and_then(|source| Some((source, self.supply(source)?))) {
             Some((source, supply)) => found(source, supply),
             None => Err(format!(
                 "nothing in pipeline `{pipeline}` delivers `{payload}`{id}; {consumer}: add a factory whose output it is, or an input of this type"
@@ -243,16 +281,13 @@ impl Builder {
         }
     }
 
-    fn named(&self, name: &str) -> Option<(Source, &Supply)> {
-        if let Some(index) = self.inputs.iter().position(|input| input.name == name) {
-            return Some((Source::Input(index), &self.inputs[index].supply));
-        }
-        let index = self.factories.iter().position(|factory| factory.name == name)?;
-        Some((Source::Factory(index), &self.factories[index].supply))
-    }
-
     /// The names that exist, to choose from.
-    fn near(&self, name: &str) -> String {
+    fn near(&self, index: &Index<'_>, name: &str) -> String {
+        let left = index.proposals.get();
+        if left == 0 {
+            return String::new();
+        }
+        index.proposals.set(left - 1);
         let names = self.supplies().map(|(other, _)| other);
         let near = names
             .map(|other| (strsim::jaro_winkler(name, other), other))
@@ -281,13 +316,14 @@ impl Builder {
                 taken[producer] = true;
             }
         }
+        let kept: HashSet<_> = self.keep.iter().map(|name| composed(name)).collect();
         let factories = self.factories.iter().enumerate().map(|(index, factory)| Node {
             name: Cow::Owned(factory.name.clone()),
             stage: factory.stage,
             deliveries: factory.deliveries,
             sources: Cow::Owned(resolved[index].own.clone()),
             id: factory.id,
-            kept: self.keep.contains(&factory.name) || !taken[index],
+            kept: kept.contains(&composed(&factory.name)) || !taken[index],
             blocking: factory.blocking,
             output: factory.output,
             policy: factory.policy,

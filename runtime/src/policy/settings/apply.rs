@@ -5,7 +5,7 @@ use super::read::{
     RetryOverride,
 };
 use super::value::Switch;
-use crate::names::{did_you_mean, plain};
+use crate::names::{did_you_mean, plain, same};
 use crate::plan::{Node, Plan};
 use crate::policy::{Breaker, Caching, Effective, EffectivePolicy, OnFailure, Policy, Resource, Retry};
 
@@ -53,7 +53,7 @@ pub(super) fn apply(
 
 /// The position of what is meant. A name in a variable may be spelled otherwise, as long as only one is like it.
 fn find<T>(named: &Named<T>, names: &[&str]) -> Option<usize> {
-    names.iter().position(|name| *name == named.name).or_else(|| {
+    names.iter().position(|name| same(name, &named.name)).or_else(|| {
         let wanted = named.by_variable.then(|| plain(&named.name))?;
         let mut alike = names.iter().enumerate().filter(|(_, name)| plain(name) == wanted);
         let (position, _) = alike.next()?;

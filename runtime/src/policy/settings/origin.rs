@@ -14,11 +14,32 @@ impl Given {
     /// An environment variable, whose name without the prefix is `key`. It goes before all profiles.
     pub(super) fn variable(name: &str, key: &str, value: &str) -> Self {
         let metadata = Metadata::named(format!("environment variable `{name}`"));
-        // Whatever is no number, list or table is text.
-        let value = value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
-        let nested = nest(&mut key.to_ascii_lowercase().split("__"), value);
+        // Whatever is no number, list or table is text; so is what is nested deeper than any setting, as the parser calls
+        // itself for each level.
+        let value = match depth(value) > DEEPEST {
+            true => Value::from(value.to_owned()),
+            false => value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {}),
+        };
+        let nested = nest(&mut key.to_ascii_lowercase().splitn(DEEPEST, "__"), value);
         Self { metadata, data: Map::from([(Profile::Global, nested.into_dict().unwrap_or_default())]) }
     }
+}
+
+/// No setting is nested as deeply.
+const DEEPEST: usize = 16;
+
+/// How many lists and tables are open at once.
+fn depth(value: &str) -> usize {
+    let mut open = 0usize;
+    let depths = value.bytes().map(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open
+    });
+    depths.max().unwrap_or(0)
 }
 
 fn nest<'a>(keys: &mut impl Iterator<Item = &'a str>, value: Value) -> Value {

@@ -411,3 +411,21 @@ fn the_code_that_counts_is_one_of_two() {
     let settings = variables(&[("SETL_MODE", "fast"), ("SETL_HOME", "/opt"), ("SETL_CODE", "package")]);
     assert_eq!(applied(&settings).code, package);
 }
+
+#[test]
+fn what_is_nested_too_deeply_is_a_mistake() {
+    let names = vec!["X"; 50_000].join("__");
+    let cases = [
+        ("SETL_CONCURRENCY", "[".repeat(100_000)),
+        ("SETL_CONCURRENCY", format!("{}4{}", "[".repeat(30_000), "]".repeat(30_000))),
+        ("SETL_DEFAULTS", "{a=".repeat(30_000)),
+        (&*format!("SETL_{names}"), "4".to_owned()),
+    ];
+    for (name, value) in cases {
+        let settings = Settings::default().with_variables([(name.to_owned(), value)]);
+        let [mistake] = &mistakes(settings.apply(&plan(), |_| false).unwrap_err())[..] else {
+            panic!("there is one mistake")
+        };
+        assert!(mistake.starts_with(&format!("environment variable `{name}`: ")), "{mistake}");
+    }
+}

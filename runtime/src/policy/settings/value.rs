@@ -14,8 +14,14 @@ pub(super) enum Switch<T> {
 }
 
 /// `setl.toml: `deadline`: expected a duration such as "10s", found 10`
+/// So many characters of a value are told.
+const LONGEST: usize = 80;
+
 pub(super) fn wrong(place: &str, expected: &str, value: &Value) -> String {
     let found = match value {
+        Value::String(_, text) if text.chars().count() > LONGEST => {
+            format!("{:?}…", text.chars().take(LONGEST).collect::<String>())
+        }
         Value::String(_, text) => format!("{text:?}"),
         Value::Char(_, char) => format!("{char:?}"),
         Value::Bool(_, bool) => bool.to_string(),

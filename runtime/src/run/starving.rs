@@ -1,0 +1,223 @@
+//! Tells of work that waits for a thread for so long that it may wait forever: for work that waits for it.
+//!
+//! One thread looks after all runs of the process: a runtime whose threads wait for each other does not look by itself.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::event::Event;
+use super::panic::contained;
+use super::shared::Shared;
+use super::sync::held;
+use crate::commit::Owner;
+use crate::names::quoted;
+
+/// Default of [`Runner::warn_after`](super::Runner::warn_after).
+const PATIENCE: Duration = Duration::from_secs(30);
+
+static WATCH: Mutex<Watch> = Mutex::new(Watch { runs: BTreeMap::new(), next: 0, thread: None });
+
+/// The runs that do blocking work.
+struct Watch {
+    runs: BTreeMap<u64, Run>,
+    next: u64,
+    /// The thread that looks after them, and how long it sleeps.
+    thread: Option<(Thread, Duration)>,
+}
+
+#[derive(Clone)]
+struct Run {
+    shared: Weak<Shared>,
+    pieces: Weak<Pieces>,
+    patience: Duration,
+}
+
+/// The blocking work of a run that has not ended.
+#[derive(Debug, Default)]
+pub(super) struct Pieces(Mutex<Vec<Piece>>);
+
+#[derive(Debug)]
+struct Piece {
+    id: u64,
+    /// For whom; nobody's is that of the run.
+    owner: Owner,
+    since: Instant,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It waits until the run may use one more thread.
+    WaitsForRun,
+    /// It waits until the runtime has a thread.
+    WaitsForRuntime,
+    Runs,
+}
+
+/// One piece, as long as it is not done.
+pub(super) struct Counted {
+    pieces: Arc<Pieces>,
+    id: u64,
+}
+
+impl Pieces {
+    /// Counts a piece, which waits.
+    pub(super) fn count(self: &Arc<Self>, owner: Owner) -> Counted {
+        let mut pieces = held(self.0.lock());
+        let id = pieces.last().map_or(0, |last| last.id + 1);
+        pieces.push(Piece { id, owner, since: Instant::now(), state: State::WaitsForRun });
+        Counted { pieces: Arc::clone(self), id }
+    }
+}
+
+impl Counted {
+    pub(super) fn is_now(&self, state: State) {
+        let mut pieces = held(self.pieces.0.lock());
+        // In the order in which they came.
+        if let Ok(at) = pieces.binary_search_by_key(&self.id, |piece| piece.id) {
+            pieces[at].state = state;
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut pieces = held(self.pieces.0.lock());
+        if let Ok(at) = pieces.binary_search_by_key(&self.id, |piece| piece.id) {
+            pieces.remove(at);
+        }
+    }
+}
+
+/// A run that is looked after until this is dropped.
+#[derive(Debug)]
+pub(super) struct Watched(u64);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        held(WATCH.lock()).runs.remove(&self.0);
+    }
+}
+
+impl Shared {
+    /// Looks after the blocking work of this run from now on.
+    pub(super) fn watch_threads(self: &Arc<Self>) {
+        if self.threads_watched.get().is_none() {
+            self.threads_watched.get_or_init(|| watch(self));
+        }
+    }
+
+    /// Tells of a piece that waits for a thread.
+    fn tell_of_starving(&self, waits: Starving) {
+        let Starving { node, waited, busy, for_run } = waits;
+        let name = |node: usize| &*self.plan.factories[node].name;
+        let (factory, busy) = (name(node), busy.into_iter().map(name).collect::<Vec<_>>());
+        let threads = for_run.then(|| self.pool.size());
+        let time = humantime::format_duration(Duration::from_millis(waited.as_millis() as u64));
+        let note = match threads {
+            Some(threads) => format!(
+                "it waited for a thread for more than {time}, while {} had all {threads}: if one of them waits for \
+                 `{factory}`, raise `blocking_threads`",
+                quoted(busy.iter().copied())
+            ),
+            None => format!(
+                "it waited for a thread for more than {time}, while the runtime had none left: raise \
+                 `max_blocking_threads` of its builder"
+            ),
+        };
+        if self.observers.is_empty() {
+            eprintln!("setl: pipeline `{}`: factory `{factory}`: {note}", self.plan.pipeline);
+        }
+        self.emit_with(|emit| emit(&Event::Starving { factory, waited, busy: &busy, threads }));
+        self.note(node, note);
+    }
+}
+
+/// A factory that has waited for a thread for too long.
+struct Starving {
+    node: usize,
+    waited: Duration,
+    /// The factories that have one.
+    busy: Vec<usize>,
+    /// Whether it waits until the run may use one more.
+    for_run: bool,
+}
+
+impl Pieces {
+    /// The piece that has waited longest, if that is too long.
+    fn starving(&self, patience: Duration) -> Option<Starving> {
+        let pieces = held(self.0.lock());
+        let of_factories = || pieces.iter().filter(|piece| piece.owner.attempt > 0);
+        let waits = of_factories().find(|piece| piece.state != State::Runs)?;
+        let waited = waits.since.elapsed();
+        let mut busy: Vec<_> = of_factories().filter(|piece| piece.state == State::Runs).collect();
+        busy.dedup_by_key(|piece| piece.owner.node);
+        let busy = busy.into_iter().map(|piece| piece.owner.node).collect();
+        (waited >= patience).then_some(Starving {
+            node: waits.owner.node,
+            waited,
+            busy,
+            for_run: waits.state == State::WaitsForRun,
+        })
+    }
+}
+
+/// How long the thread sleeps that looks after runs with this patience.
+fn nap(patience: Duration) -> Duration {
+    (patience / 4).clamp(Duration::from_millis(1), Duration::from_secs(5))
+}
+
+fn watch(shared: &Arc<Shared>) -> Watched {
+    let patience = shared.patience.unwrap_or(PATIENCE);
+    let mut watch = held(WATCH.lock());
+    let id = watch.next;
+    watch.next += 1;
+    let pieces = Arc::downgrade(shared.pool.pieces());
+    watch.runs.insert(id, Run { shared: Arc::downgrade(shared), pieces, patience });
+    match &watch.thread {
+        Some((_, sleeps)) if *sleeps <= nap(patience) => {}
+        Some((thread, _)) => thread.unpark(),
+        None => {
+            // Without it, nobody is told, and nothing else is different.
+            let started = thread::Builder::new().name("setl-threads".to_owned()).spawn(look_after);
+            watch.thread = started.ok().map(|handle| (handle.thread().clone(), nap(patience)));
+        }
+    }
+    Watched(id)
+}
+
+/// Looks now and then, until there has been no run for the whole of a nap.
+fn look_after() {
+    loop {
+        let (seen, nap) = {
+            let mut watch = held(WATCH.lock());
+            let shortest = watch.runs.values().map(|run| nap(run.patience)).min();
+            let nap = shortest.unwrap_or(Duration::from_secs(5));
+            if let Some((_, sleeps)) = &mut watch.thread {
+                *sleeps = nap;
+            }
+            (watch.next, nap)
+        };
+        thread::park_timeout(nap);
+        let runs: Vec<_> = {
+            let mut watch = held(WATCH.lock());
+            if watch.runs.is_empty() && watch.next == seen {
+                watch.thread = None;
+                return;
+            }
+            watch.runs.iter().map(|(id, run)| (*id, run.clone())).collect()
+        };
+        for (id, Run { shared, pieces, patience }) in runs {
+            let starving = pieces.upgrade().and_then(|pieces| pieces.starving(patience));
+            // Once in a run.
+            if let (Some(starving), Some(shared)) = (starving, shared.upgrade()) {
+                held(WATCH.lock()).runs.remove(&id);
+                contained(|| shared.tell_of_starving(starving));
+                // It may be the last that holds the run, and what was delivered in it.
+                contained(|| drop(shared));
+            }
+        }
+    }
+}
