@@ -1,6 +1,7 @@
 //! What factories have read: a checkpoint is valid only as long as it is still the same.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf, absolute};
@@ -118,6 +119,12 @@ pub(crate) struct Contents {
 
 type Stamp = (u64, Option<SystemTime>, Change);
 
+/// Whether a file is there because something is about to be committed: what is staged, and locks. It is no content yet.
+fn is_of_a_commit(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension().map(OsStr::as_encoded_bytes);
+    name.as_encoded_bytes().starts_with(b".") && extension.is_some_and(|kind| kind.starts_with(b"setl-"))
+}
+
 /// The inode and the time of its last change, which no program can set back; nothing where the system has none.
 type Change = Option<(u64, i64, i64)>;
 
@@ -170,8 +177,7 @@ impl Contents {
         around.push(resolved);
         for entry in entries {
             let (name, path) = (entry.file_name(), entry.path());
-            // What a run writes aside is no content yet.
-            if name.as_encoded_bytes().ends_with(b".setl-tmp") {
+            if is_of_a_commit(&name) {
                 continue;
             }
             let content = if path.is_dir() { self.of_directory(&path, around)? } else { self.of(&path)? };
@@ -239,7 +245,10 @@ mod tests {
         check(two, |path| write(&path.join("c"), ""), changed);
         check(two, |path| fs::rename(path.join("a"), path.join("c")).unwrap(), changed);
         check(two, |path| fs::remove_dir_all(path.join("within")).unwrap(), changed);
-        check(two, |path| write(&path.join(".a.csv.123.setl-tmp"), "half"), None);
+        for beside in [".a.csv.123.setl-tmp", ".a.csv.123.setl-ready", ".a.csv.setl-lock"] {
+            check(two, |path| write(&path.join(beside), "half"), None);
+        }
+        check(two, |path| write(&path.join("a.setl-tmp"), "whole"), changed);
     }
 
     #[cfg(unix)]

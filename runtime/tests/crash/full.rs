@@ -64,6 +64,42 @@ fn a_full_disk_changes_nothing() {
     assert_eq!(targets.check_whole(), before + 1);
 }
 
+/// The state directory has a disk of its own, with no space for a journal, or for half of one.
+#[test]
+fn a_full_state_disk_changes_nothing() {
+    const PAGE: usize = 4096;
+    const PAGES: usize = 16;
+    let directory = tempfile::tempdir().unwrap();
+    let targets = Targets::new(directory.path());
+    let state = targets.state();
+    fs::create_dir(&state).unwrap();
+    let Some(_mount) = Mount::new(&state, "64k") else {
+        println!("SKIPPED: no tmpfs can be mounted here, so that no disk can be full");
+        return;
+    };
+    targets.write(1).unwrap();
+    let ballast = state.join("ballast");
+    let mut failures = 0;
+    for free in 0..PAGES {
+        fs::write(&ballast, "").unwrap();
+        let _ = fs::write(&ballast, vec![0; PAGES * PAGE]);
+        let filled = fs::metadata(&ballast).unwrap().len();
+        let file = fs::OpenOptions::new().write(true).open(&ballast).unwrap();
+        file.set_len(filled.saturating_sub((free * PAGE) as u64)).unwrap();
+        let before = targets.generations()[0];
+        let written = targets.write(before + 1);
+        // No journal is left, not even one that says nothing.
+        let after = targets.check_whole();
+        assert_eq!(after, before + u32::from(written.is_ok()), "{free} pages free: {written:?}");
+        if written.is_ok() {
+            break;
+        }
+        failures += 1;
+    }
+    println!("the state disk was full in {failures} writes");
+    assert!(failures > 0, "the state disk was never full");
+}
+
 /// Where no file can be larger than so many bytes, the merged log is the first that cannot be written.
 #[test]
 fn a_file_that_cannot_grow_changes_nothing() {
