@@ -22,17 +22,26 @@ const OLD: &str = "setl-old";
 /// What an operator has given up. Nobody touches it.
 const SET_ASIDE: &str = "setl-aside";
 
-/// What is staged by this process, and to be removed should it end at once.
-static LIVING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// What is staged by this process, and to be removed should it end at once; `None` once it does.
+static LIVING: Mutex<Option<BTreeSet<PathBuf>>> = Mutex::new(Some(BTreeSet::new()));
 
-fn living() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+fn living() -> MutexGuard<'static, Option<BTreeSet<PathBuf>>> {
     LIVING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes all that this process has staged: it is about to end.
+fn forget(path: &Path) {
+    if let Some(living) = &mut *living() {
+        living.remove(path);
+    }
+}
+
+/// Removes all that this process has staged, and has it stage nothing more: it is about to end.
 pub(super) fn remove_living() {
-    for path in std::mem::take(&mut *living()) {
-        let _ = disk::remove(&path);
+    let paths = living().take().unwrap_or_default();
+    for path in paths {
+        // Whoever writes in a directory goes on for now.
+        let mut tries = (0..10).map(|_| disk::remove(&path));
+        tries.any(|removed| removed.is_ok());
     }
 }
 
@@ -58,8 +67,13 @@ impl Aside {
                 Locked::Unsupported => None,
                 Locked::Busy | Locked::Gone => continue,
             };
-            living().insert(path.clone());
-            return Ok(Self { path, lock, stays: false });
+            let this = Self { path, lock, stays: false };
+            let Some(living) = &mut *living() else {
+                // It is removed when it is dropped.
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "the process is about to end"));
+            };
+            living.insert(this.path.clone());
+            return Ok(this);
         }
     }
 
@@ -102,7 +116,7 @@ impl Aside {
         let kept = self.kept_path();
         if self.path != kept {
             fs::rename(&self.path, &kept)?;
-            living().remove(&self.path);
+            forget(&self.path);
             self.path = kept;
         }
         self.stays = true;
@@ -120,7 +134,7 @@ impl Aside {
 
     /// Leaves it to whoever knows its name now.
     pub(super) fn leave(&mut self) {
-        living().remove(&self.path);
+        forget(&self.path);
         self.stays = true;
     }
 
@@ -130,8 +144,11 @@ impl Aside {
     }
 
     fn remove(&mut self) -> io::Result<()> {
-        living().remove(&self.path);
-        if std::mem::replace(&mut self.stays, true) { Ok(()) } else { disk::remove(&self.path) }
+        let stays = std::mem::replace(&mut self.stays, true);
+        let removed = if stays { Ok(()) } else { disk::remove(&self.path) };
+        // Not before: this may take its time, and the process end meanwhile.
+        forget(&self.path);
+        removed
     }
 }
 

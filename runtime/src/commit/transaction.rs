@@ -35,6 +35,8 @@ pub(super) struct Write {
 /// The staged writes of one run, in the order in which they were staged. What is not committed is discarded with it.
 pub(crate) struct Transaction {
     writes: Mutex<Vec<Write>>,
+    /// What was not staged to its end, and may still be written to.
+    unfinished: Mutex<Vec<StagedFile>>,
     run_id: Uuid,
     pipeline: String,
     state: PathBuf,
@@ -76,6 +78,7 @@ impl Transaction {
     pub(crate) fn new(run_id: Uuid, pipeline: &str, state: Option<PathBuf>) -> Self {
         Self {
             writes: Mutex::default(),
+            unfinished: Mutex::default(),
             run_id,
             pipeline: pipeline.to_owned(),
             state: state.unwrap_or_else(journal::default_state),
@@ -158,6 +161,22 @@ impl Transaction {
     pub(crate) fn discard(&self, discarded: impl Fn(Owner) -> bool) -> Vec<Error> {
         let gone: Vec<_> = self.lock().extract_if(.., |write| discarded(write.owner)).collect();
         roll_back(gone)
+    }
+
+    /// Takes what was not staged to its end, and is to be removed when nobody works for the run any more.
+    #[cfg(feature = "polars")]
+    pub(crate) fn leave_until_end(&self, staged: StagedFile) {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).push(staged);
+    }
+
+    /// Whether there is anything to remove at the end of the run that is not committed.
+    pub(crate) fn has_unfinished(&self) -> bool {
+        !self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Removes what was not staged to its end. It blocks.
+    pub(crate) fn remove_unfinished(&self) {
+        drop(mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 
     /// Has the writes of an attempt outlive the run. They are still part of this run, and can be committed by it.

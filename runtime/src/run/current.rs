@@ -13,7 +13,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::shared::Shared;
 #[cfg(feature = "polars")]
-use crate::commit::Decision;
+use crate::commit::{Decision, StagedFile};
 use crate::commit::{Owner, StagedWrite};
 
 thread_local! {
@@ -108,6 +108,19 @@ pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dy
     match Current::get() {
         Some(current) => current.enlist(write).map(|()| None),
         None => Ok(Some(write)),
+    }
+}
+
+/// Leaves what was not staged to its end to the end of the run that this thread works for, if that has been told to end; gives
+/// it back where it can be removed now.
+#[cfg(feature = "polars")]
+pub(crate) fn leave_until_end(staged: StagedFile) -> Option<StagedFile> {
+    match Current::get() {
+        Some(current) if current.shared.is_stopped() => {
+            current.shared.transaction().leave_until_end(staged);
+            None
+        }
+        _ => Some(staged),
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
     let of_run = Arc::clone(shared);
     let committed = shared.pool.run(move || {
         let transaction = of_run.transaction();
+        transaction.remove_unfinished();
         // Attempts that failed have left nothing, but for what came too late to be noticed by them. A factory that does not
         // write in this run may have saved before its `write`.
         let is_nothing = |owner: Owner| !of_run.has_delivered(owner) || !of_run.writes(owner.node);
@@ -105,9 +106,13 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
             failures.push(shared.error_of(node, failure));
         }
     }
-    if shared.writes_of_run().is_some_and(|writes| !writes.is_empty()) {
+    if shared.writes_of_run().is_some_and(|writes| !writes.is_empty() || writes.has_unfinished()) {
         let of_run = Arc::clone(shared);
-        let discarded = shared.pool.run(move || caught(|| of_run.transaction().discard(|_| true))).await;
+        let discard = move || {
+            of_run.transaction().remove_unfinished();
+            of_run.transaction().discard(|_| true)
+        };
+        let discarded = shared.pool.run(move || caught(discard)).await;
         let causes = match discarded {
             Some(Ok(errors)) => errors.into_iter().map(Cause::Error).collect(),
             Some(Err(panic)) => vec![panic],
@@ -155,7 +160,7 @@ impl Shared {
     /// Whether there is anything to commit, or to forget with a commit.
     pub(super) fn has_to_commit(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.has_checkpoints())
-            || self.writes_of_run().is_some_and(|writes| !writes.is_empty())
+            || self.writes_of_run().is_some_and(|writes| !writes.is_empty() || writes.has_unfinished())
     }
 
     /// Whether the output of this factory was there: made by this run, or by an earlier.

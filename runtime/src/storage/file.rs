@@ -17,6 +17,7 @@ use super::{ScanRequest, StagedWrite};
 use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, name_of, resolved};
 use crate::dataset::scan::polars_path;
 use crate::dataset::{DataError, nearest, running};
+use crate::run::current;
 
 /// A file of a format, or a directory of such files; there already or not yet.
 #[derive(Clone, Debug)]
@@ -190,9 +191,12 @@ impl Place {
         if let Err(error) = sink(query, destination, format) {
             gives_up.store(true, Ordering::Release);
             let aside = staged.path().to_owned();
-            drop(staged);
-            if self.directory.is_some() {
-                remove_late_parts(&aside);
+            // In a run that ends, the query may go on for a while, and would make the file anew.
+            if let Some(staged) = current::leave_until_end(staged) {
+                drop(staged);
+                if self.directory.is_some() {
+                    remove_late_parts(&aside);
+                }
             }
             return Err(error);
         }

@@ -4,6 +4,7 @@
 
 mod concurrent;
 mod full;
+mod interrupted;
 mod killed;
 mod random;
 mod targets;
