@@ -8,7 +8,8 @@ use syn::{Attribute, Expr, GenericArgument, Ident, PathArguments, Type};
 
 use crate::errors::Errors;
 use crate::names::{
-    DELIVERY, Place, Unnameable, is, local, owning, readable, runtime, ungrouped, unnameable,
+    DELIVERY, Place, Unnameable, is, is_sized, local, owning, owning_sized, readable, runtime, ungrouped,
+    unnameable,
 };
 use crate::options::{Allowed, Options, Takes, arguments};
 use crate::root::any_pipeline;
@@ -94,12 +95,14 @@ impl Delivery {
         options: &Options,
         errors: &mut Errors,
     ) -> Self {
-        check_borrow(&ty, errors);
-        check_result(&ty, errors);
         check_shared_auto_load(options, errors);
         check_condition(options, errors);
         check_id_and_producer(options, errors);
-        let payload = check_payload(&ty, options, errors);
+        // A type that is a mistake itself is not looked into.
+        let payload = match check_borrow(&ty, errors) || check_result(&ty, errors) {
+            true => ty.clone(),
+            false => check_payload(&ty, options, errors),
+        };
         let (name, binding) = match place {
             Ok(name) => (name.unraw().to_string(), name.clone()),
             Err(index) => (index.to_string(), format_ident!("_{index}")),
@@ -173,7 +176,9 @@ impl Delivery {
     }
 
     /// `<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?`
-    pub(crate) fn receive(&self, index: usize) -> TokenStream {
+    ///
+    /// The compiler speaks for itself where `Clone` is missing of one of the `generics`.
+    pub(crate) fn receive(&self, index: usize, generics: &syn::Generics) -> TokenStream {
         let Self { ty, payload, .. } = self;
         let place = Place::of(ty);
         let setl = runtime(place.start);
@@ -202,8 +207,13 @@ impl Delivery {
         if self.shared {
             return quote!(#setl::#method::<#payload>(#inbox, #index)?);
         }
-        let by_value = place.last("ByValue");
-        let by_value = place.angled(&quote!(#setl::#by_value as #setl::HandsOver<#payload>));
+        let is_generic =
+            generics.type_params().any(|parameter| mentions(payload.to_token_stream(), &parameter.ident));
+        let (by_value, hands_over) = match is_generic {
+            true => (place.last("ByGenericValue"), quote!(HandsOverGeneric)),
+            false => (place.last("ByValue"), quote!(HandsOver)),
+        };
+        let by_value = place.angled(&quote!(#setl::#by_value as #setl::#hands_over<#payload>));
         quote!(#by_value::#method(#inbox, #index)?)
     }
 
@@ -287,9 +297,13 @@ fn shape(ty: &Type) -> Option<(&'static str, &Type)> {
     Some(("FindsResult", inner_of(ty, "Result")?))
 }
 
-/// Whether a type can be delivered by itself, as far as the tokens tell.
-fn is_sized(ty: &Type) -> bool {
-    !matches!(ungrouped(ty), Type::TraitObject(_) | Type::Slice(_)) && readable(ty) != "str"
+/// Whether a name stands somewhere in these tokens.
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Ident(ident) => ident == *name,
+        proc_macro2::TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
 }
 
 /// `T` of `Option<T>`.
@@ -322,7 +336,7 @@ pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
 }
 
 /// A delivery is owned: the factory may outlive whatever it would borrow from.
-fn check_borrow(ty: &Type, errors: &mut Errors) {
+fn check_borrow(ty: &Type, errors: &mut Errors) -> bool {
     match unnameable(ty) {
         Some(Unnameable::Borrow) => {
             let owned = readable(owning(ty));
@@ -341,24 +355,28 @@ fn check_borrow(ty: &Type, errors: &mut Errors) {
             ty,
             "a delivery has one named type, by which its producer is found, and `impl Trait` has none: name the type",
         ),
-        None => {}
+        None => return false,
     }
+    true
 }
 
 /// A factory that fails delivers nothing. A `Result` with an error type of its own may be an input: see [`shape`].
-fn check_result(ty: &Type, errors: &mut Errors) {
-    let Type::Path(path) = ungrouped(ty) else { return };
-    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else { return };
-    if let (PathArguments::AngleBracketed(arguments), Some(inner)) =
-        (&last.arguments, first_type_argument(last))
-        && arguments.args.len() == 1
-    {
-        let inner = readable(inner);
-        errors.at(
-            ty,
-            format!("a delivery is no `Result`, since an output is delivered only if there was no error: take `{inner}`"),
-        );
-    }
+fn check_result(ty: &Type, errors: &mut Errors) -> bool {
+    let Some((value, 1)) = value_of_result(ty) else { return false };
+    let value = readable(value);
+    errors.at(
+        ty,
+        format!("a delivery is no `Result`, since an output is delivered only if there was no error: take `{value}`"),
+    );
+    true
+}
+
+/// `T` of `Result<T>` or `Result<T, E>`, and the number of arguments.
+pub(crate) fn value_of_result(ty: &Type) -> Option<(&Type, usize)> {
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    let result = path.path.segments.last().filter(|last| last.ident == "Result")?;
+    let PathArguments::AngleBracketed(arguments) = &result.arguments else { return None };
+    Some((first_type_argument(result)?, arguments.args.len()))
 }
 
 /// What may be absent is an `Option`, what is shared is an `Arc`, and around an `Arc` goes the `Option`.
@@ -404,21 +422,15 @@ fn check_sized(payload: &Type, ty: &Type, shared: bool, errors: &mut Errors) {
     if is_sized(payload) {
         return;
     }
-    let (payload, whole) = (readable(payload), readable(inner_of_option(ty).unwrap_or(ty)));
+    let (payload, owned) = (readable(payload), readable(owning_sized(payload)));
+    let whole = readable(inner_of_option(ty).unwrap_or(ty));
     errors.at(
         ty,
         match shared {
             true => format!(
                 "`{payload}` has no size, so it is not delivered by itself: let `{whole}` be delivered, and remove `shared`"
             ),
-            false => {
-                let owned = match payload.as_str() {
-                    "str" => "String".to_owned(),
-                    slice if slice.starts_with('[') => format!("Vec<{}>", slice.trim_matches(['[', ']'])),
-                    other => format!("std::sync::Arc<{other}>"),
-                };
-                format!("`{payload}` has no size, so it cannot be delivered: take `{owned}`")
-            }
+            false => format!("`{payload}` has no size, so it cannot be delivered: take `{owned}`"),
         },
     );
 }

@@ -48,6 +48,17 @@ impl Errors {
         self.finish()
     }
 
+    /// As [`Errors::finish_for_stub`], with the first mistake as a type, and the others as items.
+    ///
+    /// The compiler complains of nothing that has such a type. So it stands for what is not known because of the mistake.
+    pub(crate) fn finish_as_type(mut self) -> (TokenStream, TokenStream) {
+        let found = self.found.take().unwrap_or_default();
+        let mut calls = found.into_iter().flatten().map(|error| error.to_compile_error());
+        let first = calls.next().unwrap_or_else(|| Self::new().finish_for_stub());
+        // Where a type is expected, `compile_error` stands for `()`. As a length, it makes the whole type one with an error.
+        (quote::quote!([(); { #first }]), calls.collect())
+    }
+
     /// The `compile_error!` calls for all that was found; empty if nothing was.
     pub(crate) fn finish(mut self) -> TokenStream {
         let found = self.found.take().unwrap_or_default();
@@ -60,6 +71,16 @@ impl Drop for Errors {
         if self.found.is_some() && !std::thread::panicking() {
             panic!("the errors of an item were collected but never reported");
         }
+    }
+}
+
+/// Takes an attribute of ours off that stands on an item a second time: it would declare the item again.
+pub(crate) fn take_repeated(attributes: &mut Vec<syn::Attribute>, name: &str, errors: &mut Errors) {
+    let (repeated, others): (Vec<_>, Vec<_>) =
+        std::mem::take(attributes).into_iter().partition(|attribute| crate::names::is(attribute, name));
+    *attributes = others;
+    for again in repeated {
+        errors.at(again, format!("`#[{name}]` is given twice: put all options into one"));
     }
 }
 

@@ -12,10 +12,10 @@ use syn::{Generics, Ident, Item, Type};
 
 use crate::delivery::Delivery;
 use crate::errors::Errors;
-use crate::names::{Unnameable, owning, readable, unnameable};
+use crate::names::{Unnameable, is_sized, owning, owning_sized, readable, unnameable};
 use crate::options::{Allowed, Takes};
 use crate::policy::{CODE, MEMORY, RETRY, TIMEOUT, TOTAL_TIMEOUT};
-use crate::{cfg, root};
+use crate::{cfg, root, unfinished};
 use conduct::Conduct;
 
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
@@ -85,23 +85,28 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// `all` are the arguments with `crate = …`.
 fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -> TokenStream {
+    if let Ok(function) = syn::parse2(item.clone()) {
+        return function::expand(arguments, function);
+    }
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(structure)) if cfg::has_conditional_field(&structure.fields) => {
             cfg::resolve_first(cfg::Which::Factory, all, structure)
         }
         Ok(Item::Struct(structure)) => structure::expand(arguments, structure),
-        Ok(Item::Fn(function)) => function::expand(arguments, function),
         Ok(other) => {
             let mut errors = Errors::new();
             errors.at(head_of(&other), wrong_item(&other));
             let errors = errors.finish();
             quote!(#other #errors)
         }
-        // What cannot be read at all is left for the compiler to explain.
-        Err(error) => {
-            let error = error.to_compile_error();
-            quote!(#item #error)
-        }
+        Err(error) => match unfinished::parse(item.clone()) {
+            Some(structure) => structure::expand(arguments, structure),
+            // What cannot be read at all is left for the compiler to explain.
+            None => {
+                let error = error.to_compile_error();
+                quote!(#item #error)
+            }
+        },
     }
 }
 
@@ -133,20 +138,28 @@ fn wrong_item(item: &Item) -> String {
 
 /// An output outlives the factory that makes it, and others ask for it by its type.
 fn check_output(output: &Type, errors: &mut Errors) {
-    match unnameable(output) {
+    if let Some((place, message)) = mistake_in_output(output) {
+        errors.at(place, message);
+    }
+}
+
+/// What is wrong with the type of an output, whatever else there is.
+fn mistake_in_output(output: &Type) -> Option<(&Type, String)> {
+    let message = match unnameable(output) {
         Some(Unnameable::Borrow) => {
             let owned = readable(owning(output));
-            let message = format!(
-                "an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`"
-            );
-            errors.at(output, message);
+            format!("an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`")
         }
-        Some(Unnameable::Impl) => errors.at(
-            output,
-            "an output has one named type, by which others ask for it, and `impl Trait` has none: name the type",
-        ),
-        None => {}
-    }
+        Some(Unnameable::Impl) => {
+            "an output has one named type, by which others ask for it, and `impl Trait` has none: name the type".to_owned()
+        }
+        None if !is_sized(output) => {
+            let owned = readable(owning_sized(output));
+            format!("`{}` has no size, so it cannot be delivered: deliver `{owned}`", readable(output))
+        }
+        None => return None,
+    };
+    Some((output, message))
 }
 
 /// The part of an item that is worth underlining.

@@ -14,6 +14,7 @@ mod root;
 mod row;
 #[cfg(test)]
 mod snapshots;
+mod unfinished;
 
 use proc_macro::TokenStream;
 
@@ -65,4 +66,13 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
         Ok(input) => row::expand(input).into(),
         Err(error) => error.into_compile_error().into(),
     }
+}
+
+/// What stands for `Row` where setl is built without Polars.
+#[doc(hidden)]
+#[proc_macro_derive(RowWithoutPolars, attributes(column, row))]
+pub fn derive_row_without_polars(_input: TokenStream) -> TokenStream {
+    let message = "`#[derive(Row)]` needs the feature `polars` of `setl`, which is one of the default features: remove \
+                   `default-features = false`, or add `features = [\"polars\"]`";
+    syn::Error::new(proc_macro2::Span::call_site(), message).into_compile_error().into()
 }

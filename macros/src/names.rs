@@ -201,8 +201,33 @@ impl<'ast> Visit<'ast> for Find<'ast> {
         self.signature(arguments.inputs.iter(), &arguments.output);
     }
 
+    fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+        if borrowed_by_cow(segment).is_some() && !self.in_signature {
+            self.find(Unnameable::Borrow);
+        }
+        syn::visit::visit_path_segment(self, segment);
+    }
+
     // What stands in an expression, as the length of an array, is no part of the type.
     fn visit_expr(&mut self, _: &'ast syn::Expr) {}
+}
+
+/// `str` of `Cow<str>`, the one type of the standard library whose lifetime is often left out.
+fn borrowed_by_cow(segment: &syn::PathSegment) -> Option<&Type> {
+    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    match arguments.args.first()? {
+        syn::GenericArgument::Type(ty) if segment.ident == "Cow" && arguments.args.len() == 1 => Some(ty),
+        _ => None,
+    }
+}
+
+/// Whether a value of this type has a size, as far as the tokens tell.
+pub(crate) fn is_sized(ty: &Type) -> bool {
+    match ungrouped(ty) {
+        Type::TraitObject(_) | Type::Slice(_) => false,
+        Type::Path(path) => !path.path.is_ident("str"),
+        _ => true,
+    }
 }
 
 /// A type that borrows nothing: what is written in place of one that does.
@@ -213,8 +238,7 @@ pub(crate) fn owning(ty: &Type) -> Type {
 
     impl VisitMut for Own {
         fn visit_type_mut(&mut self, ty: &mut Type) {
-            while let Type::Reference(reference) = ty {
-                let target = (*reference.elem).clone();
+            while let Some(target) = borrowed(ty) {
                 *ty = match target {
                     Type::Slice(slice) => {
                         let element = slice.elem;
@@ -245,9 +269,25 @@ pub(crate) fn owning(ty: &Type) -> Type {
         fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
     }
 
+    fn borrowed(ty: &Type) -> Option<Type> {
+        match ty {
+            Type::Reference(reference) => Some((*reference.elem).clone()),
+            Type::Path(path) => path.path.segments.last().and_then(borrowed_by_cow).cloned(),
+            _ => None,
+        }
+    }
+
     let mut ty = ty.clone();
     Own.visit_type_mut(&mut ty);
     ty
+}
+
+/// What is written in place of a type without a size.
+pub(crate) fn owning_sized(ty: &Type) -> Type {
+    match ungrouped(ty) {
+        Type::TraitObject(object) => parse_quote!(std::sync::Arc<#object>),
+        other => owning(&parse_quote!(&#other)),
+    }
 }
 
 /// Writes `'static` where a type borrows, so that the compiler has nothing to say of it. Lifetimes with names stay.
@@ -271,6 +311,15 @@ pub(crate) fn make_static(ty: &mut Type) {
             }
         }
 
+        fn visit_path_segment_mut(&mut self, segment: &mut syn::PathSegment) {
+            if borrowed_by_cow(segment).is_some()
+                && let syn::PathArguments::AngleBracketed(arguments) = &mut segment.arguments
+            {
+                arguments.args.insert(0, parse_quote!('static));
+            }
+            syn::visit_mut::visit_path_segment_mut(self, segment);
+        }
+
         fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
     }
 
@@ -290,6 +339,7 @@ mod tests {
         for named in [
             "Vec<String>",
             "&'static str",
+            "Cow<'static, str>",
             "Box<dyn Fn(&str) -> usize + Send + Sync>",
             "Box<dyn Fn(&str) -> &str>",
             "Box<dyn for<'a> Fn(&'a str, &u8) -> &'a str>",
@@ -306,6 +356,7 @@ mod tests {
             "Vec<&str>",
             "W<'_>",
             "W<'a>",
+            "Cow<[u8]>",
             "(&'static str, &u8)",
             "Box<dyn Tr + '_>",
             "Box<dyn Fn() -> &str>",
@@ -330,6 +381,7 @@ mod tests {
             ("Vec<(&u8, W<'_>)>", "Vec<(u8, W<'static>)>"),
             ("Box<dyn Fn(&str) -> &str + 'a>", "Box<dyn Fn(&str) -> &str + 'static>"),
             ("&dyn Fn(&str)", "Box<dyn Fn(&str)>"),
+            ("Vec<std::borrow::Cow<str>>", "Vec<String>"),
         ] {
             let parsed = syn::parse_str(ty).unwrap_or_else(|error| panic!("{ty}: {error}"));
             assert_eq!(readable(owning(&parsed)), expected);

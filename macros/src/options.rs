@@ -78,9 +78,7 @@ impl Options {
                         skip_to_comma(input)?;
                     }
                 }
-                if !input.is_empty() {
-                    input.parse::<Token![,]>()?;
-                }
+                expect_comma(input, attribute, errors)?;
             }
             Ok(())
         };
@@ -205,23 +203,78 @@ fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) ->
     } else if option.takes == Takes::Type {
         if let Ok(text) = input.fork().parse::<syn::LitStr>() {
             let _: syn::LitStr = input.parse()?;
-            let marker = text.value().to_upper_camel_case();
-            let message = format!(
-                "`{name}` takes a type, not a string, so that the compiler finds a typing error: \
-                 write `{name} = {marker}`, with a type `struct {marker};`"
-            );
-            return Err(syn::Error::new(text.span(), message));
+            return Err(syn::Error::new(text.span(), type_as_text(&name, &text.value())));
         }
-        Value::Type(input.parse()?)
+        let value = input.fork();
+        Value::Type(input.parse().map_err(|_| unreadable(&value, option, attribute, "a type"))?)
     } else {
-        Value::Expression(input.parse()?)
+        let value = input.fork();
+        Value::Expression(input.parse().map_err(|_| unreadable(&value, option, attribute, "an expression"))?)
     };
     Ok(Written { name, value })
+}
+
+/// What an option takes that has a type, and was given a text.
+fn type_as_text(option: &Ident, text: &str) -> String {
+    let ty = syn::parse_str::<Type>(text).ok();
+    let (written, declared) = match (ty, option.to_string().as_str()) {
+        (Some(_), "producer" | "output") => (text.trim().to_owned(), String::new()),
+        (None, "producer") => ("Factory".to_owned(), String::new()),
+        (None, "output") => ("Type".to_owned(), String::new()),
+        _ => {
+            let marker = text.to_upper_camel_case();
+            let is_name = syn::parse_str::<Ident>(&marker).is_ok();
+            let marker = if is_name { marker } else { "Name".to_owned() };
+            (marker.clone(), format!(", with a type `struct {marker};`"))
+        }
+    };
+    format!(
+        "`{option}` takes a type, not a string, so that the compiler finds a typing error: write `{option} = {written}`{declared}"
+    )
+}
+
+/// The error at a value that is none, or not yet.
+fn unreadable(value: ParseStream<'_>, option: &Allowed, attribute: &str, what: &str) -> syn::Error {
+    let mut tokens = TokenStream::new();
+    while !value.is_empty() && !value.peek(Token![,]) {
+        match value.parse::<TokenTree>() {
+            Ok(token) => tokens.extend([token]),
+            Err(error) => return error,
+        }
+    }
+    let (name, usage, found) = (option.name, option.usage, crate::names::readable(&tokens));
+    syn::Error::new_spanned(
+        tokens,
+        format!("`{name}` takes {what}, found `{found}`: write `{usage}` in `{attribute}`"),
+    )
 }
 
 fn usages(allowed: &[Allowed]) -> String {
     let usages: Vec<_> = allowed.iter().map(|option| format!("`{}`", option.usage)).collect();
     format!("one of {}", usages.join(", "))
+}
+
+/// One comma stands between two options.
+fn expect_comma(input: ParseStream<'_>, attribute: &str, errors: &mut Errors) -> syn::Result<()> {
+    if !input.is_empty() && !input.peek(Token![,]) {
+        let found = input.cursor().token_stream().into_iter().next().map(|token| token.to_string());
+        let found = found.unwrap_or_default();
+        errors.push(
+            input.error(format!("expected a comma before the next option of `{attribute}`, found `{found}`")),
+        );
+        skip_to_comma(input)?;
+    }
+    if input.peek(Token![,]) {
+        let _: Token![,] = input.parse()?;
+    }
+    if input.peek(Token![,]) {
+        errors
+            .push(input.error(format!("one comma too many between the options of `{attribute}`: remove it")));
+        while input.peek(Token![,]) {
+            let _: Token![,] = input.parse()?;
+        }
+    }
+    Ok(())
 }
 
 /// Goes on with the next option after one that could not be read.

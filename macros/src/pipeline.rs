@@ -9,11 +9,11 @@ use syn::{Fields, Ident, Item, ItemStruct, Type};
 
 use crate::attributes::{inherited, under};
 use crate::delivery::{AllowedOf, Input, inner_of_option, take_options};
-use crate::errors::Errors;
+use crate::errors::{Errors, take_repeated};
 use crate::names::{Unnameable, make_static, owning, readable, unnameable};
 use crate::options::Options;
 use crate::policy::Limits;
-use crate::{cfg, root};
+use crate::{cfg, root, unfinished};
 use stages::{Arguments, Stage};
 
 /// What `#[pipeline]` knows of a pipeline.
@@ -57,10 +57,16 @@ fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -
             let errors = errors.finish();
             quote!(#other #errors)
         }
-        Err(error) => {
-            let error = error.to_compile_error();
-            quote!(#item #error)
-        }
+        Err(error) => match unfinished::parse(item.clone()) {
+            Some(mut structure) => {
+                let generated = generate(arguments, &mut structure);
+                quote!(#structure #generated)
+            }
+            None => {
+                let error = error.to_compile_error();
+                quote!(#item #error)
+            }
+        },
     }
 }
 
@@ -78,6 +84,7 @@ pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
 
 fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let mut errors = Errors::new();
+    take_repeated(&mut item.attrs, "pipeline", &mut errors);
     let Arguments { stages, keep, defaults } = stages::parse(arguments, &mut errors);
     check_generics(item, &mut errors);
     check_stages(item, &stages, &mut errors);
@@ -183,7 +190,7 @@ fn check_stages(item: &ItemStruct, stages: &[Stage], errors: &mut Errors) {
         );
     }
     for (index, stage) in stages.iter().enumerate() {
-        if stage.factories.is_empty() {
+        if stage.is_empty {
             errors.at(
                 &stage.name,
                 format!(

@@ -23,8 +23,8 @@ pub use crate::checkpoint::probe::{
 pub use crate::checkpoint::{FingerprintOf, Persistence};
 pub use crate::context::Context;
 pub use crate::delivery::{
-    AutoLoad, ByValue, HandsOver, Inspect, Loadable, Optional, Payload, Shared, Undelivered, payload,
-    payload_if_any, share, share_optional,
+    AutoLoad, ByGenericValue, ByValue, HandsOver, HandsOverGeneric, Inspect, Loadable, Optional, Payload,
+    Shared, Undelivered, payload, payload_if_any, share, share_optional,
 };
 pub use crate::factory::{
     Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, Produces, Sink, Sometimes, Undo,

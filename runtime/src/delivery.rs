@@ -71,6 +71,44 @@ impl<T: Clone> HandsOver<T> for ByValue {
     }
 }
 
+/// Taking a delivery by value in a generic factory.
+pub struct ByGenericValue;
+
+/// [`HandsOver`] of a type with parameters: that they are `Clone` is what the compiler is to say, and to propose.
+pub trait HandsOverGeneric<T> {
+    /// The delivery.
+    ///
+    /// # Errors
+    /// When it is not there, which the plan rules out.
+    fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
+    where
+        T: Payload;
+
+    /// The delivery, if it is there.
+    ///
+    /// # Errors
+    /// None today.
+    fn take_optional(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<T>>
+    where
+        T: Payload;
+}
+
+impl<T: Clone> HandsOverGeneric<T> for ByGenericValue {
+    fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
+    where
+        T: Payload,
+    {
+        inbox.take(delivery)
+    }
+
+    fn take_optional(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<T>>
+    where
+        T: Payload,
+    {
+        inbox.take_optional(delivery)
+    }
+}
+
 /// The type of a `#[delivery(optional)]`: `Option<T>`.
 #[diagnostic::on_unimplemented(
     message = "an optional delivery must have the type `Option<...>`, found `{Self}`",

@@ -92,6 +92,9 @@ pub mod testing;
 pub mod __private;
 
 pub use anyhow::Error;
+#[cfg(not(feature = "polars"))]
+#[doc(hidden)]
+pub use setl_macros::RowWithoutPolars as Row;
 pub use setl_macros::{delivery, factory, pipeline};
 pub use tokio_util::sync::CancellationToken;
 #[cfg(feature = "polars")]
@@ -117,6 +120,9 @@ pub mod prelude {
     pub use crate::policy::Classify;
     pub use crate::{Context, Factory, Pipeline, Result, Rollback, delivery, factory, pipeline};
 
+    #[cfg(not(feature = "polars"))]
+    #[doc(hidden)]
+    pub use crate::Row;
     #[cfg(feature = "polars")]
     pub use crate::{
         dataset::{Dataset, Row},

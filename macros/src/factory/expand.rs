@@ -44,7 +44,11 @@ impl Model {
         let blocking = self.blocking;
         let types = self.deliveries.iter().map(|delivery| &delivery.ty);
         let described = self.deliveries.iter().map(|delivery| delivery.describe());
-        let received = self.deliveries.iter().enumerate().map(|(index, delivery)| delivery.receive(index));
+        let received = self
+            .deliveries
+            .iter()
+            .enumerate()
+            .map(|(index, delivery)| delivery.receive(index, &self.generics));
         let requirements = self.deliveries.iter().map(|delivery| delivery.requirement());
         let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
         let assemble = &self.assemble;

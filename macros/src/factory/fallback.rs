@@ -1,7 +1,7 @@
 //! What `#[factory]` generates for an item with mistakes: enough that its uses stay as they are.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::{Generics, Ident, Type, parse_quote};
 
 use super::expand::{is_unit, owned};
@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::names::runtime;
 use crate::root::any_pipeline;
 
-/// A factory that takes nothing, and the errors.
+/// A factory that takes nothing, and the errors. An output that is not known is the first of them.
 pub(super) fn expand(
     name: &Ident,
     generics: &Generics,
@@ -18,13 +18,17 @@ pub(super) fn expand(
 ) -> TokenStream {
     let setl = runtime(Span::call_site());
     let text = syn::ext::IdentExt::unraw(name).to_string();
-    // What is not known is delivered to nobody: two such outputs are no second mistake.
-    let (key, cure) = match output {
-        Some(output) if !is_unit(output) => (quote!(#output), quote!(#setl::GiveOneAnIdOrAnotherType)),
-        _ => (quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce)),
+    let cure = quote!(#setl::GiveOneAnIdOrAnotherType);
+    let (output, key, cure, errors) = match output {
+        Some(output) if is_unit(output) => {
+            (quote!(()), quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce), errors.finish_for_stub())
+        }
+        Some(output) => (quote!(#output), quote!(#output), cure, errors.finish_for_stub()),
+        None => {
+            let (output, errors) = errors.finish_as_type();
+            (output, quote!(<Self as #setl::FactoryItem>::Output), cure, errors)
+        }
     };
-    let output = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
-    let errors = errors.finish_for_stub();
     let generics = owned(generics);
     let (implementing, arguments, where_clause) = generics.split_for_impl();
     let mut in_pipeline = generics.clone();

@@ -1,17 +1,47 @@
 //! `#[factory] fn`: every parameter is a delivery, the return type is the output.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, ReturnType, Type, parse_quote};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility, parse_quote};
 
 use super::conduct::Conduct;
 use super::expand::owned;
-use super::{Model, NO_LIFETIMES, OF_FUNCTION, check_output, fallback};
+use super::{Model, NO_LIFETIMES, OF_FUNCTION, check_output, fallback, mistake_in_output};
 use crate::attributes::{allow_owned_parameters, inherited, under};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
-use crate::errors::Errors;
-use crate::names::{Place, Unnameable, make_static, owning, runtime, ungrouped, unnameable};
+use crate::errors::{Errors, take_repeated};
+use crate::names::{Place, Unnameable, is_sized, make_static, owning, runtime, ungrouped, unnameable};
 use crate::options::Options;
+
+/// A function whose body is not looked into: while it is being written, the compiler has enough to say of it.
+#[derive(Clone)]
+pub(super) struct Function {
+    attrs: Vec<Attribute>,
+    vis: Visibility,
+    sig: Signature,
+    body: TokenStream,
+}
+
+impl Function {
+    fn has_body(&self) -> bool {
+        matches!(self.body.clone().into_iter().next(), Some(TokenTree::Group(_)))
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let (attrs, vis, sig) = (input.call(Attribute::parse_outer)?, input.parse()?, input.parse()?);
+        Ok(Self { attrs, vis, sig, body: input.parse()? })
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attrs, vis, sig, body } = self;
+        tokens.extend(quote!(#(#attrs)* #vis #sig #body));
+    }
+}
 
 /// Leaves the function as it is, and puts a struct of the same name beside it.
 ///
@@ -21,10 +51,11 @@ use crate::options::Options;
 /// struct read_flights { deliveries: Option<(Repository<Flight>,)>, … }
 /// impl Factory for read_flights { … }
 /// ```
-pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
+pub(super) fn expand(arguments: TokenStream, mut item: Function) -> TokenStream {
     let mut errors = Errors::new();
     let said = arguments.clone();
     let options = Options::parse(arguments, "#[factory]", OF_FUNCTION, &mut errors);
+    take_repeated(&mut item.attrs, "factory", &mut errors);
     check_signature(&item, &mut errors);
 
     let code = crate::code::of(&item.sig.ident, &quote!(#said #item));
@@ -39,13 +70,15 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
                 );
             }
             FnArg::Typed(parameter) => {
-                for attribute in parameter.attrs.iter().filter(|attribute| crate::names::is(attribute, "cfg"))
-                {
-                    errors.at(
-                        attribute,
-                        "`#[cfg]` on a parameter of a factory: put it on two versions of the function",
-                    );
-                }
+                parameter.attrs.retain(|attribute| {
+                    let name = ["cfg", "cfg_attr"].into_iter().find(|name| crate::names::is(attribute, name));
+                    if let Some(name) = name {
+                        let message =
+                            format!("`#[{name}]` on a parameter of a factory: put `#[cfg]` on two versions of the function");
+                        errors.at(attribute, message);
+                    }
+                    name != Some("cfg_attr")
+                });
                 let options =
                     take_options(&mut parameter.attrs, AllowedOf::Factory, &mut errors).unwrap_or_default();
                 let place = parameter_name(&parameter.pat).ok_or(deliveries.len());
@@ -64,7 +97,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
     }
     if !errors.is_empty() {
         // A method stands in a block where there can be no struct.
-        let is_method = item.sig.receiver().is_some();
+        let is_method = item.sig.receiver().is_some() || !item.has_body();
         let item = without_borrow(item);
         if is_method {
             let errors = errors.finish_for_stub();
@@ -72,6 +105,8 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
         }
         let (declaration, stub) = stub(&item, errors);
         let stub = under(&inherited(&item.attrs), stub);
+        // Of a value without a size, the compiler would complain again.
+        let item = has_sizes(&item).then_some(&item);
         return quote!(#item #declaration #stub);
     }
     let types = deliveries.iter().map(|delivery| &delivery.ty);
@@ -105,9 +140,12 @@ pub(super) fn expand(arguments: TokenStream, mut item: ItemFn) -> TokenStream {
 }
 
 /// The struct that stands for the function in a pipeline.
-fn declare(item: &ItemFn, deliveries: &TokenStream) -> TokenStream {
+fn declare(item: &Function, deliveries: &TokenStream) -> TokenStream {
     let setl = runtime(Span::call_site());
-    let (name, visibility) = (&item.sig.ident, &item.vis);
+    let name = &item.sig.ident;
+    // With brackets that are not the user's: what the compiler would propose to write in them, it proposes for the function.
+    let brackets = item.sig.generics.params.is_empty().then(|| quote!(<>));
+    let visibility = &item.vis;
     let (generics, where_clause) = (&item.sig.generics, &item.sig.generics.where_clause);
     let docs = item
         .attrs
@@ -119,7 +157,7 @@ fn declare(item: &ItemFn, deliveries: &TokenStream) -> TokenStream {
         #(#docs)*
         #inherited
         #[allow(non_camel_case_types, reason = "stands for the function of the same name")]
-        #visibility struct #name #generics #where_clause {
+        #visibility struct #name #brackets #generics #where_clause {
             deliveries: #setl::Option<#deliveries>,
             marker: #setl::PhantomData<fn() -> (#(*const #types,)*)>,
         }
@@ -127,7 +165,7 @@ fn declare(item: &ItemFn, deliveries: &TokenStream) -> TokenStream {
 }
 
 /// Calls the function in `process`.
-fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
+fn implement(item: &Function, deliveries: usize) -> TokenStream {
     let setl = runtime(Span::call_site());
     let name = &item.sig.ident;
     let generics = owned(&item.sig.generics);
@@ -167,16 +205,26 @@ fn implement(item: &ItemFn, deliveries: usize) -> TokenStream {
 }
 
 /// Keeps the name alive where a pipeline lists it, when the function itself is wrong.
-fn stub(item: &ItemFn, errors: Errors) -> (TokenStream, TokenStream) {
+fn stub(item: &Function, errors: Errors) -> (TokenStream, TokenStream) {
     let mut item = item.clone();
     item.sig.generics.params =
         item.sig.generics.params.into_iter().filter(|parameter| !is_lifetime(parameter)).collect();
     let declaration = declare(&item, &quote!(()));
     let output = output_of(&item);
-    let output = unnameable(&output).is_none().then_some(&output);
+    let output = mistake_in_output(&output).is_none().then_some(&output);
     let expansion = fallback::expand(&item.sig.ident, &item.sig.generics, output, errors);
     let body = fallback::process(&item.sig.ident, &item.sig.generics);
     (declaration, quote!(#expansion #body))
+}
+
+/// Whether all that a function takes and gives has a size, as far as the tokens tell.
+fn has_sizes(item: &Function) -> bool {
+    let mut inputs = item.sig.inputs.iter();
+    is_sized(&output_of(item))
+        && inputs.all(|input| match input {
+            FnArg::Receiver(_) => true,
+            FnArg::Typed(input) => is_sized(&input.ty),
+        })
 }
 
 fn is_lifetime(parameter: &GenericParam) -> bool {
@@ -187,7 +235,7 @@ fn is_lifetime(parameter: &GenericParam) -> bool {
 ///
 /// This is read off the tokens, since in the head of an implementation the compiler accepts no projection from a
 /// foreign type. That the value has this type is checked where the function is called.
-fn output_of(item: &ItemFn) -> Type {
+fn output_of(item: &Function) -> Type {
     let ReturnType::Type(_, ty) = &item.sig.output else { return parse_quote!(()) };
     match ungrouped(ty) {
         Type::Path(path) if is_result(ty) => {
@@ -209,7 +257,7 @@ fn is_result(ty: &Type) -> bool {
 }
 
 /// Whether a function can fail: it says so by its return type, loads what may not be there, or may take too long.
-fn can_fail(item: &ItemFn, options: &Options, deliveries: &[Delivery]) -> bool {
+fn can_fail(item: &Function, options: &Options, deliveries: &[Delivery]) -> bool {
     matches!(&item.sig.output, ReturnType::Type(_, ty) if is_result(ty))
         || deliveries.iter().any(|delivery| delivery.auto_load)
         || options.flag("timeout").is_some()
@@ -224,7 +272,16 @@ fn parameter_name(pattern: &Pat) -> Option<&Ident> {
 }
 
 /// A factory is a plain function of what it is given.
-fn check_signature(item: &ItemFn, errors: &mut Errors) {
+fn check_signature(item: &Function, errors: &mut Errors) {
+    if !item.has_body() {
+        errors.at(
+            &item.sig.ident,
+            format!(
+                "`{}` has no body: a factory is a free function, and no method of a trait",
+                item.sig.ident
+            ),
+        );
+    }
     for lifetime in item.sig.generics.lifetimes() {
         errors.at(lifetime, NO_LIFETIMES);
     }
@@ -244,7 +301,7 @@ fn check_signature(item: &ItemFn, errors: &mut Errors) {
 }
 
 /// Without the borrow in an output that borrows from nothing, of which the compiler would complain again.
-fn without_borrow(mut item: ItemFn) -> ItemFn {
+fn without_borrow(mut item: Function) -> Function {
     let mut inputs = item.sig.inputs.iter();
     let borrows_from_input = inputs.any(|input| match input {
         FnArg::Receiver(_) => true,

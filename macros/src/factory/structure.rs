@@ -2,14 +2,14 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{ItemStruct, Member, parse_quote};
+use syn::{GenericParam, ItemStruct, Member, parse_quote};
 
 use super::conduct::Conduct;
-use super::{Model, OF_STRUCT, fallback};
+use super::{Model, OF_STRUCT, fallback, mistake_in_output};
 use crate::attributes::{inherited, under};
-use crate::delivery::{AllowedOf, Delivery, take_options};
-use crate::errors::Errors;
-use crate::names::{Place, make_static, owning, runtime, unnameable};
+use crate::delivery::{AllowedOf, Delivery, take_options, value_of_result};
+use crate::errors::{Errors, take_repeated};
+use crate::names::{Place, make_static, owning, readable, runtime};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -26,16 +26,16 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let mut errors = Errors::new();
     let code = crate::code::of(&item.ident, &quote!(#arguments #item));
     let options = Options::parse(arguments, "#[factory]", OF_STRUCT, &mut errors);
+    take_repeated(&mut item.attrs, "factory", &mut errors);
     check_output_is_said(item, &options, &mut errors);
     check_lifetimes(item, &mut errors);
     let model = Model::of_struct(item, &options, code, &mut errors);
     let attributes = inherited(item.attrs.iter().chain(item.fields.iter().flat_map(|field| &field.attrs)));
     if !errors.is_empty() {
-        // An implementation of it could only be complained of.
-        if item.generics.lifetimes().next().is_some() {
-            return errors.finish_for_stub();
-        }
-        let output = options.type_of("output").filter(|output| unnameable(output).is_none());
+        // A type that is a mistake itself is as good as none.
+        let output = options.type_of("output");
+        let output =
+            output.filter(|output| mistake_in_output(output).is_none() && value_of_result(output).is_none());
         return under(&attributes, fallback::expand(&item.ident, &item.generics, output, errors));
     }
     errors.finish();
@@ -46,7 +46,6 @@ impl Model {
     fn of_struct(item: &mut ItemStruct, options: &Options, code: u128, errors: &mut Errors) -> Self {
         let mut deliveries = Vec::new();
         let mut fields = Vec::new();
-        let has_lifetimes = item.generics.lifetimes().next().is_some();
         let members: Vec<_> = item.fields.members().collect();
         for (member, field) in members.into_iter().zip(&mut item.fields) {
             let value = match take_options(&mut field.attrs, AllowedOf::Factory, errors) {
@@ -56,15 +55,9 @@ impl Model {
                         Member::Named(name) => Ok(name),
                         Member::Unnamed(index) => Err(index.index as usize),
                     };
-                    let mut owned = field.ty.clone();
-                    if has_lifetimes {
-                        // That it has some is the mistake.
-                        owned = owning(&owned);
-                    } else {
-                        // The compiler would complain of a borrow again.
-                        make_static(&mut field.ty);
-                    }
-                    deliveries.push(Delivery::new(place, owned, &options, errors));
+                    deliveries.push(Delivery::new(place, field.ty.clone(), &options, errors));
+                    // The compiler would complain of a borrow again.
+                    make_static(&mut field.ty);
                     quote!(#value)
                 }
                 None => {
@@ -96,6 +89,17 @@ impl Model {
 fn check_output_is_said(item: &ItemStruct, options: &Options, errors: &mut Errors) {
     if let Some(output) = options.type_of("output") {
         super::check_output(output, errors);
+        // A function returns a result; a struct says what is in it.
+        if let Some((value, _)) = value_of_result(output) {
+            let value = readable(value);
+            errors.at(
+                output,
+                format!(
+                    "`output` is what is delivered if there was no error: write `output = {value}`, and let `process` return \
+                     `Result<Self::Output>`"
+                ),
+            );
+        }
     } else if errors.is_empty() {
         let message = format!(
             "factory `{}` does not say what it delivers: write `#[factory(output = Type)]`, or `output = ()` if nobody \
@@ -107,8 +111,20 @@ fn check_output_is_said(item: &ItemStruct, options: &Options, errors: &mut Error
 }
 
 /// A factory moves to the thread that runs it, and may outlive whatever it would borrow from.
-fn check_lifetimes(item: &ItemStruct, errors: &mut Errors) {
+///
+/// The struct goes on without them, so that what borrows in it is not told, too.
+fn check_lifetimes(item: &mut ItemStruct, errors: &mut Errors) {
+    if item.generics.lifetimes().next().is_none() {
+        return;
+    }
     for lifetime in item.generics.lifetimes() {
         errors.at(lifetime, super::NO_LIFETIMES);
+    }
+    let parameters = std::mem::take(&mut item.generics.params).into_iter();
+    item.generics.params =
+        parameters.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_))).collect();
+    item.generics.where_clause = None;
+    for field in &mut item.fields {
+        field.ty = owning(&field.ty);
     }
 }

@@ -195,7 +195,6 @@ impl Model {
                 #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(__FROM, #index) }>>();
             }
         });
-        let presence = self.expand_presence();
         let fingerprints = self.inputs.iter().enumerate().map(|(index, input)| {
             let alias = format_ident!("__Input{index}");
             match input.opaque {
@@ -203,7 +202,7 @@ impl Model {
                 false => quote!((&&&#setl::Print::<#alias>::NEW).__setl_fingerprint_of()),
             }
         });
-        let fingerprinted = self.expand_fingerprinted();
+        let checks = self.expand_checks();
         let defaults = self.defaults.expand();
         quote_spanned! {span=>
             const __NAMES: &[&#setl::str; #count] = &[#(#names),*];
@@ -214,8 +213,7 @@ impl Model {
             const __GRAPH: &#setl::Links<#nodes, #offsets, __LINKS> = &#setl::Links::new(__FROM, __STAGES);
             const __ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, __NAMES, __GRAPH, __FROM, __STAGES);
             const __KEPT: &[#setl::bool; #count] = &#setl::kept(__GRAPH, __FROM, &[#(#kept),*]);
-            #presence
-            #fingerprinted
+            #checks
 
             #(#keeps)*
 
@@ -254,8 +252,9 @@ impl Model {
         }
     }
 
-    /// Checks that it can be told of every input whether it has changed, if a checkpoint or a cache depends on it.
-    fn expand_fingerprinted(&self) -> TokenStream {
+    /// Checks presence (see [`Self::expand_presence`]), and that it can be told of every input whether it has changed, if a
+    /// checkpoint or a cache depends on it.
+    fn expand_checks(&self) -> TokenStream {
         let setl = runtime(self.name.span());
         let name = readable(&self.name);
         let inputs = self.inputs.iter().enumerate().map(|(index, input)| {
@@ -265,10 +264,13 @@ impl Model {
                 (#field, #ty, #opaque || <#setl::PrintsByFrame<#alias>>::__SETL_PRINTS || <#setl::PrintsBySerde<#alias>>::__SETL_PRINTS)
             }
         });
+        let presence = self.expand_presence();
         quote_spanned! {self.name.span()=>
+            // With the order among them, a cycle is told first, and alone.
             const _: () = {
                 #[allow(unused_imports, reason = "there may be no inputs, or all have a fingerprint")]
                 use #setl::PrintsNot as _;
+                #presence
                 #setl::check_fingerprints(#name, &[#(#inputs),*], __NAMES, __ENTRIES, __FROM, &__ORDER.order)
             };
         }
@@ -316,7 +318,7 @@ impl Model {
             quote!((#name, #optional))
         });
         quote_spanned! {self.name.span()=>
-            const _: () = #setl::check_presence(#name, &[#(#inputs),*], __NAMES, __ENTRIES, __FROM);
+            #setl::check_presence(#name, &[#(#inputs),*], __NAMES, __ENTRIES, __FROM);
         }
     }
 

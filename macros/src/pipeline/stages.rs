@@ -3,7 +3,6 @@
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, Token, Type, parenthesized};
 
 use crate::errors::{Errors, did_you_mean};
@@ -17,6 +16,8 @@ const OPTIONS: &[&str] = &["barrier", "sequential", "no_write"];
 pub(super) struct Stage {
     pub(super) name: Ident,
     pub(super) factories: Vec<Type>,
+    /// Whether nothing is written in its parentheses.
+    pub(super) is_empty: bool,
     /// Of [`OPTIONS`].
     pub(super) options: Vec<Ident>,
 }
@@ -54,7 +55,13 @@ pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Arguments {
 
 impl Arguments {
     fn parse_one(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let options = check_options(input.call(Attribute::parse_outer)?, errors);
+        let attributes = input.call(Attribute::parse_outer)?;
+        let last = attributes.last().cloned();
+        let options = check_options(attributes, errors);
+        if let (true, Some(last)) = (input.is_empty(), last) {
+            let message = "this stands before a stage, and no stage follows: add one, as `extract(ReadOrders)`, or remove it";
+            return Err(syn::Error::new_spanned(last, message));
+        }
         let Ok(name) = input.call(Ident::parse_any) else {
             return Err(input.error(
                 "expected a stage: a name, and its factories in parentheses, as `extract(ReadOrders)`",
@@ -76,32 +83,71 @@ impl Arguments {
             }
             return Ok(());
         }
-        let factories = Punctuated::<Type, Token![,]>::parse_terminated_with(&content, parse_listed)
-            .map_err(|error| {
-                // What is left unread would be complained of again.
-                let _ = content.parse::<TokenStream>();
-                let message =
-                    format!("stage `{name}` lists factories by name, separated by commas ({error})");
-                syn::Error::new(error.span(), message)
-            })?;
+        let is_empty = content.is_empty();
+        let factories = parse_factories(&content, &name, errors)?;
         if name == "keep" {
             self.keep.extend(factories);
         } else {
-            self.stages.push(Stage { name, factories: factories.into_iter().collect(), options });
+            self.stages.push(Stage { name, factories, is_empty, options });
         }
         Ok(())
     }
 }
 
-/// A factory in a stage, which may have documentation.
-fn parse_listed(input: ParseStream<'_>) -> syn::Result<Type> {
-    if input.peek(Token![#]) && input.peek2(syn::token::Bracket) {
-        let attributes = input.fork().call(Attribute::parse_outer)?;
-        if attributes.iter().all(|attribute| attribute.path().is_ident("doc")) {
-            input.call(Attribute::parse_outer)?;
+/// The factories in the parentheses of a stage, which may have documentation.
+fn parse_factories(content: ParseStream<'_>, stage: &Ident, errors: &mut Errors) -> syn::Result<Vec<Type>> {
+    let mut factories = Vec::new();
+    while !content.is_empty() {
+        for attribute in content.call(Attribute::parse_outer)? {
+            if !attribute.path().is_ident("doc") {
+                errors.at(&attribute, misplaced(&attribute));
+            }
+        }
+        if content.peek(Token![,]) {
+            errors.push(content.error(format!("one comma too many in stage `{stage}`: remove it")));
+        } else if !content.is_empty() {
+            let written = content.fork();
+            match content.parse() {
+                Ok(factory) => factories.push(factory),
+                Err(_) => {
+                    skip_to_comma(content)?;
+                    let found = until_comma(&written)?;
+                    let text = crate::names::readable(&found).replace(" ::", "::");
+                    let message = format!(
+                        "`{text}` is not the name of a factory: stage `{stage}` lists factories by name"
+                    );
+                    errors.at(found, message);
+                }
+            }
+        }
+        if !content.is_empty() && !content.peek(Token![,]) {
+            let problem = match content.peek(syn::token::Paren) {
+                true => "lists factories by name, without parentheses",
+                false => "lists factories by name, separated by commas",
+            };
+            errors.push(content.error(format!("stage `{stage}` {problem}")));
+            // Before the next comma, there may be a whole stage of which the comma was forgotten.
+            content.parse::<TokenStream>()?;
+        }
+        if !content.is_empty() {
+            let _: Token![,] = content.parse()?;
         }
     }
-    input.parse()
+    Ok(factories)
+}
+
+/// What to say of an attribute on a factory in a stage.
+fn misplaced(attribute: &Attribute) -> String {
+    let name = crate::names::readable(attribute.path());
+    if OPTIONS.contains(&name.as_str()) {
+        return format!(
+            "`#[{name}]` stands before a stage, not before a factory: write `#[{name}] stage(Factory, ...)`"
+        );
+    }
+    format!(
+        "`#[{name}]` on a factory in a stage: the list is the same whatever is compiled; put `#[cfg]` on two versions of the \
+         pipeline"
+    )
 }
 
 /// Options are `#[barrier]`, `#[sequential]`, `#[no_write]`, each once; documentation is welcome.
@@ -137,6 +183,14 @@ fn expect_comma(input: ParseStream<'_>) -> syn::Result<()> {
         return Ok(());
     }
     Err(input.error("expected a comma between stages: write `extract(ReadOrders), load(WriteReport)`"))
+}
+
+fn until_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens)
 }
 
 /// Goes on with the next stage after one that could not be read.

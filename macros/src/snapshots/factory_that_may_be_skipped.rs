@@ -45,7 +45,7 @@ where
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {
         ::setl::__private::Ok((
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByGenericValue as ::setl::__private::HandsOverGeneric<
                 (T, T),
             >>::take(inbox, 0usize)?,
             <::setl::__private::ByValue as ::setl::__private::HandsOver<

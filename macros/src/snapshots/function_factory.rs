@@ -50,7 +50,7 @@ where
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {
         ::setl::__private::Ok((
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByGenericValue as ::setl::__private::HandsOverGeneric<
                 Repository<T>,
             >>::take(inbox, 0usize)?,
             <::setl::__private::ByValue as ::setl::__private::HandsOver<

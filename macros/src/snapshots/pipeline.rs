@@ -99,19 +99,19 @@ const _: () = {
         __FROM,
         &[<Delays as ::setl::__private::Lists<__Kept0>>::SOURCE],
     );
-    const _: () = ::setl::__private::check_presence(
-        "Delays",
-        &[("flights", false), ("rates", true)],
-        __NAMES,
-        __ENTRIES,
-        __FROM,
-    );
     const _: () = {
         #[allow(
             unused_imports,
             reason = "there may be no inputs, or all have a fingerprint"
         )]
         use ::setl::__private::PrintsNot as _;
+        ::setl::__private::check_presence(
+            "Delays",
+            &[("flights", false), ("rates", true)],
+            __NAMES,
+            __ENTRIES,
+            __FROM,
+        );
         ::setl::__private::check_fingerprints(
             "Delays",
             &[

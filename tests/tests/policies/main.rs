@@ -111,6 +111,7 @@ mod hints;
 mod keeping_going;
 mod resources;
 mod retries;
+mod sizes;
 mod skipping;
 mod texts;
 mod timeouts;

@@ -1,0 +1,11 @@
+use setl::prelude::*;
+
+#[factory]
+fn count(orders: Orders) -> usize {
+    orders.len()
+}
+
+#[pipeline(transform(count))]
+struct Daily;
+
+fn main() {}

@@ -1,0 +1,9 @@
+use setl::prelude::*;
+
+#[derive(Row)]
+struct Sale {
+    #[column("of")]
+    product: String,
+}
+
+fn main() {}
