@@ -84,6 +84,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod policy;
 pub mod run;
+mod state;
 #[cfg(feature = "polars")]
 pub mod storage;
 pub mod testing;

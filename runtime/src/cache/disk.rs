@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::policy::Limits;
 use crate::checkpoint::entry::{self, MANIFEST, NEW, OLD, PAYLOAD};
 use crate::checkpoint::{Fingerprint, seconds};
+use crate::state;
 
 /// In an entry: a byte for each time that it was taken, so that whatever becomes of it, it says nothing wrong. Its time is
 /// that of the last use.
@@ -35,7 +36,7 @@ impl InUse {
     /// Of an entry; none if it is about to be removed, or gone. Where there are no locks, what is taken is compared with its
     /// fingerprint all the same.
     pub(super) fn of(entry: &Path) -> Option<Self> {
-        let file = File::open(entry.join(MANIFEST)).ok()?;
+        let file = state::open_to_read(&entry.join(MANIFEST)).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => None,
             Ok(()) | Err(TryLockError::Error(_)) => Some(Self(file)),
@@ -46,7 +47,7 @@ impl InUse {
 /// Removes an entry, unless somebody uses it; whether it is gone.
 pub(super) fn remove_unused(entry: &Path) -> io::Result<bool> {
     // What has no manifest is of no use to anybody.
-    if let Ok(file) = File::open(entry.join(MANIFEST)) {
+    if let Ok(file) = state::open_to_read(&entry.join(MANIFEST)) {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Ok(false);
         }
@@ -64,7 +65,7 @@ pub(super) fn remove_unused(entry: &Path) -> io::Result<bool> {
 
 /// Counts one more use of an entry. Where that cannot be written down, it is taken all the same.
 pub(super) fn count_use(entry: &Path) {
-    let file = File::options().append(true).create(true).open(entry.join(USED));
+    let file = state::open(File::options().append(true).create(true), &entry.join(USED));
     let _ = file.and_then(|mut file| file.write_all(b"."));
 }
 
@@ -97,14 +98,14 @@ pub(super) struct Stored {
 impl Stored {
     /// None if its manifest is damaged, so that it is of no use.
     fn at(path: &Path) -> Option<Self> {
-        let text = fs::read_to_string(path.join(MANIFEST)).ok()?;
+        let text = state::read_to_string(&path.join(MANIFEST)).ok()?;
         let (checksum, text) = text.split_once('\n')?;
         let text = text.strip_suffix('\n')?;
         if checksum.parse() != Ok(Fingerprint::of_bytes(text.as_bytes())) {
             return None;
         }
         let Said { pipeline, factory, setl, made, took, max_age } = serde_json::from_str(text).ok()?;
-        let used = fs::metadata(path.join(USED)).ok();
+        let used = fs::symlink_metadata(path.join(USED)).ok();
         let since =
             SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(made)).unwrap_or(SystemTime::UNIX_EPOCH);
         Some(Self {
@@ -144,17 +145,21 @@ pub(super) fn bytes_of(directory: &Path) -> u64 {
     bytes
 }
 
-/// The directories in a directory; none if it is not there.
+/// The directories in a directory; none if it is not there, or somebody else may have made it.
 pub(super) fn directories(directory: &Path) -> Result<Vec<PathBuf>, Failed> {
+    if !matches!(state::check_directory(directory), Ok(true)) {
+        return Ok(Vec::new());
+    }
     let entries = match fs::read_dir(directory) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound) => return Ok(Vec::new()),
         entries => entries.map_err(failed("read", directory))?,
     };
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(failed("read", directory))?.path();
-        if path.is_dir() {
-            paths.push(path);
+        let entry = entry.map_err(failed("read", directory))?;
+        // No link is.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            paths.push(entry.path());
         }
     }
     paths.sort();
@@ -232,7 +237,7 @@ enum Lock {
 }
 
 fn lock(path: &Path) -> Lock {
-    match File::open(path) {
+    match state::open_to_read(path) {
         Ok(file) if file.try_lock().is_ok() => Lock::Had(file),
         Ok(_) => Lock::Others,
         Err(_) => Lock::None,

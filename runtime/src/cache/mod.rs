@@ -129,7 +129,7 @@ impl From<Failed> for CacheError {
 /// # Errors
 /// When the directory cannot be read, or what is damaged cannot be removed.
 pub fn list(state_dir: impl AsRef<Path>) -> Result<Vec<CacheEntry>, CacheError> {
-    let mut all = disk::all(&root_of(state_dir.as_ref()))?;
+    let mut all = disk::all(&root_of(state_dir.as_ref())?)?;
     all.sort_by_key(|stored| std::cmp::Reverse(stored.last_used));
     Ok(all.into_iter().map(CacheEntry::from).collect())
 }
@@ -150,7 +150,7 @@ pub fn list(state_dir: impl AsRef<Path>) -> Result<Vec<CacheEntry>, CacheError> 
 /// # Errors
 /// When the directory cannot be read, or something cannot be removed.
 pub fn prune(state_dir: impl AsRef<Path>, policy: &CachePolicy) -> Result<Vec<CacheEntry>, CacheError> {
-    let removed = disk::sweep(&root_of(state_dir.as_ref()), policy.limits())?;
+    let removed = disk::sweep(&root_of(state_dir.as_ref())?, policy.limits())?;
     Ok(removed.into_iter().map(CacheEntry::from).collect())
 }
 
@@ -168,7 +168,7 @@ pub fn prune(state_dir: impl AsRef<Path>, policy: &CachePolicy) -> Result<Vec<Ca
 /// # Errors
 /// When the directory cannot be read, or something cannot be removed.
 pub fn clear(state_dir: impl AsRef<Path>) -> Result<Vec<CacheEntry>, CacheError> {
-    let root = root_of(state_dir.as_ref());
+    let root = root_of(state_dir.as_ref())?;
     let nothing = CachePolicy::default().max_bytes(0);
     let removed = disk::sweep(&root, nothing.limits())?;
     for pipeline in disk::directories(&root)? {

@@ -5,15 +5,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::disk::{self, InUse, MAKING, USED, age, count_use, remove_unused};
+use super::disk::{self, Failed, InUse, MAKING, USED, age, count_use, failed, remove_unused};
 use super::policy::Limits;
 use crate::checkpoint::entry::{Aside, MANIFEST, Unfilled, check_payload, file_name, fill};
 use crate::checkpoint::{Components, Contents, Key, Made, Manifest, Validity, sync_directory};
-use crate::{Error, Result};
+use crate::{Error, Result, state};
 
 /// Where the caches of all pipelines are, in a state directory.
-pub(crate) fn root_of(state: &Path) -> PathBuf {
-    state.join("cache")
+const CACHE: &str = "cache";
+
+/// The same as a path, if nobody else may have written what is there.
+///
+/// # Errors
+/// When somebody may.
+pub(super) fn root_of(state: &Path) -> Result<PathBuf, Failed> {
+    let root = state.join(CACHE);
+    state::check_below(state, [CACHE]).map_err(failed("use", &root))?;
+    Ok(root)
 }
 
 /// The cache of one pipeline. Any number of runs use it at once. All of it blocks.
@@ -23,7 +31,7 @@ pub(crate) fn root_of(state: &Path) -> PathBuf {
 /// that whenever the program ends it is there or it is not.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    root: PathBuf,
+    state: PathBuf,
     pipeline: String,
     run: String,
     limits: Limits,
@@ -48,11 +56,12 @@ pub(crate) struct LookUp {
 impl Cache {
     /// Of a pipeline. Nothing is touched before something is looked up or added.
     pub(crate) fn new(state: &Path, pipeline: &str, run: impl ToString, limits: Limits) -> Self {
-        Self { root: root_of(state), pipeline: pipeline.to_owned(), run: run.to_string(), limits }
+        Self { state: state.to_owned(), pipeline: pipeline.to_owned(), run: run.to_string(), limits }
     }
 
-    fn of_factory(&self, factory: &str) -> PathBuf {
-        self.root.join(file_name(&self.pipeline)).join(file_name(factory))
+    /// Where the entries of a factory are: names of directories one in another.
+    fn of_factory(&self, factory: &str) -> [String; 3] {
+        [CACHE.to_owned(), file_name(&self.pipeline), file_name(factory)]
     }
 
     /// What there is of a factory that would deliver the same again; `writes` is whether it writes in this run.
@@ -64,7 +73,12 @@ impl Cache {
         max_age: Duration,
         contents: &Contents,
     ) -> LookUp {
-        let all = disk::whole(&self.of_factory(factory));
+        let names = self.of_factory(factory);
+        let all = match state::check_below(&self.state, names.iter().map(String::as_str)) {
+            Ok(true) => disk::whole(&self.state.join(names.iter().collect::<PathBuf>())),
+            Ok(false) => Vec::new(),
+            Err(error) => return LookUp { because: Some(error.to_string()), ..LookUp::default() },
+        };
         let (same, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|path| is_of(path, now.key()));
         let mut result = LookUp::default();
         for path in same {
@@ -132,7 +146,11 @@ impl Cache {
         contents: &Contents,
         store: impl FnOnce(&Path) -> Result<T>,
     ) -> Result<T> {
-        let directory = self.of_factory(factory);
+        let names = self.of_factory(factory);
+        let directory = self.state.join(names.iter().collect::<PathBuf>());
+        let made_in = || state::create(&self.state, names.iter().map(String::as_str));
+        made_in()
+            .map_err(|error| Error::new(error).context(format!("cannot use {}", directory.display())))?;
         let key = made.components.key();
         let stored =
             self.fill(&directory, factory, made, contents, store).map_err(|unfilled| match unfilled {
@@ -143,7 +161,7 @@ impl Cache {
             })?;
         self.drop_superseded(&directory, key);
         // What cannot be removed now is too much for the next run, too.
-        let _ = disk::sweep(&self.root, self.limits);
+        let _ = disk::sweep(&self.state.join(CACHE), self.limits);
         Ok(stored)
     }
 
@@ -165,7 +183,7 @@ impl Cache {
             return Err(Unfilled::Output(Error::msg(format!("{objection} meanwhile"))));
         }
         let used = aside.0.join(USED);
-        File::create_new(&used).map_err(Unfilled::io("create", &used))?;
+        state::create_file(&used).map_err(Unfilled::io("create", &used))?;
         let bytes = disk::bytes_of(&aside.0);
         if bytes > self.limits.max_bytes {
             let most = self.limits.max_bytes;
@@ -205,9 +223,9 @@ impl Cache {
 fn begin(directory: &Path) -> std::result::Result<(Aside, File), Unfilled> {
     loop {
         let aside = Aside::within(directory);
-        fs::create_dir_all(&aside.0).map_err(Unfilled::io("create", &aside.0))?;
+        state::create_directory(&aside.0).map_err(Unfilled::io("create", &aside.0))?;
         let path = aside.0.join(MAKING);
-        let making = match File::create_new(&path) {
+        let making = match state::create_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             made => made.map_err(Unfilled::io("create", &path))?,
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{fingerprint_of_files, sync_directory};
 use super::{Fingerprint, Manifest, Validity};
-use crate::{Error, Result};
+use crate::{Error, Result, state};
 
 /// What was made of what, in an entry.
 pub(crate) const MANIFEST: &str = "manifest";
@@ -56,7 +56,7 @@ pub(crate) fn fill<T>(
     describe: impl FnOnce(Fingerprint) -> Manifest,
 ) -> Result<T, Unfilled> {
     let payload = aside.join(PAYLOAD);
-    fs::create_dir_all(&payload).map_err(Unfilled::io("create", &payload))?;
+    state::create_directory(&payload).map_err(Unfilled::io("create", &payload))?;
     let stored = store(&payload)
         .map_err(|error| Unfilled::Output(error.context(format!("cannot write to {}", payload.display()))))?;
     let fingerprint = fingerprint_of_files(&payload, true).map_err(Unfilled::io("flush", &payload))?;

@@ -11,6 +11,7 @@ use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter,
 use super::{ByFrame, Checkpoint, Fingerprint, Fingerprinted, Fingerprinter};
 use crate::Result;
 use crate::dataset::{Dataset, Row, waiting};
+use crate::state;
 use crate::storage::Repository;
 
 /// The file that holds a frame.
@@ -75,7 +76,7 @@ impl<T: Row> Checkpoint<ByFrame> for Dataset<T> {
 }
 
 fn write(frame: &mut DataFrame, directory: &Path) -> Result<()> {
-    let writer = ParquetWriter::new(File::create(directory.join(FRAME))?);
+    let writer = ParquetWriter::new(state::create_file(&directory.join(FRAME))?);
     waiting(|| writer.finish(frame))?;
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Which writes were kept, whatever has become of the checkpoints that name them.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::Fingerprint;
 use super::manifest::sync_directory;
-use crate::Result;
+use crate::{Result, state};
 
 /// Its name among the checkpoints of a pipeline.
 pub(super) const KEPT: &str = "kept";
@@ -39,7 +39,7 @@ impl KeptList {
     pub(super) fn add(&self, writes: &[Value]) -> io::Result<()> {
         // What stands before may have been torn.
         let text: String = writes.iter().map(|write| format!("\n{}\n", line(write))).collect();
-        let mut file = File::options().append(true).create(true).open(&self.path)?;
+        let mut file = state::open(File::options().append(true).create(true), &self.path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         sync_directory(self.path.parent().unwrap_or(&self.path))
@@ -51,9 +51,13 @@ impl KeptList {
         unneeded: impl Fn(&Value) -> bool,
         discard: &dyn Fn(&Value) -> Result<()>,
     ) -> io::Result<()> {
-        let text = match fs::read(&self.path) {
+        let text = match state::open_to_read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            text => String::from_utf8_lossy(&text?).into_owned(),
+            file => {
+                let mut text = Vec::new();
+                file?.read_to_end(&mut text)?;
+                String::from_utf8_lossy(&text).into_owned()
+            }
         };
         let all: Vec<_> = text.lines().filter_map(write).collect();
         let left: Vec<_> = all.iter().filter(|write| !unneeded(write) || discard(write).is_err()).collect();
@@ -63,8 +67,9 @@ impl KeptList {
         if left.len() < all.len() {
             let text: String = left.into_iter().map(|write| format!("{}\n", line(write))).collect();
             let new = self.path.with_file_name(".new-kept");
-            fs::write(&new, text)?;
-            File::open(&new)?.sync_all()?;
+            let mut file = state::create_file(&new)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
             fs::rename(&new, &self.path)?;
         }
         Ok(())

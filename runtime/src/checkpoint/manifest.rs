@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::key::{FORMAT, SETL};
 use super::reads::Contents;
 use super::{Components, Fingerprint, Fingerprinter, Key, Read};
+use crate::state;
 
 /// Whether what is kept can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +189,7 @@ impl Manifest {
     /// Writes it durably, after a line with the fingerprint of its text.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
-        let mut file = File::create(path)?;
+        let mut file = state::create_file(path)?;
         write!(file, "{:#}\n{text}\n", Fingerprint::of_bytes(text.as_bytes()))?;
         file.sync_all()
     }
@@ -197,7 +198,7 @@ impl Manifest {
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         const DAMAGED: &str = "its manifest is damaged";
 
-        let whole = match fs::read_to_string(path) {
+        let whole = match read(path) {
             Ok(whole) => whole,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err("its manifest is missing".into());
@@ -224,6 +225,14 @@ pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// The text of a manifest, in a directory that nobody else has made.
+fn read(path: &Path) -> io::Result<String> {
+    if let Some(entry) = path.parent() {
+        state::check_directory(entry)?;
+    }
+    state::read_to_string(path)
+}
+
 /// What every version writes.
 #[derive(Deserialize)]
 struct Version {
@@ -233,6 +242,7 @@ struct Version {
 
 /// The fingerprint of all files of a payload, which are brought to disk on the way if `durable`.
 pub(super) fn fingerprint_of_files(directory: &Path, durable: bool) -> io::Result<Fingerprint> {
+    state::check_directory(directory)?;
     let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     let mut fingerprinter = Fingerprinter::new("payload");
@@ -244,7 +254,7 @@ pub(super) fn fingerprint_of_files(directory: &Path, durable: bool) -> io::Resul
             continue;
         }
         // Some systems flush only what is open for writing.
-        let file = File::options().read(true).write(durable).open(&path)?;
+        let file = state::open(File::options().read(true).write(durable), &path)?;
         if durable {
             file.sync_all()?;
         }

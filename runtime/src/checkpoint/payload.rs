@@ -1,6 +1,6 @@
 //! How an output is written to disk and read back.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use super::{BySerde, Fingerprint, Fingerprinted, codec};
 use crate::Result;
 use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
+use crate::state;
 
 /// The file that holds what serde wrote.
 const VALUE: &str = "value";
@@ -53,7 +54,7 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<BySerde> for T {
 }
 
 fn write(value: &impl Serialize, directory: &Path) -> Result<()> {
-    let mut out = BufWriter::new(File::create(directory.join(VALUE))?);
+    let mut out = BufWriter::new(state::create_file(&directory.join(VALUE))?);
     codec::write(value, &mut out)?;
     Ok(out.flush()?)
 }

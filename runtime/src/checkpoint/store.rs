@@ -13,8 +13,10 @@ use super::kept::{KEPT, KeptList};
 use super::manifest::sync_directory;
 use super::reads::Contents;
 use super::{Components, Made, Manifest, Validity, held};
-use crate::Result;
+use crate::{Result, state};
 
+/// Where those of all pipelines are, in a state directory.
+const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = "lock";
 /// In a checkpoint: the factories whose writes are committed, although not all of their run was.
 const COMMITTED: &str = "committed";
@@ -88,7 +90,7 @@ pub(crate) struct Store {
 impl Store {
     /// Where the checkpoints of a pipeline are.
     pub(crate) fn directory_of(state: &Path, pipeline: &str) -> PathBuf {
-        state.join("checkpoints").join(file_name(pipeline))
+        state.join(CHECKPOINTS).join(file_name(pipeline))
     }
 
     /// Opens the store of a pipeline for a run.
@@ -101,10 +103,12 @@ impl Store {
             let (pipeline, path) = (pipeline.to_owned(), path.to_owned());
             move |source| StoreError::Io { pipeline, action, path, source }
         };
-        fs::create_dir_all(&directory).map_err(failed("create", &directory))?;
+        let names = [CHECKPOINTS, &file_name(pipeline)];
+        state::create(state, names).map_err(failed("create", &directory))?;
         let path = directory.join(LOCK);
-        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut lock = opened.map_err(failed("open", &path))?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut lock = state::open(&mut options, &path).map_err(failed("open", &path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -160,7 +164,7 @@ impl Store {
     }
 
     pub(super) fn is_committed(&self) -> bool {
-        self.mark().exists()
+        state::has_file(&self.mark())
     }
 
     /// Whether there is anything of a factory.
@@ -173,7 +177,7 @@ impl Store {
         let path = self.path(factory);
         self.has(factory).then(|| {
             let mut manifest = Manifest::read(&path.join(MANIFEST))?;
-            match fs::read(path.join(COMMITTED)).map(|text| serde_json::from_slice(&text)) {
+            match state::read_to_string(&path.join(COMMITTED)).map(|text| serde_json::from_str(&text)) {
                 Ok(Ok(committed)) => manifest.are_committed(committed),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 _ => return Err("what is committed of it cannot be read".into()),

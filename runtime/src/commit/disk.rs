@@ -7,6 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use crate::state;
+
 /// By what a file, or a directory of files, is known again at its path, and a change of it is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
@@ -173,7 +175,7 @@ pub(super) fn lock(path: &Path) -> io::Result<Locked> {
     if !cfg!(unix) {
         return Ok(if path.exists() { Locked::Unsupported } else { Locked::Gone });
     }
-    let Some(file) = if_there(open_no_follow(OpenOptions::new().read(true), path))? else {
+    let Some(file) = if_there(state::open_no_follow(OpenOptions::new().read(true), path))? else {
         return Ok(Locked::Gone);
     };
     match file.try_lock() {
@@ -189,51 +191,6 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let here = fs::symlink_metadata(path).map(|metadata| node_of(&metadata));
     let open = file.metadata().map(|metadata| node_of(&metadata));
     matches!((here, open), (Ok(here), Ok(open)) if here == open)
-}
-
-/// Opens a file that others may have put there: it is no link that leads elsewhere, and nobody is waited for at its other end.
-pub(super) fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-
-        use rustix::fs::OFlags;
-        // Their bits are those of the system's own type.
-        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
-    }
-    options.open(path)
-}
-
-/// Why what an open file says is not to be acted upon: others than this user and root could have written it.
-pub(crate) fn objection_to(file: &File) -> io::Result<Option<String>> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = file.metadata()?;
-        let (own, found) = (uzers::get_effective_uid(), metadata.uid());
-        if found != own && found != 0 {
-            return Ok(Some(format!("belongs to user {found}, and this is user {own}")));
-        }
-        if metadata.mode() & 0o022 != 0 {
-            let mode = metadata.mode() & 0o7777;
-            return Ok(Some(format!("can be written to by other users: its mode is {mode:o}")));
-        }
-        if !metadata.is_file() {
-            return Ok(Some("is no regular file".to_owned()));
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(None)
-}
-
-/// Makes a directory, and those above it, for this user alone.
-pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 /// Removes a file, if it is there.

@@ -131,7 +131,7 @@ pub enum WriteError {
     },
     /// There is no place for a journal, without which several targets cannot be changed together.
     #[error(
-        "cannot write to the state directory, {}: choose another one with `state_dir` or the environment variable SETL_STATE_DIR",
+        "cannot use the state directory, {}: choose another one with `state_dir` or the environment variable SETL_STATE_DIR",
         disk::name_of(path)
     )]
     State {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::disk;
 use super::error::WriteError;
 use super::ticket::Ticket;
+use crate::state;
 
 /// Where they are in a state directory.
 const RUNS: &str = "runs";
@@ -75,8 +76,10 @@ pub(super) fn is_journal(path: &Path) -> bool {
 }
 
 /// All journals, of dead runs and living ones.
-pub(super) fn paths(state: &Path) -> Result<Vec<PathBuf>, WriteError> {
-    let directory = directory(state);
+pub(super) fn paths(state_directory: &Path) -> Result<Vec<PathBuf>, WriteError> {
+    let directory = directory(state_directory);
+    let secure = state::check_below(state_directory, [RUNS]);
+    secure.map_err(|source| WriteError::State { path: directory.clone(), source })?;
     let read = || WriteError::io("read", &directory);
     let Some(entries) = disk::if_there(fs::read_dir(&directory)).map_err(read())? else {
         return Ok(Vec::new());
@@ -95,13 +98,13 @@ pub(super) fn paths(state: &Path) -> Result<Vec<PathBuf>, WriteError> {
 
 impl Journal {
     /// A new one that says nothing yet.
-    pub(super) fn create(state: &Path, run: Uuid, pipeline: &str) -> crate::Result<Self> {
-        let directory = directory(state);
+    pub(super) fn create(state_directory: &Path, run: Uuid, pipeline: &str) -> crate::Result<Self> {
+        let directory = directory(state_directory);
         let of_state = |path: &Path| {
             let path = path.to_owned();
             move |source| WriteError::State { path, source }
         };
-        disk::create_private_directory(&directory).map_err(of_state(&directory))?;
+        state::create(state_directory, [RUNS]).map_err(of_state(&directory))?;
         let directory = disk::resolved(&directory);
         // A journal whose directories a crash of the machine takes away is none.
         for made in directory.ancestors().skip(1).take(2) {
@@ -110,11 +113,7 @@ impl Journal {
         let path = directory.join(format!("{run}.{EXTENSION}"));
         let failed = || of_state(&path);
         let mut this = loop {
-            let mut options = OpenOptions::new();
-            options.append(true).create(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            disk::open_no_follow(&mut options, &path).map_err(failed())?;
+            state::open(OpenOptions::new().append(true).create(true), &path).map_err(failed())?;
             // Before it is locked, another process may take it for one of a dead run, and remove it.
             match Self::open(&path)? {
                 Some(this) => break this,
@@ -143,11 +142,11 @@ impl Journal {
     /// When it cannot be opened, or others may have written it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, WriteError> {
         let failed = || WriteError::io("open", path);
-        let opened = disk::open_no_follow(OpenOptions::new().read(true).append(true), path);
+        let opened = state::open_no_follow(OpenOptions::new().read(true).append(true), path);
         let Some(file) = disk::if_there(opened).map_err(failed())? else {
             return Ok(None);
         };
-        if let Some(reason) = disk::objection_to(&file).map_err(failed())? {
+        if let Some(reason) = state::objection_to(&file).map_err(failed())? {
             let reason = format!("{reason}; nothing is done of what it says");
             return Err(WriteError::Journal { path: path.to_owned(), reason });
         }

@@ -13,6 +13,7 @@ use super::aside;
 use super::disk;
 use super::error::WriteError;
 use super::recover;
+use crate::state;
 
 const LOCK: &str = "setl-lock";
 const NOTE: &str = "setl-open";
@@ -95,10 +96,10 @@ impl Drop for TargetLock {
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    match disk::open_no_follow(&mut options, path) {
+    match state::open_no_follow(&mut options, path) {
         // That of another user can be locked too.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            disk::open_no_follow(OpenOptions::new().read(true), path).map_err(|_| error)
+            state::open_no_follow(OpenOptions::new().read(true), path).map_err(|_| error)
         }
         result => result,
     }

@@ -18,6 +18,7 @@ use crate::checkpoint::{
     state_directory,
 };
 use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
+use crate::state::{check, is_insecure};
 
 /// The attempt that stands for those of earlier runs.
 pub(super) const EARLIER: u32 = 0;
@@ -47,6 +48,11 @@ pub(super) fn open(
     let checkpoints = concerned && (conduct.has_checkpoints() || (options.resume && is_there()));
     if !checkpoints && !conduct.has_cached() {
         return Ok(None);
+    }
+    // Before anything of it is believed. What cannot be used for another reason is told of where it is needed.
+    match check(&state) {
+        Err(error) if is_insecure(&error) => return Err(error.into()),
+        _ => {}
     }
     let limits = conduct.cache.limits();
     let cache = conduct.has_cached().then(|| Cache::new(&state, &plan.pipeline, &run, limits));

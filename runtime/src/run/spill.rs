@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, state};
 
+/// Where those of all runs are, in a state directory.
+const SPILL: &str = "spill";
 const LOCK: &str = "lock";
 const NEW_LOCK: &str = "lock.new";
 
@@ -32,10 +34,11 @@ pub(crate) struct Spill {
 impl Spill {
     /// In a state directory. What dead processes have left there is removed. It blocks.
     pub(crate) fn create(state: &Path, run: Uuid) -> crate::Result<Self> {
-        let all = state.join("spill");
-        let directory = all.join(run.to_string());
+        let all = state.join(SPILL);
+        let run = run.to_string();
+        let directory = all.join(&run);
         let cannot = |error| Error::new(error).context(format!("cannot spill to {}", directory.display()));
-        fs::create_dir_all(&directory).map_err(cannot)?;
+        state::create(state, [SPILL, &run]).map_err(cannot)?;
         let lock = lock(&directory).map_err(cannot)?;
         remove_forsaken(&all);
         Ok(Self { directory, _lock: lock, files: AtomicU64::new(0), bytes: AtomicU64::new(0) })
@@ -63,7 +66,7 @@ impl Spill {
 #[cfg(feature = "optimize")]
 pub(crate) fn is_temporary(file: &Path) -> bool {
     file.parent().is_some_and(|of_run| {
-        of_run.parent().is_some_and(|all| all.ends_with("spill")) && of_run.join(LOCK).exists()
+        of_run.parent().is_some_and(|all| all.ends_with(SPILL)) && of_run.join(LOCK).exists()
     })
 }
 
@@ -77,7 +80,7 @@ impl Drop for Spill {
 /// Others find the lock only once it is held.
 fn lock(directory: &Path) -> io::Result<File> {
     let path = directory.join(NEW_LOCK);
-    let lock = File::create(&path)?;
+    let lock = state::create_file(&path)?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
         // Where there are no locks, nobody takes it for forsaken.
@@ -90,7 +93,10 @@ fn lock(directory: &Path) -> io::Result<File> {
 /// Removes what belongs to processes that are no more.
 fn remove_forsaken(all: &Path) {
     for entry in fs::read_dir(all).into_iter().flatten().flatten() {
-        let is_forsaken = match File::open(entry.path().join(LOCK)) {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let is_forsaken = match state::open_to_read(&entry.path().join(LOCK)) {
             Ok(lock) => lock.try_lock().is_ok(),
             // It is about to have one, unless it was made long ago.
             Err(_) => {
@@ -135,6 +141,25 @@ mod tests {
         let spill = Spill::create(state.path(), Uuid::now_v7()).unwrap();
         assert!(!dead.exists());
         drop(spill);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_lies_behind_a_link_stays() {
+        let state = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let dead = elsewhere.path().join("dead");
+        fs::create_dir_all(&dead).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        let link = state.path().join(SPILL);
+        std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+        let error = format!("{:#}", Spill::create(state.path(), Uuid::now_v7()).unwrap_err());
+        assert!(error.contains("spill is a link, which is not followed"), "{error}");
+        fs::remove_file(&link).unwrap();
+        drop(Spill::create(state.path(), Uuid::now_v7()).unwrap());
+        std::os::unix::fs::symlink(&dead, link.join("dead")).unwrap();
+        drop(Spill::create(state.path(), Uuid::now_v7()).unwrap());
+        assert!(dead.join(LOCK).exists());
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn because(text: &str) -> std::result::Result<String, String> {
 fn what_is_added_is_taken_as_often_as_it_is_asked_for() {
     let office = Office::new();
     assert_eq!(office.take(1), because("there is none"));
-    assert!(!root_of(office.state.path()).exists());
+    assert!(!office.state.path().join(CACHE).exists());
     office.put(1, "payload");
     for hits in 0..3 {
         let listed = list(office.state.path()).unwrap();
@@ -190,7 +190,7 @@ fn what_is_too_old_is_neither_taken_nor_kept() {
         .unwrap();
     office.limits.max_age = Duration::ZERO;
     clear(office.state.path()).unwrap();
-    assert!(!root_of(office.state.path()).exists() || office.entries() == 0);
+    assert!(!office.state.path().join(CACHE).exists() || office.entries() == 0);
 }
 
 /// Each file of an entry, damaged in each of these ways.
@@ -367,11 +367,15 @@ fn what_cannot_be_written_leaves_nothing() {
     });
     assert_eq!(failed.unwrap_err().root_cause().to_string(), "no space");
     check_clean(&office);
-    fs::remove_dir_all(root_of(office.state.path())).unwrap();
-    fs::write(root_of(office.state.path()), "").unwrap();
+    fs::remove_dir_all(office.state.path().join(CACHE)).unwrap();
+    fs::write(office.state.path().join(CACHE), "").unwrap();
     let error = office.put_of("Rates", 1, "payload").unwrap_err();
-    assert!(error.to_string().starts_with("cannot create "), "{error}");
-    assert_eq!(office.take(1), because("there is none"));
+    let found = format!("{} is no directory", office.state.path().join(CACHE).display());
+    assert_eq!(
+        (error.to_string().starts_with("cannot use "), error.root_cause().to_string()),
+        (true, found.clone())
+    );
+    assert_eq!(office.take(1), because(&found));
 }
 
 #[test]
@@ -407,7 +411,7 @@ fn what_was_made_of_a_file_that_changes_meanwhile_is_not_added() {
 
 #[track_caller]
 fn check_clean(office: &Office) {
-    for pipeline in disk::directories(&root_of(office.state.path())).unwrap() {
+    for pipeline in disk::directories(&office.state.path().join(CACHE)).unwrap() {
         for factory in disk::directories(&pipeline).unwrap() {
             for entry in fs::read_dir(factory).unwrap() {
                 let name = entry.unwrap().file_name().to_string_lossy().into_owned();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::{HistoryError, is_busy, is_damage};
+use crate::state;
 
 /// The steps from an empty file to the format that is used here. A file says by its `user_version` how many it has behind
 /// it. Steps are added at the end, and never changed.
@@ -133,7 +134,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Opens a history, and one in its place if it is damaged; says then what the damaged one is called now.
 pub(super) fn open(path: &Path) -> Result<(Connection, Option<PathBuf>), HistoryError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        fs::create_dir_all(directory).map_err(HistoryError::io("create", directory))?;
+        state::create(directory, []).map_err(HistoryError::io("create", directory))?;
+    }
+    // SQLite gives the files that it makes beside it the same mode.
+    let made = state::open(File::options().read(true).write(true).create(true).truncate(false), path);
+    made.map_err(HistoryError::io("open", path))?;
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let beside = with_suffix(path, suffix);
+        match state::open_to_read(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(HistoryError::io("open", &beside)(error));
+            }
+            _ => {}
+        }
     }
     match try_open(path) {
         Ok(connection) => Ok((connection?, None)),
@@ -210,7 +223,7 @@ fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
 /// and the file that is there now is whole.
 pub(super) fn set_aside(path: &Path) -> Result<Option<PathBuf>, HistoryError> {
     let lock_path = with_suffix(path, ".lock");
-    let opened = File::options().write(true).create(true).truncate(false).open(&lock_path);
+    let opened = state::open(File::options().write(true).create(true).truncate(false), &lock_path);
     let lock = opened.map_err(HistoryError::io("open", &lock_path))?;
     lock.lock().map_err(HistoryError::io("lock", &lock_path))?;
     if is_whole(path) {

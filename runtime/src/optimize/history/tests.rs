@@ -409,3 +409,43 @@ fn a_history_can_be_shared_between_threads() {
     shared::<History>();
     shared::<HistoryError>();
 }
+
+#[cfg(unix)]
+#[test]
+fn what_others_may_have_made_is_no_history() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    let (_directory, path) = fresh();
+    let history = History::open(&path).unwrap();
+    history.record(&RunRecord::new("01", "Nightly", SystemTime::UNIX_EPOCH)).unwrap();
+    for entry in fs::read_dir(path.parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().mode() & 0o777, 0o600, "{:?}", entry.path());
+    }
+    drop(history);
+    let refused = |of: &str| {
+        let error = format!("{:#}", crate::Error::new(History::open(&path).unwrap_err()));
+        assert!(error.contains(of), "{error}");
+    };
+    let set_mode = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(&path, 0o666);
+    refused("history.sqlite has the mode 0666");
+    set_mode(&path, 0o600);
+    set_mode(path.parent().unwrap(), 0o777);
+    refused("has the mode 0777");
+    set_mode(path.parent().unwrap(), 0o700);
+    // What SQLite reads beside it.
+    let elsewhere = path.with_file_name("elsewhere");
+    fs::write(&elsewhere, "precious").unwrap();
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        let planted = path.with_file_name(format!("history.sqlite{suffix}"));
+        let _ = fs::remove_file(&planted);
+        symlink(&elsewhere, &planted).unwrap();
+        assert!(History::open(&path).is_err(), "{suffix}");
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "precious");
+        fs::remove_file(&planted).unwrap();
+    }
+    assert!(History::open(&path).is_ok());
+}

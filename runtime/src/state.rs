@@ -1,0 +1,365 @@
+//! The state directory is private: what others may have put there is not acted upon.
+//!
+//! Checkpoints, the cache, the history and temporary files are what a program has written for itself. They say which files are
+//! removed and what a factory would deliver, so that whoever can write there decides what the program does. Directories are
+//! made for their user alone. What belongs to another user than this one and root, or can be written to by others, is refused;
+//! links are not followed.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Something in a state directory that others may have put there, or the directory itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} {found}: {cure}", .path.display())]
+pub(crate) struct Insecure {
+    path: PathBuf,
+    found: String,
+    cure: String,
+}
+
+impl From<Insecure> for io::Error {
+    fn from(insecure: Insecure) -> Self {
+        Self::new(io::ErrorKind::PermissionDenied, insecure)
+    }
+}
+
+/// Whether this is why something was refused, rather than that it cannot be had.
+pub(crate) fn is_insecure(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<Insecure>())
+}
+
+/// Checks a state directory before anything in it is used; whether it is there.
+///
+/// It may be a link that this user or root has made.
+///
+/// # Errors
+/// [`Insecure`], or when it cannot be looked at.
+pub(crate) fn check(state: &Path) -> io::Result<bool> {
+    let Some(metadata) = look_at(state)? else { return Ok(false) };
+    if metadata.is_symlink() {
+        trust(state, &metadata)?;
+        let Some(metadata) = if_there(fs::metadata(state))? else { return Ok(false) };
+        return trust_directory(state, &metadata).map(|()| true);
+    }
+    trust_directory(state, &metadata)?;
+    Ok(true)
+}
+
+/// Checks a state directory, and directories one in another in it; whether all of them are there.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_below<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<bool> {
+    let mut path = state.to_owned();
+    let mut is_there = check(state)?;
+    for name in names {
+        path.push(name);
+        is_there = is_there && check_directory(&path)?;
+    }
+    Ok(is_there)
+}
+
+/// Makes a state directory, and directories one in another in it, for this user alone; checks those that are there. Gives
+/// the last of them.
+///
+/// # Errors
+/// As [`check`], or when one cannot be made.
+pub(crate) fn create<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<PathBuf> {
+    let mut path = state.to_owned();
+    if !check(&path)? {
+        create_directory(&path)?;
+        check(&path)?;
+    }
+    for name in names {
+        path.push(name);
+        if !check_directory(&path)? {
+            create_directory(&path)?;
+            check_directory(&path)?;
+        }
+    }
+    Ok(path)
+}
+
+/// Makes a directory, and those above it that are not there, for this user alone.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Checks a directory within a state directory, which is no link; whether it is there.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_directory(path: &Path) -> io::Result<bool> {
+    let Some(metadata) = look_at(path)? else { return Ok(false) };
+    trust_directory(path, &metadata)?;
+    Ok(true)
+}
+
+/// Opens a file within a state directory. It is no link, and nobody else may have written it; where it is made, it is for this
+/// user alone.
+///
+/// # Errors
+/// As [`check`], or when it cannot be opened.
+pub(crate) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    let file = open_no_follow(options, path).map_err(|error| match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => link(path).into(),
+        _ => error,
+    })?;
+    let metadata = file.metadata()?;
+    trust(path, &metadata)?;
+    if !metadata.is_file() {
+        return Err(insecure(path, "is no regular file", "remove it").into());
+    }
+    Ok(file)
+}
+
+/// Opens a file that others may have put there: it is no link that leads elsewhere, and nobody is waited for at its other end.
+pub(crate) fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+
+        use rustix::fs::OFlags;
+        // Their bits are those of the system's own type.
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
+    }
+    options.open(path)
+}
+
+/// Opens a file to read it: see [`open`].
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    open(File::options().read(true), path)
+}
+
+/// Makes a new file, or empties one that is there: see [`open`].
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    let file = open(File::options().write(true).create(true).truncate(false), path)?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// Reads a file as text: see [`open`].
+pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_to_read(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Whether there is a file of this name that nobody else may have put there.
+pub(crate) fn has_file(path: &Path) -> bool {
+    open_to_read(path).is_ok()
+}
+
+fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
+    if_there(fs::symlink_metadata(path))
+}
+
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn trust_directory(path: &Path, metadata: &Metadata) -> io::Result<()> {
+    trust(path, metadata)?;
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    if metadata.is_symlink() {
+        return Err(link(path).into());
+    }
+    Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())))
+}
+
+fn trust(path: &Path, metadata: &Metadata) -> io::Result<()> {
+    match objection(metadata) {
+        None => Ok(()),
+        Some(objection) => Err(objection.at(path).into()),
+    }
+}
+
+/// Why what an open file says is not to be acted upon, if so: others could have written it.
+pub(crate) fn objection_to(file: &File) -> io::Result<Option<String>> {
+    let metadata = file.metadata()?;
+    Ok(match objection(&metadata) {
+        Some(objection) => Some(objection.found),
+        None => (!metadata.is_file()).then(|| "is no regular file".to_owned()),
+    })
+}
+
+/// What is found of something that others may have made, and the start of what changes it.
+struct Objection {
+    found: String,
+    cure: String,
+}
+
+impl Objection {
+    fn at(self, path: &Path) -> Insecure {
+        let cure = format!(
+            "{} {}` if you trust what is there, or name another directory for the state of runs, which may be one within it, \
+             with `state_dir` or SETL_STATE_DIR",
+            self.cure,
+            path.display()
+        );
+        insecure(path, self.found, cure)
+    }
+}
+
+#[cfg(unix)]
+fn objection(metadata: &Metadata) -> Option<Objection> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    const OTHERS: &str = ", so that other users may have written what is in it";
+
+    let (own, owner, mode) = (uzers::get_effective_uid(), metadata.uid(), metadata.mode() & 0o7777);
+    if owner != own && owner != 0 {
+        return Some(Objection {
+            found: format!(
+                "belongs to user {owner} and has the mode {mode:04o}, and this is user {own}{OTHERS}"
+            ),
+            cure: format!("run this as user {owner}, or `chown -h {own}"),
+        });
+    }
+    // The mode of a link says nothing.
+    (mode & 0o022 != 0 && !metadata.is_symlink()).then(|| Objection {
+        found: format!("has the mode {mode:04o} and belongs to user {owner}{OTHERS}"),
+        cure: "run `chmod go-w".to_owned(),
+    })
+}
+
+#[cfg(not(unix))]
+fn objection(_: &Metadata) -> Option<Objection> {
+    None
+}
+
+fn link(path: &Path) -> Insecure {
+    insecure(path, "is a link, which is not followed", "remove it")
+}
+
+fn insecure(path: &Path, found: impl Into<String>, cure: impl Into<String>) -> Insecure {
+    Insecure { path: path.to_owned(), found: found.into(), cure: cure.into() }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+
+    use super::*;
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Whether this may give files to another user. Says so if not.
+    fn is_root() -> bool {
+        let is_root = uzers::get_effective_uid() == 0;
+        if !is_root {
+            eprintln!("SKIPPED: only root can make files of another user");
+        }
+        is_root
+    }
+
+    #[test]
+    fn what_is_made_is_private() {
+        let root = tempfile::tempdir().unwrap();
+        let state = root.path().join("deep/state");
+        assert!(!check(&state).unwrap());
+        let made = create(&state, ["checkpoints", "P"]).unwrap();
+        assert_eq!(made, state.join("checkpoints/P"));
+        let file = made.join("lock");
+        create_file(&file).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!([&state, &state.join("checkpoints"), &made].map(|path| mode(path)), [0o700; 3]);
+        assert_eq!(mode(&file), 0o600);
+        assert!(check_below(&state, ["checkpoints", "P"]).unwrap());
+        assert!(!check_below(&state, ["checkpoints", "Q"]).unwrap());
+    }
+
+    #[test]
+    fn what_others_can_write_to_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let state = root.path().join("state");
+        create(&state, ["cache"]).unwrap();
+        for mode in [0o770, 0o707, 0o1777, 0o702] {
+            set_mode(&state, mode);
+            let error = check_below(&state, ["cache"]).unwrap_err().to_string();
+            let own = uzers::get_effective_uid();
+            let path = state.display();
+            let expected = format!(
+                "{path} has the mode {mode:04o} and belongs to user {own}, so that other users may have written what is in \
+                 it: run `chmod go-w {path}` if you trust what is there, or name another directory"
+            );
+            assert!(error.starts_with(&expected), "{error}");
+            assert!(create(&state, ["cache"]).is_err());
+        }
+        set_mode(&state, 0o755);
+        assert!(check(&state).unwrap(), "others may read it");
+        set_mode(&state.join("cache"), 0o777);
+        assert!(create(&state, ["cache", "P"]).is_err());
+        let file = state.join("file");
+        create_file(&file).unwrap();
+        set_mode(&file, 0o666);
+        assert!(open_to_read(&file).is_err() && !has_file(&file));
+    }
+
+    #[test]
+    fn what_belongs_to_others_is_refused() {
+        if !is_root() {
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let state = root.path().join("state");
+        create(&state, ["cache"]).unwrap();
+        chown(&state, Some(1234), None).unwrap();
+        let error = check(&state).unwrap_err().to_string();
+        assert!(
+            error.contains(" belongs to user 1234 and has the mode 0700, and this is user 0, ")
+                && error.contains(&format!(
+                    ": run this as user 1234, or `chown -h 0 {}` if you trust",
+                    state.display()
+                )),
+            "{error}"
+        );
+        chown(&state, Some(0), None).unwrap();
+        assert!(check(&state).unwrap());
+        let link = root.path().join("link");
+        symlink(&state, &link).unwrap();
+        assert!(check(&link).unwrap(), "a link of one's own");
+        std::os::unix::fs::lchown(&link, Some(1234), None).unwrap();
+        assert!(check(&link).is_err());
+        let file = state.join("file");
+        fs::write(&file, "x").unwrap();
+        chown(&file, Some(1234), None).unwrap();
+        assert!(read_to_string(&file).is_err());
+        assert!(create_file(&file).is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+    }
+
+    #[test]
+    fn links_within_are_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let (state, elsewhere) = (root.path().join("state"), root.path().join("elsewhere"));
+        create(&state, []).unwrap();
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("file"), "x").unwrap();
+        symlink(&elsewhere, state.join("cache")).unwrap();
+        symlink(elsewhere.join("file"), state.join("lock")).unwrap();
+        assert!(create(&state, ["cache", "P"]).is_err());
+        assert!(check_below(&state, ["cache"]).is_err());
+        assert!(create_file(&state.join("lock")).is_err());
+        assert!(read_to_string(&state.join("lock")).is_err());
+        assert_eq!(fs::read_to_string(elsewhere.join("file")).unwrap(), "x");
+        // Nobody writes to this one, and nobody waits for that.
+        assert!(std::process::Command::new("mkfifo").arg(state.join("pipe")).status().unwrap().success());
+        assert!(read_to_string(&state.join("pipe")).is_err());
+    }
+}
