@@ -95,6 +95,15 @@ pub enum DataError {
         fix: &'static str,
     },
 
+    /// An option of a file cannot be used.
+    #[error("{place}: {reason}")]
+    BadOption {
+        /// The file.
+        place: String,
+        /// What is wrong with the option.
+        reason: String,
+    },
+
     /// A file that must exist does not.
     #[error("{format} file {} does not exist{hint}", path.display())]
     NoFile {

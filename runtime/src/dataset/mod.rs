@@ -30,4 +30,4 @@ pub use value::{Unrepresentable, Value};
 
 pub(crate) use blocking::waiting;
 pub(crate) use contract::nearest;
-pub(crate) use temporal::{days_of, micros_of, nanos_of};
+pub(crate) use temporal::{NANOS_PER_SECOND, days_of, micros_of, nanos_of};

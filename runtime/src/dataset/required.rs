@@ -12,6 +12,8 @@ use polars_plan::dsl::DslPlan;
 use polars_plan::plans::{DslFunction, FunctionIR};
 
 use super::{DataError, Provenance, Shape};
+#[cfg(feature = "optimize")]
+use crate::storage::reads_lines;
 
 /// What the name of the node begins with. The rest of it tells one check from another, for Polars too.
 const NAME: &str = "CHECK no nulls in";
@@ -99,14 +101,15 @@ pub(super) fn is_kept(frame: &LazyFrame, shape: &Shape) -> bool {
     }
 }
 
-/// The name of a node that is such a check: nodes with the same name are the same. None if it is any other node.
+/// The name of a node that is such a check, or that reads the lines of a file one by one: nodes with the same name are the same.
+/// None if it is any other node.
 #[cfg(feature = "optimize")]
 pub(crate) fn check_of(plan: &DslPlan) -> Option<&str> {
     match plan {
         DslPlan::MapFunction {
             function: DslFunction::FunctionIR(FunctionIR::Opaque { fmt_str, .. }),
             ..
-        } => Some(fmt_str.as_str()).filter(|name| name.starts_with(NAME)),
+        } => Some(fmt_str.as_str()).filter(|name| name.starts_with(NAME) || reads_lines(name)),
         _ => None,
     }
 }

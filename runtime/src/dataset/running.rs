@@ -1,9 +1,11 @@
 //! Running the queries of factories: together with those of others, where the run does so.
 
 use polars::prelude::{DataFrame, LazyFrame, PolarsError};
+use polars_plan::dsl::DslPlan;
 
 use super::materialized::{Materialized, materialized, materialized_blocking};
 use super::required;
+use crate::storage::located;
 
 #[cfg(feature = "optimize")]
 pub(crate) use crate::optimize::queries::Fault;
@@ -42,24 +44,39 @@ impl Fault {
 pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
     #[cfg(feature = "optimize")]
     crate::run::learn::scans(&frame);
+    let plan = frame.logical_plan.clone();
     #[cfg(feature = "optimize")]
     let frame = match gathered(frame).await {
-        Ok(answer) => return answer,
+        Ok(answer) => return with_place(&plan, answer),
         Err(frame) => *frame,
     };
-    crate::run::blocking(move || here(frame)).await
+    with_place(&plan, crate::run::blocking(move || here(frame)).await)
 }
 
 /// As [`collected`], on this thread, which waits.
 pub(crate) fn collected_blocking(frame: LazyFrame) -> Result<DataFrame, Fault> {
     #[cfg(feature = "optimize")]
     crate::run::learn::scans(&frame);
+    let plan = frame.logical_plan.clone();
     #[cfg(feature = "optimize")]
     let frame = match gathered_blocking(frame) {
-        Ok(answer) => return answer,
+        Ok(answer) => return with_place(&plan, answer),
         Err(frame) => *frame,
     };
-    here(frame)
+    with_place(&plan, here(frame))
+}
+
+/// What a query that has failed could not read is named with its file and line.
+fn with_place(plan: &DslPlan, answer: Result<DataFrame, Fault>) -> Result<DataFrame, Fault> {
+    answer.map_err(|fault| match fault {
+        Fault::Query(error) if required::found(&error).is_none() => {
+            Fault::Query(super::waiting(|| located(plan, error)))
+        }
+        #[cfg(not(feature = "optimize"))]
+        other @ Fault::Query(_) => other,
+        #[cfg(feature = "optimize")]
+        other => other,
+    })
 }
 
 fn here(frame: LazyFrame) -> Result<DataFrame, Fault> {

@@ -11,6 +11,7 @@ use super::materialized::{Aside, Materialized, materialized, materialized_blocki
 use super::{Condition, DataError, Provenance, Row, Shape, required, running, waiting};
 use crate::delivery::Inspect;
 use crate::run::spill::Spill;
+use crate::storage::scanned;
 
 /// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
 ///
@@ -307,19 +308,12 @@ impl<T> Dataset<T> {
 
 /// ` (it reads CSV file flights.csv and Parquet file weather.parquet)`, if the query scans files.
 fn files_of(frame: &LazyFrame) -> String {
-    let Ok(plan) = waiting(|| frame.clone().describe_plan()) else { return String::new() };
-    let mut files: Vec<String> = Vec::new();
-    for line in plan.lines() {
-        let Some((format, rest)) = line.trim().split_once(" SCAN [") else { continue };
-        let Some((path, _)) = rest.split_once(']') else { continue };
-        let format = match format {
-            "Csv" | "Ndjson" | "NDJson" => format.to_uppercase(),
-            other => other.to_owned(),
-        };
-        let file = format!("{format} file {path}");
-        if !files.contains(&file) {
-            files.push(file);
-        }
+    const SHOWN: usize = 5;
+    let mut files = scanned(&frame.logical_plan);
+    if files.len() > SHOWN {
+        let more = format!("{} more files", files.len() - SHOWN + 1);
+        files.truncate(SHOWN - 1);
+        files.push(more);
     }
     if files.is_empty() { String::new() } else { format!(" (it reads {})", files.join(" and ")) }
 }

@@ -1,21 +1,34 @@
 //! CSV files.
 
+pub(super) mod check;
+pub(super) mod fields;
+mod guard;
+pub(super) mod records;
+mod write;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
+use encoding_rs::Encoding;
 use polars::prelude::*;
 
+use self::check::{Check, Problem};
+use self::fields::Dialect;
+use self::guard::{Guard, Print};
+use self::records::{Records, decoded};
 use super::file::Place;
-use super::tally::Tally;
 use super::text::{self, Patterns};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
-use crate::commit::{Recipe, WriteError};
 use crate::dataset::{DataError, Provenance, Row, Shape};
 
 /// CSV files, read by the names in their header and with the dtypes that the row declares.
 ///
 /// Columns are found by name, whatever their order; further columns are left out. Nothing is inferred.
+///
+/// All lines are looked through when the file is loaded: a line with too few or too many fields, a quote that is not closed,
+/// and what is not UTF-8 is an error that names the line. Blank lines are skipped, unless there is one column only. A file
+/// that is compressed with gzip, zlib or Zstandard is decompressed.
 ///
 /// - A null is written as nothing, an empty text as `""`, and both are read back as that. Where another program wrote
 ///   the file and means empty text by nothing, say so with [`CsvFile::empty_as_null`].
@@ -67,6 +80,9 @@ impl Csv {
             null_values: Vec::new(),
             empty_as_null: true,
             comment: None,
+            skip_lines: 0,
+            pads: false,
+            encoding: None,
             patterns: Patterns::default(),
         }
     }
@@ -82,6 +98,9 @@ pub struct CsvFile {
     null_values: Vec<PlSmallStr>,
     empty_as_null: bool,
     comment: Option<PlSmallStr>,
+    skip_lines: usize,
+    pads: bool,
+    encoding: Option<String>,
     patterns: Patterns,
 }
 
@@ -109,8 +128,8 @@ impl CsvFile {
         self
     }
 
-    /// Texts that mean null, in every column; the first is what a null is written as. Saving a text that is equal
-    /// to one of them is refused with [`DataError::NotRepresentable`].
+    /// Texts that mean null, in every column, with quotes and without; the first is what a null is written as. Saving a
+    /// value that is written as one of them is refused with [`DataError::NotRepresentable`].
     #[must_use]
     pub fn null_values<S: Into<PlSmallStr>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
         self.null_values = values.into_iter().map(Into::into).collect();
@@ -132,14 +151,42 @@ impl CsvFile {
         self
     }
 
-    /// How dates are written, in the notation of `chrono`, as in `%d/%m/%Y`.
+    /// The number of lines before the header that are no part of the table, whatever is in them. A file is not written with
+    /// such lines.
+    #[must_use]
+    pub fn skip_lines(mut self, lines: usize) -> Self {
+        self.skip_lines = lines;
+        self
+    }
+
+    /// Makes the fields null that a line lacks at its end. Otherwise such a line is an error, since nobody can tell which
+    /// fields are missing.
+    #[must_use]
+    pub fn pad_short_lines(mut self) -> Self {
+        self.pads = true;
+        self
+    }
+
+    /// The encoding of a file that is not UTF-8, by a label of the [Encoding Standard](https://encoding.spec.whatwg.org), as in
+    /// `windows-1252` (which is Latin-1, too), `utf-16le` or `shift_jis`. Such a file is read into memory when it is loaded,
+    /// and is not written.
+    #[must_use]
+    pub fn encoding(mut self, label: impl Into<String>) -> Self {
+        self.encoding = Some(label.into());
+        self
+    }
+
+    /// How dates are written, in the notation of `chrono`, as in `%d/%m/%Y`. A year is read with all its digits by `%Y`, and
+    /// with two by `%y`. Saving a date that the format cannot hold is refused with [`DataError::NotRepresentable`].
     #[must_use]
     pub fn date_format(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.date = Some(pattern.into());
         self
     }
 
-    /// How dates with a time are written, in the notation of `chrono`, as in `%d/%m/%Y %H:%M`.
+    /// How dates with a time are written, in the notation of `chrono`, as in `%d/%m/%Y %H:%M`. With an offset, as in
+    /// `%d/%m/%Y %H:%M %z`, they are brought to UTC. Saving what the format cannot hold, such as seconds here, is refused with
+    /// [`DataError::NotRepresentable`].
     #[must_use]
     pub fn datetime_format(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.datetime = Some(pattern.into());
@@ -174,6 +221,7 @@ impl CsvFile {
     /// # Errors
     /// As [`Csv::open`].
     pub fn open<T: Row>(self) -> Result<Repository<T>, DataError> {
+        self.check_options()?;
         self.place.check_exists()?;
         Ok(Repository::new(self))
     }
@@ -183,52 +231,176 @@ impl CsvFile {
     /// # Errors
     /// As [`Csv::create`].
     pub fn create<T: Row>(self) -> Result<Repository<T>, DataError> {
+        self.check_options()?;
         self.place.prepare()?;
         Ok(Repository::new(self))
     }
 
-    fn reader(&self) -> Result<LazyCsvReader, DataError> {
+    fn check_options(&self) -> Result<(), DataError> {
+        let special =
+            |byte: u8| byte == self.separator || Some(byte) == self.quote || byte == b'\n' || byte == b'\r';
+        let comment = self.comment.as_deref();
+        let mistake = if !self.separator.is_ascii() || matches!(self.separator, b'\n' | b'\r' | 0) {
+            Some("the separator must be one byte of ASCII, and no line end".to_owned())
+        } else if self.quote.is_some_and(|quote| {
+            !quote.is_ascii() || matches!(quote, b'\n' | b'\r' | 0) || quote == self.separator
+        }) {
+            Some("the quote must be one byte of ASCII, and neither a line end nor the separator".to_owned())
+        } else if comment.is_some_and(|prefix| prefix.is_empty() || prefix.bytes().any(special)) {
+            Some(
+                "the prefix of a comment must not be empty, and hold no separator, quote or line end"
+                    .to_owned(),
+            )
+        } else if let Some(null) = self.null_values.iter().find(|null| null.bytes().any(special)) {
+            Some(format!("the null value {null:?} holds a separator, a quote or a line end"))
+        } else if let Some(null) =
+            self.null_values.iter().find(|null| comment.is_some_and(|prefix| null.starts_with(prefix)))
+        {
+            Some(format!("the null value {null:?} would be taken for a comment"))
+        } else if let Some(label) =
+            self.encoding.as_ref().filter(|label| Encoding::for_label(label.as_bytes()).is_none())
+        {
+            Some(format!(
+                "the encoding `{label}` is unknown; expected the like of `windows-1252` or `utf-16le`"
+            ))
+        } else {
+            self.patterns.mistake()
+        };
+        match mistake {
+            None => Ok(()),
+            Some(reason) => Err(DataError::BadOption { place: self.to_string(), reason }),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect {
+            separator: self.separator,
+            quote: self.quote,
+            comment: self.comment.as_ref().map(|prefix| prefix.as_bytes().to_vec()),
+            header: self.header,
+            skip_lines: self.skip_lines,
+        }
+    }
+
+    fn problem(&self, problem: Problem) -> DataError {
+        match problem {
+            Problem::Io(source) => self.place.io("read", source),
+            Problem::Bad(reason) => self.place.bad(reason),
+        }
+    }
+
+    fn reader(&self, text: Option<Vec<u8>>) -> Result<LazyCsvReader, DataError> {
         let nulls = (!self.null_values.is_empty()).then(|| NullValues::AllColumns(self.null_values.clone()));
-        Ok(LazyCsvReader::new(self.place.polars_path()?)
+        let reader = match text {
+            Some(text) => LazyCsvReader::new_with_sources(ScanSources::Buffers([text.into()].into())),
+            None => LazyCsvReader::new(self.place.polars_path()?),
+        };
+        Ok(reader
             .with_glob(false)
             .with_separator(self.separator)
             .with_quote_char(self.quote)
             .with_has_header(self.header)
+            .with_skip_lines(self.skip_lines)
             .with_comment_prefix(self.comment.clone())
             .with_missing_is_null(self.empty_as_null)
             // Without a header, an empty file is a file without rows.
             .with_raise_if_empty(self.header)
+            // No line is longer when it has been looked through. Otherwise Polars takes the first line for the width of all.
+            .with_truncate_ragged_lines(true)
             .with_null_values(nulls))
     }
 
     /// The schema of the file as it is to be read. Polars takes a schema by position, so it follows the header.
-    fn file_schema(&self, shape: &Shape) -> Result<Schema, DataError> {
-        let header = self
-            .reader()?
-            .with_infer_schema_length(Some(0))
-            .finish()
-            .and_then(|mut frame| frame.collect_schema())
-            .map_err(|error| match error {
-                PolarsError::NoData(_) => self.place.bad("it is empty, it has not even a header"),
-                error => self.place.bad(error.to_string()),
-            })?;
+    fn file_schema(&self, shape: &Shape, names: &[String]) -> Result<Schema, DataError> {
         if !self.header {
-            return self.positional_schema(shape, header.len());
+            let columns = shape.columns.iter();
+            return Ok(columns.map(|column| (column.name.into(), raw(&column.dtype))).collect());
         }
-        let dtype = |name: &PlSmallStr| shape.columns.iter().find(|column| column.name == name.as_str());
-        let declared: Schema = header
-            .iter_names()
-            .map(|name| (name.clone(), dtype(name).map_or(DataType::String, |column| column.dtype.clone())))
-            .collect();
-        shape.check(&declared, || Provenance::at(shape.row, self.to_string()))?;
-        Ok(declared.into_iter().map(|(name, dtype)| (name, raw(&dtype))).collect())
+        let declared = |name: &str| shape.columns.iter().find(|column| column.name == name);
+        let mut schema = Schema::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            let column = declared(name);
+            if !schema.contains(name) {
+                let dtype = column.map_or(DataType::String, |column| column.dtype.clone());
+                schema.insert(name.into(), dtype);
+                continue;
+            }
+            if column.is_some() {
+                let first = names.iter().position(|other| other == name).unwrap_or_default();
+                return Err(self.place.bad(format!(
+                    "columns {} and {} of its header are both called `{name}`; rename one",
+                    first + 1,
+                    index + 1
+                )));
+            }
+            // Nobody asks for it.
+            let free = (index..)
+                .map(|suffix| format!("{name}_{suffix}"))
+                .find(|free| !schema.contains(free) && declared(free).is_none() && !names.contains(free));
+            schema.insert(free.unwrap_or_default().into(), DataType::String);
+        }
+        if let [only] = names
+            && shape.columns.len() > 1
+            && let Some(other) = [';', ',', '\t', '|'].into_iter().find(|other| only.contains(*other))
+        {
+            return Err(self.place.bad(format!(
+                "its header is the one column `{}`; if the fields are separated by {other:?}, say `.separator(b{other:?})`",
+                text::shortened(only)
+            )));
+        }
+        shape.check(&schema, || Provenance::at(shape.row, self.to_string()))?;
+        Ok(schema.into_iter().map(|(name, dtype)| (name, raw(&dtype))).collect())
     }
 
     fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
-        let schema = self.file_schema(request.shape)?;
-        let frame = self.reader()?.with_schema(Some(Arc::new(schema))).finish()?;
-        let columns: Vec<_> = request
-            .shape
+        let shape = request.shape;
+        let (path, dialect, width) = (&self.place.path, self.dialect(), shape.columns.len());
+        // It may change while it is looked through: then it is not what this says.
+        let print = Print::of(path).map_err(|source| self.place.io("open", source))?;
+        let check = Check { dialect: &dialect, width, pads: self.pads };
+        let encoding = self.encoding.as_ref().and_then(|label| Encoding::for_label(label.as_bytes()));
+        let failed = |problem| self.problem(problem);
+        let text = encoding.map(|encoding| decoded(path, encoding)).transpose().map_err(failed)?;
+        let header = match &text {
+            Some(text) => Records::of_text(text, &dialect),
+            None => Records::open(path, &dialect),
+        };
+        let names = header.and_then(|mut records| check.header(&mut records)).map_err(failed)?;
+        // What is wrong with the columns is said before what is wrong with a line.
+        let schema = self.file_schema(shape, &names)?;
+        let content = match &text {
+            Some(text) => check.text(text),
+            None => check.file(path),
+        };
+        let content = content.map_err(failed)?;
+        let floats = schema.iter().enumerate().filter(|(_, (_, dtype))| dtype.is_float());
+        let floats = floats.map(|(index, (name, dtype))| (index, name.clone(), dtype.clone())).collect();
+        let blank = content.blank.clone();
+        let guard = Guard {
+            path: path.clone(),
+            encoding,
+            dialect,
+            width,
+            pads: self.pads,
+            content,
+            fits: Mutex::new(print),
+            floats,
+            infinite: OnceLock::new(),
+        };
+        let row = free_name(&schema);
+        let mut reader = self.reader(text)?.with_schema(Some(Arc::new(schema)));
+        if !blank.is_empty() {
+            reader = reader.with_row_index(Some(RowIndex { name: row.clone(), offset: 0 }));
+        }
+        let optimizations = AllowedOptimizations::default() | OptFlags::STREAMING;
+        // Plans of the same file are the same if they look for the same.
+        let name = if self.pads { CHECK_LONG_LINES } else { CHECK_LINES };
+        let mut frame = reader.finish()?.map(move |rows| guard.pass(rows), optimizations, None, Some(name));
+        if !blank.is_empty() {
+            let blank = lit(Series::new(PlSmallStr::EMPTY, blank)).implode(true);
+            frame = frame.filter(col(row).is_in(blank, false).not());
+        }
+        let columns: Vec<_> = shape
             .columns
             .iter()
             .map(|column| match &column.dtype {
@@ -239,92 +411,20 @@ impl CsvFile {
             .collect();
         Ok(frame.select(columns))
     }
+}
 
-    /// Rows are appended by position, so the file must have the very columns of the row, in their order.
-    fn check_appendable(&self, shape: &Shape) -> crate::Result<()> {
-        if std::fs::metadata(&self.place.path).map_err(|source| self.place.io("read", source))?.len() == 0 {
-            return Ok(());
-        }
-        let schema = self.reader()?.with_infer_schema_length(Some(0)).finish()?.collect_schema()?;
-        let expected: Vec<_> = shape.columns.iter().map(|column| column.name).collect();
-        let found: Vec<_> = schema.iter_names().map(PlSmallStr::as_str).collect();
-        let fits = if self.header { found == expected } else { found.len() == expected.len() };
-        if fits {
-            return Ok(());
-        }
-        let (found, expected) = (found.join(", "), expected.join(", "));
-        let target = self.to_string();
-        let reason = format!("its columns are {found}, and those of `{}` are {expected}", shape.row);
-        Err(WriteError::Append { target, reason }.into())
-    }
+/// The name in plans of what looks at a file while it is read. It lets all rows through.
+pub(crate) const CHECK_LINES: &str = "check lines";
+/// The same where short lines are padded.
+pub(crate) const CHECK_LONG_LINES: &str = "check long lines";
 
-    /// The header as it is written.
-    fn header_line(&self, shape: &Shape) -> crate::Result<String> {
-        if !self.header {
-            return Ok(String::new());
-        }
-        let schema: Schema =
-            shape.columns.iter().map(|column| (column.name.into(), DataType::String)).collect();
-        let mut line = Vec::new();
-        CsvWriter::new(&mut line)
-            .with_separator(self.separator)
-            .with_quote_char(self.quote.unwrap_or(b'"'))
-            .with_quote_style(if self.quote.is_some() { QuoteStyle::Necessary } else { QuoteStyle::Never })
-            .finish(&mut DataFrame::empty_with_schema(&schema))?;
-        Ok(String::from_utf8(line)?)
+/// A name that no column has.
+fn free_name(schema: &Schema) -> PlSmallStr {
+    let mut name = "line".to_owned();
+    while schema.contains(&name) {
+        name.push('_');
     }
-
-    fn positional_schema(&self, shape: &Shape, found: usize) -> Result<Schema, DataError> {
-        let expected = shape.columns.len();
-        if found != expected && found != 0 {
-            return Err(self.place.bad(format!(
-                "it has {found} columns and `{}` has {expected}; without a header, columns are told by their position",
-                shape.row
-            )));
-        }
-        Ok(shape.columns.iter().map(|column| (column.name.into(), raw(&column.dtype))).collect())
-    }
-
-    /// Texts that would be read back as something else.
-    fn ambiguous(&self, shape: &Shape) -> impl Fn(&Series) -> usize + Send + Sync + 'static {
-        let nulls = self.null_values.clone();
-        let comment = self.comment.clone();
-        // Only what begins a line can be taken for a comment.
-        let first = shape.columns.first().map(|column| column.name);
-        let separator = char::from(self.separator);
-        let (quoted, empty_as_null) = (self.quote.is_some(), self.empty_as_null);
-        move |series| {
-            let Ok(texts) = series.str() else { return 0 };
-            let comment = comment.as_deref().filter(|_| first == Some(series.name().as_str()));
-            let ambiguous = |text: &str| {
-                nulls.iter().any(|null| null.as_str() == text)
-                    || comment.is_some_and(|prefix| text.starts_with(prefix))
-                    || (!quoted
-                        && (text.contains([separator, '\n', '\r']) || (text.is_empty() && empty_as_null)))
-            };
-            texts.iter().flatten().filter(|text| ambiguous(text)).count()
-        }
-    }
-
-    fn writer(&self) -> CsvWriterOptions {
-        let pattern = |pattern: &Option<String>| pattern.as_deref().map(PlSmallStr::from);
-        CsvWriterOptions {
-            include_header: self.header,
-            // The name of the file is not the format's to choose.
-            check_extension: false,
-            serialize_options: Arc::new(SerializeOptions {
-                date_format: pattern(&self.patterns.date),
-                datetime_format: pattern(&self.patterns.datetime),
-                time_format: pattern(&self.patterns.time),
-                separator: self.separator,
-                quote_char: self.quote.unwrap_or(b'"'),
-                quote_style: if self.quote.is_some() { QuoteStyle::Necessary } else { QuoteStyle::Never },
-                null: self.null_values.first().cloned().unwrap_or_default(),
-                ..SerializeOptions::default()
-            }),
-            ..CsvWriterOptions::default()
-        }
-    }
+    name.into()
 }
 
 /// The dtype that Polars can read from CSV on the way to `dtype`.
@@ -356,32 +456,7 @@ impl Connector for CsvFile {
     }
 
     fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
-        if let Some(untouched) = self.place.untouched(request) {
-            return Ok(untouched);
-        }
-        let shape = request.shape;
-        let texts =
-            shape.columns.iter().filter(|column| column.dtype == DataType::String).map(|column| column.name);
-        let (query, unwritable) = Tally::on(query, texts, self.ambiguous(shape));
-        let query = text::with_durations_as_numbers(query, shape);
-        let mut writer = self.writer();
-        let recipe = Recipe::Lines { header: self.header_line(shape)? };
-        writer.include_header &= !self.place.is_bare(request);
-        let check = |place| Self { place, ..self.clone() }.check_appendable(shape);
-        let staged = self.place.stage(query, FileWriteFormat::Csv(writer), request, recipe, check)?;
-        let columns = unwritable.found();
-        if columns.is_empty() {
-            return Ok(staged);
-        }
-        staged.rollback()?;
-        Err(DataError::NotRepresentable {
-            subject: Provenance::of(shape.row).into(),
-            place: self.to_string(),
-            what: "ambiguous text",
-            columns,
-            fix: "it would be read back as a null, a comment or several fields: change the quote, null values or comment prefix of the file",
-        }
-        .into())
+        self.stage_lines(query, request)
     }
 
     fn target(&self) -> String {

@@ -60,6 +60,8 @@ impl Place {
         match (fs::metadata(&self.path), &self.directory) {
             (Ok(metadata), None) if metadata.is_dir() => Err(self.bad("it is a directory")),
             (Ok(metadata), Some(_)) if !metadata.is_dir() => Err(self.bad("it is not a directory")),
+            // Whoever opens a pipe waits for its other end.
+            (Ok(metadata), None) if !metadata.is_file() => Err(self.bad("it is not a regular file")),
             (Ok(_), _) => Ok(()),
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Err(self.not_found()),
             (Err(source), _) => Err(self.io("open", source)),
@@ -86,6 +88,10 @@ impl Place {
     }
 
     fn not_found(&self) -> DataError {
+        if let Ok(target) = fs::read_link(&self.path) {
+            let hint = format!(": it is a link to {}, and there is nothing", target.display());
+            return DataError::NoFile { format: self.format, path: self.path.clone(), hint };
+        }
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let directory = directory_of(&self.path);
         let hint = match fs::read_dir(directory) {
@@ -128,12 +134,18 @@ impl Place {
         if self.directory.is_none() {
             return Ok(vec![self.clone()]);
         }
-        let mut paths = Vec::new();
+        let (mut paths, mut others) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.path).map_err(|source| self.io("read", source))? {
             let entry = entry.map_err(|source| self.io("read", source))?;
-            if is_part(&entry.file_name().to_string_lossy(), self.extension) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if is_part(&name, self.extension) && !entry.path().is_dir() {
                 paths.push(entry.path());
+            } else if !name.starts_with(['.', '_']) {
+                others.push(name);
             }
+        }
+        if !others.is_empty() {
+            return Err(self.bad(foreign(others, self.extension)));
         }
         paths.sort();
         Ok(paths.into_iter().map(|path| Self { path, directory: None, ..self.clone() }).collect())
@@ -231,7 +243,7 @@ impl Place {
         let name = move |part: FileProviderArgs| {
             polars_ensure!(!gives_up.load(Ordering::Acquire), ComputeError: "another part cannot be written");
             let index = part.index_in_partition;
-            Ok(FileProviderReturn::Path(format!("part-{write}-{index:05}.{extension}")))
+            Ok(FileProviderReturn::Path(format!("part-{write}-{index:08}.{extension}")))
         };
         Ok(SinkDestination::Partitioned {
             base_path: path,
@@ -241,6 +253,20 @@ impl Place {
             approximate_bytes_per_file: 0,
         })
     }
+}
+
+/// What is said of a directory with files that would not be read.
+fn foreign(mut names: Vec<String>, extension: &str) -> String {
+    const SHOWN: usize = 5;
+    names.sort();
+    let mut listed: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    if names.len() > SHOWN {
+        listed.push(format!("{} more", names.len() - SHOWN));
+    }
+    format!(
+        "not everything in it is a file whose name ends in `.{extension}`: {}; rename what belongs to the data, and begin the name of anything else with `_`",
+        listed.join(", ")
+    )
 }
 
 /// Why a directory cannot be made, with what is in its place or in that of one above it.

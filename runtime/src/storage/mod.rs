@@ -10,6 +10,7 @@
 mod connector;
 mod csv;
 mod file;
+mod locate;
 mod memory;
 mod ndjson;
 mod parquet;
@@ -25,4 +26,7 @@ pub use ndjson::{Ndjson, NdjsonFile};
 pub use parquet::{Parquet, ParquetFile};
 pub use repository::{Repository, Staged};
 
+#[cfg(feature = "optimize")]
+pub(crate) use locate::{format_of, reads_lines};
+pub(crate) use locate::{located, scanned};
 pub(crate) use parquet::concat_parquet;

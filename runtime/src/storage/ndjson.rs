@@ -1,21 +1,29 @@
 //! Files with one JSON object per line.
 
+mod json;
+mod rows;
+
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polars::io::ndjson::infer_schema;
 use polars::prelude::*;
 
+use self::json::NotJson;
+use super::csv::check::Problem;
+use super::csv::fields::Dialect;
+use super::csv::records::Records;
 use super::file::Place;
 use super::tally::Tally;
-use super::text::{self, Patterns};
+use super::text::{self, shortened};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
 use crate::commit::Recipe;
-use crate::dataset::{ColumnDef, DataError, Provenance, Row, Shape};
+use crate::dataset::{DataError, Provenance, Row, Shape};
+
+pub(crate) use self::rows::NO_SEPARATOR;
+#[cfg(feature = "optimize")]
+pub(crate) use self::rows::PARSE_JSON;
 
 /// Files with one JSON object per line, read with the dtypes that the row declares.
 ///
@@ -24,7 +32,9 @@ use crate::dataset::{ColumnDef, DataError, Provenance, Row, Shape};
 /// - Dates and times are ISO 8601 texts; a moment with an offset is brought to UTC. A duration is a whole number of
 ///   microseconds.
 /// - JSON has no NaN and no infinity: saving one is refused with [`DataError::NotRepresentable`].
-/// - A number, boolean, list or object where the row declares text is read as its JSON.
+/// - A number, boolean, list or object where the row declares text is read as its JSON, as it is written in the file.
+/// - What is not JSON, a key that a row declares and that is there twice, and a number that its column cannot hold is an error
+///   that names file, line and column. A line without anything in it is skipped.
 ///
 /// ```no_run
 /// use setl::storage::{Ndjson, Repository};
@@ -107,75 +117,92 @@ impl NdjsonFile {
     }
 
     fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
-        self.check_first_object(request.shape)?;
-        let columns = &request.shape.columns;
-        let schema: Schema = columns.iter().map(|column| (column.name.into(), raw(&column.dtype))).collect();
-        let mut frame = LazyJsonLineReader::new(self.place.polars_path()?)
-            .with_schema(Some(Arc::new(schema)))
+        self.check_first_objects(request.shape)?;
+        let line = Schema::from_iter([Field::new(rows::LINE.into(), DataType::String)]);
+        let lines = LazyCsvReader::new(self.place.polars_path()?)
+            .with_glob(false)
+            .with_has_header(false)
+            .with_separator(NO_SEPARATOR)
+            .with_quote_char(None)
+            .with_truncate_ragged_lines(true)
+            .with_raise_if_empty(false)
+            .with_schema(Some(Arc::new(line)))
             .finish()?;
-        // A path is a path, also one with a `*` or a `[` in it.
-        if let DslPlan::Scan { unified_scan_args, .. } = &mut frame.logical_plan {
-            unified_scan_args.glob = false;
-        }
-        Ok(frame.select(columns.iter().map(declared).collect::<Vec<_>>()))
+        Ok(rows::parsed(lines, &request.shape.columns))
     }
 
-    /// The keys of the first object; none if the file has no object.
-    fn first_keys(&self) -> Result<Schema, DataError> {
-        let file = File::open(&self.place.path).map_err(|source| self.place.io("open", source))?;
-        for line in BufReader::new(file).lines() {
-            let line = line.map_err(|source| self.place.io("read", source))?;
-            if !line.trim().is_empty() {
-                return infer_schema(&mut Cursor::new(line), NonZeroUsize::new(1)).map_err(|error| {
-                    self.place.bad(format!("its first line is not a JSON object: {error}"))
-                });
+    /// The keys of the first objects.
+    fn first_keys(&self) -> Result<FirstKeys, DataError> {
+        let dialect =
+            Dialect { separator: NO_SEPARATOR, quote: None, comment: None, header: false, skip_lines: 0 };
+        let failed = |problem| match problem {
+            Problem::Io(source) => self.place.io("read", source),
+            Problem::Bad(reason) => self.place.bad(reason),
+        };
+        let mut records = Records::open(&self.place.path, &dialect).map_err(failed)?;
+        let mut keys = FirstKeys::default();
+        while keys.objects < FIRST_OBJECTS && records.next(&[]).map_err(failed)? {
+            let (line, number) = (records.text(), records.line);
+            if line.trim().is_empty() {
+                continue;
             }
+            let first = keys.objects == 0;
+            let members = json::members(&line, |key, _| {
+                let key = key.value().into_owned();
+                if first {
+                    keys.of_first.insert(key.clone());
+                }
+                keys.all.insert(key);
+                Ok::<_, NotJson>(())
+            });
+            if let Err(fault) = members {
+                let (rest, reason) = rows::not_json(&line, fault);
+                return Err(self
+                    .place
+                    .bad(format!("line {number} is not a JSON object: `{}` {reason}", shortened(&rest))));
+            }
+            keys.objects += 1;
         }
-        Ok(Schema::default())
+        Ok(keys)
     }
 
-    /// A required column that the first object lacks is reported now rather than as nulls after a long read.
-    fn check_first_object(&self, shape: &Shape) -> Result<(), DataError> {
+    /// Columns that the objects lack are reported now rather than as nulls after a long read: one that is required and that the
+    /// first object lacks, one that only has another case, and all if no object has any.
+    fn check_first_objects(&self, shape: &Shape) -> Result<(), DataError> {
         let keys = self.first_keys()?;
-        if keys.is_empty() {
+        if keys.objects == 0 {
             return Ok(());
         }
-        // What a value is, Polars finds when it reads it: only the keys are compared.
-        let found: Schema = keys
-            .iter_names()
-            .map(|key| {
-                let declared = shape.columns.iter().find(|column| column.name == key.as_str());
-                (key.clone(), declared.map_or(DataType::String, |column| column.dtype.clone()))
+        let plain = |key: &str| key.to_lowercase().replace(['_', '-', ' '], "");
+        let declared = |key: &str| shape.columns.iter().any(|column| column.name == key);
+        let others: BTreeSet<_> =
+            keys.all.iter().filter(|key| !declared(key)).map(|key| plain(key)).collect();
+        let has_any = keys.all.iter().any(|key| declared(key));
+        let may_lack = |name: &str| has_any && !keys.all.contains(name) && !others.contains(&plain(name));
+        // What a value is is found when it is read: only the keys are compared.
+        let found: Schema = shape
+            .columns
+            .iter()
+            .filter(|column| match column.nullable {
+                true => keys.all.contains(column.name) || may_lack(column.name),
+                false => keys.of_first.contains(column.name),
             })
-            .chain(optional_columns(shape, &keys))
+            .map(|column| (column.name.into(), column.dtype.clone()))
+            .chain(keys.all.iter().filter(|key| !declared(key)).map(|key| (key.into(), DataType::String)))
             .collect();
         shape.check(&found, || Provenance::at(shape.row, self.to_string()))
     }
 }
 
-/// The columns that an object may lack.
-fn optional_columns(shape: &Shape, keys: &Schema) -> impl Iterator<Item = (PlSmallStr, DataType)> {
-    let optional = shape.columns.iter().filter(|column| column.nullable && !keys.contains(column.name));
-    optional.map(|column| (column.name.into(), column.dtype.clone()))
-}
+/// So many objects are looked at when a file is loaded.
+const FIRST_OBJECTS: usize = 1000;
 
-/// The dtype that Polars can read from JSON on the way to `dtype`.
-fn raw(dtype: &DataType) -> DataType {
-    match dtype {
-        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 | DataType::Duration(_) => {
-            DataType::Int64
-        }
-        dtype if text::is_text(dtype) => DataType::String,
-        dtype => dtype.clone(),
-    }
-}
-
-fn declared(column: &ColumnDef) -> Expr {
-    match &column.dtype {
-        dtype if text::is_text(dtype) => text::parsed(column, &Patterns::default()),
-        dtype if raw(dtype) != *dtype => col(column.name).strict_cast(dtype.clone()),
-        _ => col(column.name),
-    }
+/// The keys of the first objects of a file.
+#[derive(Default)]
+struct FirstKeys {
+    objects: usize,
+    of_first: BTreeSet<String>,
+    all: BTreeSet<String>,
 }
 
 fn not_finite(series: &Series) -> usize {
@@ -217,7 +244,7 @@ impl Connector for NdjsonFile {
         let options = NDJsonWriterOptions { check_extension: false, ..NDJsonWriterOptions::default() };
         let query = text::with_durations_as_numbers(query, shape);
         let recipe = Recipe::Lines { header: String::new() };
-        let check = |place| Ok(Self { place }.check_first_object(shape)?);
+        let check = |place| Ok(Self { place }.check_first_objects(shape)?);
         let staged = self.place.stage(query, FileWriteFormat::NDJson(options), request, recipe, check)?;
         let columns = unwritable.found();
         if columns.is_empty() {

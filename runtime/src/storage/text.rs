@@ -1,9 +1,13 @@
 //! Dates and times as text, in the formats that have no dtype for them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use std::fmt::{self, Write};
+use std::io;
+
+use chrono::format::{Fixed, Item, Numeric, StrftimeItems};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use polars::prelude::*;
 
-use crate::dataset::{ColumnDef, Shape, days_of, micros_of, nanos_of};
+use crate::dataset::{ColumnDef, NANOS_PER_SECOND, Shape, days_of, micros_of, nanos_of};
 
 /// How dates and times are written; `None` stands for ISO 8601.
 #[derive(Clone, Debug, Default)]
@@ -13,9 +17,234 @@ pub(super) struct Patterns {
     pub(super) time: Option<String>,
 }
 
+/// A date with a time whose parts cannot be taken for one another.
+const SAMPLE: NaiveDateTime = match NaiveDate::from_ymd_opt(2013, 1, 31) {
+    Some(date) => match date.and_hms_opt(23, 59, 58) {
+        Some(moment) => moment,
+        None => NaiveDateTime::MIN,
+    },
+    None => NaiveDateTime::MIN,
+};
+
+impl Patterns {
+    /// What is wrong with the patterns, if anything is.
+    pub(super) fn mistake(&self) -> Option<String> {
+        let patterns = [
+            (&self.date, DataType::Date, "date"),
+            (&self.datetime, DataType::Datetime(TimeUnit::Microseconds, None), "datetime"),
+            (&self.time, DataType::Time, "time"),
+        ];
+        patterns.into_iter().find_map(|(pattern, dtype, what)| {
+            let pattern = pattern.as_ref()?;
+            let told = |reason: &str| Some(format!("the {what} format `{pattern}` {reason}"));
+            if items(pattern).any(|item| item == Item::Error) {
+                return told("is not in the notation of chrono");
+            }
+            if items(pattern).any(|item| item == Item::Fixed(Fixed::TimezoneName)) {
+                return told(
+                    "has `%Z`, the name of a time zone, which cannot be read: use `%z` for an offset, as in `+02:00`",
+                );
+            }
+            let written = self.written(&dtype, SAMPLE);
+            match written.and_then(|text| self.read(&dtype, &text)) {
+                Some(_) => None,
+                None => told(&format!("does not hold a whole {what}")),
+            }
+        })
+    }
+
+    fn of(&self, dtype: &DataType) -> Option<&str> {
+        match dtype {
+            DataType::Date => self.date.as_deref(),
+            DataType::Time => self.time.as_deref(),
+            _ => self.datetime.as_deref(),
+        }
+    }
+
+    /// The pattern by which Polars writes: a moment is in UTC, so that an offset is zero.
+    pub(super) fn to_write(&self, dtype: &DataType) -> Option<String> {
+        let pattern = self.of(dtype)?;
+        let zero = [
+            ("%:::z", "+00"),
+            ("%::z", "+00:00:00"),
+            ("%:z", "+00:00"),
+            ("%#z", "+00"),
+            ("%z", "+0000"),
+            ("%+", "%Y-%m-%dT%H:%M:%S%.f+00:00"),
+        ];
+        // `%%z` is a percent sign and a letter.
+        let parts: Vec<_> = pattern
+            .split("%%")
+            .map(|part| zero.iter().fold(part.to_owned(), |part, (offset, zero)| part.replace(offset, zero)))
+            .collect();
+        Some(parts.join("%%"))
+    }
+
+    /// The text of a value by the pattern of its dtype.
+    fn written(&self, dtype: &DataType, moment: NaiveDateTime) -> Option<String> {
+        let pattern = self.to_write(dtype)?;
+        let mut text = String::new();
+        let written = match dtype {
+            DataType::Date => write!(text, "{}", moment.date().format(&pattern)),
+            DataType::Time => write!(text, "{}", moment.time().format(&pattern)),
+            _ => write!(text, "{}", moment.format(&pattern)),
+        };
+        written.is_ok().then_some(text)
+    }
+
+    /// The value of a text as the number that stands for it in a column.
+    pub(super) fn read(&self, dtype: &DataType, text: &str) -> Option<i64> {
+        match dtype {
+            DataType::Date => self.date(text).map(|date| days_of(date).into()),
+            DataType::Time => self.time(text).and_then(|time| nanos_of(time).ok()),
+            _ => self.moment(text).map(micros_of),
+        }
+    }
+
+    /// The values of a column that its pattern cannot hold: of those that are written, they do not come back.
+    pub(super) fn lost(&self, series: &Series) -> usize {
+        let dtype = series.dtype();
+        if self.of(dtype).is_none() {
+            return 0;
+        }
+        let Ok(numbers) = series.to_physical_repr().cast(&DataType::Int64) else { return 0 };
+        let Ok(numbers) = numbers.i64() else { return 0 };
+        let comes_back = |number: i64| {
+            let moment = match dtype {
+                DataType::Date => DateTime::from_timestamp(number.checked_mul(86_400)?, 0)?,
+                DataType::Time => DateTime::from_timestamp_nanos(number),
+                _ => DateTime::from_timestamp_micros(number)?,
+            };
+            let read = self.read(dtype, &self.written(dtype, moment.naive_utc())?)?;
+            (read == number).then_some(())
+        };
+        numbers.iter().flatten().filter(|number| comes_back(*number).is_none()).count()
+    }
+
+    fn date(&self, text: &str) -> Option<NaiveDate> {
+        let date = NaiveDate::parse_from_str(text, self.date.as_deref().unwrap_or("%Y-%m-%d")).ok()?;
+        has_whole_year(date.year(), text).then_some(date)
+    }
+
+    fn time(&self, text: &str) -> Option<NaiveTime> {
+        const PATTERNS: [&str; 2] = ["%H:%M:%S%.f", "%H:%M"];
+        match &self.time {
+            Some(pattern) => NaiveTime::parse_from_str(text, pattern).ok(),
+            None => PATTERNS.iter().find_map(|pattern| NaiveTime::parse_from_str(text, pattern).ok()),
+        }
+    }
+
+    /// A moment with an offset is brought to UTC.
+    fn moment(&self, text: &str) -> Option<NaiveDateTime> {
+        const PATTERNS: [&str; 4] =
+            ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+        let utc = |pattern: &str| Some(DateTime::parse_from_str(text, pattern).ok()?.naive_utc());
+        let (moment, written) = match &self.datetime {
+            Some(pattern) if has_offset(pattern) => {
+                (utc(pattern)?, DateTime::parse_from_str(text, pattern).ok()?.naive_local())
+            }
+            Some(pattern) => {
+                let moment = NaiveDateTime::parse_from_str(text, pattern).ok()?;
+                (moment, moment)
+            }
+            None => {
+                let naive =
+                    PATTERNS.iter().find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok());
+                match naive {
+                    Some(moment) => (moment, moment),
+                    None => {
+                        let moment = DateTime::parse_from_rfc3339(text).ok()?;
+                        (moment.naive_utc(), moment.naive_local())
+                    }
+                }
+            }
+        };
+        // chrono counts a leap second in the nanoseconds of the second before; a column has no room for it.
+        let leap = i64::from(moment.nanosecond()) >= NANOS_PER_SECOND;
+        let epoch = self.datetime.as_deref().is_some_and(is_epoch);
+        (!leap && (epoch || has_whole_year(written.year(), text))).then_some(moment)
+    }
+}
+
+fn items(pattern: &str) -> StrftimeItems<'_> {
+    StrftimeItems::new(pattern)
+}
+
+/// Whether a pattern has the offset from UTC in it.
+fn has_offset(pattern: &str) -> bool {
+    items(pattern).any(|item| {
+        matches!(
+            item,
+            Item::Fixed(
+                Fixed::TimezoneOffset
+                    | Fixed::TimezoneOffsetColon
+                    | Fixed::TimezoneOffsetColonZ
+                    | Fixed::TimezoneOffsetDoubleColon
+                    | Fixed::TimezoneOffsetTripleColon
+                    | Fixed::TimezoneOffsetZ
+                    | Fixed::RFC2822
+                    | Fixed::RFC3339
+            )
+        )
+    }) || pattern.contains("%#z")
+}
+
+/// Whether a pattern is a number of seconds.
+fn is_epoch(pattern: &str) -> bool {
+    items(pattern).any(|item| matches!(item, Item::Numeric(Numeric::Timestamp, _)))
+}
+
+/// Whether a year before 1000 is one, and not one of this century that was written with two digits.
+fn has_whole_year(year: i32, text: &str) -> bool {
+    year.abs() >= 1000 || text.contains(&format!("{:04}", year.abs()))
+}
+
 /// Whether values of `dtype` are read as text first.
 pub(super) fn is_text(dtype: &DataType) -> bool {
     matches!(dtype, DataType::Date | DataType::Datetime(..) | DataType::Time)
+}
+
+/// A value that is not what its column declares.
+#[derive(Clone, Debug)]
+pub(crate) struct BadValue {
+    /// None if the line is no row at all.
+    pub(crate) column: Option<String>,
+    pub(crate) value: String,
+    /// What it is not, and what to do.
+    pub(crate) reason: String,
+    /// The line that it stands in, where that is known.
+    pub(crate) line: Option<String>,
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { column, value, reason, .. } = self;
+        if let Some(column) = column {
+            write!(f, "column `{}`: ", shortened(column))?;
+        }
+        if !value.is_empty() {
+            write!(f, "`{}` ", shortened(value))?;
+        }
+        f.write_str(reason)
+    }
+}
+
+impl std::error::Error for BadValue {}
+
+impl From<BadValue> for PolarsError {
+    fn from(value: BadValue) -> Self {
+        io::Error::new(io::ErrorKind::InvalidData, value).into()
+    }
+}
+
+/// The text on one line, cut to 80 characters.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 80;
+    let plain = |text: &str| text.replace('\n', "\\n").replace('\r', "\\r").replace('\0', "\\0");
+    match text.char_indices().nth(MOST) {
+        None => plain(text),
+        Some((end, _)) => plain(&text[..end]) + "…",
+    }
 }
 
 /// Turns a text column into the dates or times that it declares; what is not one makes the query fail.
@@ -24,82 +253,54 @@ pub(super) fn parsed(column: &ColumnDef, patterns: &Patterns) -> Expr {
     let patterns = patterns.clone();
     let output = dtype.clone();
     col(name).map_with_fmt_str(
-        move |texts| parse(name, texts, &dtype, &patterns),
+        move |texts| parse(name, &texts, &dtype, &patterns),
         move |_, field| Ok(Field::new(field.name().clone(), output.clone())),
         "parse",
     )
 }
 
-fn parse(name: &str, texts: Column, dtype: &DataType, patterns: &Patterns) -> PolarsResult<Column> {
+fn parse(name: &str, texts: &Column, dtype: &DataType, patterns: &Patterns) -> PolarsResult<Column> {
     let texts = texts.str()?;
-    let numbers = match dtype {
-        DataType::Date => {
-            let days = collect(name, texts, "date", "2013-01-31", |text| date(text, patterns).map(days_of))?;
-            Int32Chunked::from_iter_options(texts.name().clone(), days.into_iter()).into_series()
-        }
-        DataType::Time => numbers64(
-            texts,
-            collect(name, texts, "time", "23:59:59.5", |text| {
-                time(text, patterns).and_then(|time| nanos_of(time).ok())
-            })?,
-        ),
-        _ => numbers64(
-            texts,
-            collect(name, texts, "moment", "2013-01-31T23:59:59.5", |text| {
-                moment(text, patterns).map(micros_of)
-            })?,
-        ),
-    };
-    Ok(numbers.cast(dtype)?.into_column())
-}
-
-fn numbers64(texts: &StringChunked, numbers: Vec<Option<i64>>) -> Series {
-    Int64Chunked::from_iter_options(texts.name().clone(), numbers.into_iter()).into_series()
-}
-
-fn collect<N>(
-    column: &str,
-    texts: &StringChunked,
-    what: &str,
-    example: &str,
-    parse: impl Fn(&str) -> Option<N>,
-) -> PolarsResult<Vec<Option<N>>> {
     let mut numbers = Vec::with_capacity(texts.len());
     for text in texts.iter() {
         numbers.push(match text {
             None => None,
-            Some(text) => Some(parse(text).ok_or_else(|| {
-                polars_err!(ComputeError: "column `{column}`: `{text}` is not a {what}, expected the like of `{example}`")
-            })?),
+            Some(text) => {
+                Some(patterns.read(dtype, text).ok_or_else(|| not_a_date(name, text, dtype, patterns))?)
+            }
         });
     }
-    Ok(numbers)
-}
-
-fn date(text: &str, patterns: &Patterns) -> Option<NaiveDate> {
-    NaiveDate::parse_from_str(text, patterns.date.as_deref().unwrap_or("%Y-%m-%d")).ok()
-}
-
-fn time(text: &str, patterns: &Patterns) -> Option<NaiveTime> {
-    match &patterns.time {
-        Some(pattern) => NaiveTime::parse_from_str(text, pattern).ok(),
-        None => {
-            ["%H:%M:%S%.f", "%H:%M"].iter().find_map(|pattern| NaiveTime::parse_from_str(text, pattern).ok())
+    let name = texts.name().clone();
+    let numbers = match dtype {
+        DataType::Date => {
+            // A number of days that `chrono` has made fits.
+            let days = numbers.into_iter().map(|days| days.and_then(|days| i32::try_from(days).ok()));
+            Int32Chunked::from_iter_options(name, days).into_series()
         }
-    }
+        _ => Int64Chunked::from_iter_options(name, numbers.into_iter()).into_series(),
+    };
+    Ok(numbers.cast(dtype)?.into_column())
 }
 
-/// A moment with an offset is brought to UTC.
-fn moment(text: &str, patterns: &Patterns) -> Option<NaiveDateTime> {
-    const PATTERNS: [&str; 4] =
-        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
-    match &patterns.datetime {
-        Some(pattern) => NaiveDateTime::parse_from_str(text, pattern).ok(),
-        None => PATTERNS
-            .iter()
-            .find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok())
-            .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.naive_utc())),
-    }
+/// What is said of a text that is no date or time of the pattern.
+pub(super) fn not_a_date(name: &str, text: &str, dtype: &DataType, patterns: &Patterns) -> BadValue {
+    let (what, iso, option) = match dtype {
+        DataType::Date => ("date", "2013-01-31", "date_format"),
+        DataType::Time => ("time", "23:59:58.5", "time_format"),
+        _ => ("moment", "2013-01-31T23:59:58.5", "datetime_format"),
+    };
+    let reason = match patterns.of(dtype) {
+        Some(pattern) => {
+            let example = patterns.written(dtype, SAMPLE).unwrap_or_default();
+            format!("is not a {what} in the format `{pattern}`, expected the like of `{example}`")
+        }
+        None => {
+            format!(
+                "is not a {what}, expected the like of `{iso}`; another notation is an option: `{option}`"
+            )
+        }
+    };
+    BadValue { column: Some(name.to_owned()), value: text.to_owned(), reason, line: None }
 }
 
 /// No text format of Polars writes durations that it reads back, so they are written as microseconds.

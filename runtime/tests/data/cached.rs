@@ -175,7 +175,7 @@ async fn every_option_of_a_connector_counts() {
         ("other quote", files().quote(b'\'').open().unwrap()),
         ("empty_as_null", files().empty_as_null(false).open().unwrap()),
         ("date_format", files().date_format("%d.%m.%Y").open().unwrap()),
-        ("datetime_format", files().datetime_format("%d.%m.%Y %H").open().unwrap()),
+        ("datetime_format", files().datetime_format("%d.%m.%Y %H:%M").open().unwrap()),
     ];
     for (option, source) in &options {
         assert!(!is_taken(&scratch, source.clone()).await, "{option}");
@@ -183,7 +183,7 @@ async fn every_option_of_a_connector_counts() {
     for (option, source) in &options {
         assert!(is_taken(&scratch, source.clone()).await, "{option}");
     }
-    assert!(!is_taken(&scratch, files().time_format("%H").open().unwrap()).await);
+    assert!(!is_taken(&scratch, files().time_format("%H.%M").open().unwrap()).await);
     assert!(!is_taken(&scratch, files().open::<Flight>().unwrap().append()).await, "the mode");
     let semicolons = scratch.file("other.csv", "carrier;delay\nUA;20\n");
     assert!(!is_taken(&scratch, Csv::at(&semicolons).separator(b';').open().unwrap()).await);

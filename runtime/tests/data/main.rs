@@ -4,13 +4,16 @@
 
 mod cached;
 mod contract;
+mod csv_faults;
 mod ending;
 mod files;
 #[cfg(feature = "optimize")]
 mod learned;
 mod learning;
 mod modes;
+mod ndjson_faults;
 mod paths;
+mod referee;
 mod round_trips;
 mod rows;
 mod runs;

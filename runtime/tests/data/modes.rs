@@ -207,7 +207,7 @@ fn a_directory_is_files_of_so_many_rows() {
         let first = names();
         assert_eq!(first.len(), 3, "{first:?}");
         for (index, name) in first.iter().enumerate() {
-            let end = format!("-{index:05}.{extension}");
+            let end = format!("-{index:08}.{extension}");
             assert!(name.starts_with("part-") && name.ends_with(&end), "{name}");
         }
         repository.clone().append().save_blocking(&dataset(&many[5..])).unwrap();
@@ -250,4 +250,36 @@ fn a_directory_of_files_that_others_have_written() {
     let file = scratch.file("f.csv", "");
     assert!(Csv::at(&file).directory().open::<Flight>().unwrap_err().to_string().contains("not a directory"));
     assert!(Csv::open::<Flight>(&directory).unwrap_err().to_string().contains("it is a directory"));
+}
+
+/// What would not be read is named; it is not left out.
+#[test]
+fn a_directory_with_files_of_other_names() {
+    let scratch = Scratch::new();
+    for (name, repository) in ["csv", "jsonl", "parquet"].iter().zip(directories(&scratch)) {
+        repository.save_blocking(&dataset(&["UA"])).unwrap();
+        let directory = repository.connector().path().unwrap();
+        for other in ["p.json", "p.JSONL", "p.jsonl.gz", "p.pq", "year=2013", "folder.csv", "P.PARQUET"] {
+            let path = directory.join(other);
+            if path.extension().is_some_and(|extension| extension != "csv") {
+                fs::write(&path, "").unwrap();
+            } else {
+                fs::create_dir(&path).unwrap();
+            }
+            let error = repository.load().unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("`{other}`")) && error.contains(&format!("`.{name}`")),
+                "{error}"
+            );
+            fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).unwrap();
+        }
+        fs::write(directory.join("_SUCCESS"), "").unwrap();
+        fs::write(directory.join(".p.crc"), "").unwrap();
+        assert_eq!(carriers(&repository), ["UA"]);
+        for more in 0..30 {
+            fs::write(directory.join(format!("{more}.txt")), "").unwrap();
+        }
+        let error = repository.load().unwrap_err().to_string();
+        assert!(error.contains("and begin the name") && error.contains("25 more"), "{error}");
+    }
 }

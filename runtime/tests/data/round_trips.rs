@@ -285,7 +285,7 @@ fn texts_that_the_options_of_a_csv_file_cannot_express() {
             assert_eq!(repository.load().unwrap().to_rows_blocking().unwrap(), rows, "{text:?}");
         } else {
             let message = format!("{:#}", saved.unwrap_err());
-            assert!(message.contains("column `only` holds 1 ambiguous text"), "{text:?}: {message}");
+            assert!(message.contains("column `only` holds 1 ambiguous value"), "{text:?}: {message}");
         }
     }
 }

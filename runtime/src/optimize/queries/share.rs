@@ -14,6 +14,7 @@ use crate::dataset::required::check_of;
 use crate::dataset::waiting;
 use crate::optimize::Pass;
 use crate::optimize::advisor::{Advisor, Question};
+use crate::storage::format_of;
 
 /// Seconds to read a value from a Parquet file, about: numbers, and texts, which are decoded one by one. What matters is how
 /// they relate; they were measured on one core with the 22 queries of TPC-H.
@@ -246,7 +247,9 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
     let mut groups = Vec::new();
     for (key, (scan, by)) in seen {
         let DslPlan::Scan { unified_scan_args, scan_type, sources, .. } = scan else { continue };
-        if by.len() < 2 || unified_scan_args.pre_slice.is_some() {
+        // Lines of JSON take more room than what is made of them.
+        let json = matches!(&**scan_type, FileScanDsl::Csv { options } if format_of(options) == "NDJSON");
+        if by.len() < 2 || unified_scan_args.pre_slice.is_some() || json {
             continue;
         }
         let (schema, rows) = size_of(scan)?;

@@ -8,6 +8,7 @@ use polars_plan::plans::IR;
 
 use crate::dataset::waiting;
 use crate::optimize::history::ReadRecord;
+use crate::storage::format_of;
 
 /// What is read of files and frames. A query that is not valid reads nothing.
 pub(super) fn sources(plan: &DslPlan, factory: &str) -> Vec<ReadRecord> {
@@ -36,9 +37,8 @@ pub(super) fn sources(plan: &DslPlan, factory: &str) -> Vec<ReadRecord> {
             IR::Scan { sources, file_info, scan_type, unified_scan_args, .. } => {
                 let columns = file_info.schema.len();
                 let columns_read = unified_scan_args.projection.as_ref().map_or(columns, |names| names.len());
-                let format = match **scan_type {
-                    FileScanIR::Csv { .. } => "CSV",
-                    FileScanIR::NDJson { .. } => "NDJSON",
+                let format = match &**scan_type {
+                    FileScanIR::Csv { options } => format_of(options),
                     FileScanIR::Parquet { .. } => "Parquet",
                     _ => "file",
                 };

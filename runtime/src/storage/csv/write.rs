@@ -1,0 +1,217 @@
+//! How CSV files are written, and what is not written because it would come back as something else.
+
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+use super::check::Check;
+use super::records::Records;
+use super::{CsvFile, raw};
+use crate::commit::{Recipe, StagedWrite, WriteError};
+use crate::dataset::{DataError, Provenance, Shape};
+use crate::storage::tally::Tally;
+use crate::storage::{StageRequest, text};
+
+impl CsvFile {
+    pub(super) fn stage_lines(
+        &self,
+        query: LazyFrame,
+        request: &StageRequest<'_>,
+    ) -> crate::Result<Box<dyn StagedWrite>> {
+        if let Some(untouched) = self.place.untouched(request) {
+            return Ok(untouched);
+        }
+        let not_written = match &self.encoding {
+            Some(label) => Some(format!(
+                "files are written in UTF-8, and not in {label}: save to one without `encoding`"
+            )),
+            None if self.skip_lines > 0 => Some(
+                "lines before the header are not written: save to a file without `skip_lines`".to_owned(),
+            ),
+            None => None,
+        };
+        if let Some(reason) = not_written {
+            return Err(DataError::BadOption { place: self.to_string(), reason }.into());
+        }
+        let shape = request.shape;
+        let names = || shape.columns.iter().map(|column| column.name);
+        let (query, ambiguous) = Tally::on(query, names(), self.ambiguous(shape)?);
+        let patterns = self.patterns.clone();
+        let (query, lost) = Tally::on(query, names(), move |series| patterns.lost(series));
+        let query = text::with_durations_as_numbers(query, shape);
+        let mut writer = self.writer();
+        let recipe = Recipe::Lines { header: self.header_line(shape)? };
+        writer.include_header &= !self.place.is_bare(request);
+        let check = |place| Self { place, ..self.clone() }.check_appendable(shape);
+        let staged = self.place.stage(query, FileWriteFormat::Csv(writer), request, recipe, check)?;
+        let refused = [
+            (
+                ambiguous.found(),
+                "ambiguous value",
+                "it would be read back as a null, a comment, several fields or without its first letter: change the quote, null values or comment prefix of the file, or write it with a header",
+            ),
+            (
+                lost.found(),
+                "value that its format cannot hold",
+                "it would be read back as another one: round it, or give the file a format with all its parts, such as seconds and fractions (`%.f`)",
+            ),
+        ];
+        let Some((columns, what, fix)) = refused.into_iter().find(|(columns, ..)| !columns.is_empty()) else {
+            return Ok(staged);
+        };
+        staged.rollback()?;
+        let subject = Provenance::of(shape.row).into();
+        Err(DataError::NotRepresentable { subject, place: self.to_string(), what, columns, fix }.into())
+    }
+
+    /// Rows are appended by position, so the file must have the very columns of the row, in their order.
+    fn check_appendable(&self, shape: &Shape) -> crate::Result<()> {
+        let path = &self.place.path;
+        if std::fs::metadata(path).map_err(|source| self.place.io("read", source))?.len() == 0 {
+            return Ok(());
+        }
+        let dialect = self.dialect();
+        let check = Check { dialect: &dialect, width: shape.columns.len(), pads: self.pads };
+        let header = Records::open(path, &dialect).and_then(|mut records| {
+            let names = check.header(&mut records)?;
+            let width = match self.header {
+                true => names.len(),
+                false if records.next(&[])? => records.fields.len(),
+                false => shape.columns.len(),
+            };
+            Ok((names, width))
+        });
+        let (found, width) = header.map_err(|problem| self.problem(problem))?;
+        let expected: Vec<_> = shape.columns.iter().map(|column| column.name).collect();
+        let reason = if self.header && found != expected {
+            format!(
+                "its columns are {}, and those of `{}` are {}",
+                found.join(", "),
+                shape.row,
+                expected.join(", ")
+            )
+        } else if width != expected.len() {
+            format!("it has {width} columns, and `{}` has {}", shape.row, expected.len())
+        } else {
+            return Ok(());
+        };
+        Err(WriteError::Append { target: self.to_string(), reason }.into())
+    }
+
+    /// The header as it is written.
+    fn header_line(&self, shape: &Shape) -> crate::Result<String> {
+        if !self.header {
+            return Ok(String::new());
+        }
+        let schema: Schema =
+            shape.columns.iter().map(|column| (column.name.into(), DataType::String)).collect();
+        self.text(&mut DataFrame::empty_with_schema(&schema), true)
+    }
+
+    /// A frame as it is written.
+    fn text(&self, frame: &mut DataFrame, header: bool) -> crate::Result<String> {
+        let mut bytes = Vec::new();
+        let Self { patterns, .. } = self;
+        CsvWriter::new(&mut bytes)
+            .include_header(header)
+            .with_separator(self.separator)
+            .with_quote_char(self.quote.unwrap_or(b'"'))
+            .with_quote_style(self.quote_style())
+            .with_date_format(patterns.to_write(&DataType::Date).map(Into::into))
+            .with_time_format(patterns.to_write(&DataType::Time).map(Into::into))
+            .with_datetime_format(patterns.to_write(&MOMENT).map(Into::into))
+            .finish(frame)?;
+        Ok(String::from_utf8(bytes)?)
+    }
+
+    fn quote_style(&self) -> QuoteStyle {
+        if self.quote.is_some() { QuoteStyle::Necessary } else { QuoteStyle::Never }
+    }
+
+    /// Counts the values that would be read back as something else.
+    fn ambiguous(&self, shape: &Shape) -> crate::Result<impl Fn(&Series) -> usize + Send + Sync + use<>> {
+        let comment = self.comment.clone();
+        // Only what begins a line can be taken for a comment, and only what begins a file for a mark of its encoding.
+        let first = shape.columns.first().map(|column| column.name);
+        let separator = char::from(self.separator);
+        let (header, quoted, empty_as_null) = (self.header, self.quote.is_some(), self.empty_as_null);
+        let nulls = self.null_values.clone();
+        let mut null_numbers: Vec<(&'static str, Series)> = Vec::new();
+        for column in &shape.columns {
+            let values = nulls.iter().filter_map(|null| self.written_as(null, &column.dtype).transpose());
+            for value in values {
+                null_numbers.push((column.name, value?));
+            }
+        }
+        Ok(move |series: &Series| {
+            let is_first = first == Some(series.name().as_str());
+            let Ok(texts) = series.str() else {
+                let taken = null_numbers.iter().filter(|(name, _)| *name == series.name().as_str());
+                return taken.map(|(_, null)| equal_to(series, null)).sum();
+            };
+            let comment = comment.as_deref().filter(|_| is_first);
+            let ambiguous = |text: &str| {
+                nulls.iter().any(|null| null.as_str() == text)
+                    || comment.is_some_and(|prefix| text.starts_with(prefix))
+                    || (is_first && !header && text.starts_with('\u{feff}'))
+                    || (!quoted
+                        && (text.contains([separator, '\n', '\r']) || (text.is_empty() && empty_as_null)))
+            };
+            texts.iter().flatten().filter(|text| ambiguous(text)).count()
+        })
+    }
+
+    /// The value of a column that is no text and is written as `null`, if there is one.
+    fn written_as(&self, null: &str, dtype: &DataType) -> crate::Result<Option<Series>> {
+        let number = match dtype {
+            DataType::String => return Ok(None),
+            dtype if text::is_text(dtype) => {
+                let Some(number) = self.patterns.read(dtype, null) else { return Ok(None) };
+                let number = Series::new(PlSmallStr::EMPTY, [number]);
+                if *dtype == DataType::Date { number.cast(&DataType::Int32)? } else { number }
+            }
+            DataType::Boolean => match null {
+                "true" | "false" => Series::new(PlSmallStr::EMPTY, [null == "true"]),
+                _ => return Ok(None),
+            },
+            dtype => Series::new(PlSmallStr::EMPTY, [null]).cast(&raw(dtype))?,
+        };
+        let value = number.cast(dtype)?;
+        if value.null_count() > 0 {
+            return Ok(None);
+        }
+        // `0` is a number, and is not how 0.0 is written.
+        let as_number = if let DataType::Duration(_) = dtype { number } else { value.clone() };
+        let written = self.text(&mut as_number.into_frame(), false)?;
+        Ok((written.trim_end_matches('\n') == null).then_some(value))
+    }
+
+    fn writer(&self) -> CsvWriterOptions {
+        let pattern = |dtype: &DataType| self.patterns.to_write(dtype).map(PlSmallStr::from);
+        CsvWriterOptions {
+            include_header: self.header,
+            // The name of the file is not the format's to choose.
+            check_extension: false,
+            serialize_options: Arc::new(SerializeOptions {
+                date_format: pattern(&DataType::Date),
+                datetime_format: pattern(&MOMENT),
+                time_format: pattern(&DataType::Time),
+                separator: self.separator,
+                quote_char: self.quote.unwrap_or(b'"'),
+                quote_style: self.quote_style(),
+                null: self.null_values.first().cloned().unwrap_or_default(),
+                ..SerializeOptions::default()
+            }),
+            ..CsvWriterOptions::default()
+        }
+    }
+}
+
+const MOMENT: DataType = DataType::Datetime(TimeUnit::Microseconds, None);
+
+/// How many values of a column are this one. NaN is.
+fn equal_to(series: &Series, value: &Series) -> usize {
+    let value = value.clone().with_name(series.name().clone());
+    let equal = series.equal_missing(&value).map(|equal| equal.sum().unwrap_or_default() as usize);
+    equal.unwrap_or_default()
+}
