@@ -53,7 +53,8 @@ pub trait ListsAt<F, Place> {}
 /// That this factory is in a stage of the pipeline `P`: it is who delivers its output there.
 #[diagnostic::on_unimplemented(
     message = "pipeline `{P}` does not list the factory `{Self}`: add it to a stage",
-    label = "`{Self}` is in no stage of `{P}`"
+    label = "`{Self}` is in no stage of `{P}`",
+    note = "a factory goes by its own name, not by the type of its output"
 )]
 pub trait ListedIn<P> {
     /// Its place: [`Nth`].
