@@ -25,6 +25,7 @@ const OF_FACTORY: &[Allowed] = &[
     Allowed { name: "shared", takes: Takes::Nothing, usage: "shared" },
     Allowed { name: "auto_load", takes: Takes::Nothing, usage: "auto_load" },
     Allowed { name: "condition", takes: Takes::Expression, usage: "condition = expression" },
+    Allowed { name: "default", takes: Takes::Nothing, usage: "default" },
 ];
 
 /// Of a pipeline's input.
@@ -95,6 +96,7 @@ impl Delivery {
         options: &Options,
         errors: &mut Errors,
     ) -> Self {
+        check_default(options, errors);
         check_shared_auto_load(options, errors);
         check_condition(options, errors);
         check_id_and_producer(options, errors);
@@ -312,7 +314,7 @@ pub(crate) fn inner_of_option(ty: &Type) -> Option<&Type> {
 }
 
 /// `T` of `name<T>`. Which type goes by the name is read off the tokens, as for a result: an alias is not seen through.
-fn inner_of<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
+pub(crate) fn inner_of<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
     let Type::Path(path) = ungrouped(ty) else { return None };
     first_type_argument(path.path.segments.last().filter(|last| last.ident == name)?)
 }
@@ -433,6 +435,15 @@ fn check_sized(payload: &Type, ty: &Type, shared: bool, errors: &mut Errors) {
             false => format!("`{payload}` has no size, so it cannot be delivered: take `{owned}`"),
         },
     );
+}
+
+/// `default` says of a field that it is no delivery, so it is all there is to say.
+fn check_default(options: &Options, errors: &mut Errors) {
+    if let Some(span) = options.flag("default") {
+        let message = "`default` is for a field that is no delivery, and has no other options: remove it, or all the others; a \
+                       parameter is always a delivery";
+        errors.push(syn::Error::new(span, message));
+    }
 }
 
 /// A dataset that is loaded belongs to its factory.

@@ -3,6 +3,7 @@
 mod conduct;
 mod expand;
 mod fallback;
+mod fields;
 mod function;
 mod structure;
 
@@ -63,6 +64,9 @@ struct Model {
     output: Type,
     id: Option<Type>,
     blocking: bool,
+    is_function: bool,
+    /// What a function returns, if only the traits know what is delivered of it.
+    returned: Option<Type>,
     /// When it runs, and what is done when it fails.
     conduct: Conduct,
     deliveries: Vec<Delivery>,

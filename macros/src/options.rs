@@ -96,6 +96,11 @@ impl Options {
         }
     }
 
+    /// Whether this option stands alone.
+    pub(crate) fn is_only(&self, name: &str) -> bool {
+        matches!(self.written.as_slice(), [only] if only.name == name)
+    }
+
     fn get(&self, name: &str) -> Option<&Written> {
         self.written.iter().find(|option| option.name == name)
     }

@@ -27,10 +27,11 @@ pub use crate::delivery::{
     Shared, Undelivered, payload, payload_if_any, share, share_optional,
 };
 pub use crate::factory::{
-    Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, Produces, Sink, Sometimes, Undo,
-    Wired,
+    Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, FallibleIn, IsNoResult, IsResult,
+    Produces, Sink, Sometimes, Undo, Wired, check_output,
 };
 pub use crate::inspect::{Diagram, describe};
+pub use crate::pipeline::fields;
 pub use crate::pipeline::finding::{
     Finds, FindsArc, FindsOption, FindsOptionOfArc, FindsOptional, FindsResult, FindsShared, FindsSourceOf,
     FindsSourceWithId, FindsWithId, TheWiring, Wires,
@@ -46,6 +47,11 @@ pub use crate::plan::{
 };
 pub use crate::policy::{Caching, CodeScope, OnFailure, Policy, Resource, Retry, RetryOn};
 pub use crate::run::{Inbox, Runner, Step};
+
+/// For `#[pipeline]`, which marks an import of `delivery` as used, though none is needed.
+pub mod attributes {
+    pub use setl_macros::delivery;
+}
 
 /// A vector, where `From` is not in scope.
 pub fn vec<T, const LEN: usize>(items: [T; LEN]) -> Vec<T> {

@@ -1,5 +1,6 @@
 //! A factory: the unit of work of a pipeline.
 
+mod output;
 mod unwritten;
 
 use std::future::Future;
@@ -12,6 +13,7 @@ use crate::plan::dynamic::Requirement;
 use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
 use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
+pub use output::{FallibleIn, IsNoResult, IsResult, check_output};
 use unwritten::Unwritten;
 #[cfg(feature = "optimize")]
 pub(crate) use unwritten::has_write;

@@ -1,5 +1,6 @@
 //! A pipeline: which factories there are, and who delivers to whom.
 
+pub mod fields;
 pub mod finding;
 
 use std::any::Any;

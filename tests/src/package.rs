@@ -82,6 +82,20 @@ impl Package {
         self.root.join(self.name).with_extension(env::consts::EXE_EXTENSION)
     }
 
+    /// Checks it: what the compiler says, as cargo's messages in JSON.
+    pub fn check(&self) -> String {
+        let target = self.root.ancestors().nth(2).unwrap_or(&self.root);
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(["check", "--quiet", "--offline", "--message-format=json", "--target-dir"]).arg(target);
+        let checked = needed(command.current_dir(&self.root).output(), Path::new("cargo"));
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        // What cargo itself complains of is no message.
+        let understood = checked.status.success() || said.contains("\"level\":\"error\"");
+        assert!(understood, "{}", String::from_utf8_lossy(&checked.stderr));
+        said
+    }
+
     /// Builds it.
     pub fn build(&self) {
         self.build_with(&[], &[]);

@@ -1,7 +1,7 @@
 //! What `#[factory]` generates, for structs and functions alike.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{quote, quote_spanned};
 use syn::{Generics, Type, parse_quote};
 
 use super::Model;
@@ -16,7 +16,8 @@ impl Model {
         let producers = self.expand_producers();
         let produces = self.expand_produces();
         let fallback = self.expand_check_of_fallback();
-        quote!(#item #produces #wired #producers #fallback)
+        let output = self.expand_check_of_output();
+        quote!(#item #produces #wired #producers #fallback #output)
     }
 
     /// ```text
@@ -50,7 +51,7 @@ impl Model {
             .enumerate()
             .map(|(index, delivery)| delivery.receive(index, &self.generics));
         let requirements = self.deliveries.iter().map(|delivery| delivery.requirement());
-        let values = (0..self.deliveries.len()).map(|index| format_ident!("__{index}"));
+        let values = (0..self.deliveries.len()).map(|index| local(&format!("__{index}")));
         let assemble = &self.assemble;
         let code = self.code;
         let inbox = local("inbox");
@@ -146,8 +147,12 @@ impl Model {
     /// ```
     fn expand_produces(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
-        let (name, output) = (&self.name, &self.output);
+        let name = &self.name;
         let pipeline = any_pipeline();
+        let output = match &self.returned {
+            Some(returned) => &parse_quote!(<#returned as #setl::FallibleIn<#pipeline>>::Output),
+            None => &self.output,
+        };
         let mut generics = self.generics_of_item();
         let (_, arguments, _) = self.generics.split_for_impl();
         generics.params.push(parse_quote!(#pipeline));
@@ -164,6 +169,29 @@ impl Model {
                 type Itself = Self;
             }
         }
+    }
+
+    /// Checks that the output is no `Result` by another name. That of a generic factory is checked where it is listed.
+    fn expand_check_of_output(&self) -> Option<TokenStream> {
+        let output = &self.output;
+        let may_be_result = self.generics.params.is_empty()
+            && self.returned.is_none()
+            && matches!(ungrouped(output), Type::Path(_) | Type::Macro(_));
+        may_be_result.then(|| {
+            let place = Place::of(output);
+            let (setl, at_output, check) =
+                (runtime(Span::call_site()), runtime(place.start), place.last("check_output"));
+            let (text, is_function) = (syn::ext::IdentExt::unraw(&self.name).to_string(), self.is_function);
+            let is_result = quote!(<#setl::IsResult<#output>>::__SETL_IS_RESULT);
+            let call = quote_spanned!(place.end=> (#text, #is_function, #is_result));
+            quote! {
+                const _: () = {
+                    #[allow(unused_imports, reason = "it may be one")]
+                    use #setl::IsNoResult as _;
+                    #at_output::#check #call
+                };
+            }
+        })
     }
 
     /// Checks each `producer = …`, apart from the rest, so that one mistake is one error.

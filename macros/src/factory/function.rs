@@ -1,9 +1,12 @@
 //! `#[factory] fn`: every parameter is a delivery, the return type is the output.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility, parse_quote};
+use syn::{
+    Attribute, FnArg, GenericArgument, GenericParam, Ident, Pat, PathArguments, ReturnType, Signature, Type,
+    Visibility, parse_quote,
+};
 
 use super::conduct::Conduct;
 use super::expand::owned;
@@ -11,7 +14,7 @@ use super::{Model, NO_LIFETIMES, OF_FUNCTION, check_output, fallback, mistake_in
 use crate::attributes::{allow_owned_parameters, inherited, under};
 use crate::delivery::{AllowedOf, Delivery, first_type_argument, take_options};
 use crate::errors::{Errors, take_repeated};
-use crate::names::{Place, Unnameable, is_sized, make_static, owning, runtime, ungrouped, unnameable};
+use crate::names::{Place, Unnameable, is_sized, local, make_static, owning, runtime, ungrouped, unnameable};
 use crate::options::Options;
 
 /// A function whose body is not looked into: while it is being written, the compiler has enough to say of it.
@@ -111,12 +114,14 @@ pub(super) fn expand(arguments: TokenStream, mut item: Function) -> TokenStream 
     }
     let types = deliveries.iter().map(|delivery| &delivery.ty);
     let deliveries_type = quote!((#(#types,)*));
-    let values = (0..deliveries.len()).map(|index| format_ident!("__{index}"));
+    let values = (0..deliveries.len()).map(|index| local(&format!("__{index}")));
     let model = Model {
         name: item.sig.ident.clone(),
         generics: item.sig.generics.clone(),
         output: output_of(&item),
         id: options.type_of("id").cloned(),
+        is_function: true,
+        returned: returned_alias(&item).cloned(),
         blocking: options.flag("blocking").is_some() || item.sig.asyncness.is_none(),
         assemble: {
             let setl = runtime(Span::call_site());
@@ -170,7 +175,7 @@ fn implement(item: &Function, deliveries: usize) -> TokenStream {
     let name = &item.sig.ident;
     let generics = owned(&item.sig.generics);
     let (implementing, arguments, where_clause) = generics.split_for_impl();
-    let values: Vec<_> = (0..deliveries).map(|index| format_ident!("__{index}")).collect();
+    let values: Vec<_> = (0..deliveries).map(|index| local(&format!("__{index}"))).collect();
     let turbofish = item.sig.generics.params.iter().filter_map(|parameter| match parameter {
         GenericParam::Type(parameter) => Some(&parameter.ident),
         GenericParam::Const(parameter) => Some(&parameter.ident),
@@ -237,6 +242,10 @@ fn is_lifetime(parameter: &GenericParam) -> bool {
 /// foreign type. That the value has this type is checked where the function is called.
 fn output_of(item: &Function) -> Type {
     let ReturnType::Type(_, ty) = &item.sig.output else { return parse_quote!(()) };
+    if let Some(alias) = returned_alias(item) {
+        let setl = runtime(Place::of(alias).start);
+        return parse_quote!(<#alias as #setl::Fallible>::Output);
+    }
     match ungrouped(ty) {
         Type::Path(path) if is_result(ty) => {
             let argument = path.path.segments.last().and_then(first_type_argument);
@@ -244,6 +253,16 @@ fn output_of(item: &Function) -> Type {
         }
         _ => (**ty).clone(),
     }
+}
+
+/// The return type, if it is a result of another name with several arguments: which of them is the value, its name does not say.
+fn returned_alias(item: &Function) -> Option<&Type> {
+    let ReturnType::Type(_, ty) = &item.sig.output else { return None };
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    let last = path.path.segments.last().filter(|last| is_result(ty) && last.ident != "Result")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    let types = arguments.args.iter().filter(|argument| matches!(argument, GenericArgument::Type(_)));
+    (types.count() > 1).then_some(ty)
 }
 
 /// Whether a return type reads as a result: its name is `Result`, or ends so and has arguments, as `PolarsResult<T>`.

@@ -1,15 +1,16 @@
 //! `#[factory] struct`: fields with `#[delivery]` are injected, all others start as `Default`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::{GenericParam, ItemStruct, Member, parse_quote};
 
 use super::conduct::Conduct;
+use super::fields::{self, Undelivered};
 use super::{Model, OF_STRUCT, fallback, mistake_in_output};
 use crate::attributes::{inherited, under};
 use crate::delivery::{AllowedOf, Delivery, take_options, value_of_result};
 use crate::errors::{Errors, take_repeated};
-use crate::names::{Place, make_static, owning, readable, runtime};
+use crate::names::{Place, local, make_static, owning, readable, runtime};
 use crate::options::Options;
 
 pub(super) fn expand(arguments: TokenStream, mut item: ItemStruct) -> TokenStream {
@@ -29,7 +30,8 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     take_repeated(&mut item.attrs, "factory", &mut errors);
     check_output_is_said(item, &options, &mut errors);
     check_lifetimes(item, &mut errors);
-    let model = Model::of_struct(item, &options, code, &mut errors);
+    let mut undelivered = Vec::new();
+    let model = Model::of_struct(item, &options, code, &mut undelivered, &mut errors);
     let attributes = inherited(item.attrs.iter().chain(item.fields.iter().flat_map(|field| &field.attrs)));
     if !errors.is_empty() {
         // A type that is a mistake itself is as good as none.
@@ -39,18 +41,29 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
         return under(&attributes, fallback::expand(&item.ident, &item.generics, output, errors));
     }
     errors.finish();
-    under(&attributes, model.expand())
+    // What it delivers itself is not meant to be delivered to it.
+    let own = model.id.is_none().then_some(&model.output);
+    let (expansion, fields) = (model.expand(), fields::expand(item, &undelivered, own));
+    under(&attributes, quote!(#expansion #fields))
 }
 
 impl Model {
-    fn of_struct(item: &mut ItemStruct, options: &Options, code: u128, errors: &mut Errors) -> Self {
+    fn of_struct(
+        item: &mut ItemStruct,
+        options: &Options,
+        code: u128,
+        undelivered: &mut Vec<Undelivered>,
+        errors: &mut Errors,
+    ) -> Self {
         let mut deliveries = Vec::new();
         let mut fields = Vec::new();
         let members: Vec<_> = item.fields.members().collect();
         for (member, field) in members.into_iter().zip(&mut item.fields) {
-            let value = match take_options(&mut field.attrs, AllowedOf::Factory, errors) {
+            let options = take_options(&mut field.attrs, AllowedOf::Factory, errors);
+            let starts_as_default = options.as_ref().is_some_and(|options| options.is_only("default"));
+            let value = match options.filter(|_| !starts_as_default) {
                 Some(options) => {
-                    let value = format_ident!("__{}", deliveries.len());
+                    let value = local(&format!("__{}", deliveries.len()));
                     let place = match &member {
                         Member::Named(name) => Ok(name),
                         Member::Unnamed(index) => Err(index.index as usize),
@@ -62,11 +75,14 @@ impl Model {
                 }
                 None => {
                     let ty = &field.ty;
+                    if !starts_as_default {
+                        undelivered.push(Undelivered { member: member.clone(), ty: ty.clone() });
+                    }
                     let place = Place::of(ty);
                     let setl = runtime(place.start);
-                    let undelivered = place.angled(&quote!(#ty as #setl::Undelivered));
+                    let starts = place.angled(&quote!(#ty as #setl::Undelivered));
                     let initial = place.last("initial");
-                    quote!(#undelivered::#initial())
+                    quote!(#starts::#initial())
                 }
             };
             fields.push(quote!(#member: #value));
@@ -76,6 +92,8 @@ impl Model {
             generics: item.generics.clone(),
             output: options.type_of("output").cloned().unwrap_or_else(|| parse_quote!(())),
             id: options.type_of("id").cloned(),
+            is_function: false,
+            returned: None,
             blocking: options.flag("blocking").is_some(),
             conduct: Conduct::of(options, &item.ident, errors),
             deliveries,

@@ -7,7 +7,7 @@ use syn::{Ident, Type, parse_quote};
 use super::Model;
 use crate::delivery::{Input, text_of};
 use crate::errors::Errors;
-use crate::names::{Place, readable, runtime};
+use crate::names::{Place, readable, runtime, ungrouped};
 
 /// A factory in a stage.
 struct Listed<'model> {
@@ -60,8 +60,18 @@ impl Model {
         let context = self.expand_context();
         let plan = self.expand_plan();
         let methods = self.expand_methods();
+        let setl = runtime(Span::call_site());
         quote! {
             const _: () = {
+                // The attribute is taken off before the compiler sees it, and would count as unused where it is imported.
+                mod used {
+                    #[allow(unused_imports)]
+                    use super::*;
+                    #[allow(unused_imports)]
+                    use #setl::attributes::*;
+                    #[allow(unused_imports)]
+                    use delivery as _;
+                }
                 #(#aliases)*
                 #(#input_aliases)*
                 #(#kept_aliases)*
@@ -195,6 +205,8 @@ impl Model {
                 #setl::check_input::<#setl::IsTaken<{ #setl::input_is_taken(__FROM, #index) }>>();
             }
         });
+        let undelivered = self.expand_fields(&factories);
+        let outputs = factories.iter().filter_map(|factory| self.expand_check_of_output(factory));
         let fingerprints = self.inputs.iter().enumerate().map(|(index, input)| {
             let alias = format_ident!("__Input{index}");
             match input.opaque {
@@ -214,12 +226,14 @@ impl Model {
             const __ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, __NAMES, __GRAPH, __FROM, __STAGES);
             const __KEPT: &[#setl::bool; #count] = &#setl::kept(__GRAPH, __FROM, &[#(#kept),*]);
             #checks
+            #(#outputs)*
 
             #(#keeps)*
 
             #[allow(dead_code, reason = "only checked")]
             fn __inputs_are_taken() {
                 #(#lints)*
+                #undelivered
             }
 
             impl #setl::PipelineItem for #name {
@@ -307,6 +321,56 @@ impl Model {
         let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
         let itself = place.last("Itself");
         quote!(#produces::#itself)
+    }
+
+    /// Tells of fields that are no deliveries although their types are delivered. A factory in lower case is a function.
+    ///
+    /// ```text
+    /// (&&&&&&Fields::<Delays, _>::of(<CarrierDelays>::__setl_fields())).__setl_lint();
+    /// ```
+    fn expand_fields(&self, factories: &[Listed<'_>]) -> Option<TokenStream> {
+        let structs = factories.iter().filter(|factory| {
+            let segment = match ungrouped(factory.written) {
+                Type::Path(path) => path.path.segments.last(),
+                _ => None,
+            };
+            segment.is_some_and(|last| readable(&last.ident).starts_with(char::is_uppercase))
+        });
+        let setl = runtime(self.name.span());
+        let name = &self.name;
+        let mut told = structs
+            .map(|factory| {
+                let Listed { alias, place, .. } = factory;
+                let setl = runtime(place.start);
+                let of = quote_spanned!(place.start=> #setl::fields::Fields::<#name, _>::of(<#alias>::__setl_fields()));
+                quote_spanned!(place.start=> (&&&&&&#of).__setl_lint();)
+            })
+            .peekable();
+        told.peek()?;
+        Some(quote! {
+            {
+                #[allow(unused_imports, reason = "one of them is enough")]
+                use #setl::fields::*;
+                #(#told)*
+            }
+        })
+    }
+
+    /// Checks of a generic factory that its output is no `Result`.
+    fn expand_check_of_output(&self, factory: &Listed<'_>) -> Option<TokenStream> {
+        let Type::Path(path) = ungrouped(factory.written) else { return None };
+        path.path.segments.last().filter(|last| !last.arguments.is_none())?;
+        let (place, text) = (factory.place, readable(factory.written));
+        let (setl, itself) = (runtime(place.start), self.itself(factory));
+        let output = quote!(<#itself as #setl::FactoryItem>::Output);
+        let is_result = quote!(<#setl::IsResult<#output>>::__SETL_IS_RESULT);
+        Some(quote_spanned! {place.start=>
+            const _: () = {
+                #[allow(unused_imports, reason = "it may be one")]
+                use #setl::IsNoResult as _;
+                #setl::check_output(#text, true, #is_result)
+            };
+        })
     }
 
     /// Checks that only optional deliveries are taken from what may be absent.

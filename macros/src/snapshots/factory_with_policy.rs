@@ -138,3 +138,12 @@ where
     >>::FROM;
 }
 const _: ::setl::__private::Option<::setl::__private::Fallback> = <FetchRates as ::setl::__private::FactoryItem>::FALLBACK;
+const _: () = {
+    #[allow(unused_imports, reason = "it may be one")]
+    use ::setl::__private::IsNoResult as _;
+    ::setl::__private::check_output(
+        "FetchRates",
+        false,
+        <::setl::__private::IsResult<Rates>>::__SETL_IS_RESULT,
+    )
+};

@@ -3,6 +3,14 @@ pub struct Delays {
     rates: Option<Rates>,
 }
 const _: () = {
+    mod used {
+        #[allow(unused_imports)]
+        use super::*;
+        #[allow(unused_imports)]
+        use ::setl::__private::attributes::*;
+        #[allow(unused_imports)]
+        use delivery as _;
+    }
     type __Factory0 = read_flights;
     type __Factory1 = CarrierDelays;
     type __Input0 = Repository<Flight>;
@@ -150,6 +158,15 @@ const _: () = {
                 { ::setl::__private::input_is_taken(__FROM, 1usize) },
             >,
         >();
+        {
+            #[allow(unused_imports, reason = "one of them is enough")]
+            use ::setl::__private::fields::*;
+            (&&&&&&::setl::__private::fields::Fields::<
+                Delays,
+                _,
+            >::of(<__Factory1>::__setl_fields()))
+                .__setl_lint();
+        }
     }
     impl ::setl::__private::PipelineItem for Delays {
         const PLAN: &'static ::setl::__private::Plan = &::setl::__private::Plan {

@@ -76,3 +76,32 @@ where
         >>::SOURCE,
     ];
 }
+const _: () = {
+    #[allow(unused_imports, reason = "it may be one")]
+    use ::setl::__private::IsNoResult as _;
+    ::setl::__private::check_output(
+        "CarrierDelays",
+        false,
+        <::setl::__private::IsResult<Delays>>::__SETL_IS_RESULT,
+    )
+};
+const _: () = {
+    #[doc(hidden)]
+    #[must_use = "field `cache` of factory `CarrierDelays` is not a delivery, although this pipeline delivers `Vec<u8>`: write `#[delivery]` above it, or `#[delivery(default)]` if it is to start as its default"]
+    pub struct NotADelivery0;
+    #[allow(
+        dead_code,
+        private_interfaces,
+        unreachable_pub,
+        clippy::type_complexity,
+        reason = "for pipelines that list it"
+    )]
+    impl CarrierDelays {
+        #[doc(hidden)]
+        pub fn __setl_fields() -> ::setl::__private::PhantomData<
+            (Vec<u8>, NotADelivery0, ()),
+        > {
+            ::setl::__private::PhantomData
+        }
+    }
+};

@@ -2,6 +2,7 @@
 //!
 //! For a `#[pipeline]` the plan is a constant. `Pipeline::builder()` makes the same thing at run time.
 
+mod ambiguous;
 pub mod dynamic;
 mod fingerprints;
 pub(crate) mod linked;
@@ -18,6 +19,7 @@ pub use fingerprints::check_fingerprints;
 pub use order::{Links, Ordering, count_links, input_is_taken, kept, order};
 pub use presence::check_presence;
 pub(crate) use presence::mistake_in_fallback;
+pub(crate) use text::Text;
 
 /// Where a delivery comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

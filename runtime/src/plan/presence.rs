@@ -1,5 +1,6 @@
 //! What may be absent, and who takes it all the same.
 
+use super::ambiguous::{is_ambiguous, same_value};
 use super::text::Text;
 use super::{Delivery, Source, Sources, Taking};
 use crate::pipeline::Entry;
@@ -19,7 +20,7 @@ pub(super) enum Absent<'plan> {
     Factory(&'plan str, &'plan Policy),
 }
 
-/// Checks that what may be absent is only taken as optional; `inputs` says of each whether it may be absent.
+/// Checks that what may be absent is only taken as optional, and that no factory takes one value twice without saying so; `inputs` says of each whether it may be absent.
 ///
 /// # Panics
 /// When it is not, which then stops the compiler with a text that names both ends.
@@ -54,6 +55,15 @@ const fn check_sources(
     deliveries: &[Delivery],
     sources: &[Source],
 ) {
+    if let Some((first, second)) = same_value(deliveries, sources) {
+        let producer = match sources[first] {
+            Source::Input(input) => inputs[input].0,
+            Source::Factory(factory) => names[factory],
+            Source::Context => "Context",
+        };
+        let text = is_ambiguous(pipeline, consumer, &deliveries[first], &deliveries[second], producer);
+        panic!("{}", text.as_str());
+    }
     let mut at = 0;
     while at < sources.len() {
         let absent = match sources[at] {

@@ -2,6 +2,9 @@
 
 use setl::prelude::*;
 
+/// As a facade has it.
+pub use setl;
+
 /// The id of what was not cleaned yet.
 pub struct Raw;
 

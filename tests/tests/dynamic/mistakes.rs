@@ -289,3 +289,19 @@ fn all_mistakes_are_told_at_once() {
         ],
     );
 }
+
+#[factory]
+fn diff(before: Orders, after: Orders) -> i64 {
+    after.0.len() as i64 - before.0.len() as i64
+}
+
+#[test]
+fn one_value_is_taken_twice() {
+    check(
+        daily().factory::<read>().factory::<diff>(),
+        &[
+            "pipeline `daily`: factory `diff` takes `before` and `after`, and both are the one value of `read`: take it once, or \
+           tell two of them apart by `#[delivery(id = ...)]` or `#[delivery(producer = ...)]`",
+        ],
+    );
+}

@@ -66,13 +66,20 @@ fn inputs_are_delivered_like_outputs() {
     });
 }
 
+struct Handed;
+
+#[factory(id = Handed)]
+fn hand_on(parcel: Parcel) -> Parcel {
+    parcel
+}
+
 #[factory]
-fn twice(one: Parcel, other: Parcel) -> A {
+fn twice(#[delivery(producer = hand_on)] one: Parcel, #[delivery(producer = hand_on)] other: Parcel) -> A {
     assert_eq!(one.ledger().live(), 2);
     A(one.value + other.value)
 }
 
-#[pipeline(use_it(twice))]
+#[pipeline(use_it(hand_on, twice))]
 struct Twice {
     parcel: Parcel,
 }

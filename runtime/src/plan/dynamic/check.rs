@@ -12,6 +12,7 @@ use super::{Builder, FactoryDraft, FallbackDraft, Requirement, Supply};
 use crate::context::Context;
 use crate::inspect::short_type;
 use crate::names::composed;
+use crate::plan::ambiguous::{is_ambiguous, same_value};
 use crate::plan::linked::Linked;
 use crate::plan::order::describe_cycle;
 use crate::plan::presence::{Absent, Consumer, must_be_optional};
@@ -158,6 +159,7 @@ impl Builder {
             let FactoryDraft { name, deliveries, requirements, fallback, .. } = factory;
             let own = Consumer { factory: name, fallback: None };
             let own = self.resolve_all(index, &own, &factory.takes, requirements, deliveries, mistakes);
+            self.check_distinct(factory, &own, mistakes);
             let fallback = fallback.as_ref().map(|FallbackDraft { item, requirements }| {
                 let consumer = Consumer { factory: name, fallback: Some(item.name) };
                 self.resolve_all(index, &consumer, &factory.takes, requirements, item.deliveries, mistakes)
@@ -165,6 +167,27 @@ impl Builder {
             resolved.push(Resolved { own, fallback: fallback.unwrap_or_default() });
         }
         resolved
+    }
+
+    /// What is not wired by name is not the same value twice.
+    fn check_distinct(&self, factory: &FactoryDraft, sources: &[Source], mistakes: &mut Vec<String>) {
+        let FactoryDraft { name, deliveries, takes, .. } = factory;
+        let by_type = deliveries
+            .iter()
+            .zip(sources)
+            .filter(|(delivery, _)| !takes.iter().any(|(taken, _)| taken == delivery.name));
+        let (deliveries, sources): (Vec<_>, Vec<_>) =
+            by_type.map(|(delivery, source)| (*delivery, *source)).unzip();
+        if let Some((first, second)) = same_value(&deliveries, &sources) {
+            let producer = match sources[first] {
+                Source::Input(input) => &self.inputs[input].name,
+                Source::Factory(factory) => &self.factories[factory].name,
+                Source::Context => return,
+            };
+            let consumer = Consumer { factory: name, fallback: None };
+            let text = is_ambiguous(&self.name, &consumer, &deliveries[first], &deliveries[second], producer);
+            mistakes.push(text.as_str().to_owned());
+        }
     }
 
     fn resolve_all(
