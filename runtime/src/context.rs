@@ -145,8 +145,8 @@ impl Context {
 
     /// Lets a future work for this factory wherever it is polled.
     ///
-    /// A repository that saves, and work that blocks, find the run that they belong to by themselves, but not in a task that
-    /// the factory has spawned. There they need this.
+    /// Work that blocks finds the run that it belongs to by itself, but not in a task that the factory has spawned. There it needs
+    /// this. A repository needs it only within another value that was delivered, of which it was not cloned in the factory.
     ///
     /// ```
     /// # use setl::prelude::*;

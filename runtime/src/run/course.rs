@@ -221,6 +221,14 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         let succeeded = failures.is_empty() && !interrupted && unfinished.is_none();
         report.learned = Box::pin(super::learn::after(shared, &report, succeeded)).await.map(Box::new);
     }
+    // A run that has not committed leaves its checkpoints to the next.
+    if !commits && shared.session.as_ref().is_some_and(|session| session.has_checkpoints()) {
+        let is_kept = |node: &usize| {
+            shared.handling.get(*node).is_some_and(|handling| handling.policy.checkpoint)
+                && shared.is_delivered(*node)
+        };
+        report.resumable = (0..shared.plan.factories.len()).filter(is_kept).collect();
+    }
     let boxed = || Box::new(report.clone());
     let error = if let Some(failure) = unfinished {
         failures.insert(0, failure);

@@ -310,6 +310,17 @@ impl RunError {
                     let _ = writeln!(text, "\nnot run because of `{}`: {names}", failure.factory);
                 }
             }
+            let kept: Vec<_> =
+                report.resumable.iter().map(|node| &*report.plan.factories[*node].name).collect();
+            if !kept.is_empty() {
+                let names = quoted(kept.iter().copied().take(NAMED));
+                let more = kept.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let _ = writeln!(
+                    text,
+                    "\nthe outputs of {names}{more} are kept: a run with `.resume()` goes on from there"
+                );
+            }
             let rest = entries.iter().filter(|entry| entry.was_stopped()).count();
             if rest > 0 {
                 let (factories, were) = if rest == 1 { ("factory", "was") } else { ("factories", "were") };

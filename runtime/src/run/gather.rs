@@ -92,6 +92,11 @@ impl Gather {
             + now.map(|since| since.elapsed()).unwrap_or_default()
     }
 
+    /// Whether a factory has waited for the queries of others.
+    pub(super) fn has_waited(&self) -> bool {
+        !held(self.state.lock()).waited.is_empty()
+    }
+
     /// Whether a query of this factory was not run, since the run came to its end.
     pub(super) fn has_ended(&self, node: usize) -> bool {
         held(self.state.lock()).ended.contains(&node)

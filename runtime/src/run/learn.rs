@@ -365,6 +365,36 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool
     })
 }
 
+impl Learned {
+    /// The weightiest of it, in two lines.
+    pub(super) fn in_brief(&self) -> String {
+        let first = match (&self.trouble, &self.comparison) {
+            (None, Some(comparison)) if comparison.makespan.predicted.is_wide() => {
+                "too little is known for a prediction that is of use".to_owned()
+            }
+            _ => self.to_string(),
+        };
+        let mut brief = first.lines().next().unwrap_or_default().to_owned();
+        let damaged = self
+            .set_aside
+            .iter()
+            .map(|aside| format!("the history was damaged, and is {} now", aside.display()));
+        let drifts = self.drifts.iter().map(ToString::to_string);
+        let recommendations = self.recommendations.iter().map(|one| format!("recommended: {one}"));
+        let kept = self.keeping.iter().filter(|keeping| keeping.is_kept).map(ToString::to_string);
+        let adaptations = self.adaptations.iter().map(ToString::to_string);
+        let mut more = damaged.chain(drifts).chain(recommendations).chain(kept).chain(adaptations);
+        if let Some(second) = more.next() {
+            brief += &format!("\n{}", second.lines().next().unwrap_or_default());
+            match more.count() {
+                0 => {}
+                rest => brief += &format!(" (and {rest} more: `learned()` of the report)"),
+            }
+        }
+        brief
+    }
+}
+
 impl fmt::Display for Learned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.trouble, &self.comparison) {

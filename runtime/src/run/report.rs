@@ -1,13 +1,15 @@
 //! What ran, how long it took, and what came out.
 
 mod numbers;
+mod show;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use uuid::Uuid;
 
 #[cfg(feature = "optimize")]
@@ -22,7 +24,6 @@ use crate::optimize::Explained;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
 pub(super) use numbers::duration;
-use numbers::thousands;
 
 /// How far a factory is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,12 +149,19 @@ pub struct Timing {
     pub process: Duration,
     /// [`write`](crate::Factory::write).
     pub write: Duration,
+    /// Of all that, the time in which it waited for the queries of other factories, which is not work of its own.
+    pub waiting: Duration,
 }
 
 impl Timing {
     /// From the start of the factory to its end.
     pub fn total(&self) -> Duration {
         self.before + self.read + self.process + self.write
+    }
+
+    /// From the start of the factory to its end, without the time in which it waited for the queries of others.
+    pub fn work(&self) -> Duration {
+        self.total().saturating_sub(self.waiting)
     }
 }
 
@@ -183,7 +191,7 @@ impl From<Nanos> for Timing {
         let Nanos { start, before, read, process, write } = nanos;
         let [start, before, read, process, write] =
             [start, before, read, process, write].map(Duration::from_nanos);
-        Self { start, before, read, process, write }
+        Self { start, before, read, process, write, waiting: Duration::ZERO }
     }
 }
 
@@ -246,7 +254,7 @@ impl Entry {
 
     /// A remark that would make the table wider than a screen, and stands beneath it.
     fn long_remark(&self) -> Option<String> {
-        Some(self.remark()).filter(|remark| remark.chars().count() > WIDEST_REMARK)
+        Some(self.remark()).filter(|remark| remark.chars().count() > show::WIDEST_REMARK)
     }
 
     /// Whether it did not come to its end because the run ended.
@@ -263,8 +271,12 @@ pub struct Report {
     makespan: Duration,
     /// Of each factory, in the order of the plan; none of those that never started.
     records: Box<[Option<Record>]>,
+    /// How long each has waited for the queries of others; empty if none has.
+    waiting: Box<[Duration]>,
     /// What there is to say of some of them.
     notes: Vec<(usize, String)>,
+    /// The factories whose outputs are kept for a run that resumes this one.
+    pub(super) resumable: Vec<usize>,
     /// What has become visible, in the order of the commit.
     pub(crate) committed: Vec<String>,
     /// Whether some factories delivered although others failed.
@@ -289,7 +301,9 @@ impl Report {
             run_id: shared.run_id,
             makespan: shared.started.elapsed(),
             records: shared.records().map(Option::<&Record>::cloned).collect(),
+            waiting: shared.all_waited(),
             notes: shared.take_notes(),
+            resumable: Vec::new(),
             committed: Vec::new(),
             kept_going: false,
             resources: shared.resource_reports(),
@@ -320,9 +334,16 @@ impl Report {
         self.makespan
     }
 
-    /// The time of all factories, as if they had run one by one.
+    /// The time of all factories, as if they had run one by one, without the time in which they waited for the queries of others.
     pub fn sum(&self) -> Duration {
-        self.records.iter().flatten().map(|record| record.timing.total()).sum()
+        let work = |(node, record): (usize, &Option<Record>)| {
+            record.map(|record| record.timing.total().saturating_sub(self.waited(node))).unwrap_or_default()
+        };
+        self.records.iter().enumerate().map(work).sum()
+    }
+
+    fn waited(&self, node: usize) -> Duration {
+        self.waiting.get(node).copied().unwrap_or_default()
     }
 
     /// One entry for each factory, in the order of the stages.
@@ -340,7 +361,9 @@ impl Report {
                     factory: factory.name.to_string(),
                     stage: self.plan.stages[factory.stage].name.to_string(),
                     status: record.map_or(Status::NotRun, |record| record.status),
-                    timing: record.map(|record| record.timing.into()).unwrap_or_default(),
+                    timing: record
+                        .map(|record| Timing { waiting: self.waited(index), ..record.timing.into() })
+                        .unwrap_or_default(),
                     rows: record.and_then(|record| record.rows),
                     attempts: record.map_or(0, |record| record.attempts),
                     because: because[index].map(|root| self.plan.factories[root].name.to_string()),
@@ -474,89 +497,5 @@ impl fmt::Debug for Report {
             .field("makespan", &self.makespan)
             .field("entries", &self.entries())
             .finish()
-    }
-}
-
-/// In characters.
-const WIDEST_REMARK: usize = 32;
-
-/// One rule under the header.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(STYLE);
-        let mut header =
-            vec!["stage", "factory", "status", "start", "read", "process", "write", "total", "rows"];
-        let short_remark =
-            |entry: &Entry| if entry.long_remark().is_some() { String::new() } else { entry.remark() };
-        let noted = self.entries().iter().any(|entry| !short_remark(entry).is_empty());
-        if noted {
-            header.push("remark");
-        }
-        table.set_header(header);
-        let mut stage = "";
-        for entry in self.entries() {
-            let Timing { start, read, process, write, .. } = entry.timing;
-            let times = match entry.status {
-                Status::NotRun | Status::NotSelected | Status::Merged => [const { String::new() }; 5],
-                _ => [start, read, process, write, entry.timing.total()].map(duration),
-            };
-            let stage_cell = if entry.stage == stage { "" } else { &entry.stage };
-            stage = &entry.stage;
-            let mut row = vec![stage_cell.to_owned(), entry.factory.clone(), entry.status_cell()];
-            row.extend(times);
-            row.push(entry.rows.map(thousands).unwrap_or_default());
-            if noted {
-                row.push(short_remark(entry));
-            }
-            table.add_row(row);
-        }
-        for column in 3..9 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        writeln!(f, "pipeline {} (run {})", self.pipeline(), self.run_id)?;
-        writeln!(f, "{table}")?;
-        for entry in self.entries() {
-            if let Some(remark) = entry.long_remark() {
-                writeln!(f, "{}: {remark}", entry.factory)?;
-            }
-        }
-        let (makespan, sum) = (self.makespan, self.sum());
-        let at_once = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
-        let (makespan, sum) = (duration(makespan), duration(sum));
-        write!(f, "makespan {makespan}, sum of the factories {sum}: {at_once:.1} at once on average")?;
-        if !self.committed.is_empty() {
-            write!(f, "\nwritten: {}", self.committed.join(", "))?;
-        }
-        if !self.cache.is_empty() {
-            let hits: u32 = self.cache.iter().map(|cache| cache.hits).sum();
-            let misses: u32 = self.cache.iter().map(|cache| cache.misses).sum();
-            let saved = duration(self.saved());
-            write!(f, "\ncache: {hits} taken, {misses} computed; {saved} of computing saved")?;
-        }
-        if let Some(memory) = &self.memory {
-            write!(f, "\n{memory}")?;
-        }
-        for resource in &self.resources {
-            write!(f, "\n{resource}")?;
-        }
-        #[cfg(all(feature = "polars", feature = "optimize"))]
-        {
-            let parts: usize = self.explained.iter().map(|queries| queries.shared.len()).sum();
-            let queries: usize = self.explained.iter().map(|queries| queries.factories.len()).sum();
-            if parts > 0 {
-                let parts = if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") };
-                write!(f, "\n{queries} queries share {parts}, which were computed once")?;
-            }
-        }
-        #[cfg(feature = "optimize")]
-        if let Some(learned) = &self.learned {
-            write!(f, "\n{learned}")?;
-        }
-        Ok(())
     }
 }

@@ -302,6 +302,15 @@ impl Shared {
         Duration::ZERO
     }
 
+    /// How long each factory has waited for the queries of others; empty if none has.
+    pub(super) fn all_waited(&self) -> Box<[Duration]> {
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        if self.gather.as_ref().is_some_and(|gather| gather.has_waited()) {
+            return (0..self.plan.factories.len()).map(|node| self.waited(node)).collect();
+        }
+        Box::default()
+    }
+
     /// Starts no further factory, and drops those that wait at an `await`.
     pub(crate) fn stop(&self) {
         self.schedule.stop();

@@ -25,6 +25,15 @@ use crate::plan::{Delivery, Source};
 use crate::policy::Policy;
 use crate::{Error, Result};
 
+#[cfg(feature = "polars")]
+use crate::storage::delivered;
+
+/// There are no repositories.
+#[cfg(not(feature = "polars"))]
+fn delivered(payload: AnyPayload) -> AnyPayload {
+    payload
+}
+
 /// A future of which nothing is known but what comes out.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -376,7 +385,7 @@ impl Inbox<'_> {
     /// # Errors
     /// When it is not there, which the plan rules out.
     pub fn take<T: Owned>(&mut self, delivery: usize) -> Result<T> {
-        by_value(|see| self.claim(delivery, see)).ok_or_else(|| self.absent(delivery))
+        self.take_optional(delivery)?.ok_or_else(|| self.absent(delivery))
     }
 
     /// A delivery by value, which may be absent.
@@ -396,7 +405,7 @@ impl Inbox<'_> {
                 slot.peek(see);
                 None
             }
-            Some(slot) => slot.consume(see),
+            Some(slot) => slot.consume(see).map(delivered),
             None => Some(Arc::new(self.context())),
         }
     }
@@ -421,8 +430,8 @@ impl Inbox<'_> {
     fn claim_shared(&mut self, delivery: usize) -> Option<AnyPayload> {
         self.next = delivery + 1;
         match self.job.shared.slot(self.source(delivery)) {
-            Some(slot) if self.job.leaves() => slot.peek_shared(),
-            Some(slot) => slot.share(),
+            Some(slot) if self.job.leaves() => slot.peek_shared().map(delivered),
+            Some(slot) => slot.share().map(delivered),
             None => Some(Arc::new(self.context())),
         }
     }

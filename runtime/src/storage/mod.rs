@@ -7,6 +7,7 @@
 //! any moment the target holds the old data or the new data. In a run, all writes are put in their places together, when
 //! the run has succeeded.
 
+mod bound;
 mod connector;
 mod csv;
 mod file;
@@ -26,6 +27,7 @@ pub use ndjson::{Ndjson, NdjsonFile};
 pub use parquet::{Parquet, ParquetFile};
 pub use repository::{Repository, Staged};
 
+pub(crate) use bound::delivered;
 #[cfg(feature = "optimize")]
 pub(crate) use locate::{format_of, reads_lines};
 pub(crate) use locate::{located, scanned};

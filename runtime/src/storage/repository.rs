@@ -6,13 +6,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::StagedWrite;
+use super::bound::{self, Bound};
 use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
 use super::tally::Tally;
 use crate::checkpoint::Fingerprinter;
 use crate::commit::{self, Untouched};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
-use crate::delivery::AutoLoad;
-use crate::run::current;
+use crate::delivery::{AutoLoad, Inspect};
+use crate::run::current::{self, Current, Scoped};
 use crate::run::resume::{record_act, record_read};
 
 /// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
@@ -40,13 +41,17 @@ use crate::run::resume::{record_act, record_read};
 pub struct Repository<T> {
     connector: Arc<dyn Connector>,
     mode: SaveMode,
+    /// The factory that it belongs to, if it does to one.
+    bound: Option<Bound>,
     row: PhantomData<fn() -> T>,
 }
 
 impl<T: Row> Repository<T> {
     /// The rows of `T` that `connector` reaches.
     pub fn new(connector: impl Connector) -> Self {
-        Self { connector: Arc::new(connector), mode: SaveMode::default(), row: PhantomData }
+        bound::register::<Self>();
+        let (connector, bound) = (Arc::new(connector), Bound::here());
+        Self { connector, mode: SaveMode::default(), bound, row: PhantomData }
     }
 
     /// What saving does with what is there: [`SaveMode::Overwrite`], if nothing is said.
@@ -93,6 +98,13 @@ impl<T: Row> Repository<T> {
     }
 
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
+        match self.bound.as_ref().and_then(Bound::elsewhere) {
+            Some(current) => current.scope(|| self.read_here(condition)),
+            None => self.read_here(condition),
+        }
+    }
+
+    fn read_here(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
         self.attend()?;
         current::refuse_staged(&self.connector.target(), &self.connector)?;
         // Whether two connectors read the same way has to be known, too.
@@ -113,15 +125,23 @@ impl<T: Row> Repository<T> {
     /// replace what is there.
     ///
     /// In a factory, they become visible when the run has succeeded, together with all that the run has saved, and not at
-    /// all if it does not succeed. Elsewhere, they are visible when this returns.
+    /// all if it does not succeed. A repository that was delivered to a factory, or was made or cloned in it, belongs to it: so
+    /// this holds in a task or a thread that the factory has started, too. Elsewhere, they are visible when this returns.
     ///
     /// The dataset may be a query on this very repository. If anything fails, or the future is dropped before the
     /// rows are complete, the old data stays as it was.
     ///
     /// # Errors
     /// When the query fails, a column holds nulls and its field is not an `Option`, the rows cannot be written, or the
-    /// mode does not allow it.
+    /// mode does not allow it; or when it belongs to a factory of a run that is over.
     pub async fn save(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
+        match self.to_save()? {
+            Some(current) => Scoped { current, future: Box::pin(self.save_here(dataset)) }.await,
+            None => self.save_here(dataset).await,
+        }
+    }
+
+    async fn save_here(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
         let staged = self.stage(dataset).await?;
         let rows = staged.rows();
         match enlist(staged)? {
@@ -135,9 +155,20 @@ impl<T: Row> Repository<T> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_blocking(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
-        let staged = self.stage_blocking(dataset)?;
-        let rows = staged.rows();
-        enlist(staged)?.map_or(Ok(rows), Staged::commit)
+        let save = || {
+            let staged = self.stage_blocking(dataset)?;
+            let rows = staged.rows();
+            enlist(staged)?.map_or(Ok(rows), Staged::commit)
+        };
+        match self.to_save()? {
+            Some(current) => current.scope(save),
+            None => save(),
+        }
+    }
+
+    /// The run that this thread is to work for while it saves, if it does not anyway.
+    fn to_save(&self) -> crate::Result<Option<Current>> {
+        self.bound.as_ref().map_or(Ok(None), |bound| bound.to_save(&self.connector))
     }
 
     /// As [`save`](Self::save), but visible when this returns, in a factory too, whatever becomes of the run.
@@ -294,7 +325,8 @@ fn enlist(staged: Staged) -> crate::Result<Option<Staged>> {
 
 impl<T> Clone for Repository<T> {
     fn clone(&self) -> Self {
-        Self { connector: Arc::clone(&self.connector), mode: self.mode, row: PhantomData }
+        let bound = Bound::here().or_else(|| self.bound.clone());
+        Self { connector: Arc::clone(&self.connector), mode: self.mode, bound, row: PhantomData }
     }
 }
 
@@ -307,6 +339,17 @@ impl<T> fmt::Debug for Repository<T> {
 impl<T> fmt::Display for Repository<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.connector.fmt(f)
+    }
+}
+
+impl<T> Inspect for Repository<T> {
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+
+    /// A repository that a factory delivers does not belong to it any more.
+    fn set_origin(&mut self, _: &'static str) {
+        self.bound = None;
     }
 }
 

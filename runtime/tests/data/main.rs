@@ -18,6 +18,7 @@ mod round_trips;
 mod rows;
 mod runs;
 mod scratch;
+mod spawned;
 mod together;
 mod tpch;
 mod waiting;

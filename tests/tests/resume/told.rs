@@ -60,3 +60,29 @@ async fn what_came_to_an_early_end_is_not_resumed() {
     let run = Import.run().state_dir(state.path()).resume().await.expect("nothing fails");
     assert_eq!(*run.get::<count>(), PAGES as usize);
 }
+
+#[factory(checkpoint)]
+fn prepare() -> i32 {
+    1
+}
+
+#[factory]
+fn publish(prepared: i32) -> Result<i64> {
+    Err(setl::Error::msg(format!("{prepared} is refused")))
+}
+
+#[pipeline(extract(prepare), load(publish))]
+struct Publishing;
+
+#[tokio::test]
+async fn a_failure_says_what_can_be_resumed() {
+    let state = tempfile::tempdir().expect("a directory can be made");
+    let error = Publishing.run().state_dir(state.path()).await.expect_err("it is refused");
+    let text = error.full();
+    assert!(
+        text.contains("the outputs of `prepare` are kept: a run with `.resume()` goes on from there"),
+        "{text}"
+    );
+    let error = Publishing.run().state_dir(state.path()).no_write().await.expect_err("it is refused");
+    assert!(!error.full().contains("`.resume()`"), "a dry run keeps nothing");
+}

@@ -34,6 +34,11 @@ impl Interval {
         Self { low: value, median: value, high: value }
     }
 
+    /// Whether it is too wide to be of use.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.high > 10.0 * self.low
+    }
+
     /// Whether it holds this value.
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
