@@ -76,8 +76,10 @@ impl Cache {
         let names = self.of_factory(factory);
         let all = match state::check_below(&self.state, names.iter().map(String::as_str)) {
             Ok(true) => disk::whole(&self.state.join(names.iter().collect::<PathBuf>())),
-            Ok(false) => Vec::new(),
-            Err(error) => return LookUp { because: Some(error.to_string()), ..LookUp::default() },
+            Err(error) if state::is_insecure(&error) => {
+                return LookUp { because: Some(error.to_string()), ..LookUp::default() };
+            }
+            Ok(false) | Err(_) => Vec::new(),
         };
         let (same, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|path| is_of(path, now.key()));
         let mut result = LookUp::default();
@@ -150,7 +152,7 @@ impl Cache {
         let directory = self.state.join(names.iter().collect::<PathBuf>());
         let made_in = || state::create(&self.state, names.iter().map(String::as_str));
         made_in()
-            .map_err(|error| Error::new(error).context(format!("cannot use {}", directory.display())))?;
+            .map_err(|error| Error::new(error).context(format!("cannot create {}", directory.display())))?;
         let key = made.components.key();
         let stored =
             self.fill(&directory, factory, made, contents, store).map_err(|unfilled| match unfilled {
