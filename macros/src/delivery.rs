@@ -278,7 +278,7 @@ impl Input {
     pub(crate) fn key(&self, payload: &TokenStream) -> TokenStream {
         let setl = runtime(self.ty.span());
         match &self.id {
-            Some(id) => quote!(#setl::WithId<#payload, #id>, #setl::GiveOneAnotherId),
+            Some(id) => quote!(#setl::WithId<#payload, #id>, #setl::GiveOneAnIdOrAnotherType),
             None => quote!(#payload, #setl::GiveOneAnIdOrAnotherType),
         }
     }

@@ -37,8 +37,8 @@ pub use crate::pipeline::finding::{
     FindsSourceWithId, FindsWithId, TheWiring, Wires,
 };
 pub use crate::pipeline::{
-    AnyFactory, AnyPayload, Entry, GiveOneAnIdOrAnotherType, GiveOneAnotherId, HasExactlyOneProducerOf,
-    IsTaken, KeepsAt, Lint, ListItOnce, Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
+    AnyFactory, AnyPayload, Entry, GiveOneAnIdOrAnotherType, HasExactlyOneProducerOf, IsTaken, KeepsAt, Lint,
+    Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{

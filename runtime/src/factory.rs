@@ -310,8 +310,6 @@ where
 pub trait Produces<P> {
     /// The output's type, [`WithId`](crate::pipeline::WithId) an id if it has one, or [`Sink`] for `()`.
     type Key: 'static;
-    /// What to do where something else goes by the same key, named for the compiler's error.
-    type Cure;
     /// The factory itself. What a pipeline needs of it is asked of this type, so that all of it fails in one error when
     /// the type is no factory.
     type Itself;

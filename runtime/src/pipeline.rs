@@ -30,14 +30,9 @@ pub trait HasExactlyOneProducerOf<T, Cure> {
     const SOURCE: Source;
 }
 
-/// The cure where two deliver one type.
+/// The cure where two deliver one type. It is the same for all: a cure of each factory's own would cost the compiler as much time
+/// as the wiring itself.
 pub struct GiveOneAnIdOrAnotherType;
-
-/// The cure where two deliver one type with one id.
-pub struct GiveOneAnotherId;
-
-/// The cure where a factory that delivers nothing is listed twice.
-pub struct ListItOnce;
 
 /// The factory with this index in its pipeline.
 pub struct Nth<const INDEX: usize>;
@@ -68,15 +63,15 @@ pub trait ListedIn<P> {
 impl<F, P> ListedIn<P> for F
 where
     F: Produces<P>,
-    P: HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>,
+    P: HasExactlyOneProducerOf<<F as Produces<P>>::Key, GiveOneAnIdOrAnotherType>,
     P: ListsAt<
             F,
-            <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>>::Producer,
+            <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, GiveOneAnIdOrAnotherType>>::Producer,
         >,
 {
-    type Place = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>>::Producer;
+    type Place = <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, GiveOneAnIdOrAnotherType>>::Producer;
     const SOURCE: Source =
-        <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, <F as Produces<P>>::Cure>>::SOURCE;
+        <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, GiveOneAnIdOrAnotherType>>::SOURCE;
 }
 
 /// That this pipeline lists the factory `F`.

@@ -141,7 +141,6 @@ impl Model {
     /// ```text
     /// impl<P> Produces<P> for CarrierDelays {
     ///     type Key = Dataset<CarrierDelay>;
-    ///     type Cure = GiveOneAnIdOrAnotherType;
     ///     type Itself = Self;
     /// }
     /// ```
@@ -157,15 +156,14 @@ impl Model {
         let (_, arguments, _) = self.generics.split_for_impl();
         generics.params.push(parse_quote!(#pipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
-        let (key, cure) = match &self.id {
-            _ if is_unit(output) => (quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce)),
-            Some(id) => (quote!(#setl::WithId<#output, #id>), quote!(#setl::GiveOneAnotherId)),
-            None => (quote!(#output), quote!(#setl::GiveOneAnIdOrAnotherType)),
+        let key = match &self.id {
+            _ if is_unit(output) => quote!(#setl::Sink<Self>),
+            Some(id) => quote!(#setl::WithId<#output, #id>),
+            None => quote!(#output),
         };
         quote! {
             impl #implementing #setl::Produces<#pipeline> for #name #arguments #where_clause {
                 type Key = #key;
-                type Cure = #cure;
                 type Itself = Self;
             }
         }

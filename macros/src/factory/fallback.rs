@@ -18,15 +18,12 @@ pub(super) fn expand(
 ) -> TokenStream {
     let setl = runtime(Span::call_site());
     let text = syn::ext::IdentExt::unraw(name).to_string();
-    let cure = quote!(#setl::GiveOneAnIdOrAnotherType);
-    let (output, key, cure, errors) = match output {
-        Some(output) if is_unit(output) => {
-            (quote!(()), quote!(#setl::Sink<Self>), quote!(#setl::ListItOnce), errors.finish_for_stub())
-        }
-        Some(output) => (quote!(#output), quote!(#output), cure, errors.finish_for_stub()),
+    let (output, key, errors) = match output {
+        Some(output) if is_unit(output) => (quote!(()), quote!(#setl::Sink<Self>), errors.finish_for_stub()),
+        Some(output) => (quote!(#output), quote!(#output), errors.finish_for_stub()),
         None => {
             let (output, errors) = errors.finish_as_type();
-            (output, quote!(<Self as #setl::FactoryItem>::Output), cure, errors)
+            (output, quote!(<Self as #setl::FactoryItem>::Output), errors)
         }
     };
     let generics = owned(generics);
@@ -64,7 +61,6 @@ pub(super) fn expand(
 
         impl #implementing_in_pipeline #setl::Produces<#pipeline> for #name #arguments #where_clause {
             type Key = #key;
-            type Cure = #cure;
             type Itself = Self;
         }
 

@@ -117,7 +117,7 @@ impl Model {
     }
 
     /// ```text
-    /// impl HasExactlyOneProducerOf<<CarrierDelays as Produces<Delays>>::Key, <… as Produces<Delays>>::Cure> for Delays {
+    /// impl HasExactlyOneProducerOf<<CarrierDelays as Produces<Delays>>::Key, GiveOneAnIdOrAnotherType> for Delays {
     ///     type Producer = Nth<1>;
     ///     const SOURCE: Source = Source::Factory(1);
     /// }
@@ -127,13 +127,13 @@ impl Model {
         let Listed { index, alias, place, .. } = factory;
         let (name, setl) = (self.name_at(*place), runtime(place.start));
         let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
-        let (key, cure) = (place.last("Key"), place.last("Cure"));
+        let key = place.last("Key");
         let body = quote_spanned! {place.end=> {
             type Producer = #setl::Nth<#index>;
             const SOURCE: #setl::Source = #setl::Source::Factory(#index);
         }};
         quote_spanned! {place.start=>
-            impl #setl::HasExactlyOneProducerOf<#produces::#key, #produces::#cure> for #name #body
+            impl #setl::HasExactlyOneProducerOf<#produces::#key, #setl::GiveOneAnIdOrAnotherType> for #name #body
 
             impl #setl::ListsAt<#alias, #setl::Nth<#index>> for #name {}
         }

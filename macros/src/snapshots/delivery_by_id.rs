@@ -66,7 +66,6 @@ impl ::setl::__private::FactoryItem for take {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
     type Key = ::setl::__private::Sink<Self>;
-    type Cure = ::setl::__private::ListItOnce;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take

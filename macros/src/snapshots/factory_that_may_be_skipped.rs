@@ -110,7 +110,6 @@ where
     T: ::setl::__private::Payload,
 {
     type Key = T;
-    type Cure = ::setl::__private::GiveOneAnIdOrAnotherType;
     type Itself = Self;
 }
 impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for report<T>

@@ -24,7 +24,6 @@ impl ::setl::__private::FactoryItem for Count {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for Count {
     type Key = usize;
-    type Cure = ::setl::__private::GiveOneAnIdOrAnotherType;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for Count {

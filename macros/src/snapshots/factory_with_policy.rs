@@ -114,7 +114,6 @@ impl ::setl::__private::FactoryItem for FetchRates {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for FetchRates {
     type Key = Rates;
-    type Cure = ::setl::__private::GiveOneAnIdOrAnotherType;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for FetchRates

@@ -95,7 +95,6 @@ where
     T: ::setl::__private::Payload,
 {
     type Key = Dataset<T>;
-    type Cure = ::setl::__private::GiveOneAnIdOrAnotherType;
     type Itself = Self;
 }
 impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for read_flights<T>

@@ -27,7 +27,7 @@ const _: () = {
     }
     impl ::setl::__private::HasExactlyOneProducerOf<
         ::setl::__private::WithId<__Input1, Backup>,
-        ::setl::__private::GiveOneAnotherId,
+        ::setl::__private::GiveOneAnIdOrAnotherType,
     > for Delays {
         type Producer = ::setl::__private::NoFactory;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Input(
@@ -36,7 +36,7 @@ const _: () = {
     }
     impl ::setl::__private::HasExactlyOneProducerOf<
         <__Factory0 as ::setl::__private::Produces<Delays>>::Key,
-        <__Factory0 as ::setl::__private::Produces<Delays>>::Cure,
+        ::setl::__private::GiveOneAnIdOrAnotherType,
     > for Delays {
         type Producer = ::setl::__private::Nth<0usize>;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Factory(
@@ -47,7 +47,7 @@ const _: () = {
     for Delays {}
     impl ::setl::__private::HasExactlyOneProducerOf<
         <__Factory1 as ::setl::__private::Produces<Delays>>::Key,
-        <__Factory1 as ::setl::__private::Produces<Delays>>::Cure,
+        ::setl::__private::GiveOneAnIdOrAnotherType,
     > for Delays {
         type Producer = ::setl::__private::Nth<1usize>;
         const SOURCE: ::setl::__private::Source = ::setl::__private::Source::Factory(

@@ -62,7 +62,6 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for CarrierDelays {
     type Key = ::setl::__private::WithId<Delays, Clean>;
-    type Cure = ::setl::__private::GiveOneAnotherId;
     type Itself = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for CarrierDelays

@@ -5,7 +5,7 @@
 
 use crate::delivery::AutoLoad;
 use crate::factory::Wired;
-use crate::pipeline::{GiveOneAnIdOrAnotherType, GiveOneAnotherId, HasExactlyOneProducerOf, WithId};
+use crate::pipeline::{GiveOneAnIdOrAnotherType, HasExactlyOneProducerOf, WithId};
 use crate::plan::Source;
 use crate::plan::Sources;
 
@@ -53,7 +53,9 @@ pub trait FindsWithId<T, Id, P> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, Id, P: HasExactlyOneProducerOf<WithId<T, Id>, GiveOneAnotherId>> FindsWithId<T, Id, P> for TheWiring {
+impl<T, Id, P: HasExactlyOneProducerOf<WithId<T, Id>, GiveOneAnIdOrAnotherType>> FindsWithId<T, Id, P>
+    for TheWiring
+{
     const SOURCE: Source = P::SOURCE;
 }
 
