@@ -10,6 +10,11 @@ mod contract;
 mod error;
 mod layout;
 pub(crate) mod materialized;
+#[cfg_attr(
+    not(feature = "optimize"),
+    allow(dead_code, reason = "who runs queries together asks for all of it, who saves for little")
+)]
+pub(crate) mod order;
 pub(crate) mod required;
 mod row;
 pub(crate) mod running;

@@ -12,11 +12,15 @@ use polars_plan::dsl::DslPlan;
 use polars_plan::plans::{DslFunction, FunctionIR};
 
 use super::{DataError, Provenance, Shape};
-#[cfg(feature = "optimize")]
 use crate::storage::reads_lines;
 
 /// What the name of the node begins with. The rest of it tells one check from another, for Polars too.
 const NAME: &str = "CHECK no nulls in";
+
+/// Whether a node of this name is such a check, which looks at each row by itself.
+pub(super) fn is_check(name: &str) -> bool {
+    name.starts_with(NAME) || reads_lines(name)
+}
 
 /// Nulls that were found where none may be.
 #[derive(Clone, Debug)]
@@ -109,7 +113,7 @@ pub(crate) fn check_of(plan: &DslPlan) -> Option<&str> {
         DslPlan::MapFunction {
             function: DslFunction::FunctionIR(FunctionIR::Opaque { fmt_str, .. }),
             ..
-        } => Some(fmt_str.as_str()).filter(|name| name.starts_with(NAME) || reads_lines(name)),
+        } => Some(fmt_str.as_str()).filter(|name| is_check(name)),
         _ => None,
     }
 }

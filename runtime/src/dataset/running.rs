@@ -1,9 +1,12 @@
 //! Running the queries of factories: together with those of others, where the run does so.
 
-use polars::prelude::{DataFrame, LazyFrame, PolarsError};
+use std::sync::Arc;
+
+use polars::prelude::{DataFrame, Engine, IntoLazy, LazyFrame, PolarsError, PolarsResult};
 use polars_plan::dsl::DslPlan;
 
 use super::materialized::{Materialized, materialized, materialized_blocking};
+use super::order::{Demand, Order};
 use super::required;
 use crate::storage::located;
 
@@ -80,7 +83,22 @@ fn with_place(plan: &DslPlan, answer: Result<DataFrame, Fault>) -> Result<DataFr
 }
 
 fn here(frame: LazyFrame) -> Result<DataFrame, Fault> {
-    super::waiting(|| frame.collect()).map_err(Fault::Query)
+    super::waiting(|| answered(frame, Engine::InMemory)).map_err(Fault::Query)
+}
+
+/// Runs a query by this engine. Only the one that streams writes files: rows that would come to it in another order are collected
+/// first, so that what is written is what is collected.
+pub(crate) fn answered(frame: LazyFrame, engine: Engine) -> PolarsResult<DataFrame> {
+    let run =
+        |frame: LazyFrame, engine| frame.collect_with_engine(engine).map(|result| result.unwrap_single());
+    let DslPlan::Sink { input, payload } = &frame.logical_plan else { return run(frame, engine) };
+    if engine == Engine::Streaming || Order::of(input, Demand::ANSWER).streams {
+        return run(frame, Engine::Streaming);
+    }
+    let flags = frame.get_current_optimizations();
+    let rows = run(LazyFrame::from_logical_plan(DslPlan::clone(input), flags), Engine::InMemory)?;
+    let plan = DslPlan::Sink { input: Arc::new(rows.lazy().logical_plan), payload: payload.clone() };
+    run(LazyFrame::from_logical_plan(plan, flags), Engine::Streaming)
 }
 
 /// Runs a query of a factory, on the threads for blocking work: as [`Dataset::collect`](super::Dataset::collect), for queries

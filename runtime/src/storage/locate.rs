@@ -8,10 +8,8 @@ use polars_plan::dsl::{DslPlan, FileScanDsl, ScanSourceRef};
 use super::csv::check::{Check, Checked, Problem};
 use super::csv::fields::Dialect;
 use super::csv::records::{Records, column};
-#[cfg(feature = "optimize")]
 use super::csv::{CHECK_LINES, CHECK_LONG_LINES};
 use super::ndjson::NO_SEPARATOR;
-#[cfg(feature = "optimize")]
 use super::ndjson::PARSE_JSON;
 use super::text::{BadValue, shortened};
 
@@ -67,7 +65,6 @@ pub(crate) fn format_of(options: &CsvReadOptions) -> &'static str {
 }
 
 /// Whether a node of this name reads the lines of a file one by one, and is told by the name and the scan below it.
-#[cfg(feature = "optimize")]
 pub(crate) fn reads_lines(name: &str) -> bool {
     matches!(name, CHECK_LINES | CHECK_LONG_LINES) || name.starts_with(PARSE_JSON)
 }

@@ -29,6 +29,7 @@ pub use repository::{Repository, Staged};
 
 pub(crate) use bound::delivered;
 #[cfg(feature = "optimize")]
-pub(crate) use locate::{format_of, reads_lines};
+pub(crate) use locate::format_of;
+pub(crate) use locate::reads_lines;
 pub(crate) use locate::{located, scanned};
 pub(crate) use parquet::concat_parquet;

@@ -22,7 +22,6 @@ use crate::commit::Recipe;
 use crate::dataset::{DataError, Provenance, Row, Shape};
 
 pub(crate) use self::rows::NO_SEPARATOR;
-#[cfg(feature = "optimize")]
 pub(crate) use self::rows::PARSE_JSON;
 
 /// Files with one JSON object per line, read with the dtypes that the row declares.

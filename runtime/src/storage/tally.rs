@@ -32,7 +32,7 @@ impl Tally {
             },
             AllowedOptimizations::default() | OptFlags::STREAMING,
             None,
-            Some("count rows"),
+            Some("setl: count rows"),
         );
         (query, tally)
     }

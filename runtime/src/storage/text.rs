@@ -255,7 +255,7 @@ pub(super) fn parsed(column: &ColumnDef, patterns: &Patterns) -> Expr {
     col(name).map_with_fmt_str(
         move |texts| parse(name, &texts, &dtype, &patterns),
         move |_, field| Ok(Field::new(field.name().clone(), output.clone())),
-        "parse",
+        "setl: parse",
     )
 }
 

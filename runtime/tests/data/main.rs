@@ -2,6 +2,7 @@
 #![cfg(feature = "polars")]
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod answers;
 mod cached;
 mod contract;
 mod csv_faults;

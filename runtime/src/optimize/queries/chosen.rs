@@ -8,6 +8,7 @@ use polars_plan::dsl::DslPlan;
 use super::By;
 use super::engine::{guess, taken};
 use super::tree::{Keys, shown};
+use crate::dataset::order::{Demand, Order};
 use crate::optimize::Pass;
 use crate::optimize::advisor::{Advice, Advisor, Question};
 
@@ -17,26 +18,37 @@ const STREAMING: &str = "streaming";
 /// The engine that runs a query, and who is to know how long it takes.
 pub(super) struct Chosen<'run> {
     pub(super) engine: Engine,
+    /// Whether left joins are to be told to maintain the order.
+    pub(super) maintains: bool,
+    pub(super) is_limited: bool,
     advice: Option<(&'run Advisor, Advice)>,
 }
 
 impl<'run> Chosen<'run> {
-    /// For a plan that is to be run for these factories.
+    fn by(engine: Engine) -> Self {
+        Self { engine, maintains: false, is_limited: false, advice: None }
+    }
+
+    /// For a plan that is to be run for these factories, with what they make of the order of its rows.
     pub(super) fn of(
         plan: &DslPlan,
+        demand: Demand,
         By { optimizer, advisor, memory }: By<'run>,
         factories: impl FnOnce() -> Vec<String>,
     ) -> Self {
-        // The one that does not hold all of a column at once.
         if memory.is_some() {
-            return Self { engine: Engine::Streaming, advice: None };
+            // The one that does not hold all of a column at once, wherever it gives the same.
+            let order = Order::of(plan, demand);
+            let streams = order.streams || order.streams_maintained;
+            let engine = if streams { Engine::Streaming } else { Engine::InMemory };
+            return Self { maintains: streams && !order.streams, is_limited: true, ..Self::by(engine) };
         }
         if !optimizer.has(Pass::ChooseEngine) {
-            return Self { engine: Engine::Auto, advice: None };
+            return Self::by(Engine::InMemory);
         }
-        let guess = guess(plan);
+        let guess = guess(plan, || Order::of(plan, demand).streams, advisor.is_some());
         let (Some(advisor), Some(ratio)) = (advisor, guess.ratio) else {
-            return Self { engine: guess.engine, advice: None };
+            return Self::by(guess.engine);
         };
         let ways = match guess.engine {
             Engine::Streaming => [STREAMING, IN_MEMORY],
@@ -51,7 +63,7 @@ impl<'run> Chosen<'run> {
             size: taken(plan),
         });
         let engine = if advice.way == STREAMING { Engine::Streaming } else { Engine::InMemory };
-        Self { engine, advice: Some((advisor, advice)) }
+        Self { advice: Some((advisor, advice)), ..Self::by(engine) }
     }
 
     /// Whether the engine is taken to learn more.

@@ -5,10 +5,12 @@
 //! and what is small anyway. How many rows reach an aggregate, or leave a join, is guessed from the size of the files and the filters on the way, as databases
 //! without statistics do (Selinger et al., Access Path Selection in a Relational Database Management System, SIGMOD 1979).
 
-use polars::prelude::{Engine, UniqueKeepStrategy};
-use polars_plan::dsl::{AggExpr, DslPlan, Expr, Operator, ScanSources};
+use std::collections::HashMap;
 
-use super::tree::inputs;
+use polars::prelude::Engine;
+use polars_plan::dsl::{DslPlan, Expr, Operator, ScanSources};
+
+use super::tree::{bottom_up, inputs};
 use crate::dataset::required::check_of;
 
 /// From so many rows on, an aggregate or a join is streamed.
@@ -30,140 +32,88 @@ pub(super) struct Guess {
     pub(super) ratio: Option<f64>,
 }
 
-/// The engine for a query, and how much better it is.
-pub(super) fn guess(plan: &DslPlan) -> Guess {
-    // Files are written in the order of the rows, and the engine for that is chosen by Polars.
-    let is_opaque = |plan: &DslPlan| matches!(plan, DslPlan::MapFunction { .. }) && check_of(plan).is_none();
-    if contains(plan, &|plan| matches!(plan, DslPlan::Sink { .. }) || is_opaque(plan)) {
-        return Guess { engine: Engine::Auto, ratio: None };
+/// The engine for a query, and how much better it is. The one that streams only where it gives the same, which `streams` finds out
+/// if it is about to be taken, or may be tried.
+pub(super) fn guess(plan: &DslPlan, streams: impl FnOnce() -> bool, may_try: bool) -> Guess {
+    let nodes = bottom_up(plan);
+    let guess = by_cost(plan, &nodes);
+    let is_tried = may_try && guess.ratio.is_some();
+    if (guess.engine == Engine::Streaming || is_tried) && !streams() {
+        return Guess { engine: Engine::InMemory, ratio: None };
     }
-    if contains(plan, &|plan| matches!(plan, DslPlan::Scan { sources, .. } if bytes(sources) >= MANY_BYTES)) {
+    guess
+}
+
+fn by_cost(plan: &DslPlan, nodes: &[&DslPlan]) -> Guess {
+    // Only this engine writes files.
+    if nodes.iter().any(|plan| matches!(plan, DslPlan::Sink { .. })) {
+        return Guess { engine: Engine::Streaming, ratio: None };
+    }
+    if nodes.iter().any(|plan| matches!(plan, DslPlan::Scan { sources, .. } if bytes(sources) >= MANY_BYTES))
+    {
         return Guess { engine: Engine::Streaming, ratio: None };
     }
     if only_reads(plan) {
         return Guess { engine: Engine::Streaming, ratio: Some(WORSE) };
     }
-    // The engine that streams does not keep the order within lists that are made without saying so.
-    if contains(plan, &|plan| expressions(plan).any(|expr| is_any(expr, &makes_lists_in_any_order))) {
-        return Guess { engine: Engine::InMemory, ratio: None };
-    }
-    let Some(rows) = worked(plan, !depends_on_order(plan)) else {
+    let Some(rows) = worked(nodes) else {
         return Guess { engine: Engine::InMemory, ratio: Some(WORSE) };
     };
-    let engine = if rows >= MANY_ROWS { Engine::Streaming } else { Engine::InMemory };
+    let engine = if rows >= many_rows() { Engine::Streaming } else { Engine::InMemory };
     // Both take as long at the bound, and at ten times or a tenth of it one is clearly better.
     let ratio = 1.0 + (WORSE - 1.0) * (rows.max(1.0) / MANY_ROWS).log10().abs().min(1.0);
     Guess { engine, ratio: Some(ratio) }
 }
 
-/// The most rows that reach an aggregate or, if these count, leave a join, about, if there is one.
-fn worked(plan: &DslPlan, joins: bool) -> Option<f64> {
-    let own = match plan {
-        DslPlan::GroupBy { input, .. } | DslPlan::Distinct { input, .. } => Some(size(input).rows),
-        DslPlan::Join { .. } if joins => Some(size(plan).rows),
-        _ => None,
-    };
-    inputs(plan).into_iter().map(|input| worked(input, joins)).fold(own, |most, rows| match (most, rows) {
-        (Some(most), Some(rows)) => Some(f64::max(most, rows)),
-        (most, rows) => most.or(rows),
-    })
-}
-
-/// Whether what comes out may be other values if rows are in another order. Polars promises no order after a join, but the engine
-/// for whole columns has one, to which many are used.
-fn depends_on_order(plan: &DslPlan) -> bool {
-    contains(plan, &|plan| match plan {
-        DslPlan::Slice { input, .. } => !matches!(**input, DslPlan::Sort { .. }),
-        DslPlan::GroupBy { maintain_order: true, .. } | DslPlan::Gather { .. } => true,
-        DslPlan::Distinct { options, .. } => {
-            options.maintain_order
-                || matches!(options.keep_strategy, UniqueKeepStrategy::First | UniqueKeepStrategy::Last)
-        }
-        _ => expressions(plan).any(|expr| is_any(expr, &looks_at_order)),
-    })
-}
-
-fn expressions(plan: &DslPlan) -> impl Iterator<Item = &Expr> {
-    let (one, many): (&[Expr], &[Expr]) = match plan {
-        DslPlan::Select { expr, .. } => (expr, &[]),
-        DslPlan::HStack { exprs, .. } => (exprs, &[]),
-        DslPlan::Filter { predicate, .. } => (std::slice::from_ref(predicate), &[]),
-        DslPlan::GroupBy { keys, aggs, .. } => (keys, aggs),
-        _ => (&[], &[]),
-    };
-    one.iter().chain(many)
-}
-
-fn is_any(expr: &Expr, is_it: &dyn Fn(&Expr) -> bool) -> bool {
-    expr.into_iter().any(is_it)
-}
-
-fn makes_lists_in_any_order(expr: &Expr) -> bool {
-    matches!(expr, Expr::Agg(AggExpr::Implode { maintain_order: false, .. }))
-}
-
-/// Functions whose value for a row depends on those around it.
-const OF_ORDER: [&str; 16] = [
-    "arg_",
-    "backward",
-    "cum",
-    "diff",
-    "ewm",
-    "fill_null",
-    "forward",
-    "gather",
-    "index",
-    "interpolate",
-    "peak",
-    "pct_change",
-    "reverse",
-    "rle",
-    "rolling",
-    "shift",
-];
-
-fn looks_at_order(expr: &Expr) -> bool {
-    match expr {
-        Expr::Slice { .. } | Expr::Gather { .. } | Expr::Over { .. } => true,
-        // Nobody can look into it.
-        Expr::AnonymousFunction { .. } => true,
-        Expr::Agg(aggregate) => matches!(
-            aggregate,
-            AggExpr::First(_)
-                | AggExpr::FirstNonNull(_)
-                | AggExpr::Last(_)
-                | AggExpr::LastNonNull(_)
-                | AggExpr::Implode { .. }
-                | AggExpr::AggGroups(_)
-        ),
-        Expr::Function { function, .. } => {
-            let name = function.to_string();
-            OF_ORDER.iter().any(|part| name.contains(part))
-        }
-        _ => false,
+fn many_rows() -> f64 {
+    #[cfg(test)]
+    if let Some(rows) = super::equivalence::MANY_ROWS.get() {
+        return *rows;
     }
+    MANY_ROWS
+}
+
+/// The most rows that reach an aggregate or leave a join, about, if there is one.
+fn worked(nodes: &[&DslPlan]) -> Option<f64> {
+    let mut sizes: HashMap<*const DslPlan, Size> = HashMap::new();
+    let mut most: Option<f64> = None;
+    for node in nodes {
+        let of = |input: &DslPlan| sizes.get(&std::ptr::from_ref(input)).copied().unwrap_or(Size::NONE);
+        let own = size(node, &of);
+        let worked = match node {
+            DslPlan::GroupBy { input, .. } | DslPlan::Distinct { input, .. } => Some(of(input).rows),
+            DslPlan::Join { .. } => Some(own.rows),
+            _ => None,
+        };
+        most = worked.map(|rows| rows.max(most.unwrap_or(0.0))).or(most);
+        sizes.insert(std::ptr::from_ref(*node), own);
+    }
+    most
 }
 
 /// The bytes of all that a plan takes, files and frames, if that can be told.
 pub(super) fn taken(plan: &DslPlan) -> Option<u64> {
-    let own = match plan {
+    let of_node = |plan: &DslPlan| match plan {
         DslPlan::Scan { sources, .. } => bytes(sources),
         DslPlan::DataFrameScan { df, .. } => df.estimated_size() as f64,
         _ => 0.0,
     };
-    let below = inputs(plan).into_iter().map(taken).sum::<Option<u64>>()?;
-    own.is_finite().then_some(own as u64 + below)
+    let all: f64 = bottom_up(plan).into_iter().map(of_node).sum();
+    all.is_finite().then_some(all as u64)
 }
 
 /// Whether a plan is columns of a file.
-fn only_reads(plan: &DslPlan) -> bool {
-    match plan {
-        DslPlan::Scan { .. } => true,
-        DslPlan::MapFunction { input, .. } => check_of(plan).is_some() && only_reads(input),
-        DslPlan::Select { input, expr, .. } => {
-            expr.iter().all(|expr| matches!(expr, Expr::Column(_))) && only_reads(input)
-        }
-        _ => false,
+fn only_reads(mut plan: &DslPlan) -> bool {
+    loop {
+        plan = match plan {
+            DslPlan::Select { input, expr, .. }
+                if expr.iter().all(|expr| matches!(expr, Expr::Column(_))) =>
+            {
+                input
+            }
+            DslPlan::MapFunction { input, .. } if check_of(plan).is_some() => input,
+            _ => return matches!(plan, DslPlan::Scan { .. }),
+        };
     }
 }
 
@@ -176,10 +126,6 @@ fn bytes(sources: &ScanSources) -> f64 {
     })
 }
 
-fn contains(plan: &DslPlan, is_it: &dyn Fn(&DslPlan) -> bool) -> bool {
-    is_it(plan) || inputs(plan).into_iter().any(|input| contains(input, is_it))
-}
-
 /// How many rows there are, about, and which part of what was there at first.
 #[derive(Clone, Copy)]
 struct Size {
@@ -187,25 +133,30 @@ struct Size {
     part: f64,
 }
 
-fn size(plan: &DslPlan) -> Size {
+impl Size {
+    const NONE: Self = Self { rows: 0.0, part: 1.0 };
+}
+
+/// That of a node, from those of its inputs.
+fn size(plan: &DslPlan, of: &dyn Fn(&DslPlan) -> Size) -> Size {
     match plan {
         DslPlan::DataFrameScan { df, .. } => Size { rows: df.height() as f64, part: 1.0 },
         DslPlan::Scan { sources, .. } => Size { rows: bytes(sources) / BYTES_PER_ROW, part: 1.0 },
         DslPlan::Filter { input, predicate } => {
-            let (input, kept) = (size(input), selectivity(predicate));
+            let (input, kept) = (of(input), selectivity(predicate));
             Size { rows: input.rows * kept, part: input.part * kept }
         }
         DslPlan::Join { input_left, input_right, .. } => {
-            let (left, right) = (size(input_left), size(input_right));
+            let (left, right) = (of(input_left), of(input_right));
             // A row finds its like on the other side, unless that is filtered: for the side of which there are several.
             let rows = (left.rows * right.part).max(right.rows * left.part);
             Size { rows, part: left.part * right.part }
         }
         DslPlan::GroupBy { input, .. } => {
-            let input = size(input);
+            let input = of(input);
             Size { rows: input.rows * 0.25, part: input.part }
         }
-        _ => inputs(plan).into_iter().map(size).fold(Size { rows: 0.0, part: 1.0 }, |sum, input| Size {
+        _ => inputs(plan).into_iter().map(of).fold(Size::NONE, |sum, input| Size {
             rows: sum.rows + input.rows,
             part: sum.part.min(input.part),
         }),
@@ -233,7 +184,8 @@ mod tests {
 
     use polars::prelude::*;
 
-    use super::{check_of, guess, taken};
+    use super::{Guess, check_of, guess, taken};
+    use crate::dataset::order::{Demand, Order};
     use crate::dataset::required::keeping;
     use crate::dataset::{ColumnDef, Provenance, Shape};
 
@@ -246,7 +198,12 @@ mod tests {
     }
 
     fn is_streamed(frame: &LazyFrame) -> bool {
-        guess(&frame.logical_plan).engine == Engine::Streaming
+        guessed(frame).engine == Engine::Streaming
+    }
+
+    fn guessed(frame: &LazyFrame) -> Guess {
+        let plan = &frame.logical_plan;
+        guess(plan, || Order::of(plan, Demand::ANSWER).streams, true)
     }
 
     fn by_key(frame: LazyFrame) -> LazyFrame {
@@ -263,7 +220,7 @@ mod tests {
             |one: LazyFrame, other| one.join(other, [col("key")], [col("key")], JoinType::Inner.into());
         assert!(!is_streamed(&joined(frame(), few.clone())));
         assert!(!is_streamed(&by_key(joined(frame(), few))));
-        assert!(is_streamed(&joined(frame(), frame())));
+        assert!(is_streamed(&by_key(joined(frame(), frame()))));
         // A third of them are left, and all find their like, although there are more of these.
         let third = of_rows(1_800_000).filter(col("value").gt(lit(1)));
         assert!(is_streamed(&by_key(joined(third, frame()))));
@@ -273,29 +230,33 @@ mod tests {
     fn a_check_for_nulls_changes_nothing() {
         let columns = ["key", "value"].map(ColumnDef::of::<i64>);
         let shape = Shape { row: "Pair", columns: columns.into() };
-        let plain = || frame().filter(col("value").gt(lit(1)));
+        let plain = || of_rows(1_800_000).filter(col("value").gt(lit(1)));
         let checked = || keeping(plain(), &shape, &Provenance::of("Pair"));
         assert!(check_of(&checked().logical_plan).unwrap().ends_with("key, value of dataset of `Pair`"));
         assert!(is_streamed(&by_key(checked())) && is_streamed(&by_key(plain())));
         let map = |frame: LazyFrame| frame.map(Ok, Default::default(), None, None);
-        assert_eq!(guess(&by_key(map(plain())).logical_plan).ratio, None);
+        assert_eq!(guessed(&by_key(map(plain()))).ratio, None);
     }
 
     #[test]
-    fn joins_whose_order_is_looked_at_are_not_streamed() {
+    fn what_observes_the_order_of_a_join_is_not_streamed() {
         let joined = || frame().join(frame(), [col("key")], [col("key")], JoinType::Left.into());
-        assert!(is_streamed(&joined()));
-        assert!(is_streamed(&joined().filter(col("value").gt(lit(0))).with_columns([col("value") + lit(1)])));
-        assert!(is_streamed(&joined().sort(["key"], Default::default()).limit(3)));
-        assert!(!is_streamed(&joined().limit(3)));
-        assert!(!is_streamed(&joined().with_columns([col("value").shift(lit(1)).alias("before")])));
-        assert!(!is_streamed(&joined().select([col("value").first()])));
-        assert!(!is_streamed(&joined().with_columns([col("value").sum().over([col("key")]).unwrap()])));
-        let first = joined().unique(Some(cols(["key"])), UniqueKeepStrategy::First);
-        assert!(is_streamed(&first), "for its rows, whatever leaves the join");
-        // Aggregates are streamed as they were, but for lists in no order.
+        let counted = |frame: LazyFrame| frame.group_by([col("key")]).agg([col("value").max()]);
+        assert!(is_streamed(&counted(joined())));
+        assert!(is_streamed(&counted(joined().filter(col("value").gt(lit(0))))));
+        assert!(is_streamed(&counted(joined()).sort(["key"], Default::default()).limit(3)));
+        assert!(!is_streamed(&joined()), "its rows are the answer");
+        assert!(
+            !is_streamed(&joined().sort(["key"], Default::default())),
+            "of equal keys, the first comes first"
+        );
+        assert!(!is_streamed(&counted(joined().limit(3))));
+        let before = joined().with_columns([col("value").shift(lit(1)).alias("before")]);
+        assert!(!is_streamed(&counted(before)));
+        assert!(!is_streamed(&joined().group_by([col("key")]).agg([col("value").first()])));
+        // Of groups in order, and of lists, the order of rows is part.
         let list = |ordered| frame().group_by([col("key")]).agg([col("value").implode(ordered)]);
-        assert!(!is_streamed(&list(false)) && is_streamed(&list(true)));
+        assert!(!is_streamed(&list(false)) && !is_streamed(&list(true)));
     }
 
     #[test]
@@ -311,13 +272,13 @@ mod tests {
 
     #[test]
     fn what_is_close_is_guessed_to_be_close() {
-        let ratio = |rows| guess(&by_key(of_rows(rows)).logical_plan).ratio.unwrap();
+        let ratio = |rows| guessed(&by_key(of_rows(rows))).ratio.unwrap();
         assert!((ratio(500_000) - 1.0).abs() < 1e-9);
         assert!((ratio(250_000) - ratio(1_000_000)).abs() < 1e-9 && ratio(1_000_000) < 1.2);
         assert_eq!((ratio(50_000), ratio(5)), (1.5, 1.5));
         // What may not fit into memory is not tried there, nor is what writes.
         let scan = LazyCsvReader::new(PlRefPath::new("s3://bucket/*.csv")).finish().unwrap();
-        assert_eq!(guess(&by_key(scan).logical_plan).ratio, None);
+        assert_eq!(guessed(&by_key(scan)).ratio, None);
         assert_eq!(taken(&of_rows(1000).logical_plan), Some(16_000));
     }
 
@@ -325,6 +286,7 @@ mod tests {
     fn files_of_unknown_size_are_streamed() {
         let path = PlRefPath::new("s3://bucket/*.csv");
         let scan = LazyCsvReader::new(path).finish().unwrap();
-        assert!(is_streamed(&scan.filter(col("value").gt(lit(1)))));
+        let guess = guess(&scan.filter(col("value").gt(lit(1))).logical_plan, || true, false);
+        assert_eq!(guess.engine, Engine::Streaming);
     }
 }

@@ -1,5 +1,6 @@
 //! Running queries and what they share: each shared part when it is first needed, and for as long as it is.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,9 +14,11 @@ use polars_plan::dsl::DslPlan;
 use super::chosen::Chosen;
 use super::explained::takers;
 use super::share::{Piece, Shared};
-use super::tree::Keys;
+use super::tree::{Keys, maintained};
 use super::{Answer, Asker, By, Fault};
 use crate::dataset::materialized::{Aside, Materialized, Writing};
+use crate::dataset::order::Demand;
+use crate::dataset::running::answered;
 use crate::dataset::waiting;
 use crate::optimize::Pass;
 use crate::run::memory::Memory;
@@ -47,7 +50,11 @@ pub(super) fn execute(
     let pieces = shared.pieces.iter().map(Slot::new).collect();
     let queries = factories.len();
     let By { optimizer, memory, .. } = by;
-    let execution = Execution { shared, pieces, by, factories, queries };
+    let mut reads = vec![Vec::new(); queries + shared.pieces.len()];
+    for (at, piece) in shared.pieces.iter().enumerate() {
+        piece.consumers.iter().for_each(|consumer| reads[*consumer].push(at));
+    }
+    let execution = Execution { shared, pieces, by, factories, queries, reads };
     let measured: Vec<_> = (0..queries).map(|_| Mutex::new(Measured::default())).collect();
     let next = AtomicUsize::new(0);
     let work = || {
@@ -101,6 +108,8 @@ struct Execution<'a> {
     /// Who waits for each query.
     factories: &'a [String],
     queries: usize,
+    /// The pieces that each query, and then each piece, reads.
+    reads: Vec<Vec<usize>>,
 }
 
 /// A piece, from the first that needs it to the last.
@@ -140,24 +149,38 @@ impl Slot {
 
 impl Execution<'_> {
     fn query(&self, at: usize) -> Result<(Answer, Measured), Fault> {
-        let complete = self.complete(&self.shared.plans[at], at).map_err(|_| Fault::Shared);
-        let result = complete.and_then(|plan| self.collect(plan, || vec![self.factories[at].clone()]));
+        let complete = self.pieces_of(at).and_then(|()| self.complete(&self.shared.plans[at], at));
+        let complete = complete.map_err(|_| Fault::Shared);
+        let result =
+            complete.and_then(|plan| self.collect(plan, Demand::ANSWER, || vec![self.factories[at].clone()]));
         self.release(at);
         result
     }
 
-    /// The plan with the pieces that it needs, which are computed if they are not there.
-    fn complete(&self, plan: &DslPlan, consumer: usize) -> PolarsResult<DslPlan> {
-        let mut frames = Vec::new();
-        for (at, piece) in self.shared.pieces.iter().enumerate() {
-            if piece.consumers.contains(&consumer) {
-                frames.push((piece.stands, self.piece(at)?.frame.logical_plan));
+    /// Computes what a query needs and is not there: what a piece reads comes before it, so that pieces may be made of pieces as
+    /// often as they like.
+    fn pieces_of(&self, query: usize) -> PolarsResult<()> {
+        let mut needed = BTreeSet::new();
+        let mut todo = self.reads[query].clone();
+        while let Some(at) = todo.pop() {
+            if lock(&self.pieces[at].part).is_none() && needed.insert(at) {
+                todo.extend(&self.reads[self.queries + at]);
             }
         }
-        let mut keys = Keys::default();
-        Ok(keys.replace(plan, &|key| {
-            frames.iter().find(|(stands, _)| stands == key).map(|(_, frame)| frame.clone())
-        }))
+        // Consumers have smaller numbers than what they read.
+        needed.into_iter().rev().try_for_each(|at| self.piece(at).map(drop))
+    }
+
+    /// The plan with the pieces that it needs, which are computed if they are not there.
+    fn complete(&self, plan: &DslPlan, consumer: usize) -> PolarsResult<DslPlan> {
+        let mut frames = HashMap::new();
+        for at in &self.reads[consumer] {
+            frames.insert(self.shared.pieces[*at].stands, self.piece(*at)?.frame.logical_plan);
+        }
+        if frames.is_empty() {
+            return Ok(plan.clone());
+        }
+        Ok(Keys::default().replace(plan, &|key| frames.get(key).cloned()))
     }
 
     fn piece(&self, at: usize) -> PolarsResult<Part> {
@@ -178,7 +201,7 @@ impl Execution<'_> {
         let computed = complete.and_then(|plan| match self.by.memory.filter(|_| !piece.has_room) {
             Some(memory) => self.aside(memory, plan, piece, failed),
             None => {
-                let (found, measured) = self.collect(plan, takers).map_err(failed)?;
+                let (found, measured) = self.collect(plan, piece.demand, takers).map_err(failed)?;
                 let frame = widened(self.marked(found, piece), &piece.schema).lazy();
                 Ok((Part { frame, _file: None }, measured))
             }
@@ -203,14 +226,9 @@ impl Execution<'_> {
     ) -> PolarsResult<(Part, Measured)> {
         let began = Instant::now();
         let (query, writing) = Writing::begin(memory, LazyFrame::from(plan))?;
-        collected(query, Engine::Streaming).map_err(failed)?;
-        let measured = |rows, bytes| Measured {
-            wall: began.elapsed(),
-            rows,
-            bytes,
-            engine: "streaming",
-            ..Measured::default()
-        };
+        let chosen = Chosen::of(&query.logical_plan, piece.demand, self.by, Vec::new);
+        let (_, ran) = run_by(chosen, query).map_err(failed)?;
+        let measured = |rows, bytes| Measured { wall: began.elapsed(), rows, bytes, ..ran.clone() };
         Ok(match writing.end(memory)? {
             Materialized::Here(found) => {
                 let measured = measured(found.height(), found.estimated_size());
@@ -238,14 +256,15 @@ impl Execution<'_> {
     fn collect(
         &self,
         plan: DslPlan,
+        demand: Demand,
         factories: impl FnOnce() -> Vec<String>,
     ) -> Result<(DataFrame, Measured), Fault> {
-        run_by(Chosen::of(&plan, self.by, factories), LazyFrame::from(plan))
+        run_by(Chosen::of(&plan, demand, self.by, factories), LazyFrame::from(plan))
     }
 
     /// Says of columns of whole numbers that they are in order, if they are: joins and groups by them are cheaper then.
     fn marked(&self, mut frame: DataFrame, piece: &Piece) -> DataFrame {
-        if !piece.is_scan || !self.by.optimizer.has(Pass::MarkSorted) {
+        if !piece.is_scan || !piece.may_mark || !self.by.optimizer.has(Pass::MarkSorted) {
             return frame;
         }
         // Files are in the order of their first columns, if they are in any.
@@ -305,7 +324,7 @@ fn widened_lazily(frame: LazyFrame, found: &[String], schema: &SchemaRef) -> Laz
 
 /// Runs one query as it is.
 pub(super) fn alone(frame: LazyFrame, factory: &str, by: By<'_>) -> (Result<Answer, Fault>, Measured) {
-    let chosen = Chosen::of(&frame.logical_plan, by, || vec![factory.to_owned()]);
+    let chosen = Chosen::of(&frame.logical_plan, Demand::ANSWER, by, || vec![factory.to_owned()]);
     match waiting(|| run_by(chosen, frame)) {
         Ok((answer, measured)) => (Ok(answer), measured),
         Err(fault) => (Err(fault), Measured::default()),
@@ -314,7 +333,11 @@ pub(super) fn alone(frame: LazyFrame, factory: &str, by: By<'_>) -> (Result<Answ
 
 fn run_by(chosen: Chosen<'_>, frame: LazyFrame) -> Result<(DataFrame, Measured), Fault> {
     let began = Instant::now();
-    let frame = collected(frame, chosen.engine)?;
+    let mut frame = frame;
+    if chosen.maintains {
+        frame.logical_plan = maintained(&frame.logical_plan);
+    }
+    let frame = collected(frame, chosen.engine, chosen.is_limited)?;
     let wall = began.elapsed();
     let tried = chosen.tries();
     let (engine, because) = chosen.took(wall);
@@ -323,7 +346,20 @@ fn run_by(chosen: Chosen<'_>, frame: LazyFrame) -> Result<(DataFrame, Measured),
 }
 
 /// Runs a query. Its panic is that of the factory which waits for it.
-fn collected(frame: LazyFrame, engine: Engine) -> Result<Answer, Fault> {
-    let collected = carried(|| frame.collect_with_engine(engine)).map_err(Fault::Panicked)?;
-    collected.map(|result| result.unwrap_single()).map_err(Fault::Query)
+fn collected(frame: LazyFrame, engine: Engine, is_limited: bool) -> Result<Answer, Fault> {
+    let run = |frame, engine| match carried(|| answered(frame, engine)) {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Fault::Query(error)),
+        Err(panic) => Err(Fault::Panicked(panic)),
+    };
+    let writes = matches!(frame.logical_plan, DslPlan::Sink { .. });
+    if engine != Engine::Streaming || writes {
+        return run(frame, engine);
+    }
+    match run(frame.clone(), engine) {
+        Ok(answer) => Ok(answer),
+        // What fails there is tried again, since the other one does more: a limit of memory is not passed for that.
+        Err(Fault::Query(error)) if is_limited => Err(Fault::Query(error)),
+        Err(_) => run(frame, Engine::InMemory),
+    }
 }

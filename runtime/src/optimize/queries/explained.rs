@@ -1,5 +1,6 @@
 //! What was decided about queries that were run together, and what came of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -108,18 +109,20 @@ impl Explained {
 
 /// The factories for which something is computed.
 pub(super) fn takers(shared: &Shared, factories: &[String], piece: &Piece) -> Vec<String> {
-    let mut takers: Vec<String> = Vec::new();
+    let mut takers = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut todo: Vec<usize> = piece.consumers.iter().copied().collect();
     // What a shared part takes is taken by those who share that.
     while let Some(consumer) = todo.pop() {
+        if !seen.insert(consumer) {
+            continue;
+        }
         match consumer.checked_sub(factories.len()) {
-            None if !takers.contains(&factories[consumer]) => takers.push(factories[consumer].clone()),
-            None => {}
+            None => _ = takers.insert(&factories[consumer]),
             Some(other) => todo.extend(&shared.pieces[other].consumers),
         }
     }
-    takers.sort();
-    takers
+    takers.into_iter().cloned().collect()
 }
 
 impl fmt::Display for Explained {

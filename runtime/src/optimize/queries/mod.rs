@@ -2,20 +2,27 @@
 //!
 //! | what is done | where |
 //! |---|---|
-//! | plans as trees, and which of them are equal | `tree` |
+//! | plans as trees, and their keys | `tree` |
+//! | what stands in several places of them | `places` |
 //! | what a query reads of something | `reads` |
 //! | what several have in common, and whether it is worth to compute it once | `share` |
 //! | and whether it was, in earlier runs | `sharing` |
 //! | which engine runs what, as is guessed | `engine` |
 //! | and as earlier runs advise | `chosen` |
 //! | which files and frames a query reads | `sources` |
+//! | what may be in another order, or run by another engine | `dataset::order` |
 //! | running all of it | `execute` |
 
 mod chosen;
 mod engine;
+#[cfg(test)]
+mod equivalence;
 mod execute;
 mod explained;
+mod places;
 mod reads;
+#[cfg(test)]
+mod referee;
 mod share;
 mod sharing;
 mod sources;
@@ -30,7 +37,7 @@ use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
 use super::Optimizer;
 use super::advisor::Advisor;
 use crate::run::memory::Memory;
-use crate::run::panic::Carried;
+use crate::run::panic::{Carried, carried};
 pub use explained::{Explained, SharedPart};
 use share::share;
 use sources::sources;
@@ -93,7 +100,10 @@ pub(crate) fn run(
     // Under a limit of memory, there is one way to do it.
     let by = By { optimizer, advisor: advisor.filter(|_| memory.is_none()), memory };
     if advisor.is_some() {
-        let reads = queries.iter().flat_map(|(factory, query)| sources(&query.logical_plan, factory));
+        // Polars may panic where it plans a query: then nothing is known of it before it is run.
+        let reads = queries.iter().flat_map(|(factory, query)| {
+            carried(|| sources(&query.logical_plan, factory)).unwrap_or_default()
+        });
         explained.reads = reads.collect();
     }
     if let [(factory, query)] = &queries[..] {
@@ -109,14 +119,18 @@ pub(crate) fn run(
         false => query.logical_plan.clone(),
     });
     let plans: Vec<_> = plans.collect();
-    let shared = match share(plans, &explained.factories, by) {
-        Ok(shared) => shared,
-        // Each says by itself what is wrong with it.
-        Err(_) => {
+    let shared = match carried(|| share(plans, &explained.factories, by)) {
+        Ok(Ok(shared)) => shared,
+        // One of them is not valid, or Polars panics where it plans it: each is run by itself, and says what is wrong with it.
+        Ok(Err(_)) | Err(_) => {
+            let mut costs = Vec::with_capacity(queries.len());
             for (at, (factory, query)) in queries.into_iter().enumerate() {
                 asker.begins(at);
-                asker.answers(at, execute::alone(query, factory, by).0);
+                let (answer, cost) = execute::alone(query, factory, by);
+                costs.push(cost);
+                asker.answers(at, answer);
             }
+            explained.measured(costs);
             return explained;
         }
     };

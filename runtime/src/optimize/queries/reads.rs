@@ -23,9 +23,16 @@ pub(super) struct Placeholder {
 
 static PLACEHOLDERS: AtomicU64 = AtomicU64::new(0);
 
+const MARKER: &str = "setl placeholder ";
+
+/// The marker of a frame that stands in for something.
+fn marker(frame: &DataFrame) -> Option<&PlSmallStr> {
+    frame.columns().iter().rev().map(|column| column.name()).find(|name| name.starts_with(MARKER))
+}
+
 impl Placeholder {
     pub(super) fn new(schema: &SchemaRef) -> Self {
-        let marker = format!("setl placeholder {}", PLACEHOLDERS.fetch_add(1, Ordering::Relaxed));
+        let marker = format!("{MARKER}{}", PLACEHOLDERS.fetch_add(1, Ordering::Relaxed));
         let marker = PlSmallStr::from_string(marker);
         let mut marked = Schema::clone(schema);
         marked.with_column(marker.clone(), DataType::Boolean);
@@ -38,13 +45,41 @@ impl Placeholder {
     }
 }
 
+/// Placeholders, by what they stand for.
+#[derive(Default)]
+pub(super) struct Placeholders {
+    all: HashMap<Key, Placeholder>,
+    by_marker: HashMap<PlSmallStr, Key>,
+}
+
+impl Placeholders {
+    pub(super) fn insert(&mut self, key: Key, placeholder: Placeholder) {
+        self.by_marker.insert(placeholder.marker.clone(), key);
+        self.all.insert(key, placeholder);
+    }
+
+    pub(super) fn extend(&mut self, others: Self) {
+        self.all.extend(others.all);
+        self.by_marker.extend(others.by_marker);
+    }
+
+    pub(super) fn plan(&self, key: &Key) -> Option<DslPlan> {
+        self.all.get(key).map(Placeholder::plan)
+    }
+
+    /// What a frame stands for, if it is a placeholder.
+    pub(super) fn of(&self, frame: &DataFrame) -> Option<&Key> {
+        self.by_marker.get(marker(frame)?)
+    }
+}
+
 /// For each placeholder, the columns that a plan reads of it, once for each place it stands in.
 ///
 /// # Errors
 /// When the plan is not valid.
 pub(super) fn columns_read(
     plan: DslPlan,
-    placeholders: &HashMap<Key, Placeholder>,
+    placeholders: &Placeholders,
 ) -> PolarsResult<Vec<(Key, Vec<String>)>> {
     let optimised = waiting(|| LazyFrame::from(plan).to_alp_optimized())?;
     let mut reads = Vec::new();
@@ -52,10 +87,9 @@ pub(super) fn columns_read(
     while let Some(node) = stack.pop() {
         let ir = optimised.lp_arena.get(node);
         if let IR::DataFrameScan { df, output_schema, .. } = ir
-            && let Some((key, placeholder)) =
-                placeholders.iter().find(|(_, other)| df.schema().contains(&other.marker))
+            && let Some(key) = placeholders.of(df)
         {
-            let schema = output_schema.as_ref().unwrap_or(&placeholder.schema);
+            let schema = output_schema.as_ref().unwrap_or(&placeholders.all[key].schema);
             reads.push((*key, schema.iter_names().map(ToString::to_string).collect()));
         }
         ir.copy_inputs(&mut stack);

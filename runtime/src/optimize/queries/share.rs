@@ -1,15 +1,17 @@
 //! Which parts of several queries are the same, and which of these are worth to be computed once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use polars::prelude::{DataType, LazyFrame, PolarsResult, Schema, SchemaRef};
 use polars_plan::dsl::{DslPlan, FileScanDsl};
 
 use super::By;
 use super::engine::{WORSE, taken};
-use super::reads::{Placeholder, columns_read};
+use super::places::Places;
+use super::reads::{Placeholder, Placeholders, columns_read};
 use super::sharing::{self, Decided};
-use super::tree::{Key, Keys, describe, inputs, is_expensive, is_same, shown};
+use super::tree::{Key, Keys, bottom_up, describe, inputs, shown};
+use crate::dataset::order::{Demand, Order, RowOrder};
 use crate::dataset::required::check_of;
 use crate::dataset::waiting;
 use crate::optimize::Pass;
@@ -48,6 +50,10 @@ pub(super) struct Piece {
     pub(super) stands: Key,
     /// Whether it is a file, or part of one.
     pub(super) is_scan: bool,
+    /// What the queries make of its rows.
+    pub(super) demand: Demand,
+    /// Whether those who read it may take it in another way where its columns are in order.
+    pub(super) may_mark: bool,
     /// Whether it is known to have room where memory is limited.
     pub(super) has_room: bool,
     /// Which plan it is, in all runs.
@@ -81,17 +87,25 @@ pub(super) fn share(
     let budget = memory.map(|memory| memory.free() / 2);
     let of_queries = queries.len();
     let mut shared = Shared { plans: queries, pieces: Vec::new(), left: Vec::new(), decided: Vec::new() };
-    let mut placeholders = HashMap::new();
+    let mut placeholders = Placeholders::default();
+    let mut orders = HashMap::new();
     if optimizer.has(Pass::ShareSubplans) {
-        while find_subplans(&mut shared, &mut placeholders)? {}
+        while find_subplans(&mut shared, of_queries, &mut placeholders, &mut orders)? {}
+        consumers_first(&mut shared, of_queries, &placeholders);
     }
     let subplans = shared.pieces.len();
     let mut groups = if optimizer.has(Pass::ShareScans) { find_scans(&shared.plans)? } else { Vec::new() };
     for group in &groups {
         placeholders.insert(group.key, Placeholder::new(&group.schema));
     }
+    if groups.is_empty() && shared.pieces.is_empty() {
+        return Ok(shared);
+    }
     // Who reads what: consumers come before what they read.
     let mut read: HashMap<Key, BTreeMap<usize, BTreeSet<String>>> = HashMap::new();
+    let scanned: HashSet<Key> = groups.iter().map(|group| group.key).collect();
+    let mut demands: HashMap<Key, Demand> = HashMap::new();
+    let mut is_free = Vec::new();
     for at in 0..shared.plans.len() {
         if at >= of_queries {
             let piece = &mut shared.pieces[at - of_queries];
@@ -103,10 +117,23 @@ pub(super) fn share(
             let names = piece.columns.iter().map(|name| polars::prelude::col(name.as_str()));
             shared.plans[at] = frame.select(names.collect::<Vec<_>>()).logical_plan;
         }
+        let mut demand = Demand::ANSWER;
+        if at >= of_queries {
+            let piece = &mut shared.pieces[at - of_queries];
+            demand = demands.get(&piece.stands).copied().unwrap_or(demand);
+            piece.demand = demand;
+        }
+        let order = order_of(&shared.plans[at], demand, &[(&placeholders, &orders)]);
+        for (frame, demand) in &order.frames {
+            if let Some(key) = placeholders.of(frame) {
+                let of_all = demands.entry(*key).or_default();
+                *of_all = of_all.and(*demand);
+            }
+        }
+        is_free.push(order.is_free);
         let mut keys = Keys::default();
-        let stands = |key: &Key| groups.iter().any(|group| group.key == *key);
         let plan = keys.replace(&shared.plans[at], &|key| {
-            stands(key).then(|| placeholders.get(key).map(Placeholder::plan)).flatten()
+            scanned.contains(key).then(|| placeholders.plan(key)).flatten()
         });
         for (key, columns) in columns_read(plan, &placeholders)? {
             read.entry(key).or_default().entry(at).or_default().extend(columns);
@@ -117,7 +144,7 @@ pub(super) fn share(
     }
     let price = budget.map_or(SECONDS_PER_GIB, |budget| price_within(&groups, budget));
     for group in groups {
-        choose_readers(group, price, &mut shared, factories, advisor);
+        choose_readers(group, price, &mut shared, &is_free, factories, advisor);
     }
     for (at, piece) in shared.pieces.iter_mut().enumerate().take(subplans) {
         piece.plan = shared.plans[of_queries + at].clone();
@@ -135,89 +162,132 @@ fn in_order(schema: &Schema, names: &BTreeSet<String>) -> Vec<String> {
 }
 
 /// Puts the largest expensive plans that stand in several places apart; whether there were any.
-fn find_subplans(shared: &mut Shared, placeholders: &mut HashMap<Key, Placeholder>) -> PolarsResult<bool> {
+///
+/// Where the order of the rows of such a plan is observed, and Polars could move a filter of the query into it, it may come in
+/// another order by itself than in the query: then what is below it is looked at.
+fn find_subplans(
+    shared: &mut Shared,
+    of_queries: usize,
+    placeholders: &mut Placeholders,
+    orders: &mut HashMap<Key, RowOrder>,
+) -> PolarsResult<bool> {
     let mut keys = Keys::default();
-    let mut hits: HashMap<Key, usize> = HashMap::new();
-    for plan in &shared.plans {
-        count(plan, &mut keys, &mut hits);
-    }
-    let mut found: Vec<(Key, &DslPlan)> = Vec::new();
-    for plan in &shared.plans {
-        largest(plan, 1, &mut keys, &hits, &mut found);
-    }
-    found.retain(|(key, plan)| shared.plans.iter().all(|other| all_same(other, key, plan, &mut keys)));
-    let mut by: HashMap<Key, DslPlan> = HashMap::new();
-    let mut pieces = Vec::new();
-    for (key, plan) in found {
-        let schema = waiting(|| LazyFrame::from(plan.clone()).collect_schema())?;
-        let placeholder = Placeholder::new(&schema);
-        let stands = keys.of_new(placeholder.plan());
-        by.insert(key, placeholder.plan());
-        placeholders.insert(stands, placeholder);
-        pieces.push((
-            Piece {
-                about: describe(plan),
+    let nodes = Places::of(&shared.plans, &mut keys);
+    let mut refused: HashSet<Key> = HashSet::new();
+    loop {
+        let found = nodes.largest(&refused);
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let mut by: HashMap<Key, DslPlan> = HashMap::new();
+        let mut new = Placeholders::default();
+        let mut of_new: HashMap<Key, RowOrder> = HashMap::new();
+        let mut pieces = VecDeque::new();
+        // Of two of them, the smaller may stand in the larger one, which then is a consumer of it, and comes before it.
+        for (key, plan) in found.into_iter().rev() {
+            let plan = keys.replace(plan, &|key| by.get(key).cloned());
+            let schema = waiting(|| LazyFrame::from(plan.clone()).collect_schema())?;
+            let placeholder = Placeholder::new(&schema);
+            let stands = keys.of_leaf(&placeholder.plan());
+            let order = order_of(&plan, Demand::ANSWER, &[(&new, &of_new), (placeholders, orders)]);
+            by.insert(key, placeholder.plan());
+            new.insert(stands, placeholder);
+            of_new.insert(stands, order.rows);
+            let piece = Piece {
+                about: describe(nodes.plan(&key).unwrap_or(&plan)),
                 plan: DslPlan::default(),
                 schema,
                 columns: Vec::new(),
                 consumers: BTreeSet::new(),
                 stands,
                 is_scan: false,
+                demand: Demand::ANSWER,
+                may_mark: false,
                 has_room: false,
                 fingerprint: key,
-                because: format!("it stands in {} places", hits[&key]),
-            },
-            plan.clone(),
-        ));
-    }
-    if pieces.is_empty() {
-        return Ok(false);
-    }
-    shared.plans = shared.plans.iter().map(|plan| keys.replace(plan, &|key| by.get(key).cloned())).collect();
-    for (piece, plan) in pieces {
-        shared.plans.push(plan);
-        shared.pieces.push(piece);
-    }
-    Ok(true)
-}
-
-fn count(plan: &DslPlan, keys: &mut Keys, hits: &mut HashMap<Key, usize>) {
-    if !matches!(plan, DslPlan::IR { .. }) {
-        *hits.entry(keys.of(plan)).or_default() += 1;
-    }
-    inputs(plan).into_iter().for_each(|input| count(input, keys, hits));
-}
-
-/// Whether all that has this key in a plan is the same as this.
-fn all_same(plan: &DslPlan, key: &Key, this: &DslPlan, keys: &mut Keys) -> bool {
-    if keys.of(plan) == *key {
-        return is_same(plan, this);
-    }
-    inputs(plan).into_iter().all(|input| all_same(input, key, this, keys))
-}
-
-/// Where a plan stands in more places than what is above it, something else takes it, too.
-fn largest<'plan>(
-    plan: &'plan DslPlan,
-    above: usize,
-    keys: &mut Keys,
-    hits: &HashMap<Key, usize>,
-    found: &mut Vec<(Key, &'plan DslPlan)>,
-) {
-    if let DslPlan::IR { dsl, .. } = plan {
-        return largest(dsl, above, keys, hits, found);
-    }
-    let key = keys.of(plan);
-    let places = hits.get(&key).copied().unwrap_or(1);
-    if places > above && is_expensive(plan) {
-        if found.iter().all(|(other, _)| *other != key) {
-            found.push((key, plan));
+                because: format!("it stands in {} places", nodes.places(&key)),
+            };
+            pieces.push_front((piece, plan));
         }
-        return;
+        let mut plans: Vec<_> =
+            shared.plans.iter().map(|plan| keys.replace(plan, &|key| by.get(key).cloned())).collect();
+        let all = [(&new, &of_new), (&*placeholders, &*orders)];
+        let mut demands: HashMap<Key, Demand> = HashMap::new();
+        let mut refused_now = HashSet::new();
+        let mut look = |plan: &DslPlan, demand: Demand, demands: &mut HashMap<Key, Demand>| {
+            for (frame, demand) in order_of(plan, demand, &all).frames {
+                let Some(key) = new.of(&frame) else { continue };
+                if demand.ordered && demand.moved && of_new[key] == RowOrder::ByEngine {
+                    refused_now.insert(*key);
+                }
+                let of_all = demands.entry(*key).or_default();
+                *of_all = of_all.and(demand);
+            }
+        };
+        for (at, plan) in plans.iter().enumerate() {
+            let piece = at.checked_sub(of_queries).map(|at| &shared.pieces[at]);
+            look(plan, piece.map_or(Demand::ANSWER, |piece| piece.demand), &mut demands);
+        }
+        for (piece, plan) in &mut pieces {
+            piece.demand = demands.get(&piece.stands).copied().unwrap_or(Demand::ANSWER);
+            look(plan, piece.demand, &mut demands);
+        }
+        if !refused_now.is_empty() {
+            let other = pieces.iter().filter(|(piece, _)| refused_now.contains(&piece.stands));
+            refused.extend(other.map(|(piece, _)| piece.fingerprint));
+            continue;
+        }
+        for (piece, plan) in pieces {
+            plans.push(plan);
+            shared.pieces.push(piece);
+        }
+        shared.plans = plans;
+        orders.extend(of_new);
+        placeholders.extend(new);
+        return Ok(true);
     }
-    for input in inputs(plan) {
-        largest(input, places, keys, hits, found);
+}
+
+/// Puts the pieces in an order in which each comes before those that it reads.
+fn consumers_first(shared: &mut Shared, of_queries: usize, placeholders: &Placeholders) {
+    let at: HashMap<Key, usize> =
+        shared.pieces.iter().enumerate().map(|(at, piece)| (piece.stands, at)).collect();
+    let reads: Vec<BTreeSet<usize>> = shared.plans[of_queries..]
+        .iter()
+        .map(|plan| {
+            let frames = bottom_up(plan).into_iter().filter_map(|node| match node {
+                DslPlan::DataFrameScan { df, .. } => placeholders.of(df),
+                _ => None,
+            });
+            frames.filter_map(|key| at.get(key).copied()).collect()
+        })
+        .collect();
+    let mut takers = vec![0; reads.len()];
+    reads.iter().flatten().for_each(|at| takers[*at] += 1);
+    let mut ready: VecDeque<usize> = (0..reads.len()).filter(|at| takers[*at] == 0).collect();
+    let mut order = Vec::with_capacity(reads.len());
+    while let Some(at) = ready.pop_front() {
+        order.push(at);
+        for read in &reads[at] {
+            takers[*read] -= 1;
+            if takers[*read] == 0 {
+                ready.push_back(*read);
+            }
+        }
     }
+    let plans = shared.plans.split_off(of_queries);
+    let mut pieces: Vec<_> = std::mem::take(&mut shared.pieces).into_iter().zip(plans).map(Some).collect();
+    for (piece, plan) in order.into_iter().filter_map(|at| pieces[at].take()) {
+        shared.pieces.push(piece);
+        shared.plans.push(plan);
+    }
+}
+
+/// What is known of a plan in which placeholders stand for rows of known orders.
+fn order_of(plan: &DslPlan, demand: Demand, all: &[(&Placeholders, &HashMap<Key, RowOrder>)]) -> Order {
+    Order::with(plan, demand, &|frame| {
+        all.iter().find_map(|(placeholders, orders)| orders.get(placeholders.of(frame)?).copied())
+    })
 }
 
 /// A file that several queries read.
@@ -236,7 +306,7 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
     let mut keys = Keys::default();
     let mut seen: BTreeMap<Key, (&DslPlan, BTreeSet<usize>)> = BTreeMap::new();
     for (at, plan) in plans.iter().enumerate() {
-        scans(plan, false, &mut keys, &mut |key, scan, limited| {
+        scans(plan, &mut keys, &mut |key, scan, limited| {
             let (_, by) = seen.entry(key).or_insert((scan, BTreeSet::new()));
             // A few rows are read sooner than all of them, even by each.
             if !limited {
@@ -269,23 +339,25 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
 }
 
 /// Finds all scans, and of each whether only some of its first rows are asked for.
-fn scans<'plan>(
-    plan: &'plan DslPlan,
-    limited: bool,
-    keys: &mut Keys,
-    found: &mut impl FnMut(Key, &'plan DslPlan, bool),
-) {
-    if let DslPlan::Scan { .. } = plan {
-        found(keys.of(plan), plan, limited);
+fn scans<'plan>(plan: &'plan DslPlan, keys: &mut Keys, found: &mut impl FnMut(Key, &'plan DslPlan, bool)) {
+    let mut seen = HashSet::new();
+    let mut todo = vec![(plan, false)];
+    while let Some((plan, limited)) = todo.pop() {
+        if !seen.insert((std::ptr::from_ref(plan), limited)) {
+            continue;
+        }
+        if let DslPlan::Scan { .. } = plan {
+            found(keys.of(plan), plan, limited);
+        }
+        let limited = match plan {
+            DslPlan::Slice { offset, .. } => *offset >= 0,
+            // What does not look at rows but one by one lets a limit through.
+            DslPlan::Select { .. } | DslPlan::HStack { .. } | DslPlan::Union { .. } => limited,
+            _ if check_of(plan).is_some() => limited,
+            _ => false,
+        };
+        todo.extend(inputs(plan).into_iter().rev().map(|input| (input, limited)));
     }
-    let limited = match plan {
-        DslPlan::Slice { offset, .. } => *offset >= 0,
-        // What does not look at rows but one by one lets a limit through.
-        DslPlan::Select { .. } | DslPlan::HStack { .. } | DslPlan::Union { .. } => limited,
-        _ if check_of(plan).is_some() => limited,
-        _ => false,
-    };
-    inputs(plan).into_iter().for_each(|input| scans(input, limited, keys, found));
 }
 
 fn size_of(scan: &DslPlan) -> PolarsResult<(SchemaRef, Option<f64>)> {
@@ -393,6 +465,7 @@ fn choose_readers(
     group: Group,
     price: f64,
     shared: &mut Shared,
+    is_free: &[bool],
     factories: &[String],
     advisor: Option<&Advisor>,
 ) {
@@ -455,12 +528,13 @@ fn choose_readers(
     }
     let placeholder = Placeholder::new(&group.schema);
     let mut keys = Keys::default();
-    let stands = keys.of_new(placeholder.plan());
+    let stands = keys.of_leaf(&placeholder.plan());
     for reader in &readers {
         let mut keys = Keys::default();
         shared.plans[*reader] =
             keys.replace(&shared.plans[*reader], &|key| (*key == group.key).then(|| placeholder.plan()));
     }
+    let may_mark = readers.iter().all(|reader| is_free[*reader]);
     let columns = in_order(&group.schema, &columns);
     let names: Vec<_> = columns.iter().map(|name| polars::prelude::col(name.as_str())).collect();
     let plan = LazyFrame::from(group.plan.clone()).select(names).logical_plan;
@@ -472,6 +546,8 @@ fn choose_readers(
         consumers: readers,
         stands,
         is_scan: true,
+        demand: Demand::ANSWER,
+        may_mark,
         has_room: !group.lines,
         fingerprint: group.key,
         because,

@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use polars::prelude::LazyFrame;
+use polars::prelude::{JoinType, LazyFrame, MaintainOrderJoin};
 use polars_plan::dsl::{DslPlan, Expr};
 use polars_plan::plans::{DslFunction, DynLiteralValue, LiteralValue};
 
@@ -44,8 +44,41 @@ pub(super) fn inputs(plan: &DslPlan) -> Vec<&DslPlan> {
     }
 }
 
+/// All nodes of a plan, each after its inputs. A node that stands in several places, as what several queries were made of does,
+/// is there once: plans are as deep and as wide as users make them, so nothing here recurses into them.
+pub(super) fn bottom_up(plan: &DslPlan) -> Vec<&DslPlan> {
+    bottom_up_until(plan, |_| false, &mut HashSet::new())
+}
+
+/// As [`bottom_up`], without those that were `seen` before, and without what is only below a node at which to `stop`.
+pub(super) fn bottom_up_until<'plan>(
+    plan: &'plan DslPlan,
+    stop: impl Fn(&DslPlan) -> bool,
+    seen: &mut HashSet<*const DslPlan>,
+) -> Vec<&'plan DslPlan> {
+    let mut nodes = Vec::new();
+    let mut todo = vec![(plan, false)];
+    while let Some((plan, is_ready)) = todo.pop() {
+        if is_ready {
+            nodes.push(plan);
+        } else if seen.insert(std::ptr::from_ref(plan)) {
+            todo.push((plan, true));
+            if !stop(plan) {
+                todo.extend(inputs(plan).into_iter().rev().map(|input| (input, false)));
+            }
+        }
+    }
+    nodes
+}
+
 /// The same node with something else below it: as many as [`inputs`] gives.
 fn with_inputs(plan: &DslPlan, inputs: Vec<DslPlan>) -> DslPlan {
+    // These hold their inputs by value, and a copy of the node would be one of all that is below.
+    match plan {
+        DslPlan::Union { args, .. } => return DslPlan::Union { inputs, args: *args },
+        DslPlan::HConcat { options, .. } => return DslPlan::HConcat { inputs, options: *options },
+        _ => {}
+    }
     let mut plan = plan.clone();
     let mut inputs = inputs.into_iter();
     let mut next = || inputs.next().unwrap_or_default();
@@ -71,9 +104,6 @@ fn with_inputs(plan: &DslPlan, inputs: Vec<DslPlan>) -> DslPlan {
             *input = Arc::new(next());
             *idxs = Arc::new(next());
         }
-        DslPlan::Union { inputs, .. } | DslPlan::HConcat { inputs, .. } => {
-            inputs.iter_mut().for_each(|input| *input = next());
-        }
         DslPlan::ExtContext { input, contexts } => {
             *input = Arc::new(next());
             contexts.iter_mut().for_each(|context| *context = next());
@@ -86,7 +116,7 @@ fn with_inputs(plan: &DslPlan, inputs: Vec<DslPlan>) -> DslPlan {
 /// The keys of nodes, each made once: those below are shared by many plans.
 #[derive(Default)]
 pub(super) struct Keys {
-    known: HashMap<*const DslPlan, Option<Key>>,
+    known: HashMap<*const DslPlan, Key>,
     opaque: u64,
     of_all_runs: bool,
 }
@@ -100,25 +130,35 @@ impl Keys {
 
     /// The key of a plan. What nobody can look into is like nothing else.
     pub(super) fn of(&mut self, plan: &DslPlan) -> Key {
-        let address = std::ptr::from_ref(plan);
-        if let Some(Some(key)) = self.known.get(&address) {
+        if let Some(key) = self.known.get(&std::ptr::from_ref(plan)) {
             return *key;
         }
-        let key = self.make(plan);
-        self.known.insert(address, Some(key));
+        let is_known = |node: &DslPlan| self.known.contains_key(&std::ptr::from_ref(node));
+        let mut key = Key::default();
+        for node in bottom_up_until(plan, is_known, &mut HashSet::new()) {
+            key = match self.known.get(&std::ptr::from_ref(node)) {
+                Some(key) => *key,
+                None => self.make(node),
+            };
+            self.known.insert(std::ptr::from_ref(node), key);
+        }
         key
     }
 
-    /// As [`Keys::of`], of a plan that does not stay where it is.
-    pub(super) fn of_new(&mut self, plan: DslPlan) -> Key {
-        self.make(&plan)
+    /// As [`Keys::of`], of a plan that does not stay where it is, and has no inputs.
+    pub(super) fn of_leaf(&mut self, plan: &DslPlan) -> Key {
+        self.make(plan)
     }
 
+    /// That of a node whose inputs have theirs.
     fn make(&mut self, plan: &DslPlan) -> Key {
-        if let DslPlan::IR { dsl, .. } = plan {
-            return self.of(dsl);
+        let below: Vec<Key> = inputs(plan)
+            .into_iter()
+            .map(|input| self.known.get(&std::ptr::from_ref(input)).copied().unwrap_or_default())
+            .collect();
+        if let (DslPlan::IR { .. }, [key]) = (plan, &below[..]) {
+            return *key;
         }
-        let below: Vec<Key> = inputs(plan).into_iter().map(|input| self.of(input)).collect();
         let mut hasher = KeyHasher(blake3::Hasher::new());
         discriminant(plan).hash(&mut hasher);
         let told = match plan {
@@ -138,18 +178,49 @@ impl Keys {
         hasher.0.finalize().into()
     }
 
-    /// The plan with other plans in the place of some. Nothing below these is looked at.
+    /// The plan with other plans in the place of some. What nothing is replaced in stays as it is.
     pub(super) fn replace(&mut self, plan: &DslPlan, by: &dyn Fn(&Key) -> Option<DslPlan>) -> DslPlan {
-        if let Some(other) = by(&self.of(plan)) {
-            return other;
+        self.of(plan);
+        let made = |node: &DslPlan| self.known.get(&std::ptr::from_ref(node)).and_then(by);
+        let mut others: HashMap<*const DslPlan, DslPlan> = HashMap::new();
+        for node in bottom_up_until(plan, |node| made(node).is_some(), &mut HashSet::new()) {
+            let address = std::ptr::from_ref(node);
+            let other = made(node).or_else(|| {
+                let below = inputs(node);
+                let is_other = |input: &&DslPlan| others.contains_key(&std::ptr::from_ref(*input));
+                below.iter().any(is_other).then(|| {
+                    let other = |input: &DslPlan| others.get(&std::ptr::from_ref(input)).cloned();
+                    let below = below.into_iter().map(|input| other(input).unwrap_or_else(|| input.clone()));
+                    with_inputs(node, below.collect())
+                })
+            });
+            if let Some(other) = other {
+                others.insert(address, other);
+            }
         }
-        let below = inputs(plan);
-        if below.is_empty() {
-            return plan.clone();
-        }
-        let below = below.into_iter().map(|input| self.replace(input, by)).collect();
-        with_inputs(plan, below)
+        others.remove(&std::ptr::from_ref(plan)).unwrap_or_else(|| plan.clone())
     }
+}
+
+/// The plan with left joins that maintain the order of both sides, as the in-memory engine does anyway.
+pub(super) fn maintained(plan: &DslPlan) -> DslPlan {
+    let mut others: HashMap<*const DslPlan, DslPlan> = HashMap::new();
+    for node in bottom_up(plan) {
+        let below = inputs(node);
+        let other = |input: &DslPlan| others.get(&std::ptr::from_ref(input)).cloned();
+        let is_left = matches!(node, DslPlan::Join { options, .. }
+            if options.args.how == JoinType::Left && options.args.maintain_order == MaintainOrderJoin::None);
+        if !is_left && !below.iter().any(|input| others.contains_key(&std::ptr::from_ref(*input))) {
+            continue;
+        }
+        let below = below.into_iter().map(|input| other(input).unwrap_or_else(|| input.clone()));
+        let mut made = with_inputs(node, below.collect());
+        if is_left && let DslPlan::Join { options, .. } = &mut made {
+            Arc::make_mut(options).args.maintain_order = MaintainOrderJoin::LeftRight;
+        }
+        others.insert(std::ptr::from_ref(node), made);
+    }
+    others.remove(&std::ptr::from_ref(plan)).unwrap_or_else(|| plan.clone())
 }
 
 /// What a node is by itself; none if that cannot be told.
@@ -233,19 +304,11 @@ fn whole(expr: &Expr, hasher: &mut KeyHasher) {
     }
 }
 
-/// Whether two plans with the same key are the same. Equal keys of expressions do not prove it: a hash may leave things out.
+/// Whether two nodes with the same key are the same, if what is below them is. Equal keys of expressions do not prove it: a hash may
+/// leave things out.
 pub(super) fn is_same(one: &DslPlan, other: &DslPlan) -> bool {
-    match (one, other) {
-        (DslPlan::IR { dsl, .. }, _) => return is_same(dsl, other),
-        (_, DslPlan::IR { dsl, .. }) => return is_same(one, dsl),
-        _ => {}
-    }
-    let (below, of_other) = (inputs(one), inputs(other));
     std::ptr::eq(one, other)
-        || discriminant(one) == discriminant(other)
-            && expressions(one) == expressions(other)
-            && below.len() == of_other.len()
-            && below.into_iter().zip(of_other).all(|(one, other)| is_same(one, other))
+        || discriminant(one) == discriminant(other) && expressions(one) == expressions(other)
 }
 
 struct KeyHasher(blake3::Hasher);
@@ -261,19 +324,17 @@ impl Hasher for KeyHasher {
     }
 }
 
-/// Whether a plan does more than to read, filter and compute row by row.
-pub(super) fn is_expensive(plan: &DslPlan) -> bool {
-    let itself = matches!(
-        plan,
+/// Whether a node does more than to read, filter and compute row by row.
+pub(super) fn is_expensive(node: &DslPlan) -> bool {
+    matches!(
+        node,
         DslPlan::GroupBy { .. } | DslPlan::Join { .. } | DslPlan::Distinct { .. } | DslPlan::Sort { .. }
-    );
-    itself || inputs(plan).into_iter().any(is_expensive)
+    )
 }
 
 /// A name for a plan that people recognise, as in `join on o_orderkey of orders.parquet, lineitem.parquet`.
 pub(super) fn describe(plan: &DslPlan) -> String {
-    let mut files = Vec::new();
-    files_below(plan, &mut files);
+    let files = files_below(plan);
     let of = if files.is_empty() { String::new() } else { format!(" of {}", files.join(", ")) };
     let names = |exprs: &[polars_plan::dsl::Expr]| {
         exprs
@@ -284,23 +345,28 @@ pub(super) fn describe(plan: &DslPlan) -> String {
             .replace("col(", "")
             .replace([')', '"'], "")
     };
+    // What only computes row by row is named for what is below it.
+    let mut plan = plan;
+    while !is_expensive(plan)
+        && let [input] = &inputs(plan)[..]
+    {
+        plan = input;
+    }
     match plan {
-        DslPlan::IR { dsl, .. } => describe(dsl),
         DslPlan::GroupBy { keys, .. } => format!("aggregate by {}{of}", names(keys)),
         DslPlan::Join { left_on, .. } => format!("join on {}{of}", names(left_on)),
         DslPlan::Distinct { .. } => format!("distinct rows{of}"),
         DslPlan::Sort { by_column, .. } => format!("sort by {}{of}", names(by_column)),
         DslPlan::Scan { .. } => files.join(", "),
         DslPlan::DataFrameScan { .. } => "frame in memory".to_owned(),
-        _ => match &inputs(plan)[..] {
-            [input] => describe(input),
-            _ => format!("query{of}"),
-        },
+        _ => format!("query{of}"),
     }
 }
 
-fn files_below(plan: &DslPlan, files: &mut Vec<String>) {
-    if let DslPlan::Scan { sources, .. } = plan {
+fn files_below(plan: &DslPlan) -> Vec<String> {
+    let mut files = Vec::new();
+    for node in bottom_up(plan) {
+        let DslPlan::Scan { sources, .. } = node else { continue };
         for path in sources.as_paths().unwrap_or_default() {
             let name = path.as_str().rsplit('/').next().unwrap_or_default().to_owned();
             if !files.contains(&name) {
@@ -308,7 +374,7 @@ fn files_below(plan: &DslPlan, files: &mut Vec<String>) {
             }
         }
     }
-    inputs(plan).into_iter().for_each(|input| files_below(input, files));
+    files
 }
 
 /// The files that a query scans, or directories that they are in, on this machine.

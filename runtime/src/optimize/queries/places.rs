@@ -1,0 +1,98 @@
+//! What stands in several places of several plans.
+
+use std::collections::{HashMap, HashSet};
+
+use polars_plan::dsl::DslPlan;
+
+use super::tree::{Key, Keys, bottom_up_until, inputs, is_expensive, is_same};
+
+/// The nodes of several plans, equal ones put together: so what stands in several places is what several others take, and how
+/// often these stand somewhere need not be counted.
+pub(super) struct Places<'plan> {
+    nodes: HashMap<Key, Place<'plan>>,
+    tops: Vec<Key>,
+}
+
+struct Place<'plan> {
+    plan: &'plan DslPlan,
+    inputs: Vec<Key>,
+    /// How many nodes, and plans, take it.
+    takers: usize,
+    /// Whether it, or something below it, is worth to be shared.
+    is_expensive: bool,
+    /// Whether all that has this key is the same.
+    is_one: bool,
+    /// How many nodes there are from here to a leaf, at most.
+    height: usize,
+}
+
+impl<'plan> Places<'plan> {
+    /// Those of these plans.
+    pub(super) fn of(plans: &'plan [DslPlan], keys: &mut Keys) -> Self {
+        let mut nodes: HashMap<Key, Place<'plan>> = HashMap::new();
+        let mut seen = HashSet::new();
+        let mut tops = Vec::new();
+        for plan in plans {
+            let top = keys.of(plan);
+            for node in bottom_up_until(plan, |_| false, &mut seen) {
+                if matches!(node, DslPlan::IR { .. }) {
+                    continue;
+                }
+                let key = keys.of(node);
+                if let Some(known) = nodes.get_mut(&key) {
+                    known.is_one &= is_same(known.plan, node);
+                    continue;
+                }
+                let below: Vec<Key> = inputs(node).into_iter().map(|input| keys.of(input)).collect();
+                let mut expensive = is_expensive(node);
+                let (mut is_one, mut height) = (true, 0);
+                for input in &below {
+                    if let Some(input) = nodes.get_mut(input) {
+                        input.takers += 1;
+                        height = height.max(input.height + 1);
+                        expensive |= input.is_expensive;
+                        is_one &= input.is_one;
+                    }
+                }
+                let place =
+                    Place { plan: node, inputs: below, takers: 0, is_expensive: expensive, is_one, height };
+                nodes.insert(key, place);
+            }
+            if let Some(top) = nodes.get_mut(&top) {
+                top.takers += 1;
+            }
+            tops.push(top);
+        }
+        Self { nodes, tops }
+    }
+
+    /// The first plan with this key.
+    pub(super) fn plan(&self, key: &Key) -> Option<&'plan DslPlan> {
+        self.nodes.get(key).map(|place| place.plan)
+    }
+
+    /// In how many places it stands.
+    pub(super) fn places(&self, key: &Key) -> usize {
+        self.nodes.get(key).map_or(1, |place| place.takers)
+    }
+
+    /// The largest expensive nodes that several others take; of two of them, first the one that may have the other below it.
+    pub(super) fn largest(&self, refused: &HashSet<Key>) -> Vec<(Key, &'plan DslPlan)> {
+        let mut found = Vec::new();
+        let mut seen: HashSet<Key> = HashSet::new();
+        let mut todo: Vec<Key> = self.tops.iter().rev().copied().collect();
+        while let Some(key) = todo.pop() {
+            if !seen.insert(key) {
+                continue;
+            }
+            let Some(place) = self.nodes.get(&key) else { continue };
+            let is_found = place.takers > 1 && place.is_expensive && place.is_one;
+            match is_found && !refused.contains(&key) {
+                true => found.push((place.height, key, place.plan)),
+                false => todo.extend(place.inputs.iter().rev()),
+            }
+        }
+        found.sort_by_key(|(height, ..)| std::cmp::Reverse(*height));
+        found.into_iter().map(|(_, key, plan)| (key, plan)).collect()
+    }
+}
