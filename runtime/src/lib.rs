@@ -66,7 +66,10 @@
 //! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
 //! - `config` (on by default): [policies](policy) from a file and from environment variables.
 //! - `optimize` (on by default): what runs cost, learned from those that were.
-//! - `cli`: the command `setl`, which shows what runs cost, what to change, and what is cached: `cargo install setl --features cli`.
+//! - `cli`: the command `setl`, which shows what runs cost, what to change, and what is cached. It needs no Polars:
+//!   `cargo install setl --no-default-features --features cli`.
+//! - `one-build-of-polars`: part of `polars`. It fixes features of crates that Polars is built on, so that adding well-known crates to
+//!   a project does not build Polars again.
 
 pub mod cache;
 pub mod checkpoint;
