@@ -24,7 +24,7 @@ pub use crate::checkpoint::{FingerprintOf, Persistence};
 pub use crate::context::Context;
 pub use crate::delivery::{
     AutoLoad, ByGenericValue, ByValue, HandsOver, HandsOverGeneric, Inspect, Loadable, Optional, Payload,
-    Shared, Undelivered, payload, payload_if_any, share, share_optional,
+    Rehearsal, Shared, Undelivered, payload, payload_if_any, share, share_optional,
 };
 pub use crate::factory::{
     Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, FallibleIn, IsNoResult, IsResult,
@@ -85,7 +85,12 @@ pub fn is_due<Condition: IsDue>(condition: Condition) -> Result<bool> {
 pub type RetryIf = fn(&crate::Error) -> bool;
 
 /// How a typed output is inspected.
-pub type Inspector<T> = fn(&mut T, &'static str) -> Option<usize>;
+pub struct Inspector<T> {
+    /// Tells it the name of its factory, and asks it for its rows.
+    pub rows: fn(&mut T, &'static str) -> Option<usize>,
+    /// See [`Inspect::rehearsal`].
+    pub rehearsal: fn(&T) -> Option<Rehearsal>,
+}
 
 /// Finds out whether `T` implements [`Inspect`]: a method of the type is preferred to one of a reference to it.
 pub struct Probe<T>(PhantomData<fn() -> T>);
@@ -103,12 +108,13 @@ pub trait Inspectable<T> {
 
 impl<T: Inspect> Inspectable<T> for &Probe<T> {
     fn __setl_inspector(&self) -> Inspector<T> {
-        |output, factory| {
+        let rows = |output: &mut T, factory| {
             output.set_origin(factory);
             #[cfg(feature = "optimize")]
             crate::run::learn::delivers(|| output.bytes());
             output.rows()
-        }
+        };
+        Inspector { rows, rehearsal: T::rehearsal }
     }
 }
 
@@ -120,7 +126,7 @@ pub trait Opaque<T> {
 
 impl<T> Opaque<T> for Probe<T> {
     fn __setl_inspector(&self) -> Inspector<T> {
-        |_, _| None
+        Inspector { rows: |_, _| None, rehearsal: |_| None }
     }
 }
 

@@ -213,7 +213,16 @@ pub trait Inspect {
     fn set_origin(&mut self, factory: &'static str) {
         let _ = factory;
     }
+
+    /// Computes a lazy payload without keeping anything, so that a dry run finds what writing it would find. None if
+    /// nothing is lazy.
+    fn rehearsal(&self) -> Option<Rehearsal> {
+        None
+    }
 }
+
+/// Computes a payload and gives its rows, where they are known. It blocks.
+pub type Rehearsal = Box<dyn FnOnce() -> crate::Result<Option<usize>> + Send>;
 
 impl<T> Inspect for Vec<T> {
     fn rows(&self) -> Option<usize> {

@@ -6,6 +6,7 @@ mod unwritten;
 use std::future::Future;
 use std::marker::PhantomData;
 
+use crate::__private::Inspector;
 use crate::Result;
 use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::delivery::Payload;
@@ -15,7 +16,6 @@ use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
 pub use output::{FallibleIn, IsNoResult, IsResult, check_output};
 use unwritten::Unwritten;
-#[cfg(feature = "optimize")]
 pub(crate) use unwritten::has_write;
 pub(crate) use unwritten::is_unwritten;
 
@@ -125,7 +125,7 @@ pub trait FactoryItem: Sized {
 
     /// Tells the output where it comes from, and asks it for its rows.
     fn inspect(output: &mut Self::Output) -> Option<usize> {
-        (Self::abilities().inspect)(output, Self::NAME)
+        (Self::abilities().inspect.rows)(output, Self::NAME)
     }
 
     /// Whether it is to run, given what it takes: `when = …`.
@@ -155,8 +155,8 @@ pub trait FactoryItem: Sized {
 
 /// What generated code finds out about a factory and its output: which traits they implement.
 pub struct Abilities<F: FactoryItem> {
-    /// Tells the output the name of the factory, and asks it for its rows.
-    pub inspect: fn(&mut F::Output, &'static str) -> Option<usize>,
+    /// Asks the output what it is.
+    pub inspect: Inspector<F::Output>,
     /// See [`Rollback`].
     pub undo: Option<Undo<F>>,
     /// See [`Checkpoint`](crate::checkpoint::Checkpoint).

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use polars::prelude::{AnyValue, Expr, Literal, PlSmallStr, Scalar, Series, col, lit};
+use polars::prelude::{AnyValue, Expr, Literal, PlSmallStr, Scalar, Series, lit};
 
+use super::cast::named;
 use super::{Condition, Value};
 
 /// A column of the row `R` whose values have the type `V`.
@@ -56,7 +57,7 @@ impl<R, V> Column<R, V> {
     /// let mean = Flight::DELAY.col().mean().alias("mean_delay");
     /// ```
     pub fn col(self) -> Expr {
-        col(self.name)
+        named(self.name)
     }
 
     /// Holds where the column is null.

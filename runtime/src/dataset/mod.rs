@@ -4,6 +4,7 @@
 //! of `T`; it stays lazy until it is collected, so that a query which several factories build is optimised as one.
 
 mod blocking;
+pub(crate) mod cast;
 mod column;
 mod condition;
 mod contract;

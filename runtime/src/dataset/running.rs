@@ -1,8 +1,9 @@
 //! Running the queries of factories: together with those of others, where the run does so.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use polars::prelude::{DataFrame, Engine, IntoLazy, LazyFrame, PolarsError, PolarsResult};
+use polars::prelude::{DataFrame, Engine, IntoLazy, LazyFrame, PlanCallback, PolarsError, PolarsResult};
 use polars_plan::dsl::DslPlan;
 
 use super::materialized::{Materialized, materialized, materialized_blocking};
@@ -80,6 +81,19 @@ fn with_place(plan: &DslPlan, answer: Result<DataFrame, Fault>) -> Result<DataFr
         #[cfg(feature = "optimize")]
         other => other,
     })
+}
+
+/// Runs a query for its errors and the number of its rows, without holding them.
+pub(crate) fn counted_blocking(frame: LazyFrame) -> Result<usize, Fault> {
+    let rows = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&rows);
+    let count = move |batch: DataFrame| {
+        counted.fetch_add(batch.height(), Ordering::Relaxed);
+        Ok(false)
+    };
+    let query = frame.sink_batches(PlanCallback::new(count), false, None).map_err(Fault::Query)?;
+    collected_blocking(query)?;
+    Ok(rows.load(Ordering::Relaxed))
 }
 
 fn here(frame: LazyFrame) -> Result<DataFrame, Fault> {

@@ -4,12 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError, col};
+use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, PolarsError};
 use polars_plan::dsl::DslPlan;
 
+use super::cast::{exact, is_castable, named};
 use super::materialized::{Aside, Materialized, materialized, materialized_blocking};
 use super::{Condition, DataError, Provenance, Row, Shape, required, running, waiting};
-use crate::delivery::Inspect;
+use crate::delivery::{Inspect, Rehearsal};
 use crate::run::spill::Spill;
 use crate::storage::scanned;
 
@@ -60,7 +61,9 @@ impl<T: Row> Dataset<T> {
 
     /// As [`new`](Self::new), after casting each declared column to its declared dtype.
     ///
-    /// A value that does not survive its cast makes the query fail when it runs; it never becomes null.
+    /// A value that does not survive its cast makes the query fail when it runs; it never becomes null, nor another value,
+    /// as 2.7 would become 2. What remains is that an `f32` is rounded, that moments are cut to microseconds, and that a text
+    /// with an offset from UTC is brought to UTC.
     ///
     /// ```
     /// # use polars::prelude::*;
@@ -86,8 +89,11 @@ impl<T: Row> Dataset<T> {
         })?;
         let casts: Vec<Expr> = T::columns()
             .into_iter()
-            .filter(|column| schema.get(column.name).is_some_and(|found| *found != column.dtype))
-            .map(|column| col(column.name).strict_cast(column.dtype))
+            .filter_map(|column| {
+                let found = schema.get(column.name)?;
+                let is_cast = *found != column.dtype && is_castable(found, &column.dtype);
+                is_cast.then(|| exact(&column, found))
+            })
             .collect();
         let frame = if casts.is_empty() { frame } else { frame.with_columns(casts) };
         Ok(Self::checked(frame, provenance)?)
@@ -216,7 +222,7 @@ impl<T: Row> Dataset<T> {
             Ok(Materialized::Aside(aside)) => {
                 let Aside { frame, rows, spill, .. } = *aside;
                 let columns = T::columns().into_iter().filter(|column| !column.nullable);
-                let counts: Vec<_> = columns.map(|column| col(column.name).null_count()).collect();
+                let counts: Vec<_> = columns.map(|column| named(column.name).null_count()).collect();
                 let counted = waiting(|| frame.clone().select(counts).collect());
                 let counted = counted.map_err(|source| self.failed(source))?;
                 let nulls = counted.columns().iter().filter_map(|count| {
@@ -319,7 +325,7 @@ fn files_of(frame: &LazyFrame) -> String {
 }
 
 fn declared_columns<T: Row>() -> Vec<Expr> {
-    T::columns().iter().map(|column| col(column.name)).collect()
+    T::columns().iter().map(|column| named(column.name)).collect()
 }
 
 /// Reports every column that holds nulls although its field is not an `Option`.
@@ -400,7 +406,7 @@ impl<T: Row> From<Dataset<T>> for LazyFrame {
     }
 }
 
-impl<T> Inspect for Dataset<T> {
+impl<T: Row> Inspect for Dataset<T> {
     fn rows(&self) -> Option<usize> {
         self.rows
     }
@@ -411,6 +417,14 @@ impl<T> Inspect for Dataset<T> {
 
     fn set_origin(&mut self, factory: &'static str) {
         self.provenance.factory = Some(factory);
+    }
+
+    fn rehearsal(&self) -> Option<Rehearsal> {
+        let this = self.clone();
+        Some(Box::new(move || {
+            let rows = running::counted_blocking(this.lazy());
+            rows.map(Some).map_err(|fault| fault.into_error(|source| this.failed(source)))
+        }))
     }
 }
 
@@ -435,5 +449,13 @@ impl Inspect for LazyFrame {
             DslPlan::DataFrameScan { df, .. } => df.bytes(),
             _ => None,
         }
+    }
+
+    fn rehearsal(&self) -> Option<Rehearsal> {
+        let query = self.clone();
+        Some(Box::new(move || {
+            let rows = running::counted_blocking(query);
+            rows.map(Some).map_err(|fault| fault.into_error(|source| source))
+        }))
     }
 }

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-#[cfg(feature = "optimize")]
 use super::Factory;
 use crate::Result;
 
@@ -25,7 +24,6 @@ pub(crate) fn is_unwritten<W: Future<Output = Result<()>>>(_: &W) -> bool {
 }
 
 /// Whether a factory has a `write` of its own.
-#[cfg(feature = "optimize")]
 pub(crate) fn has_write<F: Factory>() -> bool {
     fn is_own<'a, F: Factory, W>(_: impl Fn(&'a mut F, &'a F::Output) -> W) -> bool {
         std::any::type_name::<W>() != std::any::type_name::<Unwritten>()

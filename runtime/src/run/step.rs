@@ -19,7 +19,7 @@ use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned};
-use crate::factory::{Factory, Fallback, Undo, is_unwritten};
+use crate::factory::{Factory, Fallback, Undo, has_write, is_unwritten};
 use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, Source};
 use crate::policy::Policy;
@@ -272,7 +272,8 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     life.process()?;
     let mut output = factory.process().await?;
     let (mut undo, mut writes) = (None, false);
-    if life.writes()? {
+    let written = life.writes()?;
+    if written {
         let write = factory.write(&output);
         // Nobody asks of a factory about which nothing is said.
         writes = life.job.trial.is_some() && !is_unwritten(&write);
@@ -288,7 +289,14 @@ async fn live<F: Factory>(job: Job) -> Outcome {
         }
     };
     life.written();
-    let rows = F::inspect(&mut output);
+    let mut rows = F::inspect(&mut output);
+    if !written
+        && life.job.shared.is_dry()
+        && has_write::<F>()
+        && let Some(rehearsal) = (F::abilities().inspect.rehearsal)(&output)
+    {
+        rows = crate::run::blocking(rehearsal).await?.or(rows);
+    }
     Ok(life.end(Arc::new(output), rows, undo, writes))
 }
 

@@ -89,6 +89,19 @@ pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
         None
     }
 
+    /// Whether there is something to load. If nothing is implemented: whether there is anything at the [`path`](Self::path);
+    /// where there is no path, that there is something.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn exists(&self) -> crate::Result<bool> {
+        match self.path().map(std::fs::symlink_metadata) {
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(_)) | None => Ok(true),
+        }
+    }
+
     /// Finishes or undoes a write whose process has died, as its ticket says: [`Ticket::Place`](crate::commit::Ticket).
     ///
     /// It may be called again for a token that is settled, and must succeed then.

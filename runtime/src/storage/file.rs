@@ -94,6 +94,10 @@ impl Place {
         }
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let directory = directory_of(&self.path);
+        if let Ok(target) = fs::read_link(&self.path) {
+            let hint = format!(": it is a link to {}, which is not there", target.display());
+            return DataError::NoFile { format: self.format, path: self.path.clone(), hint };
+        }
         let hint = match fs::read_dir(directory) {
             Ok(entries) => {
                 let names: Vec<_> =

@@ -82,6 +82,10 @@ impl Connector for Memory {
         Ok(lock(&self.held).frame.clone().lazy())
     }
 
+    fn exists(&self) -> crate::Result<bool> {
+        Ok(lock(&self.held).exists)
+    }
+
     fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>> {
         if lock(&self.held).exists {
             match request.mode {

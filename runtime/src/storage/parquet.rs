@@ -8,8 +8,10 @@ use polars::prelude::*;
 use super::file::{self, Place};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
 use crate::commit::{Recipe, WriteError};
+use crate::dataset::cast::{exact, is_castable, named};
 use crate::dataset::scan::{polars_path, scan_parquet};
 use crate::dataset::{DataError, Provenance, Row, waiting};
+use crate::run::panic::caught;
 
 /// Parquet files. Every value comes back as it was saved.
 ///
@@ -75,7 +77,7 @@ impl ParquetFile {
     }
 
     /// Casts the columns of a file that another program wrote to the declared dtypes. A value that does not survive
-    /// its cast makes the query fail; it never becomes null.
+    /// its cast makes the query fail, as with [`Dataset::cast`](crate::Dataset::cast).
     #[must_use]
     pub fn cast(mut self) -> Self {
         self.cast = true;
@@ -117,12 +119,12 @@ impl ParquetFile {
     }
 
     fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
-        let found =
-            self.scan_with(None)?.collect_schema().map_err(|error| self.place.bad(error.to_string()))?;
+        let found = self.schema()?;
         let shape = request.shape;
         let same = |name: &PlSmallStr, dtype: &DataType| {
             let declared = shape.columns.iter().find(|column| column.name == name.as_str());
-            declared.filter(|_| self.cast).map_or_else(|| dtype.clone(), |column| column.dtype.clone())
+            let cast = declared.filter(|column| self.cast && is_castable(dtype, &column.dtype));
+            cast.map_or_else(|| dtype.clone(), |column| column.dtype.clone())
         };
         let checked: Schema = found.iter().map(|(name, dtype)| (name.clone(), same(name, dtype))).collect();
         shape.check(&checked, || Provenance::at(shape.row, self.to_string()))?;
@@ -130,8 +132,8 @@ impl ParquetFile {
             .columns
             .iter()
             .map(|column| match found.get(column.name) {
-                Some(dtype) if *dtype != column.dtype => col(column.name).strict_cast(column.dtype.clone()),
-                _ => col(column.name),
+                Some(dtype) => exact(column, dtype),
+                None => named(column.name),
             })
             .collect();
         // A scan that has read the schema remembers where the row groups are, and would look for them there after the
@@ -139,8 +141,34 @@ impl ParquetFile {
         Ok(self.scan_with(Some(found))?.select(columns))
     }
 
+    /// The columns of the file. Polars panics at types that it does not know, in columns that nobody reads too.
+    fn schema(&self) -> crate::Result<SchemaRef> {
+        let mut scan = self.scan_with(None)?;
+        let unknown = |what: &str| {
+            let cure = "write the file without that column, or with another type";
+            self.place.bad(format!("it has {what}, a type that Polars does not know; {cure}"))
+        };
+        let found = caught(|| waiting(|| scan.collect_schema()))
+            .map_err(|panic| unknown(&format!("a column ({})", panic.line())))?
+            .map_err(|error| self.place.bad(error.to_string()))?;
+        if let Some((name, dtype)) = found.iter().find(|(_, dtype)| is_too_wide(dtype)) {
+            return Err(unknown(&format!("column `{name}` of {dtype:?}")).into());
+        }
+        Ok(found)
+    }
+
     fn scan_with(&self, schema: Option<SchemaRef>) -> crate::Result<LazyFrame> {
         Ok(scan_parquet(&self.place.path, schema)?)
+    }
+}
+
+/// Whether it is a decimal of more digits than Polars has, or holds one.
+fn is_too_wide(dtype: &DataType) -> bool {
+    match dtype {
+        DataType::Decimal(digits, _) => *digits > 38,
+        DataType::List(inner) | DataType::Array(inner, _) => is_too_wide(inner),
+        DataType::Struct(fields) => fields.iter().any(|field| is_too_wide(field.dtype())),
+        _ => false,
     }
 }
 
@@ -213,7 +241,7 @@ pub(crate) fn concat_parquet(
         let first = paths.next().ok_or_else(|| crate::Error::msg("there are no rows to put together"))?;
         let mut query = scan_parquet(first, None)?;
         let schema = query.collect_schema()?;
-        let columns: Vec<_> = schema.iter_names().cloned().map(col).collect();
+        let columns: Vec<_> = schema.iter_names().map(|name| named(name)).collect();
         let mut queries = vec![query];
         for path in paths {
             check_appendable(path, &schema)?;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use polars::prelude::{DataFrame, IntoLazy};
+
 use super::StagedWrite;
 use super::bound::{self, Bound};
 use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
@@ -95,6 +97,52 @@ impl<T: Row> Repository<T> {
     /// As [`load`](Self::load).
     pub fn find_by(&self, condition: Condition<T>) -> crate::Result<Dataset<T>> {
         self.read(Some(condition))
+    }
+
+    /// All rows, or none if nothing is there yet: for a target that a pipeline reads before it has written it for the first
+    /// time.
+    ///
+    /// ```
+    /// use setl::storage::{Parquet, Repository};
+    /// use setl::{dataset::Dataset, Row};
+    ///
+    /// #[derive(Row)]
+    /// struct Seen {
+    ///     id: u64,
+    /// }
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("setl-or-empty-{}", std::process::id()));
+    /// let seen: Repository<Seen> = Parquet::create(directory.join("seen.parquet"))?;
+    /// assert!(!seen.exists()? && seen.load().is_err());
+    /// assert_eq!(seen.load_or_empty()?.to_rows_blocking()?.len(), 0);
+    /// seen.save_blocking(&Dataset::from_rows(&[Seen { id: 1 }])?)?;
+    /// assert_eq!(seen.load_or_empty()?.to_rows_blocking()?.len(), 1);
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), setl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), where something is there.
+    pub fn load_or_empty(&self) -> crate::Result<Dataset<T>> {
+        if self.exists()? {
+            return self.load();
+        }
+        // A write of this run is refused as in `load`; and that nothing is there counts for a resumed run.
+        current::refuse_staged(&self.connector.target(), &self.connector)?;
+        record_read(self.connector.path(), || self.connector.to_string())?;
+        let empty = DataFrame::empty_with_schema(&Shape::of::<T>().schema());
+        Ok(Dataset::checked(empty.lazy(), Provenance::at(T::NAME, self.connector.to_string()))?)
+    }
+
+    /// Whether there is something to load. What this run has saved is there when the run has succeeded.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub fn exists(&self) -> crate::Result<bool> {
+        self.attend()?;
+        self.connector
+            .exists()
+            .map_err(|error| error.context(format!("cannot find out whether there is {self}")))
     }
 
     fn read(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {

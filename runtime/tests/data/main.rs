@@ -13,6 +13,7 @@ mod learned;
 mod learning;
 mod modes;
 mod ndjson_faults;
+mod parquet;
 mod paths;
 mod referee;
 mod round_trips;

@@ -1,0 +1,163 @@
+//! Casts of columns that lose nothing without saying so.
+//!
+//! A strict cast of Polars fails where a value becomes null. It does not fail where a value becomes another one: 2.7 becomes
+//! 2, and 1e300 becomes infinity.
+
+use chrono::{DateTime, NaiveDateTime};
+use polars::prelude::*;
+
+use super::{ColumnDef, days_of, micros_of, nanos_of};
+
+/// The column by its name as it is: `col` takes `*` and `^…$` for patterns.
+pub(crate) fn named(name: &str) -> Expr {
+    Expr::Column(name.into())
+}
+
+/// Whether values of `from` can be cast at all: a list or a struct is no text and no number.
+pub(crate) fn is_castable(from: &DataType, to: &DataType) -> bool {
+    from == to || !from.is_nested() || to.is_nested()
+}
+
+/// Casts `column` from the dtype that it has to the declared one. A value that does not survive makes the query fail.
+pub(crate) fn exact(column: &ColumnDef, from: &DataType) -> Expr {
+    let (name, to) = (column.name, column.dtype.clone());
+    if *from == to {
+        return named(name);
+    }
+    if never_loses(from, &to) {
+        return named(name).strict_cast(to);
+    }
+    let output = to.clone();
+    named(name).map_with_fmt_str(
+        move |values| cast(name, &values, &to),
+        move |_, field| Ok(Field::new(field.name().clone(), output.clone())),
+        "cast exactly",
+    )
+}
+
+/// Whether every value is there after the cast.
+fn never_loses(from: &DataType, to: &DataType) -> bool {
+    use DataType::{
+        Boolean, Float32, Float64, Int8, Int16, Int32, Int64, Null, String, UInt8, UInt16, UInt32,
+    };
+    matches!(
+        (from, to),
+        (Null | Boolean, _)
+            | (_, String)
+            | (Float32 | Int32 | UInt32, Float64)
+            | (Int8 | Int16 | UInt8 | UInt16, Float32 | Float64 | Int32 | Int64)
+            | (Int32 | UInt32, Int64)
+            | (Int8 | UInt8, Int16)
+    )
+}
+
+fn cast(name: &str, values: &Column, to: &DataType) -> PolarsResult<Column> {
+    if values.dtype().is_string() && to.is_temporal() && !to.is_duration() {
+        return parsed(name, values.str()?, to);
+    }
+    let cast = values.cast(to)?;
+    let Some(index) = first_lost(values, &cast)? else { return Ok(cast) };
+    let (value, became) = (shown(values, index)?, shown(&cast, index)?);
+    polars_bail!(
+        InvalidOperation: "column `{name}`: {value} of {:?} does not survive the cast to {to:?}, it becomes {became}; \
+         declare the field with the type of the column, or convert it in a query of your own",
+        values.dtype()
+    )
+}
+
+/// A value for people. Polars panics at moments and dates that `chrono` does not know.
+fn shown(values: &Column, index: usize) -> PolarsResult<String> {
+    let physical = values.to_physical_repr();
+    Ok(match (values.dtype(), physical.get(index)?) {
+        (DataType::Datetime(unit, _), AnyValue::Int64(number)) => {
+            let moment = match unit {
+                TimeUnit::Milliseconds => DateTime::from_timestamp_millis(number),
+                TimeUnit::Microseconds => DateTime::from_timestamp_micros(number),
+                TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(number)),
+            };
+            moment.map_or_else(|| format!("{number} {unit}"), |moment| moment.naive_utc().to_string())
+        }
+        (DataType::Date, number @ AnyValue::Int32(_)) => format!("{number} days after 1970"),
+        (_, _) => values.get(index)?.to_string(),
+    })
+}
+
+/// The first value that is another one after the cast.
+fn first_lost(values: &Column, cast: &Column) -> PolarsResult<Option<usize>> {
+    let (from, to) = (values.dtype(), cast.dtype());
+    if cast.null_count() > values.null_count() {
+        return Ok(first(&(cast.is_null() & values.is_not_null())));
+    }
+    let is_lost = match (from, to) {
+        (from, to) if from.is_integer() && to.is_integer() => return Ok(None),
+        // What is rounded is still about the same number.
+        (DataType::Float64, DataType::Float32) => {
+            let mut pairs = values.f64()?.iter().zip(cast.f32()?.iter());
+            return Ok(pairs.position(|pair| match pair {
+                (Some(old), Some(new)) => {
+                    (old.is_finite() && new.is_infinite()) || (old != 0.0 && new == 0.0)
+                }
+                _ => false,
+            }));
+        }
+        (DataType::String, DataType::Float32 | DataType::Float64) => {
+            let wide = cast.cast(&DataType::Float64)?;
+            let mut pairs = values.str()?.iter().zip(wide.f64()?.iter());
+            return Ok(pairs.position(|pair| match pair {
+                (Some(text), Some(number)) => {
+                    number.is_infinite() && !text.to_ascii_lowercase().contains("inf")
+                }
+                _ => false,
+            }));
+        }
+        (DataType::String | DataType::Binary, _) => return Ok(None),
+        // What is finer than a microsecond is cut off. Files in which moments are 96 bits wide have moments that
+        // nanoseconds do not reach; the first or the last one that these do stands for them.
+        (DataType::Datetime(TimeUnit::Nanoseconds, _), DataType::Datetime(..))
+        | (DataType::Duration(TimeUnit::Nanoseconds), DataType::Duration(_)) => {
+            let ends = |value: Option<i64>| matches!(value, Some(i64::MIN | i64::MAX));
+            return Ok(values.to_physical_repr().i64()?.iter().position(ends));
+        }
+        _ => cast.cast(from)?.not_equal_missing(values)?,
+    };
+    Ok(first(&is_lost))
+}
+
+fn first(mask: &BooleanChunked) -> Option<usize> {
+    mask.iter().position(|is_it| is_it == Some(true))
+}
+
+/// Dates, times and moments of texts in ISO 8601. A moment with an offset is brought to UTC.
+fn parsed(name: &str, texts: &StringChunked, to: &DataType) -> PolarsResult<Column> {
+    let (unit, example, parse): (_, _, fn(&str) -> Option<i64>) = match to {
+        DataType::Date => {
+            (DataType::Int32, "2013-01-31", |text| Some(i64::from(days_of(text.parse().ok()?))))
+        }
+        DataType::Time => (DataType::Int64, "23:59:59.5", |text| nanos_of(text.parse().ok()?).ok()),
+        _ => (DataType::Int64, "2013-01-31T23:59:59.5", |text| moment(text).map(micros_of)),
+    };
+    let numbers = texts.iter().map(|text| match text {
+        None => Ok(None),
+        Some(text) => parse(text.trim()).map(Some).ok_or_else(
+            || polars_err!(InvalidOperation: "column `{name}`: `{text}` is not of {to:?}, expected the like of `{example}`"),
+        ),
+    });
+    let numbers: Int64Chunked = numbers.collect::<PolarsResult<Vec<_>>>()?.into_iter().collect();
+    let of_text = match to {
+        DataType::Datetime(..) => DataType::Datetime(TimeUnit::Microseconds, None),
+        other => other.clone(),
+    };
+    let numbers = numbers.with_name(texts.name().clone()).into_series().cast(&unit)?;
+    Ok(numbers.cast(&of_text)?.cast(to)?.into_column())
+}
+
+fn moment(text: &str) -> Option<NaiveDateTime> {
+    const PATTERNS: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+    let text = text.replacen(' ', "T", 1);
+    let plain = PATTERNS.iter().find_map(|pattern| NaiveDateTime::parse_from_str(&text, pattern).ok());
+    let with_offset = || {
+        let parsed = DateTime::parse_from_rfc3339(&text);
+        parsed.or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%#z")).ok()
+    };
+    plain.or_else(|| Some(with_offset()?.naive_utc()))
+}
