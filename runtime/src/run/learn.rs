@@ -7,7 +7,7 @@ mod measured;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -375,10 +375,7 @@ impl Learned {
             _ => self.to_string(),
         };
         let mut brief = first.lines().next().unwrap_or_default().to_owned();
-        let damaged = self
-            .set_aside
-            .iter()
-            .map(|aside| format!("the history was damaged, and is {} now", aside.display()));
+        let damaged = self.set_aside.iter().map(|aside| told_of_damage(aside));
         let drifts = self.drifts.iter().map(ToString::to_string);
         let recommendations = self.recommendations.iter().map(|one| format!("recommended: {one}"));
         let kept = self.keeping.iter().filter(|keeping| keeping.is_kept).map(ToString::to_string);
@@ -393,6 +390,10 @@ impl Learned {
         }
         brief
     }
+}
+
+fn told_of_damage(aside: &Path) -> String {
+    format!("the history was damaged: a new one was begun, and the damaged one is {} now", aside.display())
 }
 
 impl fmt::Display for Learned {
@@ -410,8 +411,7 @@ impl fmt::Display for Learned {
             },
         }
         if let Some(aside) = &self.set_aside {
-            let aside = aside.display();
-            write!(f, "\nthe history was damaged: a new one was begun, and the damaged one is {aside} now")?;
+            write!(f, "\n{}", told_of_damage(aside))?;
         }
         for adaptation in &self.adaptations {
             write!(f, "\n{adaptation}")?;

@@ -89,7 +89,7 @@ impl Place {
 
     fn not_found(&self) -> DataError {
         if let Ok(target) = fs::read_link(&self.path) {
-            let hint = format!(": it is a link to {}, and there is nothing", target.display());
+            let hint = format!(": it is a link to {}, which is not there", target.display());
             return DataError::NoFile { format: self.format, path: self.path.clone(), hint };
         }
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();

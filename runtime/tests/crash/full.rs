@@ -11,7 +11,8 @@ struct Mount<'a>(&'a Path);
 
 impl<'a> Mount<'a> {
     fn new(at: &'a Path, size: &str) -> Option<Self> {
-        let options = format!("size={size}");
+        // As directories of state have to be: the default lets everybody write.
+        let options = format!("size={size},mode=0700");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
         mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
     }

@@ -343,7 +343,10 @@ fn what_is_no_regular_file() {
     let scratch = Scratch::new();
     let link = scratch.path("link.csv");
     std::os::unix::fs::symlink(scratch.path("gone.csv"), &link).unwrap();
-    check_says(Csv::open::<Flight>(&link).unwrap_err(), &["it is a link to", "gone.csv", "there is nothing"]);
+    check_says(
+        Csv::open::<Flight>(&link).unwrap_err(),
+        &["it is a link to", "gone.csv", "which is not there"],
+    );
     let pipe = scratch.path("pipe.csv");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     check_says(Csv::open::<Flight>(&pipe).unwrap_err(), &["it is not a regular file"]);

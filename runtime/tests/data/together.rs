@@ -230,7 +230,8 @@ async fn runs_are_predicted_from_those_before() {
     let (first, text) = learned().await;
     assert!(first.prediction.is_none() && first.trouble.is_none(), "{first}");
     assert!(text.contains("nothing was predicted"), "{text}");
-    let (second, text) = learned().await;
+    let (second, _) = learned().await;
+    let text = second.to_string();
     let prediction = second.prediction.unwrap();
     assert_eq!(prediction.factories.len(), 5);
     assert!(text.contains("predicted") && text.contains("took"), "{text}");

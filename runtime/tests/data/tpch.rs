@@ -385,7 +385,7 @@ mod by_cost {
         let kept: Vec<_> =
             learned.keeping.iter().filter(|one| one.is_kept).map(|one| &*one.factory).collect();
         assert_eq!((kept, learned.keeping.len()), (vec!["q03", "q18"], ALL.len()), "{:#?}", learned.keeping);
-        let text = second.to_string();
+        let text = learned.to_string();
         assert!(text.contains("`q03` is cached: it takes"), "{text}");
         assert!(!text.contains("`q01` is"), "only what is kept is told of: {text}");
         assert!(

@@ -9,7 +9,8 @@ async fn step(orders: Orders) -> Orders {
     orders
 }
 
-#[factory]
+// Those that are the same would be run once.
+#[factory(volatile)]
 async fn breaks(orders: Orders) -> Result<Orders> {
     drop(orders);
     Err(setl::Error::msg("enough"))
