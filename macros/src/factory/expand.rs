@@ -1,7 +1,7 @@
 //! What `#[factory]` generates, for structs and functions alike.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{Generics, Type, parse_quote};
 
 use super::Model;
@@ -180,6 +180,7 @@ impl Model {
             let (setl, at_output, check) =
                 (runtime(Span::call_site()), runtime(place.start), place.last("check_output"));
             let (text, is_function) = (syn::ext::IdentExt::unraw(&self.name).to_string(), self.is_function);
+            let output = without_self(quote!(#output), &self.name.to_token_stream());
             let is_result = quote!(<#setl::IsResult<#output>>::__SETL_IS_RESULT);
             let call = quote_spanned!(place.end=> (#text, #is_function, #is_result));
             quote! {

@@ -159,7 +159,8 @@ fn walk(plan: &IRPlan, demand: Demand, known: &dyn Fn(&DataFrame) -> Option<RowO
         let worst = visit.inputs.iter().map(|input| orders[*input]).max().unwrap_or(RowOrder::Defined);
         let below = visit.inputs.iter().any(|input| rounded[*input]);
         rounded[at] = below || visit.facts.rounds;
-        exact &= !(visit.facts.compares_floats && rounded[at]) && !(visit.keys_are_floats && below);
+        exact &= !(visit.facts.compares_floats && rounded[at]);
+        exact &= !(visit.keys_are_floats && below);
         listed &= visit.listed && visit.facts.listed;
         let depends = |order| if order == RowOrder::Arbitrary { order } else { RowOrder::ByEngine };
         orders[at] = match visit.effect {

@@ -11,9 +11,14 @@ async fn step(orders: Orders) -> Orders {
 
 // Those that are the same would be run once.
 #[factory(volatile)]
-async fn breaks(orders: Orders) -> Result<Orders> {
+async fn breaks(orders: Orders) -> Result<u64> {
     drop(orders);
     Err(setl::Error::msg("enough"))
+}
+
+#[factory]
+async fn needs(number: u64) -> u64 {
+    number
 }
 
 /// Each factory takes what the one before delivers.
@@ -49,7 +54,7 @@ async fn many_failures_are_told_one_by_one_and_named_in_short() {
         let failing =
             failing.factory_named::<breaks>(format!("b{index}"), |wiring| wiring.take("orders", "orders"));
         failing
-            .factory_named::<step>(format!("s{index}"), |wiring| wiring.take("orders", format!("b{index}")))
+            .factory_named::<needs>(format!("s{index}"), |wiring| wiring.take("number", format!("b{index}")))
     });
     let error = failing.build().unwrap().run().keep_going().await.unwrap_err();
     assert!(error.to_string().len() < 300, "{error}");

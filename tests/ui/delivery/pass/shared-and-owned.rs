@@ -31,7 +31,7 @@ struct Rank {
     table: Table,
     #[delivery(shared)]
     same_table: Arc<Table>,
-    #[delivery]
+    #[delivery(producer = read)]
     third_table: Table,
 }
 
