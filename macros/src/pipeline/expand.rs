@@ -65,11 +65,11 @@ impl Model {
             const _: () = {
                 // The attribute is taken off before the compiler sees it, and would count as unused where it is imported.
                 mod used {
-                    #[allow(unused_imports)]
+                    #[allow(unused_imports, reason = "it marks an import as used")]
                     use super::*;
-                    #[allow(unused_imports)]
+                    #[allow(unused_imports, reason = "it marks an import as used")]
                     use #setl::attributes::*;
-                    #[allow(unused_imports)]
+                    #[allow(unused_imports, reason = "it marks an import as used")]
                     use delivery as _;
                 }
                 #(#aliases)*

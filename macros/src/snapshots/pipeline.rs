@@ -4,11 +4,11 @@ pub struct Delays {
 }
 const _: () = {
     mod used {
-        #[allow(unused_imports)]
+        #[allow(unused_imports, reason = "it marks an import as used")]
         use super::*;
-        #[allow(unused_imports)]
+        #[allow(unused_imports, reason = "it marks an import as used")]
         use ::setl::__private::attributes::*;
-        #[allow(unused_imports)]
+        #[allow(unused_imports, reason = "it marks an import as used")]
         use delivery as _;
     }
     type __Factory0 = read_flights;
