@@ -24,11 +24,23 @@ impl Drop for Mount<'_> {
     }
 }
 
+const PAGE: usize = 4096;
+/// Of the larger disk in these tests.
+const PAGES: usize = 256;
+
+/// Leaves so many pages of a disk free, by the size of this file.
+fn fill(ballast: &Path, free: usize) {
+    fs::write(ballast, "").unwrap();
+    // What does not fit is not written, so this leaves nothing free.
+    let _ = fs::write(ballast, vec![0; PAGES * PAGE]);
+    let filled = fs::metadata(ballast).unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(ballast).unwrap();
+    file.set_len(filled.saturating_sub((free * PAGE) as u64)).unwrap();
+}
+
 /// With each page more, the write comes further.
 #[test]
 fn a_full_disk_changes_nothing() {
-    const PAGE: usize = 4096;
-    const PAGES: usize = 256;
     let directory = tempfile::tempdir().unwrap();
     let Some(_mount) = Mount::new(directory.path(), "1m") else {
         println!(
@@ -41,12 +53,7 @@ fn a_full_disk_changes_nothing() {
     let ballast = directory.path().join("ballast");
     let mut failures = 0;
     for free in 0..PAGES {
-        fs::write(&ballast, "").unwrap();
-        // What does not fit is not written, so this leaves nothing free.
-        let _ = fs::write(&ballast, vec![0; PAGES * PAGE]);
-        let filled = fs::metadata(&ballast).unwrap().len();
-        let file = fs::OpenOptions::new().write(true).open(&ballast).unwrap();
-        file.set_len(filled.saturating_sub((free * PAGE) as u64)).unwrap();
+        fill(&ballast, free);
         let before = targets.generations()[0];
         let written = targets.write(before + 1);
         let after = targets.check_whole();
@@ -68,7 +75,6 @@ fn a_full_disk_changes_nothing() {
 /// The state directory has a disk of its own, with no space for a journal, or for half of one.
 #[test]
 fn a_full_state_disk_changes_nothing() {
-    const PAGE: usize = 4096;
     const PAGES: usize = 16;
     let directory = tempfile::tempdir().unwrap();
     let targets = Targets::new(directory.path());
@@ -82,11 +88,7 @@ fn a_full_state_disk_changes_nothing() {
     let ballast = state.join("ballast");
     let mut failures = 0;
     for free in 0..PAGES {
-        fs::write(&ballast, "").unwrap();
-        let _ = fs::write(&ballast, vec![0; PAGES * PAGE]);
-        let filled = fs::metadata(&ballast).unwrap().len();
-        let file = fs::OpenOptions::new().write(true).open(&ballast).unwrap();
-        file.set_len(filled.saturating_sub((free * PAGE) as u64)).unwrap();
+        fill(&ballast, free);
         let before = targets.generations()[0];
         let written = targets.write(before + 1);
         // No journal is left, not even one that says nothing.
