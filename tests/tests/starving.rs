@@ -1,30 +1,45 @@
 //! Factories that wait for each other beyond the threads that there are: who waits is told by name.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use setl::prelude::*;
 use setl::{CancellationToken, Event};
 use setl_tests::{Latch, Log, runtime, watched};
 
+/// Holds up the first that comes until the second does.
 #[derive(Clone, Default)]
-struct Door(Latch);
+struct Door {
+    taken: Arc<AtomicBool>,
+    latch: Latch,
+}
 
-/// Waits for a thread in vain, in the first place.
-#[factory]
-fn opens(door: Door) {
-    door.0.open();
+impl Door {
+    fn pass(&self, context: &Context) {
+        if self.taken.swap(true, Ordering::SeqCst) {
+            self.latch.open();
+        }
+        while !self.latch.is_open() && !context.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 #[factory]
-fn waits(door: Door, context: Context) -> u8 {
-    while !door.0.is_open() && !context.is_cancelled() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+fn left(door: Door, context: Context) -> u8 {
+    door.pass(&context);
     1
 }
 
-#[pipeline(only(waits, opens))]
+#[factory]
+fn right(door: Door, context: Context) -> u16 {
+    door.pass(&context);
+    2
+}
+
+#[pipeline(only(left, right))]
 struct Locked {
     door: Door,
 }
@@ -39,6 +54,19 @@ fn starving(log: Log<String>, token: CancellationToken) -> impl Fn(&Event<'_>) +
     }
 }
 
+/// Of two factories, the one that waits for a thread and the one that has it: either may come first.
+fn waiting_and_busy(
+    log: &Log<String>,
+    factories: [&'static str; 2],
+    threads: Option<usize>,
+) -> [&'static str; 2] {
+    let [one, other] = factories;
+    let expected = [[one, other], [other, one]];
+    let told = |[waits, busy]: [&str; 2]| vec![format!("{waits} waits for {:?} of {threads:?}", [busy])];
+    let found = expected.into_iter().find(|names| log.all() == told(*names));
+    found.unwrap_or_else(|| panic!("{:?}", log.all()))
+}
+
 const PATIENCE: Duration = Duration::from_millis(40);
 
 #[test]
@@ -49,14 +77,12 @@ fn a_factory_that_waits_for_a_thread_of_the_run_is_told() {
             let run = Locked { door: Door::default() }.run().blocking_threads(1).warn_after(PATIENCE);
             let run = run.cancel_on(token.clone()).observe(starving(log.clone(), token));
             let error = runtime(threads).block_on(run.into_future()).unwrap_err();
-            assert_eq!(log.all(), ["opens waits for [\"waits\"] of Some(1)"]);
-            let note = error.report().unwrap().entry("opens").unwrap().note.clone().unwrap();
-            assert!(
-                note.contains(
-                    "while `waits` had all 1: if one of them waits for `opens`, raise `blocking_threads`"
-                ),
-                "{note}"
+            let [waits, busy] = waiting_and_busy(&log, ["left", "right"], Some(1));
+            let note = error.report().unwrap().entry(waits).unwrap().note.clone().unwrap();
+            let expected = format!(
+                "while `{busy}` had all 1: if one of them waits for `{waits}`, raise `blocking_threads`"
             );
+            assert!(note.contains(&expected), "{note}");
         });
     }
 }
@@ -75,17 +101,17 @@ fn a_factory_that_waits_for_a_thread_of_the_runtime_is_told() {
         let run = run.cancel_on(token.clone()).observe(starving(log.clone(), token));
         let error = runtime.block_on(run.into_future()).unwrap_err();
         assert!(error.is_cancelled());
-        assert_eq!(log.all(), ["opens waits for [\"waits\"] of None"]);
+        waiting_and_busy(&log, ["left", "right"], None);
     });
 }
 
 /// Lets others go on who wait with it.
 #[factory]
-async fn from_async(door: Door) {
-    setl::blocking(move || door.0.open()).await;
+async fn from_async(door: Door, context: Context) {
+    setl::blocking(move || door.pass(&context)).await;
 }
 
-#[pipeline(only(waits, from_async))]
+#[pipeline(only(left, from_async))]
 struct Async {
     door: Door,
 }
@@ -97,12 +123,12 @@ fn work_of_an_asynchronous_factory_is_told_too_and_a_run_without_waits_is_not() 
         let run = Async { door: Door::default() }.run().blocking_threads(1).warn_after(PATIENCE);
         let run = run.cancel_on(token.clone()).observe(starving(log.clone(), token));
         runtime(4).block_on(run.into_future()).unwrap_err();
-        assert_eq!(log.all(), ["from_async waits for [\"waits\"] of Some(1)"]);
+        waiting_and_busy(&log, ["left", "from_async"], Some(1));
 
         let (log, token) = (Log::default(), CancellationToken::new());
-        let run = Locked { door: Door::default() }.run().blocking_threads(2).warn_after(PATIENCE);
+        let run = Locked { door: Door::default() }.run().blocking_threads(2).warn_after(20 * PATIENCE);
         let run = run.observe(starving(log.clone(), token));
-        assert_eq!(*runtime(4).block_on(run.into_future()).unwrap().get::<waits>(), 1);
+        assert_eq!(*runtime(4).block_on(run.into_future()).unwrap().get::<left>(), 1);
         assert_eq!(log.all(), [""; 0]);
     });
 }
