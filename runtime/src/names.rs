@@ -53,9 +53,33 @@ pub(crate) fn in_one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// A text without its middle, if it has more than `most` bytes: it begins with what happened, and ends with the cause.
+#[cfg(feature = "optimize")]
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    const GAP: &str = " [...] ";
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let half = most.saturating_sub(GAP.len()) / 2;
+    let (head, tail) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+    Cow::Owned(format!("{}{GAP}{}", &text[..head], &text[tail..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "optimize")]
+    #[test]
+    fn a_text_is_shortened_in_its_middle() {
+        assert_eq!(shortened("short", 5), "short");
+        let text = format!("it failed{}no such file", "é".repeat(3000));
+        for most in 40..60 {
+            let short = shortened(&text, most);
+            assert!(short.len() <= most && short.len() > most - 6, "{short}");
+            assert!(short.starts_with("it failed") && short.ends_with("no such file"), "{short}");
+        }
+    }
 
     #[test]
     fn what_is_near_is_proposed_and_the_rest_is_listed() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use setl::optimize::{ChoiceRecord, FactoryRecord, History, Interval, ReadRecord, RunRecord};
+use setl::optimize::{ChoiceRecord, FactoryRecord, History, Interval, Learning, ReadRecord, RunRecord};
 use setl::prelude::*;
 use tempfile::TempDir;
 
@@ -139,6 +139,70 @@ fn a_run_is_found_by_how_its_id_begins() {
     assert!(text.contains("10 runs of pipeline `Nightly` begin with `night`: night-0, night-1"), "{text}");
     let text = fails(&["history", "Nightly", "--run", "day"], &state);
     assert!(text.contains("no run `day` of pipeline `Nightly`: `setl history Nightly` lists them"), "{text}");
+}
+
+#[factory(retry(times = 2, backoff = "1ms"))]
+fn orders() -> Result<Vec<u32>> {
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    Err(setl::Error::new(refused).context("cannot ask\nthe service of orders"))
+}
+
+#[factory]
+fn total(orders: Vec<u32>) -> u32 {
+    orders.iter().sum()
+}
+
+#[factory(on_failure = skip)]
+fn weather() -> Result<i8> {
+    Err(setl::Error::msg(format!("it {}rains", "really ".repeat(2000))))
+}
+
+#[factory]
+fn show(#[delivery(optional)] weather: Option<i8>) {
+    assert!(weather.is_none());
+}
+
+#[pipeline(extract(orders, weather), load(total, show))]
+struct Failing;
+
+#[tokio::test]
+async fn why_a_factory_failed_is_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let outcome = Failing.run().state_dir(state.path()).learn(Learning::new()).keep_going().outcome().await;
+    assert_eq!(outcome.code(), 3);
+    let id = outcome.report().unwrap().run_id().to_string();
+    let text = says(&["history", "Failing", "--run", &id], &state);
+    let error = "orders: factory `orders` of stage `extract` failed in process after 3 attempts: cannot ask the service of \
+                 orders: connection refused";
+    assert!(text.contains(error) && text.contains("failed (3 attempts)"), "{text}");
+    let skipped = text.lines().find(|line| line.starts_with("weather: ")).unwrap();
+    assert!(skipped.len() < 2100 && skipped.contains("it failed: it really"), "{skipped}");
+    assert!(skipped.ends_with("really rains"), "{skipped}");
+    let value = json(&["history", "Failing", "--run", &id], &state);
+    assert_eq!(
+        (&value["factories"][0]["attempts"], &value["factories"][2]["error"]),
+        (&3.into(), &().into())
+    );
+    assert!(value["factories"][0]["error"].as_str().unwrap().ends_with("connection refused"));
+}
+
+#[factory]
+async fn endless() -> u64 {
+    std::future::pending().await
+}
+
+#[pipeline(only(endless))]
+struct Endless;
+
+#[tokio::test]
+async fn why_a_run_ended_early_is_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let run = Endless.run().state_dir(state.path()).learn(Learning::new());
+    let outcome = run.deadline(Duration::from_millis(1)).outcome().await;
+    assert_eq!(outcome.code(), 124);
+    let id = outcome.report().unwrap().run_id().to_string();
+    let text = says(&["history", "Endless", "--run", &id], &state);
+    assert!(text.contains("\nthe run: the deadline of the run passed\n"), "{text}");
 }
 
 #[test]

@@ -219,7 +219,13 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     #[cfg(feature = "optimize")]
     if shared.learning.is_some() {
         let succeeded = failures.is_empty() && !interrupted && unfinished.is_none();
-        report.learned = Box::pin(super::learn::after(shared, &report, succeeded)).await.map(Box::new);
+        let ended = super::learn::Ended {
+            succeeded,
+            failures: &failures,
+            unfinished: unfinished.as_ref(),
+            interrupted: interrupted.then(|| shared.why()),
+        };
+        report.learned = Box::pin(super::learn::after(shared, &report, ended)).await.map(Box::new);
     }
     // A run that has not committed leaves its checkpoints to the next.
     if !commits && shared.session.as_ref().is_some_and(|session| session.has_checkpoints()) {

@@ -124,7 +124,12 @@ impl FactoryError {
 
     /// The failure in one line, with all causes: for logs.
     pub fn line(&self) -> String {
-        let mut line = format!("pipeline `{}`: {self}", self.pipeline);
+        in_one_line(&format!("pipeline `{}`: {}", self.pipeline, self.described()))
+    }
+
+    /// What happened, with all causes.
+    pub(crate) fn described(&self) -> String {
+        let mut line = self.to_string();
         if let Cause::Error(error) = &self.cause {
             let _ = write!(line, ": {error:#}");
         }
@@ -134,7 +139,7 @@ impl FactoryError {
         if let Some(fallback) = &self.fallback {
             let _ = write!(line, "; its fallback: {}", fallback.line());
         }
-        in_one_line(&line)
+        line
     }
 }
 

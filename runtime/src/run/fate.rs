@@ -15,6 +15,9 @@ use crate::checkpoint::From;
 use crate::plan::{Delivery, Source};
 use crate::policy::{Policy, Transience, unmark};
 
+/// How a note on a failure begins that is not the end of the run.
+pub(super) const IT_FAILED: &str = "it failed: ";
+
 impl Shared {
     /// Whether a factory is to begin at all; if not, says what has become of it.
     #[inline]
@@ -115,7 +118,7 @@ impl Shared {
                 // Those of the factory itself: the fallback has its own.
                 attempts = failure.attempts;
                 let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
-                self.note(node, format!("by `{by}`, since it failed: {}", failure.cause.line()));
+                self.note(node, format!("by `{by}`, since {IT_FAILED}{}", failure.cause.line()));
                 contained(|| drop(failure));
             }
         }
@@ -137,7 +140,7 @@ impl Shared {
         }
         match failure {
             Some(failure) => {
-                self.note(node, format!("it failed: {}", failure.cause.line()));
+                self.note(node, format!("{IT_FAILED}{}", failure.cause.line()));
                 contained(|| drop(failure));
             }
             // Settings that switch it off have said so.

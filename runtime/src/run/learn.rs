@@ -2,6 +2,7 @@
 //!
 //! A history that cannot be used never keeps a pipeline from running: the report says so.
 
+mod ended;
 mod evidence;
 mod measured;
 
@@ -31,6 +32,7 @@ use crate::optimize::{
 };
 use crate::plan::Source;
 
+pub(super) use ended::Ended;
 #[cfg(feature = "polars")]
 pub(crate) use measured::scans;
 use measured::{Measured, OfFactory};
@@ -215,12 +217,13 @@ impl Before {
         }
     }
 
-    fn record(&self, shared: &Shared, report: &Report, succeeded: bool) -> RunRecord {
+    fn record(&self, shared: &Shared, report: &Report, ended: Ended<'_>) -> RunRecord {
         let mut run = RunRecord::new(report.run_id().to_string(), report.pipeline(), self.began);
         run.workers = self.workers;
         run.makespan = report.makespan();
         run.predicted.clone_from(&self.prediction);
-        run.succeeded = succeeded;
+        run.succeeded = ended.succeeded;
+        run.error = ended.error();
         run.peak_bytes = super::memory::peak();
         run.cpu = self.measured.cpu();
         let entries = report.entries();
@@ -229,6 +232,8 @@ impl Before {
         for (node, (entry, code)) in entries.iter().zip(&self.codes).enumerate() {
             let mut record = FactoryRecord::new(&*entry.factory, &**code, entry.timing.total());
             record.status = entry.status.to_string();
+            record.attempts = Some(entry.attempts);
+            record.error = ended.error_of(entry);
             record.rows_out = entry.rows.map(|rows| rows as u64);
             // Of what it takes, all rows have to be known.
             record.rows_in = shared.plan.factories[node]
@@ -330,9 +335,9 @@ fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: us
 }
 
 /// Adds a run to the history, and says how it went beside what was predicted.
-pub(super) async fn after(shared: &Arc<Shared>, report: &Report, succeeded: bool) -> Option<Learned> {
+pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_>) -> Option<Learned> {
     let before = shared.learning.as_ref()?;
-    let run = before.record(shared, report, succeeded);
+    let run = before.record(shared, report, ended);
     let from_earlier = run.factories.iter().any(|record| record.is_from_earlier());
     let compared = before.prediction.as_ref().filter(|_| !from_earlier);
     let comparison = compared.map(|prediction| Comparison::new(prediction, &run));

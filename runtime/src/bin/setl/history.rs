@@ -132,7 +132,10 @@ fn factories(runs: &[RunRecord]) -> String {
         let rows = record.rows_out.map(|rows| rows.to_string()).unwrap_or_default();
         vec![
             record.factory.clone(),
-            record.status.clone(),
+            match record.attempts {
+                None | Some(0 | 1) => record.status.clone(),
+                Some(several) => format!("{} ({several} attempts)", record.status),
+            },
             duration(record.wall),
             median,
             times.len().to_string(),
@@ -141,6 +144,19 @@ fn factories(runs: &[RunRecord]) -> String {
     };
     let header = ["factory", "last run", "took", "median", "of runs", "rows"];
     table(&header, 2..6, last.factories.iter().map(row).collect())
+}
+
+/// Why the run and its factories failed.
+fn errors(run: &RunRecord) -> String {
+    let mut text = String::new();
+    if let Some(error) = &run.error {
+        text += &format!("\nthe run: {error}\n");
+    }
+    for record in &run.factories {
+        let Some(error) = &record.error else { continue };
+        text += &format!("\n{}: {error}\n", record.factory);
+    }
+    text
 }
 
 /// What was chosen last of each choice, and how often what was taken.
@@ -207,6 +223,7 @@ pub(crate) fn one_run(state: &Path, pipeline: &str, id: &str, json: bool) -> Res
     }
     text += &format!(", {} at once, setl {}\n", run.workers, run.version);
     text += &factories(std::slice::from_ref(&run));
+    text += &errors(&run);
     text += &choices(run.choices.iter());
     if !run.reads.is_empty() {
         let row = |read: &setl::optimize::ReadRecord| {

@@ -52,6 +52,8 @@ pub(crate) fn run(run: &RunRecord) -> Value {
         json!({
             "factory": factory.factory,
             "status": factory.status,
+            "attempts": factory.attempts,
+            "error": factory.error,
             "seconds": factory.wall.as_secs_f64(),
             "predicted": factory.predicted.as_ref().map(interval),
             "rows_in": factory.rows_in,
@@ -88,6 +90,7 @@ pub(crate) fn run(run: &RunRecord) -> Value {
         "version": run.version,
         "workers": run.workers,
         "succeeded": run.succeeded,
+        "error": run.error,
         "seconds": run.makespan.as_secs_f64(),
         "predicted": run.predicted.as_ref().map(|predicted| interval(&predicted.makespan)),
         "peak_bytes": run.peak_bytes,

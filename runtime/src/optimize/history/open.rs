@@ -123,6 +123,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (run, position)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    ALTER TABLE runs ADD COLUMN error TEXT;
+    ALTER TABLE factories ADD COLUMN attempts INTEGER;
+    ALTER TABLE factories ADD COLUMN error TEXT;
+",
 ];
 
 /// Tells histories from databases of other programs: `setl` in ASCII.

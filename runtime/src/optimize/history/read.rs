@@ -13,9 +13,9 @@ use super::{BatchRecord, FactoryRecord, FileRecord, Observation, RunRecord, Stra
 use crate::optimize::Interval;
 
 const RUN: &str = "id, run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, \
-                   succeeded, cpu_ns";
+                   succeeded, cpu_ns, error";
 const FACTORY: &str = "factory, code, status, wall_ns, f.cpu_ns, rows_in, bytes_in, rows_out, bytes_out, f.peak_bytes, \
-                       predicted_low, predicted_median, predicted_high, in_query_of, waited_ns, queries_ns";
+                       predicted_low, predicted_median, predicted_high, in_query_of, waited_ns, queries_ns, attempts, f.error";
 
 pub(super) fn runs(
     connection: &mut Connection,
@@ -143,6 +143,7 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
         peak_bytes: row.get::<_, Option<i64>>("peak_bytes")?.map(count),
         cpu: row.get::<_, Option<i64>>("cpu_ns")?.map(duration),
         succeeded: row.get("succeeded")?,
+        error: row.get("error")?,
         factories: Vec::new(),
         subplans: Vec::new(),
         cores: None,
@@ -239,6 +240,8 @@ fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
         factory: row.get(0)?,
         code: row.get(1)?,
         status: row.get(2)?,
+        attempts: row.get(16)?,
+        error: row.get(17)?,
         wall: duration(row.get(3)?),
         cpu: number(4)?.map(Duration::from_nanos),
         rows_in: number(5)?,

@@ -35,6 +35,9 @@ pub struct RunRecord {
     pub cpu: Option<Duration>,
     /// Whether all went well. What is learned of a pipeline is learned from such runs.
     pub succeeded: bool,
+    /// Why the run did not succeed, if that is not the error of a factory: a commit that failed, a deadline.
+    #[serde(default)]
+    pub error: Option<String>,
     /// Its factories.
     pub factories: Vec<FactoryRecord>,
     /// What was computed once for several factories.
@@ -74,6 +77,7 @@ impl RunRecord {
             peak_bytes: None,
             cpu: None,
             succeeded: true,
+            error: None,
             factories: Vec::new(),
             subplans: Vec::new(),
             cores: None,
@@ -95,6 +99,12 @@ pub struct FactoryRecord {
     pub code: String,
     /// What became of it, as [`Status`](crate::run::Status) is displayed. Only from `ok` is anything learned.
     pub status: String,
+    /// The number of attempts; none if it is unknown, as in records of earlier versions.
+    #[serde(default)]
+    pub attempts: Option<u32>,
+    /// The error of its last attempt with its causes, in one line of at most about 2 kB. None if it did not fail.
+    #[serde(default)]
+    pub error: Option<String>,
     /// From its start to its end.
     pub wall: Duration,
     /// The time of processors that it took.
@@ -131,6 +141,8 @@ impl FactoryRecord {
             factory: factory.into(),
             code: code.into(),
             status: crate::run::Status::Succeeded.to_string(),
+            attempts: None,
+            error: None,
             wall,
             cpu: None,
             rows_in: None,

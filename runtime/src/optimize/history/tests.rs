@@ -35,6 +35,7 @@ fn full() -> RunRecord {
     run.makespan = Duration::new(3, 141_592_653);
     run.peak_bytes = Some(u64::MAX / 4);
     run.succeeded = false;
+    run.error = Some("the commit failed".into());
     run.predicted = Some(Prediction {
         pipeline: "Nightly".into(),
         workers: 8,
@@ -57,6 +58,8 @@ fn full() -> RunRecord {
         factory: "clean".into(),
         code: format!("{:032x}", u128::MAX),
         status: "failed".into(),
+        attempts: Some(3),
+        error: Some("it failed: no such file".into()),
         wall: Duration::from_nanos(1),
         cpu: Some(Duration::from_micros(7)),
         rows_in: Some(1),
@@ -322,6 +325,31 @@ fn a_file_of_the_first_format_is_brought_up_to_date() {
     assert_eq!(history.runs("Nightly", 9).unwrap(), [expected]);
     history.record(&full()).unwrap();
     assert_eq!(history.run("full").unwrap(), Some(full()));
+}
+
+#[test]
+fn a_file_from_before_errors_were_kept_keeps_its_runs() {
+    let (_directory, path) = fresh();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let old = Connection::open(&path).unwrap();
+    open::MIGRATIONS[..3].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+    old.execute_batch(
+        "INSERT INTO runs VALUES (1, 'a', 'Nightly', 1000000000, '0.1.0', 1, '{}', 0, NULL, NULL, 0, 5);
+         INSERT INTO factories VALUES (1, 0, 'read', 'aa', 'failed', 1000000000, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+         NULL, NULL, 3, 2);
+         PRAGMA application_id = 1936028780; PRAGMA user_version = 3;",
+    )
+    .unwrap();
+    drop(old);
+    let history = History::open(&path).unwrap();
+    assert_eq!(history.set_aside(), None);
+    let run = history.run("a").unwrap().unwrap();
+    let read = &run.factories[0];
+    assert_eq!((&run.error, &*read.status, read.attempts, &read.error), (&None, "failed", None, &None));
+    assert_eq!(read.queries, Duration::from_nanos(2));
+    history.record(&full()).unwrap();
+    assert_eq!(history.run("full").unwrap(), Some(full()));
+    assert_eq!(history.observations("Nightly", "clean").unwrap()[0].record, full().factories[1]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute("DELETE FROM runs WHERE run_id = ?1", [&run.run_id])?;
     transaction.execute(
-        "INSERT INTO runs (run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, succeeded, cpu_ns)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO runs (run_id, pipeline, started_ns, version, workers, strategy, makespan_ns, predicted, peak_bytes, succeeded, cpu_ns, error)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             run.run_id,
             run.pipeline,
@@ -25,15 +25,16 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
             run.peak_bytes.map(whole),
             run.succeeded,
             run.cpu.map(nanos),
+            run.error,
         ],
     )?;
     let id = transaction.last_insert_rowid();
     let mut insert = transaction.prepare(
-        "INSERT INTO factories VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+        "INSERT INTO factories VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?;
     for (position, factory) in run.factories.iter().enumerate() {
         let FactoryRecord { predicted, .. } = factory;
-        let values: [&dyn ToSql; 18] = [
+        let values: [&dyn ToSql; 20] = [
             &id,
             &whole(position as u64),
             &factory.factory,
@@ -52,6 +53,8 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
             &factory.in_query_of,
             &nanos(factory.waited),
             &nanos(factory.queries),
+            &factory.attempts,
+            &factory.error,
         ];
         insert.execute(&values[..])?;
     }
