@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use setl::optimize::{ChoiceRecord, FactoryRecord, History, Interval, Learning, ReadRecord, RunRecord};
+use setl::optimize::{
+    Basis, ChoiceRecord, FactoryRecord, History, Interval, Learning, Prediction, ReadRecord, RunRecord,
+};
 use setl::prelude::*;
 use tempfile::TempDir;
 
@@ -224,6 +226,37 @@ fn what_was_predicted_and_what_drifts_is_shown() {
     assert!(text.contains(drift), "{text}");
     assert!(says(&["history"], &state).contains(&format!("Daily: {drift}")));
     assert_eq!(json(&["history"], &state)[0]["drifts"][0], drift);
+}
+
+#[test]
+fn a_prediction_of_no_use_is_not_shown() {
+    let state = history();
+    let history = History::open(History::path_in(state.path())).unwrap();
+    let predicted = |id: &str, high: f64, basis: Basis| {
+        let mut run = history.run(id).unwrap().unwrap();
+        run.predicted = Some(Prediction {
+            pipeline: "Nightly".into(),
+            workers: 2,
+            makespan: Interval { low: 6.0, median: 11.0, high },
+            peak_bytes: None,
+            basis,
+            factories: Vec::new(),
+            batches: Vec::new(),
+        });
+        history.record(&run).unwrap();
+        let text = says(&["history", "Nightly", "--run", id], &state);
+        text.lines().nth(1).unwrap().to_owned()
+    };
+    let known = predicted("night-7", 24.0, Basis::Observed(3));
+    assert!(known.contains("took 10.0 s, predicted 11.0 s (6.00 to 24.0), 2 at once"), "{known}");
+    for of_no_use in
+        [predicted("night-8", 24.1, Basis::Observed(9)), predicted("night-9", 20.0, Basis::Observed(2))]
+    {
+        assert!(of_no_use.contains("took 10.0 s, predicted not known yet, 2 at once"), "{of_no_use}");
+    }
+    let text = says(&["history", "Nightly", "--last", "3"], &state);
+    let held = |id: &str| text.lines().find(|line| line.contains(id)).unwrap().ends_with("yes");
+    assert_eq!(["night-7", "night-8", "night-9"].map(held), [true, false, false], "{text}");
 }
 
 #[test]

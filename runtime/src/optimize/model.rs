@@ -34,7 +34,8 @@ mod student;
 #[cfg(test)]
 mod tests;
 
-pub use estimate::{Basis, Estimate, Interval, LEVEL, bytes, seconds};
+pub(crate) use estimate::unknown_since;
+pub use estimate::{Basis, Estimate, FEWEST, Interval, LEVEL, NOT_KNOWN, WIDEST, bytes, seconds};
 pub use student::StudentT;
 
 pub(crate) use posterior::{Belief, Point, Posterior};

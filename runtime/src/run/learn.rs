@@ -5,6 +5,8 @@
 mod ended;
 mod evidence;
 mod measured;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,6 +24,7 @@ use crate::optimize::adapt::Adapting;
 use crate::optimize::advisor::Advisor;
 use crate::optimize::history::{BatchRecord, ChoiceRun};
 use crate::optimize::keeping::{Keeping, worth_keeping};
+use crate::optimize::model::unknown_since;
 use crate::optimize::plan::PipelinePlan;
 use crate::optimize::predict::Outlook;
 use crate::optimize::predict::RUNS;
@@ -373,18 +376,14 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_
 impl Learned {
     /// The weightiest of it, in two lines.
     pub(super) fn in_brief(&self) -> String {
-        let first = match (&self.trouble, &self.comparison) {
-            (None, Some(comparison)) if comparison.makespan.predicted.is_wide() => {
-                "too little is known for a prediction that is of use".to_owned()
-            }
-            _ => self.to_string(),
-        };
-        let mut brief = first.lines().next().unwrap_or_default().to_owned();
+        let mut brief = self.to_string().lines().next().unwrap_or_default().to_owned();
         let damaged = self.set_aside.iter().map(|aside| told_of_damage(aside));
         let drifts = self.drifts.iter().map(ToString::to_string);
         let recommendations = self.recommendations.iter().map(|one| format!("recommended: {one}"));
         let kept = self.keeping.iter().filter(|keeping| keeping.is_kept).map(ToString::to_string);
-        let adaptations = self.adaptations.iter().map(ToString::to_string);
+        // Where the order stays, nothing follows from it.
+        let adaptations = self.adaptations.iter().filter(|adaptation| adaptation.brought_forward.is_some());
+        let adaptations = adaptations.map(ToString::to_string);
         let mut more = damaged.chain(drifts).chain(recommendations).chain(kept).chain(adaptations);
         if let Some(second) = more.next() {
             brief += &format!("\n{}", second.lines().next().unwrap_or_default());
@@ -407,9 +406,16 @@ impl fmt::Display for Learned {
             (Some(trouble), _) => write!(f, "nothing was learned: {trouble}")?,
             (None, Some(comparison)) => write!(f, "{comparison}")?,
             (None, None) => match &self.prediction {
-                Some(Prediction { makespan, .. }) => {
-                    write!(f, "predicted {}, had nothing been taken from earlier runs", makespan.seconds())?;
-                }
+                Some(Prediction { makespan, basis, .. }) => match makespan.if_known(*basis) {
+                    Some(makespan) => {
+                        write!(
+                            f,
+                            "predicted {}, had nothing been taken from earlier runs",
+                            makespan.seconds()
+                        )?;
+                    }
+                    None => write!(f, "nothing was predicted: {}", unknown_since(*basis))?,
+                },
                 None => {
                     f.write_str("nothing was predicted: the first run that is recorded of this pipeline")?;
                 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use setl::Result;
+use setl::optimize::model::NOT_KNOWN;
 use setl::optimize::{ChoiceRecord, Drift, History, Predictor, RunRecord, recommend};
 use setl::run::Status;
 
@@ -79,17 +80,23 @@ pub(crate) fn all(state: &Path, json: bool) -> Result<String> {
 
 /// Started, status, took, predicted, and whether that held.
 fn cells(run: &RunRecord) -> [String; 5] {
-    let predicted = run.predicted.as_ref().map(|predicted| predicted.makespan);
+    let predicted = run.predicted.as_ref().map(|predicted| predicted.makespan.if_known(predicted.basis));
     // What was taken from an earlier run was predicted to be computed.
     let from_earlier = [Status::Cached, Status::Restored].map(|status| status.to_string());
     let is_comparable = !run.factories.iter().any(|record| from_earlier.contains(&record.status));
-    let held =
-        predicted.filter(|_| is_comparable).map(|predicted| predicted.contains(run.makespan.as_secs_f64()));
+    let held = predicted
+        .flatten()
+        .filter(|_| is_comparable)
+        .map(|predicted| predicted.contains(run.makespan.as_secs_f64()));
     [
         time(run.started),
         if run.succeeded { "ok" } else { "failed" }.to_owned(),
         duration(run.makespan),
-        predicted.map(|predicted| predicted.seconds().to_string()).unwrap_or_default(),
+        match predicted {
+            None => String::new(),
+            Some(None) => NOT_KNOWN.to_owned(),
+            Some(Some(predicted)) => predicted.seconds().to_string(),
+        },
         held.map(|held| if held { "yes" } else { "no" }).unwrap_or_default().to_owned(),
     ]
 }

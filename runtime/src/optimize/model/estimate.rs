@@ -7,6 +7,25 @@ use serde::{Deserialize, Serialize};
 /// How sure an [`Interval`] is: nine in ten of what happens are to lie in it.
 pub const LEVEL: f64 = 0.9;
 
+/// The fewest measurements on which a prediction that is shown rests.
+pub const FEWEST: usize = 3;
+
+/// The most times `low` that `high` is in a prediction that is shown.
+pub const WIDEST: f64 = 4.0;
+
+/// Says why a prediction is not shown, as in `1 run so far, and 3 are needed`.
+pub(crate) fn unknown_since(basis: Basis) -> String {
+    match basis.measurements() {
+        0 => format!("no run so far, and {FEWEST} are needed"),
+        1 => format!("1 run so far, and {FEWEST} are needed"),
+        few if few < FEWEST => format!("{few} runs so far, and {FEWEST} are needed"),
+        _ => "the runs so far differ too much".to_owned(),
+    }
+}
+
+/// What stands in the place of a prediction that is not shown.
+pub const NOT_KNOWN: &str = "not known yet";
+
 /// Where a quantity is expected: with a chance of [`LEVEL`] between `low` and `high`. Times are in seconds.
 ///
 /// ```
@@ -34,9 +53,18 @@ impl Interval {
         Self { low: value, median: value, high: value }
     }
 
-    /// Whether it is too wide to be of use.
-    pub(crate) fn is_wide(&self) -> bool {
-        self.high > 10.0 * self.low
+    /// The interval, if it is of use: it rests on at least [`FEWEST`] measurements, and `high` is at most [`WIDEST`] times `low`.
+    ///
+    /// ```
+    /// use setl::optimize::{Basis, Interval};
+    ///
+    /// let interval = Interval { low: 1.0, median: 2.0, high: 4.0 };
+    /// assert_eq!(interval.if_known(Basis::Observed(3)), Some(interval));
+    /// assert_eq!(interval.if_known(Basis::Observed(2)), None);
+    /// assert_eq!(Interval { high: 4.1, ..interval }.if_known(Basis::Observed(9)), None);
+    /// ```
+    pub fn if_known(self, basis: Basis) -> Option<Self> {
+        (basis.measurements() >= FEWEST && self.high <= WIDEST * self.low).then_some(self)
     }
 
     /// Whether it holds this value.
@@ -110,6 +138,11 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// The interval, if it is [of use](Interval::if_known).
+    pub fn if_known(&self) -> Option<Interval> {
+        self.interval().if_known(self.basis)
+    }
+
     /// Without what it rests on.
     pub const fn interval(&self) -> Interval {
         Interval { low: self.low, median: self.median, high: self.high }

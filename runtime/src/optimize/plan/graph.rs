@@ -30,6 +30,8 @@ pub struct PipelinePlan {
     pub(super) keeps_outputs: bool,
     /// How many factories can run at once.
     pub(super) workers: usize,
+    /// Whether what is predicted is [of use](crate::optimize::Interval::if_known) to people, and not only for an order.
+    pub(super) is_known: bool,
     /// Counts changes.
     pub(super) revision: u64,
 }

@@ -67,6 +67,7 @@ impl PipelinePlan {
             is_partial: *is_partial,
             keeps_outputs: *keeps_outputs,
             workers: *workers,
+            is_known: prediction.is_some_and(|of| of.makespan.if_known(of.basis).is_some()),
             revision: 0,
         };
         for (index, node) in plan.factories.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Prediction;
 use crate::optimize::history::{FactoryRecord, RunRecord};
-use crate::optimize::model::{Interval, LEVEL, seconds};
+use crate::optimize::model::{Basis, Interval, LEVEL, seconds, unknown_since};
 
 /// What was predicted of a run, beside what happened.
 ///
@@ -43,6 +43,8 @@ pub struct Comparison {
 pub struct Compared {
     /// Where it was expected.
     pub predicted: Interval,
+    /// On what that rests.
+    pub basis: Basis,
     /// What it was.
     pub was: f64,
 }
@@ -52,11 +54,24 @@ impl Compared {
     pub fn held(&self) -> bool {
         self.predicted.contains(self.was)
     }
+
+    /// Whether the prediction was [of use](Interval::if_known).
+    pub fn was_known(&self) -> bool {
+        self.predicted.if_known(self.basis).is_some()
+    }
 }
 
 impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "predicted {}, took {}", self.predicted.seconds(), seconds(self.was))
+        match self.predicted.if_known(self.basis) {
+            Some(predicted) => write!(f, "predicted {}, took {}", predicted.seconds(), seconds(self.was)),
+            None => write!(
+                f,
+                "took {}, and was not predicted yet: {}",
+                seconds(self.was),
+                unknown_since(self.basis)
+            ),
+        }
     }
 }
 
@@ -66,11 +81,14 @@ impl Comparison {
         let factories = run.factories.iter().filter(|record| record.has_succeeded());
         let factories = factories.filter(|record| record.in_query_of.is_none()).filter_map(|record| {
             let of_factory = predicted.factories.iter().find(|of| of.factory == record.factory)?;
-            let predicted = of_factory.in_query_of.is_none().then(|| of_factory.wall.interval())?;
-            Some((record.factory.clone(), Compared { predicted, was: record.own().as_secs_f64() }))
+            let wall = of_factory.in_query_of.is_none().then_some(of_factory.wall)?;
+            let was = record.own().as_secs_f64();
+            let compared = Compared { predicted: wall.interval(), basis: wall.basis, was };
+            Some((record.factory.clone(), compared))
         });
+        let was = run.makespan.as_secs_f64();
         Self {
-            makespan: Compared { predicted: predicted.makespan, was: run.makespan.as_secs_f64() },
+            makespan: Compared { predicted: predicted.makespan, basis: predicted.basis, was },
             factories: factories.collect(),
         }
     }
@@ -89,11 +107,12 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.makespan)?;
-        let (held, all) = self.coverage();
-        if all > 0 {
-            write!(f, "; {held} of {all} factories as predicted")?;
+        let known: Vec<_> = self.factories.iter().filter(|(_, compared)| compared.was_known()).collect();
+        let others: Vec<_> = known.iter().filter(|(_, compared)| !compared.held()).collect();
+        if !known.is_empty() {
+            write!(f, "; {} of {} factories as predicted", known.len() - others.len(), known.len())?;
         }
-        for (factory, compared) in self.factories.iter().filter(|(_, compared)| !compared.held()) {
+        for (factory, compared) in others {
             write!(f, "\n`{factory}`: {compared}")?;
         }
         Ok(())

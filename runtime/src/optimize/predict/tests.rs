@@ -162,3 +162,62 @@ fn files_that_are_others_in_each_run_have_no_size() {
     assert_eq!(sizes(["day", "day"]).unwrap().median, 3.0);
     assert_eq!(sizes(["monday", "tuesday"]), None, "which is still there, and is not what is read next");
 }
+
+fn predicted(walls: [(f64, f64, usize); 3], makespan: (f64, f64, usize)) -> Prediction {
+    let factory = |(at, (low, high, runs)): (usize, (f64, f64, usize))| FactoryPrediction {
+        factory: ["read", "clean", "show"][at].to_owned(),
+        wall: Estimate { low, median: (low * high).sqrt(), high, basis: Basis::of(runs) },
+        bytes_in: None,
+        rows_out: None,
+        bytes_out: None,
+        start: at as f64,
+        priority: 0.0,
+        critical: false,
+        in_query_of: None,
+    };
+    let (low, high, runs) = makespan;
+    Prediction {
+        pipeline: "Nightly".into(),
+        workers: 2,
+        makespan: Interval { low, median: (low * high).sqrt(), high },
+        peak_bytes: Some(Interval { low: 1.0, median: 9.0, high: 99.0 }),
+        basis: Basis::of(runs),
+        factories: walls.into_iter().enumerate().map(factory).collect(),
+        batches: Vec::new(),
+    }
+}
+
+#[test]
+fn a_prediction_that_is_of_no_use_is_not_shown_as_a_number() {
+    // Known, too wide, and of too few runs.
+    let some = predicted([(1.0, 4.0, 3), (1.0, 4.1, 9), (1.0, 1.2, 2)], (2.0, 7.0, 3)).to_string();
+    let words = |name: &str| {
+        let line = some.lines().find(|line| line.contains(name)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(words("read"), "read 0 µs 2.00 s (1.00 to 4.00) 3 runs");
+    assert_eq!(words("clean"), "clean 1.00 s not known yet 9 runs");
+    assert_eq!(words("show"), "show not known yet 2 runs", "nor is its start");
+    assert!(some.contains("makespan 3.74 s (2.00 to 7.00), from 3 runs") && !some.contains("held"), "{some}");
+
+    let none = predicted([(1.0, 4.0, 2), (1.0, 1.0, 1), (0.0, 1.0, 0)], (1.0, 2.0, 0)).to_string();
+    assert_eq!(none, "pipeline Nightly, 2 at once\nnot known yet: 2 runs so far, and 3 are needed");
+}
+
+#[test]
+fn what_was_not_known_is_not_compared() {
+    let mut run = RunRecord::new("01", "Nightly", SystemTime::UNIX_EPOCH);
+    run.makespan = Duration::from_secs(30);
+    run.factories =
+        ["read", "clean", "show"].map(|name| FactoryRecord::new(name, "", Duration::from_secs(9))).into();
+    let compared = |makespan| {
+        let prediction = predicted([(1.0, 2.0, 3), (5.0, 10.0, 4), (1.0, 99.0, 5)], makespan);
+        Comparison::new(&prediction, &run).to_string()
+    };
+    let rest = "; 1 of 2 factories as predicted\n`read`: predicted 1.41 s (1.00 to 2.00), took 9.00 s";
+    let too_few = "took 30.0 s, and was not predicted yet: 1 run so far, and 3 are needed";
+    assert_eq!(compared((1.0, 2.0, 1)), format!("{too_few}{rest}"));
+    let too_wide = "took 30.0 s, and was not predicted yet: the runs so far differ too much";
+    assert_eq!(compared((1.0, 9.0, 5)), format!("{too_wide}{rest}"));
+    assert_eq!(compared((20.0, 45.0, 5)), format!("predicted 30.0 s (20.0 to 45.0), took 30.0 s{rest}"));
+}

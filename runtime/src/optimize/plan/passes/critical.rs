@@ -49,7 +49,7 @@ impl PlanPass for CriticalPath {
                       wait for starts first";
         let decision = Decision::new(names, reason);
         // What is not worth a millisecond is not worth a word.
-        Ok(vec![if gain > 1e-3 { decision.gain(Gain::Makespan(gain)) } else { decision }])
+        Ok(vec![if gain > 1e-3 && plan.is_known { decision.gain(Gain::Makespan(gain)) } else { decision }])
     }
 }
 

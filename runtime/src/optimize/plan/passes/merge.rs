@@ -46,7 +46,7 @@ impl PlanPass for MergeIdentical {
             );
             let decision = Decision::new([other.name.clone(), of.name.clone()], reason);
             decisions.push(match of.seconds {
-                Some(seconds) if seconds > 0.0 => decision.gain(Gain::Seconds(seconds)),
+                Some(seconds) if seconds > 0.0 && plan.is_known => decision.gain(Gain::Seconds(seconds)),
                 _ => decision,
             });
             same.canonical.insert(plan.nodes[factory], plan.nodes[first]);

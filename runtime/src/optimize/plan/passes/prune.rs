@@ -78,7 +78,7 @@ fn is_effect_free(factory: &PlannedFactory) -> bool {
 fn saving(decision: Decision, plan: &PipelinePlan, factories: &[usize]) -> Decision {
     let seconds: Option<f64> = factories.iter().map(|factory| plan.of_index(*factory).seconds).sum();
     match seconds {
-        Some(seconds) if seconds > 0.0 => decision.gain(Gain::Seconds(seconds)),
+        Some(seconds) if seconds > 0.0 && plan.is_known => decision.gain(Gain::Seconds(seconds)),
         _ => decision,
     }
 }
