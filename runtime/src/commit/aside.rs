@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::disk::{self, Locked};
+use super::lock::TargetLock;
 
 /// Of a process that may have died: it can be removed as soon as nobody has it locked.
 const TEMPORARY: &str = "setl-tmp";
@@ -121,6 +122,25 @@ impl Aside {
         }
         self.stays = true;
         disk::sync_directory(disk::directory_of(&self.path))
+    }
+
+    /// Gives up the lock, while that of the target is held: clean-up asks for that first. So a commit has one file open for each
+    /// of its targets, and not two.
+    pub(super) fn unlock(&mut self) {
+        // Of what is kept, whoever wants to go on with it asks for this one.
+        if !self.stays {
+            self.lock = None;
+        }
+    }
+
+    /// Takes the lock again, before that of the target is given up.
+    pub(super) fn relock(&mut self) -> io::Result<()> {
+        if self.lock.is_none()
+            && let Locked::Yes(lock) = disk::lock(&self.path)?
+        {
+            self.lock = Some(lock);
+        }
+        Ok(())
     }
 
     /// Has it go with this, whatever it is called.
@@ -250,11 +270,24 @@ pub(super) fn remove_left_overs(target: &Path) {
     let Ok(entries) = fs::read_dir(disk::directory_of(target)) else {
         return;
     };
-    for entry in entries.flatten() {
-        if kind_of(&entry.file_name(), &prefix) == Some(TEMPORARY)
-            && let Ok(Locked::Yes(_lock)) = disk::lock(&entry.path())
-        {
-            let _ = disk::remove(&entry.path());
+    let temporary = entries.flatten().filter(|entry| kind_of(&entry.file_name(), &prefix) == Some(TEMPORARY));
+    let left: Vec<_> = temporary.map(|entry| entry.path()).filter(|path| lock_of(path).is_some()).collect();
+    if left.is_empty() {
+        return;
+    }
+    // It may be of a commit, which has nothing locked but its target.
+    let Ok(Some(_target)) = TargetLock::take(target) else { return };
+    for path in left {
+        if let Some(_lock) = lock_of(&path) {
+            let _ = disk::remove(&path);
         }
+    }
+}
+
+/// The lock of what nobody has locked.
+fn lock_of(path: &Path) -> Option<File> {
+    match disk::lock(path) {
+        Ok(Locked::Yes(file)) => Some(file),
+        _ => None,
     }
 }

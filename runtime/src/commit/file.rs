@@ -124,9 +124,20 @@ impl StagedFile {
     }
 
     /// What a transaction locks before it prepares this.
-    pub(super) fn lock_with_others(&mut self) -> &Path {
+    pub(super) fn lock_with_others(&mut self) -> PathBuf {
         self.lock = Lock::OfTransaction;
-        &self.target
+        self.target.clone()
+    }
+
+    /// Has the lock of the target stand for those of what is staged.
+    pub(super) fn rely_on_target(&mut self) {
+        self.pieces.iter_mut().for_each(Aside::unlock);
+    }
+
+    /// Undoes [`rely_on_target`](Self::rely_on_target), while the target is still locked.
+    pub(super) fn rely_on_itself(&mut self) -> Result<(), WriteError> {
+        let pieces = &mut self.pieces;
+        pieces.iter_mut().try_for_each(|piece| piece.relock().map_err(WriteError::io("lock", piece.path())))
     }
 
     fn aside(&self) -> Result<Aside, WriteError> {
@@ -180,7 +191,10 @@ impl StagedFile {
         if old.is_none() && self.pieces.len() == 1 && !bare {
             return self.pieces.pop().ok_or_else(|| crate::Error::msg("nothing was staged"));
         }
-        let merged = self.aside()?;
+        let mut merged = self.aside()?;
+        if !matches!(self.lock, Lock::None) {
+            merged.unlock();
+        }
         let paths: Vec<_> = self.pieces.iter().map(|piece| piece.path().to_owned()).collect();
         self.recipe.merge(bare, old, &paths, merged.path())?;
         self.flushed = false;

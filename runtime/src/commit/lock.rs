@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::aside;
 use super::disk;
 use super::error::WriteError;
+use super::file::StagedFile;
 use super::recover;
 use crate::state;
 
@@ -115,6 +116,39 @@ fn link(_: &Path, _: &Path) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
+/// What takes its lock: a target, and what is staged for it.
+pub(super) trait Locking {
+    fn target(&self) -> &Path;
+
+    /// Called as soon as the target is locked.
+    fn taken(&mut self) {}
+
+    /// Called before the lock of the target is given up, to be taken again.
+    fn giving_up(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
+}
+
+impl Locking for &Path {
+    fn target(&self) -> &Path {
+        self
+    }
+}
+
+impl Locking for (PathBuf, &mut StagedFile) {
+    fn target(&self) -> &Path {
+        &self.0
+    }
+
+    fn taken(&mut self) {
+        self.1.rely_on_target();
+    }
+
+    fn giving_up(&mut self) -> Result<(), WriteError> {
+        self.1.rely_on_itself()
+    }
+}
+
 /// Takes the locks of all targets, in one order for all commits, so that no two wait for each other. They are given in the
 /// order of `targets`.
 ///
@@ -122,15 +156,15 @@ fn link(_: &Path, _: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When others hold a lock for too long, or what a dead commit owes a target can neither be finished nor undone.
-pub(super) fn take_all(targets: &[&Path]) -> Result<Vec<TargetLock>, WriteError> {
+pub(super) fn take_all<T: Locking>(targets: &mut [T]) -> Result<Vec<TargetLock>, WriteError> {
     let mut order: Vec<_> = (0..targets.len()).collect();
-    order.sort_by_key(|index| targets[*index]);
+    order.sort_by(|one, other| targets[*one].target().cmp(targets[*other].target()));
     let mut patience = Patience::new();
     let mut tried: Option<(PathBuf, String)> = None;
     'again: loop {
         let mut taken: Vec<(usize, TargetLock)> = Vec::with_capacity(order.len());
         for index in &order {
-            let target = targets[*index];
+            let target = targets[*index].target();
             let busy = || WriteError::Busy { target: disk::name_of(target) };
             let lock = loop {
                 match TargetLock::take(target)? {
@@ -139,6 +173,7 @@ pub(super) fn take_all(targets: &[&Path]) -> Result<Vec<TargetLock>, WriteError>
                 }
             };
             let Some(journal) = lock.note() else {
+                targets[*index].taken();
                 taken.push((*index, lock));
                 continue;
             };
@@ -146,10 +181,17 @@ pub(super) fn take_all(targets: &[&Path]) -> Result<Vec<TargetLock>, WriteError>
                 return Err(WriteError::Pending { target: disk::name_of(target), journal, reason });
             }
             // Its recovery takes the locks of all its targets, among which may be those that are held here.
-            drop((taken, lock));
-            match recover::of_note(&journal, target) {
+            let target = target.to_owned();
+            drop(lock);
+            for (index, lock) in taken {
+                targets[index].giving_up()?;
+                drop(lock);
+            }
+            match recover::of_note(&journal, &target) {
                 recover::OfNote::Gone => {}
-                recover::OfNote::InUse => patience.wait().ok_or_else(busy)?,
+                recover::OfNote::InUse => {
+                    patience.wait().ok_or_else(|| WriteError::Busy { target: disk::name_of(&target) })?;
+                }
                 recover::OfNote::Kept(reason) => tried = Some((journal, reason)),
             }
             continue 'again;
@@ -161,7 +203,7 @@ pub(super) fn take_all(targets: &[&Path]) -> Result<Vec<TargetLock>, WriteError>
 
 /// As [`take_all`], of one.
 pub(super) fn take_one(target: &Path) -> Result<TargetLock, WriteError> {
-    let taken = take_all(&[target])?;
+    let taken = take_all(&mut [target])?;
     taken.into_iter().next().ok_or_else(|| WriteError::Busy { target: disk::name_of(target) })
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::mem;
-use std::path::Path;
 
 use super::disk;
 use super::error::WriteError;
@@ -63,8 +62,8 @@ impl Commit {
 
     fn lock(&mut self) -> Result<(), WriteError> {
         let files = self.writes.iter_mut().filter_map(|write| staged_file(&mut *write.staged));
-        let targets: Vec<&Path> = files.map(|file| file.lock_with_others()).collect();
-        self.locks = lock::take_all(&targets)?;
+        let mut files: Vec<_> = files.map(|file| (file.lock_with_others(), file)).collect();
+        self.locks = lock::take_all(&mut files)?;
         Ok(())
     }
 
@@ -78,7 +77,7 @@ impl Commit {
         for Write { owner, target, mut staged } in mem::take(&mut self.writes) {
             let owner = Some(owner);
             let directory =
-                staged_file(&mut *staged).map(|file| disk::directory_of(file.lock_with_others()).to_owned());
+                staged_file(&mut *staged).map(|file| disk::directory_of(&file.lock_with_others()).to_owned());
             contained(|| staged.commit()).map_err(|error| CommitError::RolledBack { owner, error })?;
             targets.push(target);
             if let Some(directory) = directory {

@@ -408,3 +408,27 @@ fn what_dead_processes_have_left_is_removed_and_nothing_else() {
     living.commit().unwrap();
     assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "living");
 }
+
+/// The lock of the target stands for those of what is staged, from before these are given up until they are taken again.
+#[test]
+fn what_a_commit_has_staged_is_no_left_over() {
+    let world = World::new();
+    let commit = Commit::prepare(world.staged()).unwrap();
+    let before = world.content();
+    for name in ["replaced", "created", "parts", "appended", "missing"] {
+        crate::commit::aside::remove_left_overs(&world.path(name));
+    }
+    assert_eq!(world.content(), before);
+    assert_eq!(commit.switch().unwrap().len(), 5);
+    world.check_new();
+
+    let is_locked = |staged: &StagedFile| {
+        matches!(super::super::disk::lock(staged.path()).unwrap(), super::super::disk::Locked::Busy)
+    };
+    let mut staged = StagedFile::new(&world.path("replaced"), How::Replace, Recipe::Whole).unwrap();
+    assert!(is_locked(&staged));
+    staged.rely_on_target();
+    assert!(!is_locked(&staged));
+    staged.rely_on_itself().unwrap();
+    assert!(is_locked(&staged));
+}
