@@ -15,11 +15,11 @@ use super::handling::{self, Conduct};
 use super::memory::Memory;
 #[cfg(feature = "optimize")]
 use super::optimized::rewrite;
+use super::options::Options;
 use super::outcome::{Outcome, Run};
 use super::panic::watch;
 use super::report::Report;
 use super::resume;
-use super::runner::Options;
 use super::shared::{Launch, Shared, Why};
 use super::signals::{Signals, has_timer, stop_after};
 use super::step::BoxFuture;

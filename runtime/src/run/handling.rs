@@ -1,6 +1,6 @@
 //! How each factory of a run is handled, once all that is said of it is put together.
 
-use super::runner::Options;
+use super::options::Options;
 use super::select::Selection;
 use super::shared::Launch;
 use crate::cache::{CachePolicy, Whose};

@@ -21,6 +21,7 @@ pub(crate) mod memory;
 mod nature;
 #[cfg(feature = "optimize")]
 mod optimized;
+mod options;
 mod outcome;
 pub(crate) mod panic;
 mod report;

@@ -17,9 +17,9 @@ use super::handling::{Conduct, Handling};
 use super::memory::Memory;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
+use super::options::Options;
 use super::panic::{caught, contained};
 use super::report::{PhaseCell, Record};
-use super::runner::Options;
 use super::schedule::Schedule;
 use super::slot::Slot;
 use super::starving::Watched;
