@@ -134,7 +134,7 @@ fn parsed(name: &str, texts: &StringChunked, to: &DataType) -> PolarsResult<Colu
             (DataType::Int32, "2013-01-31", |text| Some(i64::from(days_of(text.parse().ok()?))))
         }
         DataType::Time => (DataType::Int64, "23:59:59.5", |text| nanos_of(text.parse().ok()?).ok()),
-        _ => (DataType::Int64, "2013-01-31T23:59:59.5", |text| moment(text).map(micros_of)),
+        _ => (DataType::Int64, "2013-01-31T23:59:59.5", |text| micros_of(moment(text)?).ok()),
     };
     let numbers = texts.iter().map(|text| match text {
         None => Ok(None),

@@ -57,14 +57,14 @@ pub enum DataError {
     },
 
     /// A value lies outside what the other side can hold.
-    #[error("{subject}: column `{column}`, row {index}: {reason}")]
+    #[error("{subject}: column `{column}`{}: {reason}", at_row(*index))]
     OutOfRange {
         /// What holds the value.
         subject: Box<Provenance>,
         /// The column of the value.
         column: String,
-        /// The row of the value, counted from 0.
-        index: usize,
+        /// The row of the value, counted from 0, if it is known.
+        index: Option<usize>,
         /// What does not fit where.
         reason: String,
     },
@@ -185,6 +185,10 @@ impl fmt::Display for Provenance {
 }
 
 /// One mistake continues the line; several get a line each.
+fn at_row(index: Option<usize>) -> String {
+    index.map_or_else(String::new, |index| format!(", row {index}"))
+}
+
 fn listed(mismatches: &[Mismatch]) -> String {
     match mismatches {
         [only] => only.to_string(),

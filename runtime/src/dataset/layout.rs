@@ -5,8 +5,7 @@
 use polars::prelude::{Column, DataFrame, PolarsError};
 
 use super::contract::{ColumnDef, Shape};
-use super::typed::check_nulls;
-use super::{DataError, Provenance, Row, Unrepresentable, Value};
+use super::{DataError, Provenance, Row, Unrepresentable, Value, required};
 
 /// What is done with the columns of `R`, in [`Row::walk`].
 pub trait Layout<R: Row>: Sized {
@@ -89,8 +88,9 @@ pub(super) struct Reader<'a>(&'a DataFrame);
 impl<'a> Reader<'a> {
     /// Checks the frame first, so that all its mistakes come at once.
     pub(super) fn new<R: Row>(frame: &'a DataFrame) -> Result<Self, DataError> {
-        Shape::of::<R>().check(frame.schema(), || Provenance::of(R::NAME))?;
-        check_nulls::<R>(frame, || Provenance::of(R::NAME))?;
+        let shape = Shape::of::<R>();
+        shape.check(frame.schema(), || Provenance::of(R::NAME))?;
+        required::check(frame, &shape, || Provenance::of(R::NAME))?;
         Ok(Self(frame))
     }
 }
@@ -126,7 +126,7 @@ fn out_of_range<R: Row>(column: &str, index: usize, reason: Unrepresentable) -> 
     DataError::OutOfRange {
         subject: Provenance::of(R::NAME).into(),
         column: column.to_owned(),
-        index,
+        index: Some(index),
         reason: reason.reason(),
     }
 }

@@ -1,4 +1,4 @@
-//! The promise that columns hold no nulls, as a node of a query.
+//! The promise that columns hold no nulls, and no dates that no field holds, as a node of a query.
 //!
 //! A query of one's own that goes on from a dataset has this node between the data and itself. It looks at the columns that
 //! are read through it, batch by batch, and lets conditions, choices of columns and limits pass down to the data.
@@ -11,84 +11,141 @@ use polars::prelude::{AllowedOptimizations, DataFrame, LazyFrame, OptFlags, Pola
 use polars_plan::dsl::DslPlan;
 use polars_plan::plans::{DslFunction, FunctionIR};
 
+use super::temporal::{beyond, is_limited};
 use super::{DataError, Provenance, Shape};
 use crate::storage::reads_lines;
 
 /// What the name of the node begins with. The rest of it tells one check from another, for Polars too.
 const NAME: &str = "CHECK no nulls in";
+/// The same of a node that looks at dates, too.
+const NAME_WITH_DATES: &str = "CHECK dates";
 
 /// Whether a node of this name is such a check, which looks at each row by itself.
 pub(super) fn is_check(name: &str) -> bool {
-    name.starts_with(NAME) || reads_lines(name)
+    name.starts_with(NAME) || name.starts_with(NAME_WITH_DATES) || reads_lines(name)
 }
 
-/// Nulls that were found where none may be.
+/// What was found where it may not be.
 #[derive(Clone, Debug)]
-struct NullsFound {
-    subject: Provenance,
-    columns: Vec<(String, usize)>,
+enum Found {
+    Nulls { subject: Provenance, columns: Vec<(String, usize)> },
+    Beyond { subject: Provenance, column: String, reason: String },
 }
 
-impl From<NullsFound> for DataError {
-    fn from(NullsFound { subject, columns }: NullsFound) -> Self {
-        Self::Nulls { subject: subject.into(), columns, or_more: true }
+impl From<Found> for DataError {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Nulls { subject, columns } => {
+                Self::Nulls { subject: subject.into(), columns, or_more: true }
+            }
+            Found::Beyond { subject, column, reason } => {
+                Self::OutOfRange { subject: subject.into(), column, index: None, reason }
+            }
+        }
     }
 }
 
-impl fmt::Display for NullsFound {
+impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         DataError::from(self.clone()).fmt(f)
     }
 }
 
-impl StdError for NullsFound {}
+impl StdError for Found {}
 
-/// Columns that must not hold nulls, of a dataset.
+/// What a dataset promises of its columns.
 struct Required {
     subject: Provenance,
-    columns: Vec<&'static str>,
+    /// Those that hold no nulls.
+    whole: Vec<&'static str>,
+    /// Those whose values have to be within the range of their fields.
+    limited: Vec<&'static str>,
 }
 
 impl Required {
     fn of(shape: &Shape, subject: Provenance) -> Self {
-        let columns = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
-        Self { subject, columns: columns.collect() }
+        let columns = || shape.columns.iter();
+        let whole = columns().filter(|column| !column.nullable).map(|column| column.name);
+        let limited = columns().filter(|column| is_limited(&column.dtype)).map(|column| column.name);
+        Self { subject, whole: whole.collect(), limited: limited.collect() }
     }
 
-    /// What is found in a frame, which need not have all columns.
+    /// The nulls of a frame, which need not have all columns.
     fn nulls(&self, frame: &DataFrame) -> Vec<(String, usize)> {
         let columns =
-            self.columns.iter().filter_map(|name| Some((*name, frame.column(name).ok()?.null_count())));
+            self.whole.iter().filter_map(|name| Some((*name, frame.column(name).ok()?.null_count())));
         columns.filter(|(_, nulls)| *nulls > 0).map(|(name, nulls)| (name.to_owned(), nulls)).collect()
     }
 
+    /// The first value of a frame beyond the range of its field: its column, row, and why.
+    fn beyond(&self, frame: &DataFrame) -> Option<(String, usize, String)> {
+        self.limited.iter().find_map(|name| {
+            let (index, reason) = beyond(frame.column(name).ok()?)?;
+            Some(((*name).to_owned(), index, reason.reason()))
+        })
+    }
+
     fn pass(&self, frame: DataFrame) -> PolarsResult<DataFrame> {
-        let columns = self.nulls(&frame);
-        if columns.is_empty() {
+        let (subject, columns) = (self.subject.clone(), self.nulls(&frame));
+        let found = if !columns.is_empty() {
+            Found::Nulls { subject, columns }
+        } else if let Some((column, _, reason)) = self.beyond(&frame) {
+            Found::Beyond { subject, column, reason }
+        } else {
             return Ok(frame);
-        }
-        let found = NullsFound { subject: self.subject.clone(), columns };
+        };
         Err(PolarsError::from(io::Error::new(io::ErrorKind::InvalidData, found)))
+    }
+
+    /// The query with this as a node.
+    fn on(self, frame: LazyFrame) -> LazyFrame {
+        let (whole, subject) = (self.whole.join(", "), &self.subject);
+        let name = match (&*whole, &*self.limited.join(", ")) {
+            ("", "") => return frame,
+            (_, "") => format!("{NAME} {whole} of {subject}"),
+            ("", limited) => format!("{NAME_WITH_DATES} in {limited} of {subject}"),
+            (_, limited) => format!("{NAME_WITH_DATES} in {limited}, no nulls in {whole} of {subject}"),
+        };
+        let passing = AllowedOptimizations::default() | OptFlags::STREAMING;
+        let mut frame = frame.map(move |batch| self.pass(batch), passing, None, Some(NAME));
+        if let DslPlan::MapFunction {
+            function: DslFunction::FunctionIR(FunctionIR::Opaque { fmt_str, .. }),
+            ..
+        } = &mut frame.logical_plan
+        {
+            *fmt_str = name.into();
+        }
+        frame
     }
 }
 
 /// The query with the promise of `shape` kept in whatever is made of it.
 pub(crate) fn keeping(frame: LazyFrame, shape: &Shape, subject: &Provenance) -> LazyFrame {
-    let required = Required::of(shape, subject.clone());
-    if required.columns.is_empty() {
-        return frame;
+    Required::of(shape, subject.clone()).on(frame)
+}
+
+/// The query with the part of the promise kept that is about the range of values, for what counts nulls by itself.
+pub(crate) fn within_range(frame: LazyFrame, shape: &Shape, subject: &Provenance) -> LazyFrame {
+    Required { whole: Vec::new(), ..Required::of(shape, subject.clone()) }.on(frame)
+}
+
+/// Checks the result of a query.
+pub(super) fn check(
+    frame: &DataFrame,
+    shape: &Shape,
+    subject: impl FnOnce() -> Provenance,
+) -> Result<(), DataError> {
+    let required = Required::of(shape, Provenance::of(shape.row));
+    let columns = required.nulls(frame);
+    if !columns.is_empty() {
+        return Err(DataError::Nulls { subject: subject().into(), columns, or_more: false });
     }
-    let name = format!("{NAME} {} of {subject}", required.columns.join(", "));
-    let passing = AllowedOptimizations::default() | OptFlags::STREAMING;
-    let mut frame = frame.map(move |batch| required.pass(batch), passing, None, Some(NAME));
-    if let DslPlan::MapFunction {
-        function: DslFunction::FunctionIR(FunctionIR::Opaque { fmt_str, .. }),
-        ..
-    } = &mut frame.logical_plan
-    {
-        *fmt_str = name.into();
+    match required.beyond(frame) {
+        None => Ok(()),
+        Some((column, index, reason)) => {
+            Err(DataError::OutOfRange { subject: subject().into(), column, index: Some(index), reason })
+        }
     }
-    frame
 }
 
 /// Whether a query is known to keep the promise, because it is a frame in memory.
@@ -100,7 +157,7 @@ pub(super) fn is_kept(frame: &LazyFrame, shape: &Shape) -> bool {
         plan = dsl;
     }
     match plan {
-        DslPlan::DataFrameScan { df, .. } => required.nulls(df).is_empty(),
+        DslPlan::DataFrameScan { df, .. } => required.nulls(df).is_empty() && required.beyond(df).is_none(),
         _ => false,
     }
 }
@@ -123,7 +180,7 @@ pub(crate) fn found(error: &PolarsError) -> Option<DataError> {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = inner.and_then(|inner| inner.downcast_ref::<NullsFound>()) {
+        if let Some(found) = inner.and_then(|inner| inner.downcast_ref::<Found>()) {
             return Some(found.clone().into());
         }
         next = error.source();

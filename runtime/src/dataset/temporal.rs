@@ -22,8 +22,18 @@ fn date_of(days: i32) -> Result<NaiveDate, Unrepresentable> {
     })
 }
 
-pub(crate) fn micros_of(moment: NaiveDateTime) -> i64 {
-    moment.and_utc().timestamp_micros()
+pub(crate) fn micros_of(moment: NaiveDateTime) -> Result<i64, Unrepresentable> {
+    if is_leap(&moment) {
+        return Err(Unrepresentable::new(format!(
+            "the leap second {moment} does not fit into a Datetime column, in which it is the second after it"
+        )));
+    }
+    Ok(moment.and_utc().timestamp_micros())
+}
+
+/// `chrono` counts a leap second in the nanoseconds of the second before.
+fn is_leap(time: &impl Timelike) -> bool {
+    i64::from(time.nanosecond()) >= NANOS_PER_SECOND
 }
 
 fn moment_of(micros: i64) -> Result<NaiveDateTime, Unrepresentable> {
@@ -35,13 +45,10 @@ fn moment_of(micros: i64) -> Result<NaiveDateTime, Unrepresentable> {
 }
 
 pub(crate) fn nanos_of(time: NaiveTime) -> Result<i64, Unrepresentable> {
-    // `chrono` counts a leap second in the nanoseconds of the second before.
-    let nanos = i64::from(time.num_seconds_from_midnight()) * NANOS_PER_SECOND + i64::from(time.nanosecond());
-    if nanos < 86_400 * NANOS_PER_SECOND {
-        Ok(nanos)
-    } else {
-        Err(Unrepresentable::new(format!("the leap second {time} does not fit into a Time column")))
+    if is_leap(&time) {
+        return Err(Unrepresentable::new(format!("the leap second {time} does not fit into a Time column")));
     }
+    Ok(i64::from(time.num_seconds_from_midnight()) * NANOS_PER_SECOND + i64::from(time.nanosecond()))
 }
 
 fn time_of(nanos: i64) -> Result<NaiveTime, Unrepresentable> {
@@ -59,6 +66,28 @@ fn delta_micros(delta: TimeDelta) -> Result<i64, Unrepresentable> {
     delta.num_microseconds().ok_or_else(|| {
         Unrepresentable::new(format!("{delta} does not fit into a Duration column of microseconds"))
     })
+}
+
+/// Whether a column of this dtype can hold values that no field holds: Polars counts further than `chrono` does.
+pub(super) fn is_limited(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::Date | DataType::Time | DataType::Datetime(TimeUnit::Microseconds, _))
+}
+
+/// The first value of a column that no field holds, by its index, and why.
+pub(super) fn beyond(column: &Column) -> Option<(usize, Unrepresentable)> {
+    let objection: fn(i64) -> Option<Unrepresentable> = match column.dtype() {
+        DataType::Date => |days| date_of(days as i32).err(),
+        DataType::Time => |nanos| time_of(nanos).err(),
+        DataType::Datetime(TimeUnit::Microseconds, _) => |micros| moment_of(micros).err(),
+        _ => return None,
+    };
+    let numbers = column.to_physical_repr().cast(&DataType::Int64).ok()?;
+    let numbers = numbers.i64().ok()?;
+    // What lies between two values that fit does, too.
+    if [numbers.min(), numbers.max()].into_iter().flatten().all(|end| objection(end).is_none()) {
+        return None;
+    }
+    numbers.iter().enumerate().find_map(|(index, number)| Some((index, objection(number?)?)))
 }
 
 /// A type that Polars stores as a number of days, microseconds or nanoseconds.
@@ -99,7 +128,7 @@ macro_rules! stored_as_number {
 
 stored_as_number! {
     NaiveDate => DataType::Date, Int32Chunked, i32, |date| Ok(days_of(date)), date_of;
-    NaiveDateTime => DataType::Datetime(TimeUnit::Microseconds, None), Int64Chunked, i64, |moment| Ok(micros_of(moment)), moment_of;
+    NaiveDateTime => DataType::Datetime(TimeUnit::Microseconds, None), Int64Chunked, i64, micros_of, moment_of;
     TimeDelta => DataType::Duration(TimeUnit::Microseconds), Int64Chunked, i64, delta_micros, |micros| Ok(TimeDelta::microseconds(micros));
     NaiveTime => DataType::Time, Int64Chunked, i64, nanos_of, time_of;
 }

@@ -187,7 +187,7 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// As [`collect`](Self::collect).
     pub async fn materialize(self) -> crate::Result<Self> {
-        let materialized = materialized(self.frame.clone()).await;
+        let materialized = materialized(self.with_nulls()).await;
         self.kept(materialized)
     }
 
@@ -207,7 +207,7 @@ impl<T: Row> Dataset<T> {
     /// # Errors
     /// As [`collect`](Self::collect).
     pub fn materialize_blocking(self) -> crate::Result<Self> {
-        let materialized = materialized_blocking(self.frame.clone());
+        let materialized = materialized_blocking(self.with_nulls());
         self.kept(materialized)
     }
 
@@ -247,7 +247,7 @@ impl<T: Row> Dataset<T> {
     /// What a query came to, if it has no nulls where there must not be any.
     fn whole(&self, collected: Result<DataFrame, running::Fault>) -> crate::Result<DataFrame> {
         let frame = collected.map_err(|fault| fault.into_error(|source| self.failed(source)))?;
-        check_nulls::<T>(&frame, || self.provenance.clone())?;
+        required::check(&frame, &Shape::of::<T>(), || self.provenance.clone())?;
         Ok(frame)
     }
 
@@ -261,7 +261,7 @@ impl<T: Row> Dataset<T> {
     /// The query, to go on with. It has the columns of `T`; what is made of it may have others.
     ///
     /// A null in a column of `T` that is not an `Option` makes the query fail, whatever is made of it, if it reads that
-    /// column and that row:
+    /// column and that row; so does a date, moment or time that no field can hold:
     ///
     /// ```
     /// use polars::prelude::*;
@@ -294,9 +294,12 @@ impl<T: Row> Dataset<T> {
         required::keeping(self.frame, &Shape::of::<T>(), &self.provenance)
     }
 
-    /// The query without the check, for what looks at the rows by itself.
-    pub(crate) fn unchecked(&self) -> LazyFrame {
-        self.frame.clone()
+    /// The query without the check for nulls, for what counts them by itself.
+    pub(crate) fn with_nulls(&self) -> LazyFrame {
+        match self.is_whole {
+            true => self.frame.clone(),
+            false => required::within_range(self.frame.clone(), &Shape::of::<T>(), &self.provenance),
+        }
     }
 }
 
@@ -326,23 +329,6 @@ fn files_of(frame: &LazyFrame) -> String {
 
 fn declared_columns<T: Row>() -> Vec<Expr> {
     T::columns().iter().map(|column| named(column.name)).collect()
-}
-
-/// Reports every column that holds nulls although its field is not an `Option`.
-pub(crate) fn check_nulls<T: Row>(
-    frame: &DataFrame,
-    subject: impl FnOnce() -> Provenance,
-) -> Result<(), DataError> {
-    let columns: Vec<_> = T::columns()
-        .into_iter()
-        .filter(|column| !column.nullable)
-        .filter_map(|column| Some((column.name.to_owned(), frame.column(column.name).ok()?.null_count())))
-        .filter(|(_, nulls)| *nulls > 0)
-        .collect();
-    if columns.is_empty() {
-        return Ok(());
-    }
-    Err(DataError::Nulls { subject: subject().into(), columns, or_more: false })
 }
 
 impl<T> Clone for Dataset<T> {

@@ -10,9 +10,9 @@ use polars::prelude::*;
 /// | `f32`, `f64` | `Float32`, `Float64` |
 /// | `bool`, `String` | `Boolean`, `String` |
 /// | `chrono::NaiveDate` | `Date` |
-/// | `chrono::NaiveDateTime` | `Datetime(Microseconds, None)`: what is finer than a microsecond is cut off |
+/// | `chrono::NaiveDateTime` | `Datetime(Microseconds, None)`: what is finer than a microsecond is cut off, a leap second is an error |
 /// | `chrono::TimeDelta` | `Duration(Microseconds)`: what is finer than a microsecond is cut off |
-/// | `chrono::NaiveTime` | `Time`, in nanoseconds |
+/// | `chrono::NaiveTime` | `Time`, in nanoseconds; a leap second is an error |
 /// | `Option` of any of these | the same, with nulls |
 ///
 /// A type of your own is a column when it is written as one of these:

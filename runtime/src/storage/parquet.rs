@@ -149,12 +149,30 @@ impl ParquetFile {
             self.place.bad(format!("it has {what}, a type that Polars does not know; {cure}"))
         };
         let found = caught(|| waiting(|| scan.collect_schema()))
-            .map_err(|panic| unknown(&format!("a column ({})", panic.line())))?
+            .map_err(|panic| {
+                unknown(&match self.intervals() {
+                    Some(names) => format!("{names} of INTERVAL"),
+                    None => format!("a column ({})", panic.line()),
+                })
+            })?
             .map_err(|error| self.place.bad(error.to_string()))?;
         if let Some((name, dtype)) = found.iter().find(|(_, dtype)| is_too_wide(dtype)) {
             return Err(unknown(&format!("column `{name}` of {dtype:?}")).into());
         }
         Ok(found)
+    }
+
+    /// The columns of INTERVAL of the file, at whatever depth, if it has any.
+    fn intervals(&self) -> Option<String> {
+        let mut reader = ParquetReader::new(std::fs::File::open(&self.place.path).ok()?);
+        let columns = reader.get_metadata().ok()?.schema_descr.columns();
+        // The type of the type is none that Polars gives out.
+        let intervals = columns.iter().filter(|column| {
+            format!("{:?}", column.descriptor.primitive_type.converted_type) == "Some(Interval)"
+        });
+        let names: Vec<_> =
+            intervals.map(|column| format!("column `{}`", column.path_in_schema.join("."))).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     fn scan_with(&self, schema: Option<SchemaRef>) -> crate::Result<LazyFrame> {

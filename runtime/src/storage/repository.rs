@@ -259,7 +259,7 @@ impl<T: Row> Repository<T> {
         let shape = Shape::of::<T>();
         let request = StageRequest { shape: &shape, mode: self.mode };
         let required = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
-        let (query, nulls) = Tally::on(dataset.unchecked(), required, |series| series.null_count());
+        let (query, nulls) = Tally::on(dataset.with_nulls(), required, |series| series.null_count());
         let write = waiting(|| self.connector.stage(query, &request))
             .map_err(|error| error.context(format!("cannot save {} to {self}", dataset.provenance())))?;
         let staged = Staged { write, rows: nulls.rows(), place: self.connector.to_string() };

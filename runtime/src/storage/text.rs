@@ -97,7 +97,7 @@ impl Patterns {
         match dtype {
             DataType::Date => self.date(text).map(|date| days_of(date).into()),
             DataType::Time => self.time(text).and_then(|time| nanos_of(time).ok()),
-            _ => self.moment(text).map(micros_of),
+            _ => micros_of(self.moment(text)?).ok(),
         }
     }
 

@@ -15,6 +15,7 @@ mod modes;
 mod ndjson_faults;
 mod parquet;
 mod paths;
+mod ranges;
 mod referee;
 mod round_trips;
 mod rows;

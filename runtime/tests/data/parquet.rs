@@ -166,8 +166,11 @@ fn columns_without_a_type_for_fields_do_not_matter_unless_they_are_declared() {
             Ok(rows) => assert_eq!(rows[0], Id { id: 1 }, "{name}"),
             Err(error) => {
                 let text = format!("{error:#}");
-                let of_name =
-                    if name == "interval.parquet" { "interval" } else { "column `decimal` of Decimal" };
+                let of_name = if name == "interval.parquet" {
+                    "column `span` of INTERVAL"
+                } else {
+                    "column `decimal` of Decimal"
+                };
                 assert!(name != "kinds.parquet" && text.contains(of_name), "{text}");
                 let says =
                     [name, "column", "a type that Polars does not know; write the file without that column"];
