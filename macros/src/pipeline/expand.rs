@@ -400,6 +400,11 @@ impl Model {
     fn expand_methods(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let (name, visibility) = (&self.name, &self.visibility);
+        // At the name, as all that needs the plan: whatever is wrong with it is noted there once, and not here again.
+        let plan = {
+            let setl = runtime(name.span());
+            quote_spanned!(name.span()=> <Self as #setl::PipelineItem>::PLAN)
+        };
         let (implementing, arguments, where_clause) = self.generics.split_for_impl();
         quote! {
             #[allow(dead_code, reason = "not every pipeline is inspected")]
@@ -411,7 +416,7 @@ impl Model {
 
                 /// What the pipeline consists of, and who delivers to whom.
                 #visibility fn plan() -> &'static #setl::Plan {
-                    <Self as #setl::PipelineItem>::PLAN
+                    #plan
                 }
 
                 /// The pipeline as a picture, in Mermaid or DOT.
