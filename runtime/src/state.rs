@@ -161,7 +161,8 @@ fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
     if_there(fs::symlink_metadata(path))
 }
 
-fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+/// Nothing, where there is nothing.
+pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),

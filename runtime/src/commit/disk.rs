@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use crate::state;
+pub(super) use crate::state::if_there;
 
 /// By what a file, or a directory of files, is known again at its path, and a change of it is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,15 +84,6 @@ pub(super) fn number(path: &Path) -> Option<u64> {
 /// Whether there is anything at `path`, be it a link to nothing.
 pub(super) fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
-}
-
-/// Nothing, where there is nothing.
-pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// The same for all ways to write a path, before there is a file and after. A link stays a link: what it leads to is
