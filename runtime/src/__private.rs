@@ -84,10 +84,37 @@ pub fn is_due<Condition: IsDue>(condition: Condition) -> Result<bool> {
 /// What stands in `retry(on = …)`.
 pub type RetryIf = fn(&crate::Error) -> bool;
 
+/// What is known of the rows of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Nothing.
+    Unknown,
+    /// It is a query that nothing has run yet.
+    Lazy,
+    /// There are this many.
+    Known(usize),
+}
+
+impl Rows {
+    /// Their number.
+    pub const fn known(self) -> Option<usize> {
+        match self {
+            Rows::Known(rows) => Some(rows),
+            Rows::Unknown | Rows::Lazy => None,
+        }
+    }
+}
+
+impl From<Option<usize>> for Rows {
+    fn from(rows: Option<usize>) -> Self {
+        rows.map_or(Rows::Unknown, Rows::Known)
+    }
+}
+
 /// How a typed output is inspected.
 pub struct Inspector<T> {
     /// Tells it the name of its factory, and asks it for its rows.
-    pub rows: fn(&mut T, &'static str) -> Option<usize>,
+    pub rows: fn(&mut T, &'static str) -> Rows,
     /// See [`Inspect::rehearsal`].
     pub rehearsal: fn(&T) -> Option<Rehearsal>,
 }
@@ -112,7 +139,11 @@ impl<T: Inspect> Inspectable<T> for &Probe<T> {
             output.set_origin(factory);
             #[cfg(feature = "optimize")]
             crate::run::learn::delivers(|| output.bytes());
-            output.rows()
+            match output.rows() {
+                Some(rows) => Rows::Known(rows),
+                None if output.is_lazy() => Rows::Lazy,
+                None => Rows::Unknown,
+            }
         };
         Inspector { rows, rehearsal: T::rehearsal }
     }
@@ -126,7 +157,7 @@ pub trait Opaque<T> {
 
 impl<T> Opaque<T> for Probe<T> {
     fn __setl_inspector(&self) -> Inspector<T> {
-        Inspector { rows: |_, _| None, rehearsal: |_| None }
+        Inspector { rows: |_, _| Rows::Unknown, rehearsal: |_| None }
     }
 }
 

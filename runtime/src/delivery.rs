@@ -209,6 +209,11 @@ pub trait Inspect {
         None
     }
 
+    /// Whether it is a query that nothing has run yet, so that the time of its factory is not that of its rows.
+    fn is_lazy(&self) -> bool {
+        false
+    }
+
     /// Remembers which factory delivered this payload, so that later errors can say so.
     fn set_origin(&mut self, factory: &'static str) {
         let _ = factory;

@@ -69,7 +69,7 @@ pub struct CacheEntry {
     pub bytes: u64,
     /// How long ago it was made.
     pub age: Duration,
-    /// How long it took to compute.
+    /// How long it took to compute; zero if that is unknown, since the output was lazy.
     pub took: Duration,
     /// When it was taken last, or else when it was made.
     pub last_used: SystemTime,

@@ -16,8 +16,10 @@ pub struct CacheReport {
     pub misses: u32,
     /// Why nothing was taken, where there was something.
     pub because: Option<String>,
-    /// How long it took when it was computed, if it did not run in this run because it had.
+    /// How long it took when it was computed, if it did not run in this run because it had. Zero if that is unknown.
     pub saved: Duration,
+    /// Whether it did not run because of the cache, and how long it took is unknown, since its output was lazy.
+    pub saved_unknown: bool,
     /// Whether its output of this run is kept for the next.
     pub added: bool,
     /// Why it is not, if it ran.

@@ -49,7 +49,7 @@ pub(crate) struct Manifest {
     pub(crate) run: String,
     /// When it was made, in seconds since 1970.
     pub(crate) made: u64,
-    /// How long the factory took, in nanoseconds.
+    /// How long the factory took, in nanoseconds; zero if that is unknown, since its output was lazy.
     pub(crate) took: u64,
     /// For how many seconds it may be taken, if the factory says so itself.
     pub(crate) max_age: Option<u64>,

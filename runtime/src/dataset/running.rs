@@ -44,6 +44,14 @@ impl Fault {
     }
 }
 
+/// The factory that this thread works for delivers a query that is not run yet.
+pub(super) fn delivers(frame: &LazyFrame) {
+    #[cfg(feature = "optimize")]
+    crate::run::gather::delivers(frame);
+    #[cfg(not(feature = "optimize"))]
+    let _ = frame;
+}
+
 /// Runs a query.
 pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
     #[cfg(feature = "optimize")]

@@ -401,8 +401,15 @@ impl<T: Row> Inspect for Dataset<T> {
         self.frame.bytes()
     }
 
+    fn is_lazy(&self) -> bool {
+        self.rows.is_none() && self.frame.is_lazy()
+    }
+
     fn set_origin(&mut self, factory: &'static str) {
         self.provenance.factory = Some(factory);
+        if self.is_lazy() {
+            running::delivers(&self.frame);
+        }
     }
 
     fn rehearsal(&self) -> Option<Rehearsal> {
@@ -434,6 +441,16 @@ impl Inspect for LazyFrame {
         match &self.logical_plan {
             DslPlan::DataFrameScan { df, .. } => df.bytes(),
             _ => None,
+        }
+    }
+
+    fn is_lazy(&self) -> bool {
+        !matches!(self.logical_plan, DslPlan::DataFrameScan { .. })
+    }
+
+    fn set_origin(&mut self, _: &'static str) {
+        if self.is_lazy() {
+            running::delivers(self);
         }
     }
 

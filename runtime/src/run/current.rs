@@ -78,6 +78,7 @@ pub(super) fn learning() -> Option<Current> {
 
 /// Works for this run while `work` lasts, also if it panics.
 pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
+    shared.threads.add_this();
     let mut outer = RUN.replace(Some(shared));
     let _reset = Reset(move || drop(RUN.replace(outer.take())));
     work()

@@ -18,6 +18,7 @@ use super::report::{Nanos, Phase, Status};
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Unfinished};
+use crate::__private::Rows;
 use crate::commit::Owner;
 
 impl Shared {
@@ -314,6 +315,6 @@ pub(super) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacemen
         let started = Instant::now();
         let output = replacement().await.map_err(Unfinished::Error)?;
         let timing = Nanos::unfinished(started - shared.started, started.elapsed());
-        Ok(Completed { output, timing, rows: None, besides: None, spare: None })
+        Ok(Completed { output, timing, rows: Rows::Unknown, besides: None, spare: None })
     })
 }

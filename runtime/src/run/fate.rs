@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::step::{Besides, Completed, Failure};
 use super::sync::held;
+use crate::__private::Rows;
 use crate::checkpoint::From;
 use crate::plan::{Delivery, Source};
 use crate::policy::{Policy, Transience, unmark};
@@ -61,7 +62,7 @@ impl Shared {
         self.slots[self.plan.inputs.len() + node].put(output);
         self.note(node, format!("as `{other_name}`"));
         self.emit(|| Event::Merged { factory: name, into: other_name });
-        let rows = self.records[other].get().and_then(|record| record.rows);
+        let rows = self.records[other].get().map_or(Rows::Unknown, |record| record.rows);
         let timing = Nanos::unfinished(self.started.elapsed(), std::time::Duration::ZERO);
         self.record(node, Record { status: Status::Merged, timing, rows, attempts: 0, delivered_by: 0 });
     }
@@ -94,7 +95,7 @@ impl Shared {
     pub(super) fn left_out(&self, node: usize, status: Status) {
         self.record(
             node,
-            Record { status, timing: Nanos::default(), rows: None, attempts: 0, delivered_by: 0 },
+            Record { status, timing: Nanos::default(), rows: Rows::Unknown, attempts: 0, delivered_by: 0 },
         );
     }
 
@@ -126,11 +127,11 @@ impl Shared {
         self.emit(|| match status {
             Status::Restored => Event::Restored { factory: name },
             Status::Cached => Event::Cached { factory: name },
-            _ => Event::Finished { factory: name, total: timing.total(), rows },
+            _ => Event::Finished { factory: name, total: timing.total(), rows: rows.known() },
         });
         self.record(node, Record { status, timing, rows, attempts, delivered_by });
         #[cfg(feature = "optimize")]
-        self.adapt(node, rows);
+        self.adapt(node, rows.known());
     }
 
     pub(super) fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
@@ -220,7 +221,7 @@ impl Shared {
 
     fn ended_early(&self, node: usize, status: Status, started: Instant, attempts: u32) {
         let timing = Nanos::unfinished(started - self.started, started.elapsed());
-        self.record(node, Record { status, timing, rows: None, attempts, delivered_by: 0 });
+        self.record(node, Record { status, timing, rows: Rows::Unknown, attempts, delivered_by: 0 });
     }
 
     #[inline]

@@ -19,7 +19,7 @@ use super::blocking::BlockingPool;
 use super::current::Current;
 use super::shared::Shared;
 use super::sync::held;
-use crate::optimize::queries::{self, Answer, Asker, Explained, Fault, Query};
+use crate::optimize::queries::{self, Answer, Asker, Explained, Fault, Origins, Query};
 use crate::optimize::{Optimizer, Pass};
 
 /// The queries of a run that wait.
@@ -28,6 +28,8 @@ pub(crate) struct Gather {
     /// That of the run: who waits may be on a thread that belongs to none.
     runtime: Handle,
     state: Mutex<State>,
+    /// The lazy outputs that factories have delivered.
+    origins: Mutex<Origins>,
     /// Where batches are run: the run does not end before they are.
     pool: BlockingPool,
 }
@@ -76,7 +78,13 @@ impl Gather {
         // Who has an answer already may ask for something else, and is not to wait for all that is run.
         let batches = if is_limited || optimizer.runs_one_by_one() { 1 } else { 2 };
         let pool = BlockingPool::new(Some(batches));
-        Some(Box::new(Self { optimizer: optimizer.clone(), runtime, state: Mutex::default(), pool }))
+        Some(Box::new(Self {
+            optimizer: optimizer.clone(),
+            runtime,
+            state: Mutex::default(),
+            origins: Mutex::default(),
+            pool,
+        }))
     }
 
     /// Waits until no batch is run any more.
@@ -102,9 +110,22 @@ impl Gather {
         held(self.state.lock()).ended.contains(&node)
     }
 
+    /// The factories in whose queries each lazy output was computed, as far as that can be told.
+    pub(super) fn computed(&self) -> BTreeMap<usize, BTreeSet<usize>> {
+        held(self.origins.lock()).computed().clone()
+    }
+
     /// What was decided about the batches that have been run.
     pub(super) fn take_explained(&self) -> Vec<Explained> {
         std::mem::take(&mut held(self.state.lock()).explained)
+    }
+}
+
+/// The factory that this thread works for delivers a query that is not run yet.
+pub(crate) fn delivers(query: &Query) {
+    let Some(current) = Current::get() else { return };
+    if let Some(gather) = &current.shared.gather {
+        held(gather.origins.lock()).delivers(current.owner.node, query);
     }
 }
 
@@ -242,6 +263,10 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
         askers.push((id, node, Mutex::new(Some(answer))));
         queries.push((&*shared.plan.factories[node].name, query));
     }
+    {
+        let mut origins = held(gather.origins.lock());
+        askers.iter().zip(&queries).for_each(|((_, node, _), (_, query))| origins.runs(*node, query));
+    }
     let began = Instant::now();
     let batch = Batch { shared, gather, askers, later: Mutex::default() };
     let mut explained =
@@ -282,7 +307,13 @@ impl Asker for Batch<'_> {
         self.shared.is_stopped()
     }
 
+    fn origin(&self, part: &[u8; 32]) -> Option<(String, bool)> {
+        let (factory, is_whole) = held(self.gather.origins.lock()).of(part)?;
+        Some((self.shared.plan.factories[factory].name.to_string(), is_whole))
+    }
+
     fn begins(&self, query: usize) {
+        self.shared.threads.add_this();
         let (id, node, _) = &self.askers[query];
         held(self.gather.state.lock()).begins(*node, *id);
     }

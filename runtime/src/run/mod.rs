@@ -37,6 +37,7 @@ pub(crate) mod spill;
 mod starving;
 mod step;
 mod sync;
+mod threads;
 
 pub use blocking::blocking;
 #[cfg(feature = "polars")]

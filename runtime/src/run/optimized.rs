@@ -266,7 +266,7 @@ impl Report {
     /// # async fn main() -> Result<()> {
     /// let run = Deep.run().await?;
     /// println!("{}", run.explain());
-    /// # assert!(run.explain().to_string().starts_with("before: pipeline Deep"));
+    /// # assert!(run.explain().to_string().starts_with("plan: pipeline Deep"));
     /// # Ok(())
     /// # }
     /// ```

@@ -5,6 +5,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,12 +19,14 @@ use super::memory::MemoryReport;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
 use super::shared::Shared;
+use crate::__private::Rows;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;
 use crate::plan::{Node, PlanRef, Source};
 use crate::policy::ResourceReport;
 pub(super) use numbers::duration;
+use numbers::mean_parallelism;
 
 /// How far a factory is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,7 +209,7 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 pub(crate) struct Record {
     pub(crate) status: Status,
     pub(crate) timing: Nanos,
-    pub(crate) rows: Option<usize>,
+    pub(crate) rows: Rows,
     /// Zero if none was made.
     pub(crate) attempts: u32,
     /// The attempt whose output it is.
@@ -227,6 +230,10 @@ pub struct Entry {
     pub timing: Timing,
     /// Rows of its output, where they are known without running a query.
     pub rows: Option<usize>,
+    /// Whether its output is a query that it has only built: the time of the factory is not that of the rows.
+    pub is_lazy: bool,
+    /// The factories in whose queries a lazy output was computed, as far as that is known.
+    pub computed_by: Vec<String>,
     /// How many attempts were made.
     pub attempts: u32,
     /// The factory that failed, so that this one could not run.
@@ -248,13 +255,12 @@ impl Entry {
         match (&self.because, &self.note) {
             (Some(because), _) => format!("needs `{because}`"),
             (None, Some(note)) => note.replace('\n', " "),
-            (None, None) => String::new(),
+            (None, None) => match &self.computed_by[..] {
+                [] => String::new(),
+                [only] => format!("run by {only}"),
+                [first, others @ ..] => format!("run by {first} and {} more", others.len()),
+            },
         }
-    }
-
-    /// A remark that would make the table wider than a screen, and stands beneath it.
-    fn long_remark(&self) -> Option<String> {
-        Some(self.remark()).filter(|remark| remark.chars().count() > show::WIDEST_REMARK)
     }
 
     /// Whether it did not come to its end because the run ended.
@@ -273,6 +279,10 @@ pub struct Report {
     records: Box<[Option<Record>]>,
     /// How long each has waited for the queries of others; empty if none has.
     waiting: Box<[Duration]>,
+    /// The factories in whose queries each lazy output was computed.
+    computed: BTreeMap<usize, BTreeSet<usize>>,
+    /// How many threads have worked.
+    threads: usize,
     /// What there is to say of some of them.
     notes: Vec<(usize, String)>,
     /// The factories whose outputs are kept for a run that resumes this one.
@@ -302,6 +312,8 @@ impl Report {
             makespan: shared.started.elapsed(),
             records: shared.records().map(Option::<&Record>::cloned).collect(),
             waiting: shared.all_waited(),
+            computed: shared.all_computed(),
+            threads: shared.threads.count(),
             notes: shared.take_notes(),
             resumable: Vec::new(),
             committed: Vec::new(),
@@ -334,6 +346,12 @@ impl Report {
         self.makespan
     }
 
+    /// How many factories worked on average: their [work](Timing::work) by the makespan. It is never more than the number of threads
+    /// that worked. A factory that awaits anything but a query counts as one that works.
+    pub fn mean_parallelism(&self) -> f64 {
+        mean_parallelism(self.sum(), self.makespan, self.threads)
+    }
+
     /// The time of all factories, as if they had run one by one, without the time in which they waited for the queries of others.
     pub fn sum(&self) -> Duration {
         let work = |(node, record): (usize, &Option<Record>)| {
@@ -364,7 +382,9 @@ impl Report {
                     timing: record
                         .map(|record| Timing { waiting: self.waited(index), ..record.timing.into() })
                         .unwrap_or_default(),
-                    rows: record.and_then(|record| record.rows),
+                    rows: record.and_then(|record| record.rows.known()),
+                    is_lazy: record.is_some_and(|record| record.rows == Rows::Lazy),
+                    computed_by: self.computed_by(index),
                     attempts: record.map_or(0, |record| record.attempts),
                     because: because[index].map(|root| self.plan.factories[root].name.to_string()),
                     note: (!notes.is_empty()).then(|| notes.join("; ")),
@@ -372,6 +392,11 @@ impl Report {
             };
             self.plan.factories.iter().enumerate().map(entry).collect()
         })
+    }
+
+    fn computed_by(&self, node: usize) -> Vec<String> {
+        let by = self.computed.get(&node).into_iter().flatten();
+        by.map(|by| self.plan.factories[*by].name.to_string()).collect()
     }
 
     /// For each factory that did not run, the one that failed above it.

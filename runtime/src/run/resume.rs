@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::Cause;
 use super::event::Event;
@@ -11,6 +12,7 @@ use super::panic::caught;
 use super::report::{Nanos, Phase, duration, nanos};
 use super::shared::{Launch, Shared};
 use super::step::{Besides, Completed, Unfinished};
+use crate::__private::Rows;
 use crate::Result;
 use crate::cache::Cache;
 use crate::checkpoint::{
@@ -124,14 +126,15 @@ pub(super) async fn restored(
         Some(Ok(Ok(Some(Part::Restored(restored))))) => {
             let start = shared.started.elapsed();
             let timing = Nanos { start: nanos(start), ..Nanos::default() };
-            if restored.from == From::Cache {
+            // Of a query that was run when it was stored, only the time is known that it took to build it.
+            if restored.from == From::Cache && !restored.took.is_zero() {
                 shared.note(node, format!("took {} when it was computed", duration(restored.took)));
             }
             let earlier = Some(restored.from);
             Ok(Completed {
                 output: restored.payload,
                 timing,
-                rows: restored.rows,
+                rows: restored.rows.into(),
                 besides: Some(Box::new(Besides { attempt: EARLIER, earlier, ..Besides::default() })),
                 spare: None,
             })
@@ -211,10 +214,13 @@ fn keep(
     }
     let wrote = staged || wrote;
     let acted = wrote || completed.besides.as_ref().is_some_and(|besides| besides.writes);
-    let took = completed.timing.total();
+    let took = match completed.rows {
+        Rows::Lazy => Duration::ZERO,
+        Rows::Known(_) | Rows::Unknown => completed.timing.total().saturating_sub(shared.waited(node)),
+    };
     let mut ended = Ended {
         payload: completed.output,
-        rows: completed.rows,
+        rows: completed.rows.known(),
         by_fallback,
         wrote,
         acted,

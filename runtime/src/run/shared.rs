@@ -1,5 +1,6 @@
 //! What all drivers of a run share.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,6 +26,7 @@ use super::slot::Slot;
 use super::starving::Watched;
 use super::step::{BoxFuture, Step, Undone};
 use super::sync::held;
+use super::threads::Threads;
 use crate::checkpoint::{FingerprintOf, Session};
 use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
@@ -112,6 +114,8 @@ pub struct Shared {
     pub(super) interrupted: AtomicBool,
     pub(super) failures: Mutex<Vec<FactoryError>>,
     pub(super) notes: Mutex<Vec<(usize, String)>>,
+    /// Those that have worked for this run.
+    pub(super) threads: Threads,
     pub(super) replaces: bool,
     pub(super) replacements: Mutex<Vec<(usize, Replacement)>>,
     pub(super) observers: Vec<Observer>,
@@ -252,6 +256,7 @@ impl Shared {
             keep_going: options.keep_going,
             troubled: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
+            threads: Threads::default(),
             notes: Mutex::new(std::mem::take(&mut options.notes).into_iter().map(|note| (0, note)).collect()),
             why: AtomicU8::new(Why::Asked as u8),
             told: Mutex::default(),
@@ -309,6 +314,15 @@ impl Shared {
             return (0..self.plan.factories.len()).map(|node| self.waited(node)).collect();
         }
         Box::default()
+    }
+
+    /// The factories in whose queries each lazy output was computed, by their places in the plan.
+    pub(super) fn all_computed(&self) -> BTreeMap<usize, BTreeSet<usize>> {
+        #[cfg(all(feature = "polars", feature = "optimize"))]
+        if let Some(gather) = &self.gather {
+            return gather.computed();
+        }
+        BTreeMap::new()
     }
 
     /// Starts no further factory, and drops those that wait at an `await`.

@@ -15,6 +15,7 @@ use super::nature::Nature;
 use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
 use super::slot::{Untyped, by_value};
+use crate::__private::Rows;
 use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;
@@ -43,7 +44,7 @@ pub(crate) type Outcome = Result<Completed, Unfinished>;
 pub(crate) struct Completed {
     pub(crate) output: AnyPayload,
     pub(crate) timing: Nanos,
-    pub(crate) rows: Option<usize>,
+    pub(crate) rows: Rows,
     /// What there is to say of few factories only: it is moved about with each.
     pub(crate) besides: Option<Box<Besides>>,
     /// What the factory had of its run, for the next one of the same driver: threads get in each other's way where they
@@ -295,7 +296,7 @@ async fn live<F: Factory>(job: Job) -> Outcome {
         && has_write::<F>()
         && let Some(rehearsal) = (F::abilities().inspect.rehearsal)(&output)
     {
-        rows = crate::run::blocking(rehearsal).await?.or(rows);
+        rows = crate::run::blocking(rehearsal).await?.map_or(rows, Rows::Known);
     }
     Ok(life.end(Arc::new(output), rows, undo, writes))
 }
@@ -347,7 +348,7 @@ impl Life {
     }
 
     #[inline(never)]
-    fn end(self, output: AnyPayload, rows: Option<usize>, undo: Option<Undone>, writes: bool) -> Completed {
+    fn end(self, output: AnyPayload, rows: Rows, undo: Option<Undone>, writes: bool) -> Completed {
         let Self { job, read, processed, written } = self;
         let timing = Nanos {
             start: nanos(job.started - job.shared.started),

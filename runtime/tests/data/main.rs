@@ -17,6 +17,8 @@ mod parquet;
 mod paths;
 mod ranges;
 mod referee;
+#[cfg(feature = "optimize")]
+mod reported;
 mod round_trips;
 mod rows;
 mod runs;

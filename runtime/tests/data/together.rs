@@ -73,7 +73,7 @@ async fn what_asynchronous_and_synchronous_factories_and_writes_share_is_compute
         assert_eq!(target.load().unwrap().to_rows_blocking().unwrap().len(), 2);
         let shared: Vec<_> = run.queries().iter().flat_map(|queries| &queries.shared).collect();
         assert_eq!(shared.len(), 1, "{:?}", run.queries());
-        assert_eq!(shared[0].about, "aggregate by product");
+        assert_eq!(shared[0].about, "output of `revenue`");
         let expected: &[&str] = if file { &["best", "count", "written"] } else { &["best", "count"] };
         assert!(
             expected.iter().all(|name| shared[0].factories.iter().any(|of| of == name)),
@@ -88,10 +88,10 @@ async fn an_explanation_says_who_shares_what() {
     let run = Shop { target: Memory::empty() }.run().await.unwrap();
     let explanation = run.explain();
     let shared = &explanation.queries()[0].shared[0];
-    assert_eq!(shared.about, "aggregate by product");
+    assert_eq!(shared.about, "output of `revenue`");
     let text = explanation.to_string();
     for said in
-        ["before: pipeline Shop", "computed once: aggregate by product", "for best, count", "\nactual: "]
+        ["plan: pipeline Shop", "part 1, computed once: output of `revenue`", "for best, count", "\nactual: "]
     {
         assert!(text.contains(said), "{said} is missing: {text}");
     }

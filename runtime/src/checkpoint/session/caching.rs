@@ -229,14 +229,15 @@ impl Session {
         let report = |((this, _), factory): ((&NodeState, _), &crate::plan::Node)| {
             let spared =
                 this.begun && !this.cached.ran && this.delivers != Some(Some(super::Fingerprint::ABSENT));
-            let took = this.cached.valid().filter(|_| spared).map_or(0, |manifest| manifest.took);
+            let took = this.cached.valid().filter(|_| spared).map(|manifest| manifest.took);
             let Cached { taken, ran, added, because, not_added, .. } = &this.cached;
             CacheReport {
                 factory: factory.name.to_string(),
                 hits: u32::from(*taken && !ran),
                 misses: u32::from(*ran),
                 because: because.clone().filter(|_| *ran),
-                saved: Duration::from_nanos(took),
+                saved: Duration::from_nanos(took.unwrap_or_default()),
+                saved_unknown: took == Some(0),
                 added: *added,
                 not_added: not_added.clone(),
             }

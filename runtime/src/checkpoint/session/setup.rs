@@ -78,7 +78,7 @@ pub(crate) struct Restored {
     pub(crate) payload: AnyPayload,
     pub(crate) rows: Option<usize>,
     pub(crate) from: From,
-    /// How long it took to compute it.
+    /// How long it took to compute it; zero if that is unknown.
     pub(crate) took: Duration,
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct Ended {
     /// Whether it has done anything outside, whatever becomes of that when the run fails, so that taking its output instead of
     /// running it does not come to the same.
     pub(crate) acted: bool,
-    /// How long it took.
+    /// How long it took; zero if that is unknown.
     pub(crate) took: Duration,
     /// The staged writes that are kept with its checkpoint.
     pub(crate) kept_writes: Vec<Value>,

@@ -1,8 +1,9 @@
 //! Plans and explanations as text.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use super::{Explanation, Fate, PipelinePlan, PlanEdge, PlannedFactory};
+use super::{Explanation, Fate, PipelinePlan, PlanEdge, PlanNode, PlannedFactory};
 use crate::inspect::conduct;
 use crate::optimize::model::seconds;
 use petgraph::Direction;
@@ -18,16 +19,24 @@ impl fmt::Display for PipelinePlan {
             let set = if set.is_empty() { String::new() } else { format!(" ({})", set.join(", ")) };
             write!(f, "\n  stage {}{set}", stage.name)?;
             for factory in self.factories().filter(|factory| factory.stage == index) {
-                write!(f, "\n    {}", self.line(factory))?;
+                write!(f, "\n    {}", self.line(factory, Costs::Shown))?;
             }
         }
         Ok(())
     }
 }
 
+/// Whether a factory is shown with what it is predicted to cost.
+#[derive(Clone, Copy, PartialEq)]
+enum Costs {
+    Shown,
+    /// The prediction has a table of its own.
+    LeftOut,
+}
+
 impl PipelinePlan {
     /// A factory in a line: what it takes, what is known of it, and what becomes of it.
-    fn line(&self, factory: &PlannedFactory) -> String {
+    fn line(&self, factory: &PlannedFactory, costs: Costs) -> String {
         let mut line = format!("{} -> {}", factory.name, factory.output());
         if let Some(id) = factory.id {
             line.push_str(&format!(" [{id}]"));
@@ -37,9 +46,10 @@ impl PipelinePlan {
             Fate::LeftOut => return format!("{line}: left out"),
             Fate::MergedInto(other) => return format!("{line}: the output of {other}"),
         }
-        let mut from: Vec<&str> = Vec::new();
+        let mut from: Vec<String> = Vec::new();
         for (_, _, node) in self.deliveries(factory.index) {
-            let name = self.name(node);
+            let kind = if matches!(self.graph[node], PlanNode::Input { .. }) { "input " } else { "" };
+            let name = format!("{kind}{}", self.name(node));
             if !from.contains(&name) {
                 from.push(name);
             }
@@ -47,15 +57,40 @@ impl PipelinePlan {
         if !from.is_empty() {
             line.push_str(&format!(" from {}", from.join(", ")));
         }
-        for said in self.said(factory) {
+        let costs = if costs == Costs::Shown { self.costs(factory) } else { self.preferred(factory) };
+        for said in self.conditions(factory).into_iter().chain(costs) {
             line.push_str("; ");
             line.push_str(&said);
         }
         line
     }
 
+    /// The lines of all factories, without what they are predicted to cost.
+    fn lines(&self) -> Vec<String> {
+        self.factories().map(|factory| self.line(factory, Costs::LeftOut)).collect()
+    }
+
+    /// The plan without what it is predicted to cost.
+    fn without_costs(&self) -> String {
+        let shown = self.to_string();
+        let lines = self
+            .factories()
+            .map(|factory| (self.line(factory, Costs::Shown), self.line(factory, Costs::LeftOut)));
+        let lines: HashMap<_, _> = lines.collect();
+        let line = |line: &str| match lines.get(line.trim_start()) {
+            Some(short) => format!("    {short}"),
+            None => line.to_owned(),
+        };
+        shown.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// What else is known of a factory, in a few words each.
     pub(super) fn said(&self, factory: &PlannedFactory) -> Vec<String> {
+        self.conditions(factory).into_iter().chain(self.costs(factory)).collect()
+    }
+
+    /// What it waits for, and what happens when it fails.
+    fn conditions(&self, factory: &PlannedFactory) -> Vec<String> {
         let mut said = conduct(&factory.policy);
         if !factory.enabled {
             said.push("switched off".to_owned());
@@ -70,21 +105,33 @@ impl PipelinePlan {
             // The last edge comes first.
             said.push(format!("after {}", after.into_iter().rev().collect::<Vec<_>>().join(", ")));
         }
-        if let Some(predicted) = factory.seconds {
-            said.push(format!("about {}", seconds(predicted)));
-        }
-        if let Some(priority) = factory.priority {
-            // To three digits, as times are.
-            let rounded: f64 = format!("{priority:.2e}").parse().unwrap_or(priority);
-            said.push(format!("priority {rounded}"));
-        }
         said
     }
+
+    /// What it is predicted to take, and how urgent it is.
+    fn costs(&self, factory: &PlannedFactory) -> Vec<String> {
+        let predicted = factory.seconds.map(|predicted| format!("about {}", seconds(predicted)));
+        predicted.into_iter().chain(priority(factory)).collect()
+    }
+
+    /// How urgent it is, if a pass of the program says so.
+    fn preferred(&self, factory: &PlannedFactory) -> Vec<String> {
+        priority(factory).filter(|_| factory.preferred).into_iter().collect()
+    }
+}
+
+fn priority(factory: &PlannedFactory) -> Option<String> {
+    factory.priority.map(|priority| {
+        // To three digits, as times are.
+        let rounded: f64 = format!("{priority:.2e}").parse().unwrap_or(priority);
+        format!("priority {rounded}")
+    })
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "before: {}", self.before())?;
+        writeln!(f, "plan: {}", self.before().without_costs())?;
+        let mut shown = self.before().lines();
         for applied in self.applied().iter().filter(|applied| !applied.decisions.is_empty()) {
             let about = self.passes.iter().find(|pass| pass.name == applied.pass);
             let about = about.map(|pass| format!(": {}", pass.about)).unwrap_or_default();
@@ -92,9 +139,12 @@ impl fmt::Display for Explanation {
             for decision in &applied.decisions {
                 writeln!(f, "  {decision}")?;
             }
-            if let Some(plan) = &applied.plan {
-                writeln!(f, "\nafter {}: {plan}", applied.pass)?;
+            // Of the plan that it leaves, what it has changed.
+            let lines = applied.plan.as_ref().map(|plan| plan.lines()).unwrap_or_else(|| shown.clone());
+            for (line, _) in lines.iter().zip(&shown).filter(|(line, before)| line != before) {
+                writeln!(f, "  now: {line}")?;
             }
+            shown = lines;
         }
         let names = |of_queries: bool, on: bool| {
             let wanted = self.passes.iter().filter(|pass| pass.of_queries == of_queries && pass.on == on);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use super::Asker;
 use super::execute::Measured;
 use super::share::{Piece, Shared};
 use super::tree::{self, Keys};
@@ -36,7 +37,8 @@ pub struct Explained {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SharedPart {
-    /// What it is, as in `join on o_orderkey of orders.parquet, lineitem.parquet`.
+    /// What it is: the factory that has made it and the files that it reads, as in ``output of `late_orders`, from orders.parquet``,
+    /// or else the operation, as in `join on o_orderkey of orders.parquet, lineitem.parquet`.
     pub about: String,
     /// The same for the same plan, in all runs.
     pub fingerprint: String,
@@ -81,7 +83,13 @@ impl Explained {
         self.because = queries.into_iter().map(|cost| cost.because).collect();
     }
 
-    pub(super) fn shared(&mut self, shared: &Shared, pieces: Vec<Measured>, queries: Vec<Measured>) {
+    pub(super) fn shared(
+        &mut self,
+        shared: &Shared,
+        pieces: Vec<Measured>,
+        queries: Vec<Measured>,
+        asker: &dyn Asker,
+    ) {
         self.left.clone_from(&shared.left);
         self.measured(queries);
         for (piece, cost) in shared.pieces.iter().zip(pieces) {
@@ -91,7 +99,7 @@ impl Explained {
             whole_of.sort();
             whole_of.dedup();
             self.shared.push(SharedPart {
-                about: piece.about.clone(),
+                about: about(piece, asker),
                 fingerprint: tree::shown(&piece.fingerprint),
                 columns: piece.columns.clone(),
                 factories: takers(shared, &self.factories, piece),
@@ -105,6 +113,20 @@ impl Explained {
             });
         }
     }
+}
+
+/// What a part is: by the factory that has made it, if that is known, and by what it reads.
+fn about(piece: &Piece, asker: &dyn Asker) -> String {
+    let Some((factory, is_whole)) = asker.origin(&piece.fingerprint) else { return piece.about.clone() };
+    if piece.is_scan {
+        return format!("{} of `{factory}`", piece.about);
+    }
+    let files = match &piece.files[..] {
+        [] => String::new(),
+        files => format!(", from {}", files.join(", ")),
+    };
+    let part = if is_whole { "output" } else { "part" };
+    format!("{part} of `{factory}`{files}")
 }
 
 /// The factories for which something is computed.
@@ -133,8 +155,8 @@ impl fmt::Display for Explained {
             [factory] => writeln!(f, "a query of `{factory}`, by itself")?,
             _ => writeln!(f, "{} queries together: {}", self.factories.len(), factories.join(", "))?,
         }
-        for part in &self.shared {
-            writeln!(f, "  computed once: {}", part.about)?;
+        for (at, part) in self.shared.iter().enumerate() {
+            writeln!(f, "  part {}, computed once: {}", at + 1, part.about)?;
             writeln!(f, "    because {}", part.because)?;
             writeln!(f, "    for {}", part.factories.join(", "))?;
             write!(
@@ -147,7 +169,7 @@ impl fmt::Display for Explained {
             if !part.engine_because.is_empty() {
                 write!(f, ", {}, {}", part.engine, part.engine_because)?;
             }
-            writeln!(f, "; columns {}", part.columns.join(", "))?;
+            writeln!(f)?;
         }
         for (about, why) in &self.left {
             writeln!(f, "  left to each: {about}, since {why}")?;
@@ -157,6 +179,11 @@ impl fmt::Display for Explained {
             write!(f, "  {factory}: {:.1} ms, {engine}", 1e3 * wall.as_secs_f64())?;
             if !because.is_empty() {
                 write!(f, ", {because}")?;
+            }
+            let parts = self.shared.iter().enumerate().filter(|(_, part)| part.factories.contains(factory));
+            let parts: Vec<_> = parts.map(|(at, _)| format!("part {}", at + 1)).collect();
+            if !parts.is_empty() {
+                write!(f, "; takes {}", parts.join(", "))?;
             }
             writeln!(f)?;
         }

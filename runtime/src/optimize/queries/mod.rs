@@ -4,6 +4,7 @@
 //! |---|---|
 //! | plans as trees, and their keys | `tree` |
 //! | what stands in several places of them | `places` |
+//! | which factory has delivered a part of a query | `origins` |
 //! | what a query reads of something | `reads` |
 //! | what several have in common, and whether it is worth to compute it once | `share` |
 //! | and whether it was, in earlier runs | `sharing` |
@@ -19,6 +20,7 @@ mod engine;
 mod equivalence;
 mod execute;
 mod explained;
+mod origins;
 mod places;
 mod reads;
 #[cfg(test)]
@@ -39,6 +41,7 @@ use super::advisor::Advisor;
 use crate::run::memory::Memory;
 use crate::run::panic::{Carried, carried};
 pub use explained::{Explained, SharedPart};
+pub(crate) use origins::Origins;
 use share::share;
 use sources::sources;
 pub(crate) use tree::files;
@@ -79,6 +82,12 @@ pub(crate) trait Asker: Sync {
 
     /// A query is run from now on.
     fn begins(&self, query: usize);
+
+    /// The factory that has made a part of a query, known by its key, and whether the part is all of its output.
+    fn origin(&self, part: &[u8; 32]) -> Option<(String, bool)> {
+        let _ = part;
+        None
+    }
 
     /// What came of a query, as soon as it is done.
     fn answers(&self, query: usize, answer: Result<Answer, Fault>);
@@ -150,7 +159,7 @@ pub(crate) fn run(
     if let Some(advisor) = by.advisor {
         sharing::measured(&shared.decided, advisor, &costs, &pieces);
     }
-    explained.shared(&shared, pieces, costs);
+    explained.shared(&shared, pieces, costs, asker);
     for at in again.into_inner().unwrap_or_else(PoisonError::into_inner) {
         let (factory, query) = &queries[at];
         asker.answers(at, execute::alone(query.clone(), factory, by).0);

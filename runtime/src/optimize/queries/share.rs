@@ -10,7 +10,7 @@ use super::engine::{WORSE, taken};
 use super::places::Places;
 use super::reads::{Placeholder, Placeholders, columns_read};
 use super::sharing::{self, Decided};
-use super::tree::{Key, Keys, bottom_up, describe, inputs, shown};
+use super::tree::{Key, Keys, bottom_up, describe, files_below, inputs, shown};
 use crate::dataset::order::{Demand, Order, RowOrder};
 use crate::dataset::required::check_of;
 use crate::dataset::waiting;
@@ -38,6 +38,8 @@ const SMALL_GIB: f64 = 1.0 / 16.0;
 pub(super) struct Piece {
     /// What it is, for people.
     pub(super) about: String,
+    /// The files that it reads.
+    pub(super) files: Vec<String>,
     /// What computes it. Other pieces below it are placeholders.
     pub(super) plan: DslPlan,
     /// All its columns.
@@ -195,6 +197,7 @@ fn find_subplans(
             of_new.insert(stands, order.rows);
             let piece = Piece {
                 about: describe(nodes.plan(&key).unwrap_or(&plan)),
+                files: files_below(nodes.plan(&key).unwrap_or(&plan)),
                 plan: DslPlan::default(),
                 schema,
                 columns: Vec::new(),
@@ -540,6 +543,7 @@ fn choose_readers(
     let plan = LazyFrame::from(group.plan.clone()).select(names).logical_plan;
     shared.pieces.push(Piece {
         about,
+        files: Vec::new(),
         plan,
         schema: group.schema.clone(),
         columns,

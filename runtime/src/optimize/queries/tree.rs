@@ -118,6 +118,8 @@ fn with_inputs(plan: &DslPlan, inputs: Vec<DslPlan>) -> DslPlan {
 pub(super) struct Keys {
     known: HashMap<*const DslPlan, Key>,
     opaque: u64,
+    /// Nodes that nobody can look into, and those above them that were asked for.
+    opaque_ones: HashSet<*const DslPlan>,
     of_all_runs: bool,
 }
 
@@ -145,6 +147,19 @@ impl Keys {
         key
     }
 
+    /// As [`Keys::of`], if nothing in the plan is opaque: such a key is the same wherever it is made in a run.
+    pub(super) fn certain(&mut self, plan: &DslPlan) -> Option<Key> {
+        let key = self.of(plan);
+        let mut certain = !self.opaque_ones.contains(&std::ptr::from_ref(plan));
+        for input in inputs(plan) {
+            certain &= !self.opaque_ones.contains(&std::ptr::from_ref(input));
+        }
+        if !certain {
+            self.opaque_ones.insert(std::ptr::from_ref(plan));
+        }
+        certain.then_some(key)
+    }
+
     /// As [`Keys::of`], of a plan that does not stay where it is, and has no inputs.
     pub(super) fn of_leaf(&mut self, plan: &DslPlan) -> Key {
         self.make(plan)
@@ -170,6 +185,7 @@ impl Keys {
         };
         if told.is_none() {
             self.opaque += u64::from(!self.of_all_runs);
+            self.opaque_ones.insert(std::ptr::from_ref(plan));
             "opaque".hash(&mut hasher);
             self.opaque.hash(&mut hasher);
         }
@@ -363,7 +379,7 @@ pub(super) fn describe(plan: &DslPlan) -> String {
     }
 }
 
-fn files_below(plan: &DslPlan) -> Vec<String> {
+pub(super) fn files_below(plan: &DslPlan) -> Vec<String> {
     let mut files = Vec::new();
     for node in bottom_up(plan) {
         let DslPlan::Scan { sources, .. } = node else { continue };

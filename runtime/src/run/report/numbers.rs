@@ -18,6 +18,11 @@ pub(in crate::run) fn duration(duration: Duration) -> String {
     }
 }
 
+/// So many factories worked on average, but never more than there were threads to work.
+pub(super) fn mean_parallelism(work: Duration, makespan: Duration, threads: usize) -> f64 {
+    (work.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE)).min(threads as f64)
+}
+
 /// `1234567` as `1,234,567`.
 pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();

@@ -5,81 +5,154 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::numbers::{duration, thousands};
+use super::numbers::{duration, mean_parallelism, thousands};
 use super::{Entry, Report, Status, Timing};
-
-/// Where the column stands that is there only if factories have waited.
-const WAITING: usize = 7;
+use crate::cache::CacheReport;
 
 /// In characters.
-pub(super) const WIDEST_REMARK: usize = 32;
+const WIDEST_REMARK: usize = 32;
+
+/// In characters, if the names leave room for it.
+const WIDEST_TABLE: usize = 100;
+
+/// What separates a remark from the column before.
+const GAP: usize = 3;
 
 /// One rule under the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
+/// Which times a table has.
+#[derive(Clone, Copy, PartialEq)]
+enum Times {
+    /// Read, process, write, and all of it.
+    Phases,
+    /// Work and waiting: what a factory waits is part of its phases, which then would say nothing of its work.
+    Apart,
+    /// All of it.
+    Total,
+}
+
+impl Times {
+    fn header(self) -> &'static [&'static str] {
+        match self {
+            Times::Phases => &["start", "read", "process", "write", "total"],
+            Times::Apart => &["start", "work", "waiting"],
+            Times::Total => &["start", "total"],
+        }
+    }
+
+    fn cells(self, timing: &Timing) -> Vec<String> {
+        let Timing { start, read, process, write, waiting, .. } = *timing;
+        let waited = if waiting.is_zero() { String::new() } else { duration(waiting) };
+        match self {
+            Times::Phases => [start, read, process, write, timing.total()].map(duration).into(),
+            Times::Apart => vec![duration(start), duration(timing.work()), waited],
+            Times::Total => [start, timing.total()].map(duration).into(),
+        }
+    }
+}
+
+/// The table of all factories, with remarks of at most so many characters.
+fn table(entries: &[Entry], times: Times, widest_remark: usize) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    let header = times.header();
+    let noted = entries.iter().any(|entry| is_short(entry, widest_remark));
+    let columns = ["stage", "factory", "status"].into_iter().chain(header.iter().copied());
+    table.set_header(columns.chain(["rows"]).chain(noted.then_some("remark")));
+    let mut stage = "";
+    for entry in entries {
+        let cells = match entry.status {
+            Status::NotRun | Status::NotSelected | Status::Merged => vec![String::new(); header.len()],
+            _ => times.cells(&entry.timing),
+        };
+        let stage_cell = if entry.stage == stage { "" } else { &entry.stage };
+        stage = &entry.stage;
+        let mut row = vec![stage_cell.to_owned(), entry.factory.clone(), entry.status_cell()];
+        row.extend(cells);
+        row.push(match entry.rows {
+            None if entry.is_lazy => "lazy".to_owned(),
+            rows => rows.map(thousands).unwrap_or_default(),
+        });
+        if noted {
+            row.push(if is_short(entry, widest_remark) { entry.remark() } else { String::new() });
+        }
+        table.add_row(row);
+    }
+    for column in 3..=3 + header.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string()
+}
+
+fn is_short(entry: &Entry, widest_remark: usize) -> bool {
+    let remark = entry.remark();
+    !remark.is_empty() && remark.chars().count() <= widest_remark
+}
+
+fn width(table: &str) -> usize {
+    table.lines().map(|line| line.chars().count()).max().unwrap_or_default()
+}
+
+/// What became of each factory: a table, remarks that it has no room for, and what `lazy` means, if it is there.
+pub(super) fn factories(entries: &[Entry]) -> String {
+    // Where it can be seen.
+    let waits = entries.iter().any(|entry| entry.timing.waiting >= Duration::from_millis(1));
+    let mut times = if waits { Times::Apart } else { Times::Phases };
+    let mut without_remarks = width(&table(entries, times, 0));
+    if times == Times::Phases && without_remarks > WIDEST_TABLE {
+        times = Times::Total;
+        without_remarks = width(&table(entries, times, 0));
+    }
+    let room = WIDEST_TABLE.saturating_sub(without_remarks + GAP);
+    // A column for them is as wide as its header.
+    let widest_remark = if room < "remark".len() { 0 } else { room.min(WIDEST_REMARK) };
+    let mut text = table(entries, times, widest_remark);
+    for entry in entries {
+        let remark = entry.remark();
+        if !remark.is_empty() && !is_short(entry, widest_remark) {
+            text += &format!("\n{}: {remark}", entry.factory);
+        }
+    }
+    if entries.iter().any(|entry| entry.is_lazy) {
+        text += "\nlazy: only the query was built; its time is in the factories that run it";
+    }
+    text
+}
+
+/// What the run took.
+pub(super) fn summary(makespan: Duration, work: Duration, threads: usize) -> String {
+    let parallelism = mean_parallelism(work, makespan, threads);
+    let (makespan, work) = (duration(makespan), duration(work));
+    format!("makespan {makespan}, work of the factories {work}, mean parallelism {parallelism:.1}")
+}
+
+/// What the cache spared.
+pub(super) fn saved(reports: &[CacheReport]) -> String {
+    let hits: u32 = reports.iter().map(|cache| cache.hits).sum();
+    let misses: u32 = reports.iter().map(|cache| cache.misses).sum();
+    let saved: Duration = reports.iter().map(|cache| cache.saved).sum();
+    let is_unknown = reports.iter().any(|cache| cache.saved_unknown);
+    let saved = match (is_unknown, saved.is_zero()) {
+        (true, true) => "how much computing that saved is unknown".to_owned(),
+        (true, false) => format!("at least {} of computing saved", duration(saved)),
+        (false, _) => format!("{} of computing saved", duration(saved)),
+    };
+    format!("cache: {hits} taken, {misses} computed; {saved}")
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(STYLE);
-        let mut header =
-            vec!["stage", "factory", "status", "start", "read", "process", "write", "total", "rows"];
-        let short_remark =
-            |entry: &Entry| if entry.long_remark().is_some() { String::new() } else { entry.remark() };
-        // Where it can be seen.
-        let waits = self.waiting.iter().any(|waited| *waited >= Duration::from_millis(1));
-        if waits {
-            header.insert(WAITING, "waiting");
-        }
-        let noted = self.entries().iter().any(|entry| !short_remark(entry).is_empty());
-        if noted {
-            header.push("remark");
-        }
-        table.set_header(header);
-        let mut stage = "";
-        for entry in self.entries() {
-            let Timing { start, read, process, write, .. } = entry.timing;
-            let times = match entry.status {
-                Status::NotRun | Status::NotSelected | Status::Merged => [const { String::new() }; 5],
-                _ => [start, read, process, write, entry.timing.total()].map(duration),
-            };
-            let stage_cell = if entry.stage == stage { "" } else { &entry.stage };
-            stage = &entry.stage;
-            let mut row = vec![stage_cell.to_owned(), entry.factory.clone(), entry.status_cell()];
-            row.extend(times);
-            if waits {
-                let waiting = entry.timing.waiting;
-                row.insert(WAITING, if waiting.is_zero() { String::new() } else { duration(waiting) });
-            }
-            row.push(entry.rows.map(thousands).unwrap_or_default());
-            if noted {
-                row.push(short_remark(entry));
-            }
-            table.add_row(row);
-        }
-        for column in 3..9 + usize::from(waits) {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
         writeln!(f, "pipeline {} (run {})", self.pipeline(), self.run_id)?;
-        writeln!(f, "{table}")?;
-        for entry in self.entries() {
-            if let Some(remark) = entry.long_remark() {
-                writeln!(f, "{}: {remark}", entry.factory)?;
-            }
-        }
-        let (makespan, sum) = (self.makespan, self.sum());
-        let at_once = sum.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE);
-        let (makespan, sum) = (duration(makespan), duration(sum));
-        write!(f, "makespan {makespan}, sum of the factories {sum}: {at_once:.1} at once on average")?;
+        writeln!(f, "{}", factories(self.entries()))?;
+        write!(f, "{}", summary(self.makespan, self.sum(), self.threads))?;
         if !self.committed.is_empty() {
             write!(f, "\nwritten: {}", self.committed.join(", "))?;
         }
         if !self.cache.is_empty() {
-            let hits: u32 = self.cache.iter().map(|cache| cache.hits).sum();
-            let misses: u32 = self.cache.iter().map(|cache| cache.misses).sum();
-            let saved = duration(self.saved());
-            write!(f, "\ncache: {hits} taken, {misses} computed; {saved} of computing saved")?;
+            write!(f, "\n{}", saved(&self.cache))?;
         }
         if let Some(memory) = &self.memory {
             write!(f, "\n{memory}")?;

@@ -1,4 +1,4 @@
-//! What the book says of statuses.
+//! What a report shows, and what the book says of statuses.
 
 use super::*;
 
@@ -35,4 +35,99 @@ fn the_book_lists_all_statuses() {
         let is_there = row[4] == "is there";
         assert_eq!(is_there, status.has_delivered(), "{status}");
     }
+}
+
+fn entry(factory: &str, work: u64, waiting: u64) -> Entry {
+    let ms = Duration::from_millis;
+    let timing =
+        Timing { start: ms(7), process: ms(work + waiting), waiting: ms(waiting), ..Timing::default() };
+    Entry {
+        factory: factory.to_owned(),
+        stage: "transform".to_owned(),
+        status: Status::Succeeded,
+        timing,
+        rows: None,
+        is_lazy: false,
+        computed_by: Vec::new(),
+        attempts: 1,
+        because: None,
+        note: None,
+    }
+}
+
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn work_and_waiting_are_apart() {
+    // A computes for ten seconds; B has asked at the same time, and works for two.
+    let entries = [entry("a", 10_000, 0), entry("b", 2000, 8000)];
+    let text = show::factories(&entries);
+    let lines: Vec<_> = text.lines().map(words).collect();
+    assert_eq!(lines[0], "stage factory status start work waiting rows");
+    assert_eq!(lines[2], "transform a ok 7.00 ms 10.0 s");
+    assert_eq!(lines[3], "b ok 7.00 ms 2.00 s 8.00 s");
+    let work = entries.iter().map(|entry| entry.timing.work()).sum();
+    let line = show::summary(Duration::from_secs(10), work, 2);
+    assert_eq!(line, "makespan 10.0 s, work of the factories 12.0 s, mean parallelism 1.2");
+}
+
+#[test]
+fn mean_parallelism_is_no_more_than_the_threads() {
+    let seconds = Duration::from_secs;
+    for (work, threads, expected) in [(70, 2, 2.0), (15, 2, 1.5), (3, 4, 0.3), (0, 0, 0.0)] {
+        assert!((mean_parallelism(seconds(work), seconds(10), threads) - expected).abs() < 1e-9);
+    }
+    assert_eq!(mean_parallelism(seconds(1), Duration::ZERO, 3), 3.0);
+}
+
+#[test]
+fn a_lazy_output_is_not_taken_for_a_computed_one() {
+    let mut lazy = entry("read", 2, 0);
+    lazy.is_lazy = true;
+    let mut unknown = lazy.clone();
+    lazy.computed_by = vec!["clean".to_owned(), "count".to_owned()];
+    unknown.factory = "other".to_owned();
+    let text = show::factories(&[lazy, unknown, Entry { rows: Some(1234), ..entry("clean", 9, 0) }]);
+    let lines: Vec<_> = text.lines().map(words).collect();
+    assert_eq!(lines[0], "stage factory status start read process write total rows");
+    assert!(lines[2].ends_with("2.00 ms lazy"), "{text}");
+    assert!(lines[3].ends_with("2.00 ms lazy"), "{text}");
+    assert!(lines[4].ends_with("9.00 ms 1,234"), "{text}");
+    assert_eq!(lines[5], "read: run by clean and 1 more");
+    assert_eq!(lines[6], "lazy: only the query was built; its time is in the factories that run it");
+    assert!(!show::factories(&[entry("clean", 9, 0)]).contains("lazy"));
+}
+
+#[test]
+fn a_table_is_no_wider_than_a_hundred_columns() {
+    let name = "delays_by_precipitation_and_hour";
+    for (waiting, length) in [(0, 12), (0, 20), (0, 32), (5, 12), (5, 20), (5, 32)] {
+        let mut entries = vec![entry(&name[..length], 999, waiting), entry("b", 1, 0), entry("c", 1, 0)];
+        entries[0].rows = Some(100_000_000);
+        entries[1].note = Some("x".repeat(32));
+        entries[2].because = Some("a failed one with a long name".to_owned());
+        let text = show::factories(&entries);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{text}");
+        }
+        assert!(text.contains(&"x".repeat(32)) && text.contains("needs `a failed"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_lazy_output_saved_is_not_made_up() {
+    let report = |saved, saved_unknown| CacheReport {
+        hits: 1,
+        saved: Duration::from_secs(saved),
+        saved_unknown,
+        ..CacheReport::default()
+    };
+    let known = show::saved(&[report(12, false)]);
+    assert_eq!(known, "cache: 1 taken, 0 computed; 12.0 s of computing saved");
+    let unknown = show::saved(&[report(0, true)]);
+    assert_eq!(unknown, "cache: 1 taken, 0 computed; how much computing that saved is unknown");
+    let mixed = show::saved(&[report(12, false), report(0, true)]);
+    assert_eq!(mixed, "cache: 2 taken, 0 computed; at least 12.0 s of computing saved");
 }
