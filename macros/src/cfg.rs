@@ -6,7 +6,7 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Fields, ItemStruct, Token};
 
-use crate::names::{DELIVERY, is, runtime};
+use crate::names::{DELIVERY, is, is_named, runtime};
 use crate::options::arguments;
 
 /// Which attribute the struct is under.
@@ -34,7 +34,7 @@ pub(crate) fn resolve_first(which: Which, arguments: &TokenStream, mut item: Ite
             if is(attribute, DELIVERY) {
                 rename(attribute, RESOLVED_DELIVERY);
             } else if is(attribute, "cfg_attr") {
-                rename_conditional(attribute);
+                rename_conditional(&mut attribute.meta);
             }
         }
     }
@@ -63,13 +63,17 @@ pub(crate) fn resolved(item: TokenStream) -> syn::Result<(TokenStream, ItemStruc
 }
 
 /// `#[cfg_attr(condition, delivery(…))]`
-fn rename_conditional(attribute: &mut syn::Attribute) {
-    let syn::Meta::List(list) = &mut attribute.meta else { return };
+fn rename_conditional(meta: &mut syn::Meta) {
+    let syn::Meta::List(list) = meta else { return };
     let metas = Punctuated::<syn::Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone());
     // What cannot be read is left for the compiler to explain.
     let Ok(mut metas) = metas else { return };
-    for meta in metas.iter_mut().skip(1).filter(|meta| meta.path().is_ident(DELIVERY)) {
-        rename_path(meta, RESOLVED_DELIVERY);
+    for meta in metas.iter_mut().skip(1) {
+        if is_named(meta.path(), DELIVERY) {
+            rename_path(meta, RESOLVED_DELIVERY);
+        } else if meta.path().is_ident("cfg_attr") {
+            rename_conditional(meta);
+        }
     }
     list.tokens = metas.to_token_stream();
 }

@@ -78,7 +78,12 @@ pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
 
 /// Whether this is `#[name]` or `#[setl::name]`.
 pub(crate) fn is(attribute: &Attribute, name: &str) -> bool {
-    attribute.path().segments.last().is_some_and(|last| last.ident == name)
+    is_named(attribute.path(), name)
+}
+
+/// Whether this is `name` or `setl::name`.
+pub(crate) fn is_named(path: &syn::Path, name: &str) -> bool {
+    path.segments.last().is_some_and(|last| last.ident == name)
 }
 
 /// Type tokens as a reader would write them: `Dataset<Flight>`, not `Dataset < Flight >`.

@@ -199,11 +199,9 @@ fn check_stages(item: &ItemStruct, stages: &[Stage], errors: &mut Errors) {
                 ),
             );
         }
-        if stages[..index].iter().any(|other| other.name == stage.name) {
-            errors.at(
-                &stage.name,
-                format!("stage `{}` is there twice: put all its factories into one", stage.name),
-            );
+        let name = readable(&stage.name);
+        if stages[..index].iter().any(|other| readable(&other.name) == name) {
+            errors.at(&stage.name, format!("stage `{name}` is there twice: put all its factories into one"));
         }
     }
 }

@@ -105,6 +105,8 @@ pub trait FactoryItem: Sized {
     const FALLBACK: Option<Fallback> = None;
     /// Changes when its code may have changed.
     const CODE: u128 = 0;
+    /// Whether it is known, wherever it is listed, that its output is no `Result`.
+    const OUTPUT_IS_CHECKED: bool = false;
     /// The values it takes, as a tuple in the order of declaration.
     type Deliveries;
 

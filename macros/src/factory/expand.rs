@@ -54,6 +54,7 @@ impl Model {
         let values = (0..self.deliveries.len()).map(|index| local(&format!("__{index}")));
         let assemble = &self.assemble;
         let code = self.code;
+        let output_is_checked = self.output_is_checked();
         let inbox = local("inbox");
         let persistence = self.expand_persistence();
         let (presence, conduct) = (self.conduct.presence(), self.expand_conduct());
@@ -65,6 +66,7 @@ impl Model {
                 const BLOCKING: #setl::bool = #blocking;
                 const DELIVERIES: &'static [#setl::Delivery] = &[#(#described),*];
                 const CODE: #setl::u128 = #code;
+                const OUTPUT_IS_CHECKED: #setl::bool = #output_is_checked;
                 type Presence = #presence;
                 type Deliveries = (#(#types,)*);
 
@@ -169,10 +171,15 @@ impl Model {
         }
     }
 
+    /// Whether all that the output can be is known here.
+    fn output_is_checked(&self) -> bool {
+        self.generics.params.is_empty()
+    }
+
     /// Checks that the output is no `Result` by another name. That of a generic factory is checked where it is listed.
     fn expand_check_of_output(&self) -> Option<TokenStream> {
         let output = &self.output;
-        let may_be_result = self.generics.params.is_empty()
+        let may_be_result = self.output_is_checked()
             && self.returned.is_none()
             && matches!(ungrouped(output), Type::Path(_) | Type::Macro(_));
         may_be_result.then(|| {
@@ -205,7 +212,7 @@ impl Model {
         let checks = without_self(quote!(#(#checks)*), &quote!(#name #arguments));
         Some(quote! {
             const _: () = {
-                #[allow(dead_code, reason = "only checked")]
+                #[allow(dead_code, clippy::multiple_bound_locations, reason = "only checked")]
                 fn __producers #implementing () #where_clause {
                     #checks
                 }

@@ -39,6 +39,7 @@ pub(super) fn expand(
             const ID: #setl::Option<&'static #setl::str> = #setl::None;
             const BLOCKING: #setl::bool = false;
             const DELIVERIES: &'static [#setl::Delivery] = &[];
+            const OUTPUT_IS_CHECKED: #setl::bool = true;
             type Presence = #setl::Always;
             type Deliveries = ();
 

@@ -206,7 +206,7 @@ impl Model {
             }
         });
         let undelivered = self.expand_fields(&factories);
-        let outputs = factories.iter().filter_map(|factory| self.expand_check_of_output(factory));
+        let outputs = factories.iter().map(|factory| self.expand_check_of_output(factory));
         let fingerprints = self.inputs.iter().enumerate().map(|(index, input)| {
             let alias = format_ident!("__Input{index}");
             match input.opaque {
@@ -356,21 +356,22 @@ impl Model {
         })
     }
 
-    /// Checks of a generic factory that its output is no `Result`.
-    fn expand_check_of_output(&self, factory: &Listed<'_>) -> Option<TokenStream> {
-        let Type::Path(path) = ungrouped(factory.written) else { return None };
-        path.path.segments.last().filter(|last| !last.arguments.is_none())?;
+    /// Checks of a generic factory that its output is no `Result`. It may be listed by an alias, or with the default of its parameter.
+    fn expand_check_of_output(&self, factory: &Listed<'_>) -> TokenStream {
         let (place, text) = (factory.place, readable(factory.written));
         let (setl, itself) = (runtime(place.start), self.itself(factory));
-        let output = quote!(<#itself as #setl::FactoryItem>::Output);
-        let is_result = quote!(<#setl::IsResult<#output>>::__SETL_IS_RESULT);
-        Some(quote_spanned! {place.start=>
+        let item = place.angled(&quote!(#itself as #setl::FactoryItem));
+        let (checked, output) = (place.last("OUTPUT_IS_CHECKED"), place.last("Output"));
+        let of_output = place.angled(&quote!(#setl::IsResult<#item::#output>));
+        let is_result = place.last("__SETL_IS_RESULT");
+        let is_result = quote_spanned!(place.end=> !#item::#checked && #of_output::#is_result);
+        quote_spanned! {place.start=>
             const _: () = {
                 #[allow(unused_imports, reason = "it may be one")]
                 use #setl::IsNoResult as _;
                 #setl::check_output(#text, true, #is_result)
             };
-        })
+        }
     }
 
     /// Checks that only optional deliveries are taken from what may be absent.

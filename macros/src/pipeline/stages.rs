@@ -76,6 +76,14 @@ impl Arguments {
         }
         let content;
         parenthesized!(content in input);
+        if name == "defaults" || name == "keep" {
+            for option in &options {
+                errors.at(
+                    option,
+                    format!("stage option `{option}` stands before a stage, and `{name}(...)` is none: move it, or remove it"),
+                );
+            }
+        }
         if name == "defaults" {
             let options = Options::parse(content.parse()?, "defaults(...)", DEFAULTS, errors);
             if self.defaults.replace(Limits::of(&options, errors)).is_some() {

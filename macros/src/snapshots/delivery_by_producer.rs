@@ -25,6 +25,7 @@ impl ::setl::__private::FactoryItem for take {
         },
     ];
     const CODE: ::setl::__private::u128 = 206923223360079543506649135048691803150u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]
@@ -77,7 +78,7 @@ where
     ];
 }
 const _: () = {
-    #[allow(dead_code, reason = "only checked")]
+    #[allow(dead_code, clippy::multiple_bound_locations, reason = "only checked")]
     fn __producers() {
         let () = <clean as ::setl::__private::Delivers<Dataset<Flight>>>::DELIVERS;
     }

@@ -25,6 +25,7 @@ impl ::setl::__private::FactoryItem for take {
         },
     ];
     const CODE: ::setl::__private::u128 = 210054360492085191672065078605453919477u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Option<Rates>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]

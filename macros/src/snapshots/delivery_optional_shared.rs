@@ -25,6 +25,7 @@ impl ::setl::__private::FactoryItem for take {
         },
     ];
     const CODE: ::setl::__private::u128 = 190785731114039342774128347934823129399u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Option<Arc<Model>>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]

@@ -25,6 +25,7 @@ impl ::setl::__private::FactoryItem for take {
         },
     ];
     const CODE: ::setl::__private::u128 = 250884022232672888193548300138682145456u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]

@@ -25,6 +25,7 @@ impl ::setl::__private::FactoryItem for take {
         },
     ];
     const CODE: ::setl::__private::u128 = 7885178840717300397925071700472679604u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Arc<Model>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]

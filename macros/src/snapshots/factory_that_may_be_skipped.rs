@@ -38,6 +38,7 @@ where
         },
     ];
     const CODE: ::setl::__private::u128 = 44262757206321397878607399163466490936u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = false;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = ((T, T), Option<Rates>);
     #[allow(unused_variables, reason = "there may be no deliveries")]

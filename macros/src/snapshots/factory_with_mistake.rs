@@ -7,6 +7,7 @@ impl ::setl::__private::FactoryItem for Count {
     const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
     const BLOCKING: ::setl::__private::bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[];
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = ();
     fn receive(_: &mut ::setl::__private::Inbox<'_>) -> ::setl::__private::Result<()> {

@@ -26,6 +26,7 @@ impl ::setl::__private::FactoryItem for FetchRates {
         },
     ];
     const CODE: ::setl::__private::u128 = 29962458629514086359614098256016641280u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = (Settings, u8);
     #[allow(unused_variables, reason = "there may be no deliveries")]

@@ -43,6 +43,7 @@ where
         },
     ];
     const CODE: ::setl::__private::u128 = 183016529280881147413837213343937641492u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = false;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Repository<T>, usize);
     #[allow(unused_variables, reason = "there may be no deliveries")]

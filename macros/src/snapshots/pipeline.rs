@@ -142,6 +142,38 @@ const _: () = {
             &__ORDER.order,
         )
     };
+    const _: () = {
+        #[allow(unused_imports, reason = "it may be one")]
+        use ::setl::__private::IsNoResult as _;
+        ::setl::__private::check_output(
+            "read_flights",
+            true,
+            !<<__Factory0 as ::setl::__private::Produces<
+                Delays,
+            >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
+                && <::setl::__private::IsResult<
+                    <<__Factory0 as ::setl::__private::Produces<
+                        Delays,
+                    >>::Itself as ::setl::__private::FactoryItem>::Output,
+                >>::__SETL_IS_RESULT,
+        )
+    };
+    const _: () = {
+        #[allow(unused_imports, reason = "it may be one")]
+        use ::setl::__private::IsNoResult as _;
+        ::setl::__private::check_output(
+            "CarrierDelays",
+            true,
+            !<<__Factory1 as ::setl::__private::Produces<
+                Delays,
+            >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
+                && <::setl::__private::IsResult<
+                    <<__Factory1 as ::setl::__private::Produces<
+                        Delays,
+                    >>::Itself as ::setl::__private::FactoryItem>::Output,
+                >>::__SETL_IS_RESULT,
+        )
+    };
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { __KEPT[0usize] }>
     for Delays {}
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<1usize>, { __KEPT[1usize] }>

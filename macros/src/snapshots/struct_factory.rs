@@ -21,6 +21,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
         },
     ];
     const CODE: ::setl::__private::u128 = 82339148129275642686254456401675035507u128;
+    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
     #[allow(unused_variables, reason = "there may be no deliveries")]

@@ -300,6 +300,8 @@ impl Builder {
         let mut mistakes = std::mem::take(&mut self.mistakes);
         let index = self.index();
         self.check_names(&index, &mut mistakes);
+        self.check_stages(&mut mistakes);
+        self.check_outputs(&mut mistakes);
         self.check_producers(&mut mistakes);
         self.check_defaults(&mut mistakes);
         let sources = self.resolve(&index, &mut mistakes);

@@ -263,6 +263,19 @@ fn a_producer_is_not_listed() {
     );
 }
 
+#[factory]
+fn sum_read_with<T: Clone>(#[delivery(producer = read)] orders: Orders, other: T) -> (u32, T) {
+    (orders.0.iter().sum(), other)
+}
+
+#[test]
+fn a_producer_of_a_generic_factory_is_not_listed() {
+    check(
+        daily().input("other", 1u8).factory::<sum_read_with<u8>>(),
+        &["pipeline `daily` does not list the factory `read`; factory `sum_read_with` takes it as `orders`"],
+    );
+}
+
 #[test]
 fn a_producer_is_listed_under_two_names() {
     check(
@@ -303,5 +316,117 @@ fn one_value_is_taken_twice() {
             "pipeline `daily`: factory `diff` takes `before` and `after`, and both are the one value of `read`: take it once, or \
            tell two of them apart by `#[delivery(id = ...)]` or `#[delivery(producer = ...)]`",
         ],
+    );
+}
+
+#[factory(on_failure = fallback(diff_of_one))]
+fn diff_of_both() -> Result<i64> {
+    Ok(0)
+}
+
+#[factory]
+fn diff_of_one(before: Orders, after: Orders) -> i64 {
+    after.0.len() as i64 - before.0.len() as i64
+}
+
+#[test]
+fn one_value_is_taken_twice_by_a_fallback() {
+    check(
+        daily().factory::<read>().factory::<diff_of_both>(),
+        &[
+            "pipeline `daily`: fallback `diff_of_one` of factory `diff_of_both` takes `before` and `after`, and both are the one \
+           value of `read`: take it once, or tell two of them apart by `#[delivery(id = ...)]` or `#[delivery(producer = ...)]`",
+        ],
+    );
+}
+
+#[factory]
+fn pass_on(context: Context) -> Context {
+    context
+}
+
+#[factory]
+fn name(context: Context) -> String {
+    context.factory().to_owned()
+}
+
+#[tokio::test]
+async fn the_context_is_delivered_by_something_else() {
+    check(
+        daily().factory::<pass_on>().factory::<name>(),
+        &[
+            "`pass_on` delivers `Context`, which every pipeline supplies itself: give it an id, or a name of its own",
+        ],
+    );
+
+    let passing = daily().factory_named::<pass_on>("passing", |wiring| wiring);
+    let pipeline =
+        passing.factory_named::<name>("name", |wiring| wiring.take("context", "passing")).build().unwrap();
+    assert_eq!(pipeline.run().await.unwrap().find::<name>().unwrap(), "passing");
+}
+
+#[test]
+fn a_stage_is_there_twice() {
+    check(
+        daily()
+            .factory::<read>()
+            .stage("other")
+            .factory::<sum>()
+            .stage("all")
+            .factory::<report>()
+            .input("title", String::new()),
+        &["stage `all` is there twice: put all its factories into one"],
+    );
+}
+
+#[factory]
+fn parsed<T: From<u8>>(number: u8) -> Vec<T> {
+    vec![T::from(number)]
+}
+
+#[factory(output = T)]
+struct Load<T: Send + Sync + 'static> {
+    marker: std::marker::PhantomData<T>,
+}
+
+impl<T: Send + Sync> Factory for Load<T> {
+    async fn process(&mut self) -> Result<T> {
+        Err(setl::Error::msg("not there"))
+    }
+}
+
+#[test]
+fn an_output_is_a_result() {
+    check(
+        daily().factory::<Load<std::result::Result<u8, std::fmt::Error>>>(),
+        &[
+            "factory `Load` delivers `Result<u8, Error>`, so that an error would be delivered, and the run would succeed: let its \
+           output be what is delivered if there was no error",
+        ],
+    );
+    daily().factory::<Load<Option<std::result::Result<u8, std::fmt::Error>>>>().build().unwrap();
+    daily().input("number", 1u8).factory::<parsed<u16>>().build().unwrap();
+}
+
+#[factory(id = Raw)]
+fn read_raw() -> Orders {
+    Orders(vec![])
+}
+
+#[test]
+fn two_deliver_it_under_one_id() {
+    check(
+        daily().input_with_id::<Raw, _>("old", Orders(vec![])).factory::<read_raw>(),
+        &[
+            "both `old` and `read_raw` deliver `Orders` with id `Raw`: give one of them another id, or a name of its own",
+        ],
+    );
+}
+
+#[test]
+fn an_input_is_to_be_kept() {
+    check(
+        daily().input("orders", Orders(vec![])).factory::<sum>().keep("orders"),
+        &["`keep(orders)` names a factory that is in no stage"],
     );
 }

@@ -59,7 +59,7 @@ impl Builder {
         let (mut names, mut keys, mut items) = (HashMap::new(), HashMap::new(), HashMap::new());
         let inputs = (0..self.inputs.len()).map(Source::Input);
         let factories = (0..self.factories.len()).map(Source::Factory);
-        for (source, (name, supply)) in inputs.chain(factories).zip(self.supplies()) {
+        for (source, (name, _, supply)) in inputs.chain(factories).zip(self.supplies()) {
             names.entry(composed(name)).or_insert(source);
             if let Some(key) = supply.key {
                 keys.entry(key).or_insert(source);
@@ -101,8 +101,19 @@ impl Builder {
         }
         for kept in &self.keep {
             if !matches!(index.names.get(&composed(kept)), Some(Source::Factory(_))) {
-                let near = self.near(index, kept);
+                let near = near(index, kept, self.factories.iter().map(|factory| factory.name.as_str()));
                 mistakes.push(format!("`keep({kept})` names a factory that is in no stage{near}"));
+            }
+        }
+    }
+
+    /// Stages are told apart by their names, too.
+    pub(super) fn check_stages(&self, mistakes: &mut Vec<String>) {
+        let mut seen = HashSet::new();
+        for stage in &self.stages {
+            if !seen.insert(composed(&stage.name)) {
+                mistakes
+                    .push(format!("stage `{}` is there twice: put all its factories into one", stage.name));
             }
         }
     }
@@ -110,22 +121,44 @@ impl Builder {
     /// Exactly one factory or input delivers each type.
     pub(super) fn check_producers(&self, mistakes: &mut Vec<String>) {
         let mut producers: HashMap<TypeId, &str> = HashMap::new();
-        for (name, supply) in self.supplies() {
+        for (name, id, supply) in self.supplies() {
             let Some(key) = supply.key else { continue };
+            if key == TypeId::of::<Context>() {
+                mistakes.push(format!(
+                    "`{name}` delivers `Context`, which every pipeline supplies itself: give it an id, or a name of its own"
+                ));
+                continue;
+            }
             let first = *producers.entry(key).or_insert(name);
             // A factory that is listed twice has been told of.
             if first != name {
+                let with_id = id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
+                let an_id = if id.is_some() { "another id" } else { "an id" };
                 mistakes.push(format!(
-                    "both `{first}` and `{name}` deliver `{}`: give one of them an id, or a name of its own",
+                    "both `{first}` and `{name}` deliver `{}`{with_id}: give one of them {an_id}, or a name of its own",
                     short_type(supply.type_name)
                 ));
             }
         }
     }
 
-    fn supplies(&self) -> impl Iterator<Item = (&str, &Supply)> {
-        let inputs = self.inputs.iter().map(|input| (input.name.as_str(), &input.supply));
-        let factories = self.factories.iter().map(|factory| (factory.name.as_str(), &factory.supply));
+    /// An output is no `Result`: of a generic factory, only the types that it is listed with tell.
+    pub(super) fn check_outputs(&self, mistakes: &mut Vec<String>) {
+        for factory in self.factories.iter().filter(|factory| is_result(factory.supply.type_name)) {
+            mistakes.push(format!(
+                "factory `{}` delivers `{}`, so that an error would be delivered, and the run would succeed: let its output be \
+                 what is delivered if there was no error",
+                factory.name,
+                short_type(factory.supply.type_name)
+            ));
+        }
+    }
+
+    /// What delivers something: its name, its id and what.
+    fn supplies(&self) -> impl Iterator<Item = (&str, Option<&'static str>, &Supply)> {
+        let inputs = self.inputs.iter().map(|input| (input.name.as_str(), input.id, &input.supply));
+        let factories =
+            self.factories.iter().map(|factory| (factory.name.as_str(), factory.id, &factory.supply));
         inputs.chain(factories)
     }
 
@@ -157,12 +190,16 @@ impl Builder {
         for factory in &self.factories {
             self.check_takes(factory, mistakes);
             let FactoryDraft { name, deliveries, requirements, fallback, .. } = factory;
-            let own = Consumer { factory: name, fallback: None };
-            let own = self.resolve_all(index, &own, &factory.takes, requirements, deliveries, mistakes);
-            self.check_distinct(factory, &own, mistakes);
+            let consumer = Consumer { factory: name, fallback: None };
+            let own = self.resolve_all(index, &consumer, &factory.takes, requirements, deliveries, mistakes);
+            self.check_distinct(&consumer, &factory.takes, deliveries, &own, mistakes);
             let fallback = fallback.as_ref().map(|FallbackDraft { item, requirements }| {
                 let consumer = Consumer { factory: name, fallback: Some(item.name) };
-                self.resolve_all(index, &consumer, &factory.takes, requirements, item.deliveries, mistakes)
+                let takes = &factory.takes;
+                let sources =
+                    self.resolve_all(index, &consumer, takes, requirements, item.deliveries, mistakes);
+                self.check_distinct(&consumer, takes, item.deliveries, &sources, mistakes);
+                sources
             });
             resolved.push(Resolved { own, fallback: fallback.unwrap_or_default() });
         }
@@ -170,8 +207,14 @@ impl Builder {
     }
 
     /// What is not wired by name is not the same value twice.
-    fn check_distinct(&self, factory: &FactoryDraft, sources: &[Source], mistakes: &mut Vec<String>) {
-        let FactoryDraft { name, deliveries, takes, .. } = factory;
+    fn check_distinct(
+        &self,
+        consumer: &Consumer<'_>,
+        takes: &[(String, String)],
+        deliveries: &[Delivery],
+        sources: &[Source],
+        mistakes: &mut Vec<String>,
+    ) {
         let by_type = deliveries
             .iter()
             .zip(sources)
@@ -184,8 +227,7 @@ impl Builder {
                 Source::Factory(factory) => &self.factories[factory].name,
                 Source::Context => return,
             };
-            let consumer = Consumer { factory: name, fallback: None };
-            let text = is_ambiguous(&self.name, &consumer, &deliveries[first], &deliveries[second], producer);
+            let text = is_ambiguous(&self.name, consumer, &deliveries[first], &deliveries[second], producer);
             mistakes.push(text.as_str().to_owned());
         }
     }
@@ -262,7 +304,7 @@ impl Builder {
             else {
                 return Err(format!(
                     "nothing in pipeline `{pipeline}` is named `{producer}`{}; {consumer}",
-                    self.near(index, producer)
+                    near(index, producer, self.supplies().map(|(name, ..)| name))
                 ));
             };
             if supply.payload != requirement.payload {
@@ -301,23 +343,6 @@ impl Builder {
             None => Err(format!(
                 "nothing in pipeline `{pipeline}` delivers `{payload}`{id}; {consumer}: add a factory whose output it is, or an input of this type"
             )),
-        }
-    }
-
-    /// The names that exist, to choose from.
-    fn near(&self, index: &Index<'_>, name: &str) -> String {
-        let left = index.proposals.get();
-        if left == 0 {
-            return String::new();
-        }
-        index.proposals.set(left - 1);
-        let names = self.supplies().map(|(other, _)| other);
-        let near = names
-            .map(|other| (strsim::jaro_winkler(name, other), other))
-            .filter(|(likeness, _)| *likeness > 0.75);
-        match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, other)) => format!(", did you mean `{other}`?"),
-            None => String::new(),
         }
     }
 
@@ -391,4 +416,25 @@ impl Builder {
         let text = describe_cycle(&self.name, &names, &waits, &mut waits_for, from, &self.stages);
         text.as_str().to_owned()
     }
+}
+
+/// `, did you mean …?`, if one of the names is near to it.
+fn near<'names>(index: &Index<'_>, name: &str, names: impl Iterator<Item = &'names str>) -> String {
+    let left = index.proposals.get();
+    if left == 0 {
+        return String::new();
+    }
+    index.proposals.set(left - 1);
+    let near = names
+        .map(|other| (strsim::jaro_winkler(name, other), other))
+        .filter(|(likeness, _)| *likeness > 0.75);
+    match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((_, other)) => format!(", did you mean `{other}`?"),
+        None => String::new(),
+    }
+}
+
+/// Whether a type is `std::result::Result`, by the name that the compiler gives it.
+fn is_result(type_name: &str) -> bool {
+    type_name.starts_with("core::result::Result<")
 }
