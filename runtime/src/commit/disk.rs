@@ -44,6 +44,15 @@ impl Identity {
         Ok(Some(this))
     }
 
+    /// Whether it is still what is at `path`. Of a directory, its files are looked at only `thoroughly`.
+    #[cfg(feature = "polars")]
+    pub(crate) fn is_at(&self, path: &Path, thoroughly: bool) -> bool {
+        if self.is_directory() && !thoroughly {
+            return fs::metadata(path).is_ok_and(|found| found.is_dir() && node_of(&found).1 == self.inode);
+        }
+        Self::of(path).is_ok_and(|found| found.as_ref() == Some(self))
+    }
+
     fn from_metadata(metadata: &fs::Metadata) -> Self {
         let (_, inode) = node_of(metadata);
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());

@@ -34,7 +34,7 @@ pub(crate) use kept::KeptWrite;
 pub(crate) use transaction::{CommitError, Owner, Transaction, abandon_all, notes_of};
 #[cfg(feature = "polars")]
 pub(crate) use {
-    disk::{directory_of, name_of, resolved},
+    disk::{Identity, directory_of, name_of, resolved},
     file::How,
     merge::{Recipe, is_part},
     transaction::commit_now,

@@ -147,6 +147,12 @@ impl Transaction {
         self.lock().iter().any(|write| write.owner == owner)
     }
 
+    /// What is staged, by whom.
+    #[cfg(feature = "polars")]
+    pub(crate) fn targets(&self) -> Vec<(Owner, String)> {
+        self.lock().iter().map(|write| (write.owner, write.target.clone())).collect()
+    }
+
     /// How many writes are staged.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()

@@ -69,6 +69,15 @@ pub enum DataError {
         reason: String,
     },
 
+    /// What a run has loaded is not there any more as it was.
+    #[error("{subject}: {reason}")]
+    Changed {
+        /// What was loaded.
+        subject: Box<Provenance>,
+        /// Which file, who has changed it, and what to do.
+        reason: String,
+    },
+
     /// Polars could not compute the query.
     #[error("{subject} cannot be computed{reads}")]
     Query {

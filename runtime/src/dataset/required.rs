@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use polars::prelude::{AllowedOptimizations, DataFrame, LazyFrame, OptFlags, PolarsError, PolarsResult};
 use polars_plan::dsl::DslPlan;
@@ -13,16 +14,18 @@ use polars_plan::plans::{DslFunction, FunctionIR};
 
 use super::temporal::{beyond, is_limited};
 use super::{DataError, Provenance, Shape};
-use crate::storage::reads_lines;
+use crate::storage::{Seen, reads_lines};
 
 /// What the name of the node begins with. The rest of it tells one check from another, for Polars too.
 const NAME: &str = "CHECK no nulls in";
 /// The same of a node that looks at dates, too.
 const NAME_WITH_DATES: &str = "CHECK dates";
+/// The same of a node that only looks whether what was loaded is still there.
+const NAME_OF_FILE: &str = "CHECK unchanged since it was loaded";
 
 /// Whether a node of this name is such a check, which looks at each row by itself.
 pub(super) fn is_check(name: &str) -> bool {
-    name.starts_with(NAME) || name.starts_with(NAME_WITH_DATES) || reads_lines(name)
+    [NAME, NAME_WITH_DATES, NAME_OF_FILE].iter().any(|start| name.starts_with(start)) || reads_lines(name)
 }
 
 /// What was found where it may not be.
@@ -30,6 +33,7 @@ pub(super) fn is_check(name: &str) -> bool {
 enum Found {
     Nulls { subject: Provenance, columns: Vec<(String, usize)> },
     Beyond { subject: Provenance, column: String, reason: String },
+    Changed { subject: Provenance, reason: String },
 }
 
 impl From<Found> for DataError {
@@ -41,6 +45,7 @@ impl From<Found> for DataError {
             Found::Beyond { subject, column, reason } => {
                 Self::OutOfRange { subject: subject.into(), column, index: None, reason }
             }
+            Found::Changed { subject, reason } => Self::Changed { subject: subject.into(), reason },
         }
     }
 }
@@ -60,6 +65,8 @@ struct Required {
     whole: Vec<&'static str>,
     /// Those whose values have to be within the range of their fields.
     limited: Vec<&'static str>,
+    /// What has to be as it was when it was loaded.
+    seen: Option<Arc<Seen>>,
 }
 
 impl Required {
@@ -67,7 +74,7 @@ impl Required {
         let columns = || shape.columns.iter();
         let whole = columns().filter(|column| !column.nullable).map(|column| column.name);
         let limited = columns().filter(|column| is_limited(&column.dtype)).map(|column| column.name);
-        Self { subject, whole: whole.collect(), limited: limited.collect() }
+        Self { subject, whole: whole.collect(), limited: limited.collect(), seen: None }
     }
 
     /// The nulls of a frame, which need not have all columns.
@@ -87,7 +94,9 @@ impl Required {
 
     fn pass(&self, frame: DataFrame) -> PolarsResult<DataFrame> {
         let (subject, columns) = (self.subject.clone(), self.nulls(&frame));
-        let found = if !columns.is_empty() {
+        let found = if let Some(reason) = self.seen.as_ref().and_then(|seen| seen.change(false)) {
+            Found::Changed { subject, reason }
+        } else if !columns.is_empty() {
             Found::Nulls { subject, columns }
         } else if let Some((column, _, reason)) = self.beyond(&frame) {
             Found::Beyond { subject, column, reason }
@@ -101,11 +110,13 @@ impl Required {
     fn on(self, frame: LazyFrame) -> LazyFrame {
         let (whole, subject) = (self.whole.join(", "), &self.subject);
         let name = match (&*whole, &*self.limited.join(", ")) {
-            ("", "") => return frame,
+            ("", "") if self.seen.is_none() => return frame,
+            ("", "") => format!("{NAME_OF_FILE} of {subject}"),
             (_, "") => format!("{NAME} {whole} of {subject}"),
             ("", limited) => format!("{NAME_WITH_DATES} in {limited} of {subject}"),
             (_, limited) => format!("{NAME_WITH_DATES} in {limited}, no nulls in {whole} of {subject}"),
         };
+        let name = self.seen.as_ref().map_or_else(|| name.clone(), |seen| name.clone() + &seen.suffix());
         let passing = AllowedOptimizations::default() | OptFlags::STREAMING;
         let mut frame = frame.map(move |batch| self.pass(batch), passing, None, Some(NAME));
         if let DslPlan::MapFunction {
@@ -120,13 +131,23 @@ impl Required {
 }
 
 /// The query with the promise of `shape` kept in whatever is made of it.
-pub(crate) fn keeping(frame: LazyFrame, shape: &Shape, subject: &Provenance) -> LazyFrame {
-    Required::of(shape, subject.clone()).on(frame)
+pub(crate) fn keeping(
+    frame: LazyFrame,
+    shape: &Shape,
+    subject: &Provenance,
+    seen: Option<Arc<Seen>>,
+) -> LazyFrame {
+    Required { seen, ..Required::of(shape, subject.clone()) }.on(frame)
 }
 
 /// The query with the part of the promise kept that is about the range of values, for what counts nulls by itself.
-pub(crate) fn within_range(frame: LazyFrame, shape: &Shape, subject: &Provenance) -> LazyFrame {
-    Required { whole: Vec::new(), ..Required::of(shape, subject.clone()) }.on(frame)
+pub(crate) fn within_range(
+    frame: LazyFrame,
+    shape: &Shape,
+    subject: &Provenance,
+    seen: Option<Arc<Seen>>,
+) -> LazyFrame {
+    Required { whole: Vec::new(), seen, ..Required::of(shape, subject.clone()) }.on(frame)
 }
 
 /// Checks the result of a query.

@@ -12,7 +12,7 @@ use super::materialized::{Aside, Materialized, materialized, materialized_blocki
 use super::{Condition, DataError, Provenance, Row, Shape, required, running, waiting};
 use crate::delivery::{Inspect, Rehearsal};
 use crate::run::spill::Spill;
-use crate::storage::scanned;
+use crate::storage::{Seen, scanned};
 
 /// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
 ///
@@ -44,6 +44,8 @@ pub struct Dataset<T> {
     provenance: Provenance,
     /// Keeps the temporary file there that the query reads, if it reads one.
     spill: Option<Arc<Spill>>,
+    /// What it reads, if a run has loaded that.
+    seen: Option<Arc<Seen>>,
     row: PhantomData<fn() -> T>,
 }
 
@@ -110,6 +112,7 @@ impl<T: Row> Dataset<T> {
             rows: Some(rows.len()),
             provenance: Provenance::of(T::NAME),
             spill: None,
+            seen: None,
             row: PhantomData,
         })
     }
@@ -131,16 +134,21 @@ impl<T: Row> Dataset<T> {
         Ok(Self { is_whole, ..Self::trusted(frame, provenance) })
     }
 
+    /// As it was loaded by a run, from what was there then.
+    pub(crate) fn reading(self, seen: Option<Arc<Seen>>) -> Self {
+        Self { seen, ..self }
+    }
+
     /// Takes a query whose schema the caller has checked.
     pub(crate) fn trusted(frame: LazyFrame, provenance: Provenance) -> Self {
-        Self { frame, is_whole: false, rows: None, provenance, spill: None, row: PhantomData }
+        Self { frame, is_whole: false, rows: None, provenance, spill: None, seen: None, row: PhantomData }
     }
 
     /// The rows for which `condition` holds.
     pub fn filter(&self, condition: Condition<T>) -> Self {
         let filtered = self.frame.clone().filter(condition.into_expr());
-        let (is_whole, spill) = (self.is_whole, self.spill.clone());
-        Self { is_whole, spill, ..Self::trusted(filtered, self.provenance.clone()) }
+        let (is_whole, spill, seen) = (self.is_whole, self.spill.clone(), self.seen.clone());
+        Self { is_whole, spill, seen, ..Self::trusted(filtered, self.provenance.clone()) }
     }
 
     /// Runs the query, on the threads for blocking work.
@@ -217,7 +225,7 @@ impl<T: Row> Dataset<T> {
             Ok(Materialized::Here(frame)) => {
                 let frame = self.whole(Ok(frame))?;
                 let rows = Some(frame.height());
-                Ok(Self { rows, frame: frame.lazy(), is_whole: true, spill: None, ..self })
+                Ok(Self { rows, frame: frame.lazy(), is_whole: true, spill: None, seen: None, ..self })
             }
             Ok(Materialized::Aside(aside)) => {
                 let Aside { frame, rows, spill, .. } = *aside;
@@ -238,7 +246,7 @@ impl<T: Row> Dataset<T> {
                     }
                     .into());
                 }
-                Ok(Self { rows: Some(rows), frame, is_whole: true, spill: Some(spill), ..self })
+                Ok(Self { rows: Some(rows), frame, is_whole: true, spill: Some(spill), seen: None, ..self })
             }
             Err(fault) => Err(fault.into_error(|source| self.failed(source))),
         }
@@ -246,6 +254,9 @@ impl<T: Row> Dataset<T> {
 
     /// What a query came to, if it has no nulls where there must not be any.
     fn whole(&self, collected: Result<DataFrame, running::Fault>) -> crate::Result<DataFrame> {
+        if let Some(reason) = self.seen.as_ref().and_then(|seen| seen.change(true)) {
+            return Err(DataError::Changed { subject: self.provenance.clone().into(), reason }.into());
+        }
         let frame = collected.map_err(|fault| fault.into_error(|source| self.failed(source)))?;
         required::check(&frame, &Shape::of::<T>(), || self.provenance.clone())?;
         Ok(frame)
@@ -291,14 +302,17 @@ impl<T: Row> Dataset<T> {
         if self.is_whole {
             return self.frame;
         }
-        required::keeping(self.frame, &Shape::of::<T>(), &self.provenance)
+        required::keeping(self.frame, &Shape::of::<T>(), &self.provenance, self.seen)
     }
 
     /// The query without the check for nulls, for what counts them by itself.
     pub(crate) fn with_nulls(&self) -> LazyFrame {
         match self.is_whole {
             true => self.frame.clone(),
-            false => required::within_range(self.frame.clone(), &Shape::of::<T>(), &self.provenance),
+            false => {
+                let seen = self.seen.clone();
+                required::within_range(self.frame.clone(), &Shape::of::<T>(), &self.provenance, seen)
+            }
         }
     }
 }
@@ -339,6 +353,7 @@ impl<T> Clone for Dataset<T> {
             rows: self.rows,
             provenance: self.provenance.clone(),
             spill: self.spill.clone(),
+            seen: self.seen.clone(),
             row: PhantomData,
         }
     }

@@ -43,6 +43,9 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
                 targets.retain(|target| !marks.contains(target));
                 targets
             };
+            #[cfg(feature = "polars")]
+            // Before it is done: who reads meanwhile is to be told, too.
+            of_run.has_written(transaction.targets());
             match transaction.commit() {
                 Ok(targets) => Ok(without_marks(targets)),
                 Err(CommitError::Unfinished { owner, error, committed, open }) => {

@@ -140,6 +140,9 @@ pub struct Shared {
     /// How long work waits for a thread before that is told; None: as usual.
     pub(super) patience: Option<Duration>,
     pub(super) threads_watched: OnceLock<Watched>,
+    /// What its factories have loaded and written; made when one loads.
+    #[cfg(feature = "polars")]
+    pub(crate) changes: OnceLock<Arc<crate::storage::Changes>>,
     /// Of the runs that factories have started: each has a permit until nothing is left of it.
     nested: OnceLock<Arc<Semaphore>>,
 }
@@ -269,6 +272,8 @@ impl Shared {
             is_over: AtomicBool::new(false),
             patience: options.patience,
             threads_watched: OnceLock::new(),
+            #[cfg(feature = "polars")]
+            changes: OnceLock::new(),
             nested: OnceLock::new(),
         }
     }
@@ -343,6 +348,15 @@ impl Shared {
             Source::Input(input) => Some(&self.slots[input]),
             Source::Factory(factory) => Some(&self.slots[self.plan.inputs.len() + factory]),
             Source::Context => None,
+        }
+    }
+
+    /// Remembers that an attempt of a factory has changed these targets, for who reads what was loaded of them before.
+    #[cfg(feature = "polars")]
+    pub(crate) fn has_written(&self, targets: impl IntoIterator<Item = (Owner, String)>) {
+        let Some(changes) = self.changes.get() else { return };
+        for (owner, target) in targets {
+            changes.written(&target, &self.plan.factories[owner.node].name);
         }
     }
 

@@ -16,6 +16,7 @@ mod memory;
 mod ndjson;
 mod parquet;
 mod repository;
+mod seen;
 mod tally;
 mod text;
 
@@ -33,3 +34,4 @@ pub(crate) use locate::format_of;
 pub(crate) use locate::reads_lines;
 pub(crate) use locate::{located, scanned};
 pub(crate) use parquet::concat_parquet;
+pub(crate) use seen::{Changes, Seen};

@@ -10,6 +10,7 @@ use polars::prelude::{DataFrame, IntoLazy};
 use super::StagedWrite;
 use super::bound::{self, Bound};
 use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
+use super::seen::Seen;
 use super::tally::Tally;
 use crate::checkpoint::Fingerprinter;
 use crate::commit::{self, Untouched};
@@ -161,8 +162,10 @@ impl<T: Row> Repository<T> {
         let shape = Shape::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
         let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
+        let seen = Seen::of(&*self.connector);
         let frame = waiting(|| self.connector.scan(&request))?;
         let dataset = Dataset::checked(frame, Provenance::at(T::NAME, self.connector.to_string()))?;
+        let dataset = dataset.reading(seen);
         Ok(match condition {
             Some(condition) => dataset.filter(condition),
             None => dataset,
@@ -219,7 +222,8 @@ impl<T: Row> Repository<T> {
         self.bound.as_ref().map_or(Ok(None), |bound| bound.to_save(&self.connector))
     }
 
-    /// As [`save`](Self::save), but visible when this returns, in a factory too, whatever becomes of the run.
+    /// As [`save`](Self::save), but visible when this returns, in a factory too, whatever becomes of the run. In a
+    /// [dry run](crate::Runner::no_write), and in a stage under `no_write`, the rows are computed and discarded.
     ///
     /// # Errors
     /// As [`save`](Self::save).
@@ -253,7 +257,8 @@ impl<T: Row> Repository<T> {
         if self.mode == SaveMode::Ignore && current::has_staged(&self.connector.target()) {
             // For this run it is there already.
             let write = Box::new(Untouched::new(self.connector.target()));
-            return Ok(Staged { write, rows: 0, place: self.connector.to_string() });
+            let (place, is_dry) = (self.connector.to_string(), self.is_dry());
+            return Ok(Staged { write, rows: 0, place, is_dry });
         }
         self.attend()?;
         let shape = Shape::of::<T>();
@@ -262,7 +267,8 @@ impl<T: Row> Repository<T> {
         let (query, nulls) = Tally::on(dataset.with_nulls(), required, |series| series.null_count());
         let write = waiting(|| self.connector.stage(query, &request))
             .map_err(|error| error.context(format!("cannot save {} to {self}", dataset.provenance())))?;
-        let staged = Staged { write, rows: nulls.rows(), place: self.connector.to_string() };
+        let is_dry = self.is_dry();
+        let staged = Staged { write, rows: nulls.rows(), place: self.connector.to_string(), is_dry };
         let columns = nulls.found();
         if columns.is_empty() {
             return Ok(staged);
@@ -273,6 +279,12 @@ impl<T: Row> Repository<T> {
 }
 
 impl<T> Repository<T> {
+    /// Whether this is in a factory that writes nothing in its run.
+    fn is_dry(&self) -> bool {
+        let current = Current::get().or_else(|| self.bound.as_ref()?.elsewhere());
+        current.is_some_and(|current| !current.shared.writes(current.owner.node))
+    }
+
     /// In a run, sees to it that what dead runs have left is finished or undone, here too.
     fn attend(&self) -> crate::Result<()> {
         current::recover(&self.connector.target(), &|token, decision| self.connector.settle(token, decision))
@@ -322,6 +334,8 @@ pub struct Staged {
     write: Box<dyn StagedWrite>,
     rows: usize,
     place: String,
+    /// Whether it is staged in a dry run, or another in which its factory does not write.
+    is_dry: bool,
 }
 
 impl Staged {
@@ -343,11 +357,21 @@ impl Staged {
 
     /// Puts the rows in place of the old data, and gives their number. It blocks.
     ///
+    /// In a [dry run](crate::Runner::no_write), and in a stage under `no_write`, the rows are discarded instead.
+    ///
     /// # Errors
     /// When the target refuses, or has changed since so that something would be lost; it is unchanged then.
     pub fn commit(self) -> crate::Result<usize> {
         record_act();
+        if self.is_dry {
+            self.write.rollback()?;
+            return Ok(self.rows);
+        }
+        let target = self.write.target();
         commit::commit_now(self.write)?;
+        if let Some(Current { shared, owner }) = Current::get() {
+            shared.has_written([(owner, target)]);
+        }
         Ok(self.rows)
     }
 
@@ -367,8 +391,8 @@ fn enlist(staged: Staged) -> crate::Result<Option<Staged>> {
     if write.is::<Untouched>() {
         return Ok(Some(staged));
     }
-    let Staged { write, rows, place } = staged;
-    Ok(current::enlist(write)?.map(|write| Staged { write, rows, place }))
+    let Staged { write, rows, place, is_dry } = staged;
+    Ok(current::enlist(write)?.map(|write| Staged { write, rows, place, is_dry }))
 }
 
 impl<T> Clone for Repository<T> {

@@ -13,6 +13,7 @@ mod learned;
 mod learning;
 mod modes;
 mod ndjson_faults;
+mod overwritten;
 mod parquet;
 mod paths;
 mod ranges;

@@ -231,7 +231,7 @@ mod tests {
         let columns = ["key", "value"].map(ColumnDef::of::<i64>);
         let shape = Shape { row: "Pair", columns: columns.into() };
         let plain = || of_rows(1_800_000).filter(col("value").gt(lit(1)));
-        let checked = || keeping(plain(), &shape, &Provenance::of("Pair"));
+        let checked = || keeping(plain(), &shape, &Provenance::of("Pair"), None);
         assert!(check_of(&checked().logical_plan).unwrap().ends_with("key, value of dataset of `Pair`"));
         assert!(is_streamed(&by_key(checked())) && is_streamed(&by_key(plain())));
         let map = |frame: LazyFrame| frame.map(Ok, Default::default(), None, None);
