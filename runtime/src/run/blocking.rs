@@ -1,15 +1,16 @@
 //! Work that computes or blocks, away from the threads that drive asynchronous work.
 
 use std::cell::Cell;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::current::Current;
 use super::panic::carried;
-use super::starving::{Pieces, State};
+use super::starving::{Pieces, State, Watched};
 use crate::commit::Owner;
 
 /// Runs at least this much blocking work at once, unless the run says otherwise.
@@ -29,15 +30,33 @@ thread_local! {
 /// Bounds how much blocking work a run does at once, and knows when all of it is done.
 #[derive(Debug)]
 pub(crate) struct BlockingPool {
-    permits: Arc<Semaphore>,
     size: u32,
+    /// How long work waits for a thread before that is told; None: as usual.
+    pub(super) patience: Option<Duration>,
+    /// Made for the first work: most short runs have none.
+    used: OnceLock<Used>,
+}
+
+#[derive(Debug)]
+struct Used {
+    permits: Arc<Semaphore>,
     pieces: Arc<Pieces>,
+    /// Whether somebody looks after it.
+    watched: OnceLock<Watched>,
 }
 
 impl BlockingPool {
-    pub(crate) fn new(size: Option<usize>) -> Self {
+    pub(crate) fn new(size: Option<usize>, patience: Option<Duration>) -> Self {
         let size = size.unwrap_or_else(|| FEWEST_THREADS.max(*CORES)).clamp(1, u32::MAX as usize >> 3);
-        Self { permits: Arc::new(Semaphore::new(size)), size: size as u32, pieces: Arc::default() }
+        Self { size: size as u32, patience, used: OnceLock::new() }
+    }
+
+    fn used(&self) -> &Used {
+        self.used.get_or_init(|| Used {
+            permits: Arc::new(Semaphore::new(self.size())),
+            pieces: Arc::default(),
+            watched: OnceLock::new(),
+        })
     }
 
     /// Runs `work` on the blocking pool as soon as there is room.
@@ -58,9 +77,10 @@ impl BlockingPool {
         owner: Owner,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Option<R> {
-        let piece = self.pieces.count(owner);
+        let Used { permits, pieces, .. } = self.used();
+        let piece = pieces.count(owner);
         // The semaphore is never closed.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        let permit = Arc::clone(permits).acquire_owned().await.ok();
         piece.is_now(State::WaitsForRuntime);
         let work = move || {
             piece.is_now(State::Runs);
@@ -80,7 +100,12 @@ impl BlockingPool {
 
     /// The work that it does or is to do.
     pub(super) fn pieces(&self) -> &Arc<Pieces> {
-        &self.pieces
+        &self.used().pieces
+    }
+
+    /// What keeps somebody looking after it.
+    pub(super) fn watched(&self) -> &OnceLock<Watched> {
+        &self.used().watched
     }
 
     /// How many threads it may use.
@@ -90,7 +115,9 @@ impl BlockingPool {
 
     /// Waits until no blocking work of this run is left.
     pub(crate) async fn idle(&self) {
-        drop(self.permits.acquire_many(self.size).await);
+        if let Some(Used { permits, .. }) = self.used.get() {
+            drop(permits.acquire_many(self.size).await);
+        }
     }
 }
 
@@ -147,7 +174,10 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
             let (pool, owner) = (Arc::clone(&current.shared.pool), current.owner);
             pool.run_for(owner, move || current.scope(work)).await
         }
-        None => BlockingPool::new(Some(1)).run(work).await,
+        None => BlockingPool::new(Some(1), None).run(work).await,
     };
     done.unwrap_or_else(|| panic!("the tokio runtime is shut down"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome
     let watched = super::memory::watch(&shared);
     let outer = Current::get().and_then(|current| current.shared.nest());
     let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, outer };
-    shared.run().await;
+    shared.run(&unattended.runtime).await;
     drop((deadline, watched));
     let outcome = finish(&shared, ending).await;
     unattended.run = None;
@@ -181,7 +181,8 @@ struct Ending {
 /// Ends a run whose factories have ended.
 async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     let mut failures = shared.take_failures();
-    let mut report = Report::of(shared);
+    // It is moved often from here on.
+    let mut report = Box::new(Report::of(shared));
     // What goes on after a failure ends early only when it is told to. A run that was told to end before its commit ends
     // without one, even if nothing was left to do: it would be late, or not wanted any more.
     let may_be_told_to = failures.is_empty() || ending.keeps_going;
@@ -235,7 +236,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         };
         report.resumable = (0..shared.plan.factories.len()).filter(is_kept).collect();
     }
-    let boxed = || Box::new(report.clone());
+    let boxed = || report.clone();
     let error = if let Some(failure) = unfinished {
         failures.insert(0, failure);
         Some(RunError::CommitUnfinished { source: Failures(failures), report: boxed() })

@@ -25,12 +25,12 @@ impl Shared {
     /// Runs the factories, and comes back when nothing of them is left.
     ///
     /// The first driver is part of this future: a chain of factories ends where it began, without waking up a thread.
-    pub(crate) async fn run(self: &Arc<Self>) {
+    pub(crate) async fn run(self: &Arc<Self>, runtime: &Handle) {
         if self.plan.factories.is_empty() {
             return;
         }
         let driver = Some(Driver::new(Arc::clone(self), At::End));
-        let mut own = OwnDriver { driver, runtime: Handle::try_current().ok() };
+        let mut own = OwnDriver { driver, runtime };
         if let Some(driver) = &mut own.driver {
             driver.go_on(self.schedule.start());
             driver.await;
@@ -42,18 +42,18 @@ impl Shared {
 
 /// The driver in the future of a run. It outlives that future if it is dropped early: the run is stopped then, but its
 /// end is orderly, as it is in all other drivers.
-struct OwnDriver {
+struct OwnDriver<'run> {
     driver: Option<Driver>,
     /// Where it goes on; it may be dropped on a thread that knows of no runtime.
-    runtime: Option<Handle>,
+    runtime: &'run Handle,
 }
 
-impl Drop for OwnDriver {
+impl Drop for OwnDriver<'_> {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.take() {
             driver.shared.stop();
-            if let (false, Some(runtime)) = (matches!(driver.at, At::End), &self.runtime) {
-                runtime.spawn(driver);
+            if !matches!(driver.at, At::End) {
+                self.runtime.spawn(driver);
             }
         }
     }

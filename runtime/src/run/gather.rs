@@ -77,7 +77,7 @@ impl Gather {
         let runtime = Handle::try_current().ok().filter(|_| gathers)?;
         // Who has an answer already may ask for something else, and is not to wait for all that is run.
         let batches = if is_limited || optimizer.runs_one_by_one() { 1 } else { 2 };
-        let pool = BlockingPool::new(Some(batches));
+        let pool = BlockingPool::new(Some(batches), None);
         Some(Box::new(Self {
             optimizer: optimizer.clone(),
             runtime,

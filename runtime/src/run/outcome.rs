@@ -19,7 +19,7 @@ use crate::plan::dynamic::Pipeline;
 pub struct Run<P> {
     pub(super) plan: PlanRef,
     pub(super) outputs: Vec<Option<AnyPayload>>,
-    pub(super) report: Report,
+    pub(super) report: Box<Report>,
     /// Outputs may lie in temporary files.
     #[cfg(feature = "polars")]
     pub(super) _spill: Option<std::sync::Arc<super::spill::Spill>>,

@@ -23,7 +23,6 @@ use super::panic::{caught, contained};
 use super::report::{PhaseCell, Record};
 use super::schedule::Schedule;
 use super::slot::Slot;
-use super::starving::Watched;
 use super::step::{BoxFuture, Step, Undone};
 use super::sync::held;
 use super::threads::Threads;
@@ -137,9 +136,6 @@ pub struct Shared {
     undone_in_task: AtomicBool,
     pub(super) over: Notify,
     pub(super) is_over: AtomicBool,
-    /// How long work waits for a thread before that is told; None: as usual.
-    pub(super) patience: Option<Duration>,
-    pub(super) threads_watched: OnceLock<Watched>,
     /// What its factories have loaded and written; made when one loads.
     #[cfg(feature = "polars")]
     pub(crate) changes: OnceLock<Arc<crate::storage::Changes>>,
@@ -241,7 +237,7 @@ impl Shared {
             started: Instant::now(),
             // What cancels the run reaches its factories even while one of them keeps this thread to itself.
             cancel: cancel.map_or_else(CancellationToken::new, |cancel| cancel.child_token()),
-            pool: Arc::new(BlockingPool::new(options.blocking_threads)),
+            pool: Arc::new(BlockingPool::new(options.blocking_threads, options.patience)),
             slots,
             failures: Mutex::default(),
             replaces: !options.replacements.is_empty(),
@@ -270,8 +266,6 @@ impl Shared {
             undone_in_task: AtomicBool::new(false),
             over: Notify::new(),
             is_over: AtomicBool::new(false),
-            patience: options.patience,
-            threads_watched: OnceLock::new(),
             #[cfg(feature = "polars")]
             changes: OnceLock::new(),
             nested: OnceLock::new(),

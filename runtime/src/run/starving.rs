@@ -104,8 +104,9 @@ impl Drop for Watched {
 impl Shared {
     /// Looks after the blocking work of this run from now on.
     pub(super) fn watch_threads(self: &Arc<Self>) {
-        if self.threads_watched.get().is_none() {
-            self.threads_watched.get_or_init(|| watch(self));
+        let watched = self.pool.watched();
+        if watched.get().is_none() {
+            watched.get_or_init(|| watch(self));
         }
     }
 
@@ -170,7 +171,7 @@ fn nap(patience: Duration) -> Duration {
 }
 
 fn watch(shared: &Arc<Shared>) -> Watched {
-    let patience = shared.patience.unwrap_or(PATIENCE);
+    let patience = shared.pool.patience.unwrap_or(PATIENCE);
     let mut watch = held(WATCH.lock());
     let id = watch.next;
     watch.next += 1;

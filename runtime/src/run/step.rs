@@ -19,7 +19,7 @@ use crate::__private::Rows;
 use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::commit::Owner;
 use crate::context::Context;
-use crate::delivery::{AutoLoad, Owned};
+use crate::delivery::{AutoLoad, Owned, Rehearsal};
 use crate::factory::{Factory, Fallback, Undo, has_write, is_unwritten};
 use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, Source};
@@ -63,12 +63,14 @@ pub(crate) struct Besides {
     pub(crate) earlier: Option<From>,
     /// Whether it has a `write` of its own, which it has done.
     pub(crate) writes: bool,
+    /// Computes what it was not to write.
+    pub(crate) rehearsal: Option<Rehearsal>,
 }
 
 impl Default for Besides {
     /// Of the only attempt.
     fn default() -> Self {
-        Self { undo: None, attempt: 1, instead_of: None, earlier: None, writes: false }
+        Self { undo: None, attempt: 1, instead_of: None, earlier: None, writes: false, rehearsal: None }
     }
 }
 
@@ -212,7 +214,9 @@ impl Job {
 }
 
 fn run<F: Factory>(job: Job) -> BoxFuture<Outcome> {
-    Box::pin(live::<F>(job))
+    let is_dry = job.shared.is_dry();
+    let live = Box::pin(live::<F>(job));
+    if is_dry { rehearsing(live) } else { live }
 }
 
 fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
@@ -229,7 +233,7 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
         let live = async {
             tokio::select! {
                 biased;
-                outcome = live::<F>(job) => outcome,
+                outcome = run::<F>(job) => outcome,
                 // Only where it waits.
                 () = cancel.cancelled() => Err(Unfinished::Cancelled(1)),
             }
@@ -290,15 +294,28 @@ async fn live<F: Factory>(job: Job) -> Outcome {
         }
     };
     life.written();
-    let mut rows = F::inspect(&mut output);
-    if !written
-        && life.job.shared.is_dry()
-        && has_write::<F>()
-        && let Some(rehearsal) = (F::abilities().inspect.rehearsal)(&output)
-    {
-        rows = crate::run::blocking(rehearsal).await?.map_or(rows, Rows::Known);
+    let rows = F::inspect(&mut output);
+    let rehearsal = match !written && life.job.shared.is_dry() && has_write::<F>() {
+        true => (F::abilities().inspect.rehearsal)(&output),
+        false => None,
+    };
+    let mut completed = life.end(Arc::new(output), rows, undo, writes);
+    if rehearsal.is_some() {
+        completed.besides().rehearsal = rehearsal;
     }
-    Ok(life.end(Arc::new(output), rows, undo, writes))
+    Ok(completed)
+}
+
+/// Computes what a factory was not to write. Not in its life, so that the futures of all factories are not larger for it.
+fn rehearsing(live: BoxFuture<Outcome>) -> BoxFuture<Outcome> {
+    Box::pin(async move {
+        let mut completed = live.await?;
+        if let Some(rehearsal) = completed.besides.as_mut().and_then(|besides| besides.rehearsal.take()) {
+            let rows = super::blocking::blocking(rehearsal).await?;
+            completed.rows = rows.map_or(completed.rows, Rows::Known);
+        }
+        Ok(completed)
+    })
 }
 
 /// How far a factory is that has its deliveries.
@@ -394,7 +411,7 @@ impl Inbox<'_> {
     /// # Errors
     /// When it is not there, which the plan rules out.
     pub fn take<T: Owned>(&mut self, delivery: usize) -> Result<T> {
-        self.take_optional(delivery)?.ok_or_else(|| self.absent(delivery))
+        by_value(|see| self.claim(delivery, see)).ok_or_else(|| self.absent(delivery))
     }
 
     /// A delivery by value, which may be absent.
