@@ -6,6 +6,8 @@ mod code;
 mod delivery;
 mod errors;
 mod factory;
+#[cfg(test)]
+mod mutated;
 mod names;
 mod options;
 mod pipeline;
