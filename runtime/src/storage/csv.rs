@@ -1,8 +1,9 @@
 //! CSV files.
 
+mod blocks;
 pub(super) mod check;
 pub(super) mod fields;
-mod guard;
+pub(super) mod guard;
 pub(super) mod records;
 mod write;
 

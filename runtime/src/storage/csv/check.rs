@@ -8,15 +8,16 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use polars::prelude::IdxSize;
 
+use super::blocks::{Regular, regular};
 use super::fields::{Cut, Dialect, Field};
 use super::records::Records;
 use crate::storage::text::shortened;
 
-/// Bytes that are looked through at a time.
-pub(super) const WINDOW: usize = 1 << 20;
+/// Bytes that are read at a time: they stay in the cache of a core.
+pub(crate) const WINDOW: usize = 1 << 18;
 /// A file of fewer bytes is looked through by one thread.
 const MANY_BYTES: u64 = 16 << 20;
 
@@ -108,41 +109,39 @@ impl Check<'_> {
     fn quickly(&self, path: &Path, records: &Records<'_>, width: usize) -> Checked<Option<Vec<u64>>> {
         let Some(begin) = records.offset() else { return Ok(None) };
         let end = std::fs::metadata(path)?.len();
-        // A comment may hold a quote, so that nobody can tell from the middle what is quoted.
-        let threads = if end - begin.min(end) < MANY_BYTES || self.dialect.comment.is_some() {
-            1
-        } else {
-            thread::available_parallelism().map_or(1, usize::from).min(16)
-        };
-        let piece = (end - begin.min(end)).div_ceil(threads as u64).max(1);
-        let bounds: Vec<(u64, u64)> = (0..threads as u64)
-            .map(|at| (begin + at * piece, (begin + (at + 1) * piece).min(end)))
-            .filter(|(from, to)| from < to)
-            .collect();
-        let quotes = match self.dialect.quote {
-            Some(quote) if bounds.len() > 1 => {
-                in_parallel(&bounds, |(from, to)| count(path, from, to, quote))?
-            }
-            _ => vec![0; bounds.len()],
-        };
-        let mut quoted = false;
-        let starts: Vec<(u64, u64, bool)> = bounds
-            .iter()
-            .zip(&quotes)
-            .map(|((from, to), quotes)| {
-                let start = (*from, *to, quoted);
-                quoted ^= quotes % 2 == 1;
-                start
-            })
-            .collect();
-        let pieces = in_parallel(&starts, |(from, to, quoted)| {
-            Piece { check: self, width, rows: 0, blank: Vec::new() }.measure(path, begin, from, to, quoted)
+        self.in_pieces(path, begin, end, width, threads_for(end - begin.min(end)), WINDOW)
+    }
+
+    /// Looks at so many pieces of a file at once, in windows of so many bytes.
+    fn in_pieces(
+        &self,
+        path: &Path,
+        begin: u64,
+        end: u64,
+        width: usize,
+        pieces: usize,
+        window: usize,
+    ) -> Checked<Option<Vec<u64>>> {
+        let bounds = bounds(begin, end, pieces);
+        let measure = |from, to| Piece::new(self, width).measure(path, from, to, window);
+        let measured = in_parallel(&bounds, |(from, to)| {
+            // It is taken that the line end before a record is not within quotes, which the piece before tells.
+            let start = if from == begin { Some(from) } else { line_after(path, from - 1, to)? };
+            start.map(|start| Ok((start, measure(start, to)?))).transpose()
         })?;
-        let (mut rows, mut blank) = (0, Vec::new());
-        for piece in pieces {
-            let Some((count, blanks)) = piece else { return Ok(None) };
-            blank.extend(blanks.into_iter().map(|row| rows + row));
-            rows += count;
+        let (mut rows, mut blank, mut next) = (0, Vec::new(), begin);
+        for ((_, to), measured) in bounds.into_iter().zip(measured) {
+            if next >= to {
+                continue;
+            }
+            let found = match measured {
+                Some((start, found)) if start == next => found,
+                _ => measure(next, to)?,
+            };
+            let Some(piece) = found else { return Ok(None) };
+            blank.extend(piece.blank.into_iter().map(|row| rows + row));
+            rows += piece.rows;
+            next = piece.end;
         }
         Ok(Some(blank))
     }
@@ -207,108 +206,73 @@ struct Piece<'a> {
     width: usize,
     rows: u64,
     blank: Vec<u64>,
+    /// Where its last record ends.
+    end: u64,
 }
 
-impl Piece<'_> {
-    /// The number of rows, and which of them are blank; none if a line is not in order.
-    fn measure(
-        mut self,
-        path: &Path,
-        begin: u64,
-        from: u64,
-        to: u64,
-        quoted: bool,
-    ) -> Checked<Option<(u64, Vec<u64>)>> {
-        let dialect = self.check.dialect;
-        let mut file = File::open(path)?;
-        // The record of the byte before belongs to the piece before, and ends with it or later.
-        let from_before = if from == begin { from } else { from - 1 };
-        file.seek(SeekFrom::Start(from_before))?;
-        let mut window = Window { input: file, bytes: Vec::new(), start: 0, ended: false };
-        let mut at = from_before;
-        let mut fields = Vec::new();
-        if from > begin {
-            window.fill(WINDOW)?;
-            let before = window.rest().first().copied();
-            let quoted_before = quoted ^ (before.is_some() && before == dialect.quote);
-            loop {
-                if let Some(start) = dialect.next_start(window.rest(), quoted_before) {
-                    window.start += start;
-                    at += start as u64;
-                    break;
-                }
-                if window.ended {
-                    return Ok(Some((0, Vec::new())));
-                }
-                window.fill(2 * window.rest().len())?;
-            }
-        }
-        let mut wanted = WINDOW;
-        while at < to {
-            if !window.ended && window.rest().len() < wanted {
-                window.fill(wanted)?;
+impl<'a> Piece<'a> {
+    fn new(check: &'a Check<'a>, width: usize) -> Self {
+        Self { check, width, rows: 0, blank: Vec::new(), end: 0 }
+    }
+
+    /// Counts the records that begin between `from`, where a record begins, and `to`; none if a line is not in order.
+    fn measure(mut self, path: &Path, from: u64, to: u64, wanted: usize) -> Checked<Option<Self>> {
+        let mut window = Window::open(path, from)?;
+        let (mut fields, mut least) = (Vec::new(), wanted);
+        // Where it is worth to look for regular lines again.
+        let mut again = from;
+        self.end = from;
+        while self.end < to {
+            if !window.ended && window.rest().len() < least {
+                window.fill(wanted.max(2 * window.rest().len()))?;
             }
             let rest = window.rest();
             if rest.is_empty() {
                 break;
             }
             // No record is taken that begins behind this piece.
-            let within = rest.len().min(usize::try_from(to - at).unwrap_or(usize::MAX));
-            let before = window.start;
-            let done = match self.plain(&rest[..within]) {
-                Some(done) => done,
-                None => {
-                    let (last, length) = (window.ended, rest.len());
-                    let Some(done) = self.records(rest, within, last, &mut fields) else { return Ok(None) };
-                    wanted = if done == 0 { 2 * length.max(WINDOW) } else { WINDOW };
-                    if done == 0 && last {
-                        return Ok(None);
-                    }
-                    done
+            let within = rest.len().min(usize::try_from(to - self.end).unwrap_or(usize::MAX));
+            let mut done = 0;
+            if self.check.dialect.comment.is_none() && again <= self.end {
+                let regular = self.regular(&rest[..within]);
+                done = regular.done;
+                again = self.end + regular.again as u64;
+            }
+            if done == 0 {
+                let most = match again.saturating_sub(self.end) {
+                    0 => within,
+                    most => within.min(usize::try_from(most).unwrap_or(within)),
+                };
+                let Some(records) = self.records(rest, most, window.ended, &mut fields) else {
+                    return Ok(None);
+                };
+                done = records;
+                if done == 0 && window.ended {
+                    return Ok(None);
                 }
-            };
-            if !is_utf8(&window.bytes[before..before + done]) {
+            }
+            least = if done == 0 { rest.len() + 1 } else { wanted / 16 };
+            if !is_utf8(&rest[..done]) {
                 return Ok(None);
             }
             window.start += done;
-            at += done as u64;
+            self.end += done as u64;
         }
-        Ok(Some((self.rows, self.blank)))
+        Ok(Some(self))
     }
 
-    /// Measures lines without quotes, carriage returns inside of lines, and comments. Gives how many bytes that were; none if
-    /// there is anything else.
-    fn plain(&mut self, bytes: &[u8]) -> Option<usize> {
-        let dialect = self.check.dialect;
-        if dialect.comment.is_some() || dialect.quote.is_some_and(|quote| memchr(quote, bytes).is_some()) {
-            return None;
-        }
-        let returns = memchr(b'\r', bytes).is_some();
-        let (mut start, mut rows) = (0, self.rows);
-        let mut blanks = Vec::new();
-        for end in memchr_iter(b'\n', bytes) {
-            let mut line = &bytes[start..end];
-            if returns {
-                line = line.strip_suffix(b"\r").unwrap_or(line);
-                if memchr(b'\r', line).is_some() {
-                    return None;
-                }
-            }
-            let fields = memchr_iter(dialect.separator, line).count() + 1;
-            match self.check.judged(fields, line.is_empty(), self.width) {
+    /// Measures lines as long as they are regular.
+    fn regular(&mut self, bytes: &[u8]) -> Regular {
+        let Self { check, width, rows, blank, .. } = self;
+        regular(check.dialect, bytes, &mut |fields, is_blank| {
+            match check.judged(fields, is_blank, *width) {
                 Judged::Row => {}
-                Judged::Blank => blanks.push(rows),
-                Judged::Wrong => return None,
+                Judged::Blank => blank.push(*rows),
+                Judged::Wrong => return false,
             }
-            rows += 1;
-            start = end + 1;
-        }
-        if start == 0 {
-            return None;
-        }
-        self.rows = rows;
-        self.blank.append(&mut blanks);
-        Some(start)
+            *rows += 1;
+            true
+        })
     }
 
     /// Measures the records that begin within so many bytes. Gives how many bytes they have; none if one is not in order.
@@ -339,19 +303,39 @@ fn is_utf8(bytes: &[u8]) -> bool {
     bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
-fn count(path: &Path, from: u64, to: u64, byte: u8) -> Checked<usize> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(from))?;
-    let (mut input, mut bytes, mut counted) = (file.take(to - from), vec![0; WINDOW], 0);
-    loop {
-        match input.read(&mut bytes)? {
-            0 => return Ok(counted),
-            read => counted += memchr_iter(byte, &bytes[..read]).count(),
-        }
+/// How many threads look through so many bytes.
+pub(crate) fn threads_for(bytes: u64) -> usize {
+    match bytes < MANY_BYTES {
+        true => 1,
+        false => thread::available_parallelism().map_or(1, usize::from).min(16),
     }
 }
 
-fn in_parallel<I: Copy + Sync, O: Send>(
+/// The begins and ends of so many pieces of what is between two bytes.
+pub(crate) fn bounds(begin: u64, end: u64, pieces: usize) -> Vec<(u64, u64)> {
+    let piece = (end - begin.min(end)).div_ceil(pieces as u64).max(1);
+    let bounds = (0..pieces as u64).map(|at| (begin + at * piece, (begin + (at + 1) * piece).min(end)));
+    bounds.filter(|(from, to)| from < to).collect()
+}
+
+/// Where the first line begins after a line end between two bytes, if there is one.
+pub(crate) fn line_after(path: &Path, from: u64, to: u64) -> Checked<Option<u64>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let (mut input, mut bytes, mut at) = (file.take(to - from), vec![0; 1 << 12], from);
+    loop {
+        let read = input.read(&mut bytes)?;
+        if let Some(end) = memchr(b'\n', &bytes[..read]) {
+            return Ok(Some(at + end as u64 + 1));
+        }
+        if read == 0 {
+            return Ok(None);
+        }
+        at += read as u64;
+    }
+}
+
+pub(crate) fn in_parallel<I: Copy + Sync, O: Send>(
     items: &[I],
     work: impl Fn(I) -> Checked<O> + Sync,
 ) -> Checked<Vec<O>> {
@@ -367,26 +351,200 @@ fn in_parallel<I: Copy + Sync, O: Send>(
     })
 }
 
-/// The part of an input that is in memory.
-struct Window<R> {
-    input: R,
+/// The part of a file that is in memory.
+pub(crate) struct Window {
+    input: File,
     bytes: Vec<u8>,
-    start: usize,
-    ended: bool,
+    /// Where what is left begins and ends in them.
+    pub(crate) start: usize,
+    filled: usize,
+    pub(crate) ended: bool,
 }
 
-impl<R: Read> Window<R> {
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.start..]
+impl Window {
+    pub(crate) fn open(path: &Path, from: u64) -> io::Result<Self> {
+        let mut input = File::open(path)?;
+        input.seek(SeekFrom::Start(from))?;
+        Ok(Self { input, bytes: Vec::new(), start: 0, filled: 0, ended: false })
+    }
+
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..self.filled]
     }
 
     /// Reads until so many bytes are there, or all.
-    fn fill(&mut self, wanted: usize) -> io::Result<()> {
-        self.bytes.drain(..self.start);
-        self.start = 0;
-        let lacking = wanted.max(WINDOW).saturating_sub(self.bytes.len()) as u64;
-        let read = self.input.by_ref().take(lacking).read_to_end(&mut self.bytes)?;
-        self.ended |= (read as u64) < lacking;
+    pub(crate) fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        self.bytes.copy_within(self.start..self.filled, 0);
+        (self.filled, self.start) = (self.filled - self.start, 0);
+        if self.bytes.len() < wanted {
+            self.bytes.resize(wanted, 0);
+        }
+        while self.filled < wanted && !self.ended {
+            match self.input.read(&mut self.bytes[self.filled..wanted]) {
+                Ok(read) => {
+                    self.ended = read == 0;
+                    self.filled += read;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
+
+    use std::fs;
+
+    use super::Check;
+    use crate::storage::csv::fields::Dialect;
+    use crate::storage::csv::records::Records;
+
+    /// The blank rows, byte by byte; none if a line is not in order.
+    fn byte_by_byte(text: &str, dialect: &Dialect, width: usize, pads: bool) -> Option<Vec<u64>> {
+        let is_quote = |byte: u8| dialect.quote == Some(byte);
+        let mut rest = text.as_bytes();
+        let (mut rows, mut blank) = (0, Vec::new());
+        while !rest.is_empty() {
+            if dialect.comment.as_ref().is_some_and(|comment| rest.starts_with(comment)) {
+                let end = rest.iter().position(|byte| *byte == b'\n');
+                rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
+                continue;
+            }
+            let (mut fields, mut lonely, is_blank) =
+                (1, false, matches!(rest, [b'\n', ..] | [b'\r', b'\n', ..] | [b'\r']));
+            let mut begins = true;
+            loop {
+                match rest {
+                    [byte, tail @ ..] if begins && is_quote(*byte) => {
+                        rest = tail;
+                        loop {
+                            match rest {
+                                [b'"', b'"', tail @ ..] => rest = tail,
+                                [b'"', tail @ ..] => {
+                                    rest = tail;
+                                    break;
+                                }
+                                [_, tail @ ..] => rest = tail,
+                                [] => return None,
+                            }
+                        }
+                        if !matches!(rest, [] | [b',' | b'\n', ..] | [b'\r', b'\n', ..] | [b'\r']) {
+                            return None;
+                        }
+                    }
+                    [b',', tail @ ..] => {
+                        (fields, rest, begins) = (fields + 1, tail, true);
+                        continue;
+                    }
+                    [b'\n', tail @ ..] | [b'\r', b'\n', tail @ ..] => {
+                        rest = tail;
+                        break;
+                    }
+                    [] | [b'\r'] => {
+                        rest = &[];
+                        break;
+                    }
+                    [b'\r', ..] => return None,
+                    [byte, tail @ ..] => (lonely, rest) = (lonely ^ is_quote(*byte), tail),
+                }
+                begins = false;
+            }
+            match fields {
+                _ if lonely => return None,
+                _ if is_blank && width > 1 => blank.push(rows),
+                fields if fields == width || (pads && fields < width) => {}
+                _ => return None,
+            }
+            rows += 1;
+        }
+        Some(blank)
+    }
+
+    fn random_text(random: &mut fastrand::Rng, width: usize) -> String {
+        let fields = [
+            "",
+            "a",
+            "17.25",
+            "\u{e9}",
+            "\u{1f6eb}",
+            "\"\"",
+            "\"a\"",
+            "\"a,b\"",
+            "\"\"\"a\"\"\"",
+            "\"\u{e9}\n\"",
+            "\"\r\n,\"",
+            "\"\"\"\"",
+            "\"a\"\"b\"",
+        ];
+        let odd = ["\"", "a\"", "a\"b\"c", "\r", "\"\"a", "a\"\"", "\n", ",", "\"a\"b", " \"a\""];
+        let ends = ["\n", "\r\n"];
+        // Some texts have nothing odd, some have quotes in each line, some have none.
+        let (odds, quotes, end) = (random.u32(..4) * 2, random.usize(..3), random.usize(..3));
+        let mut text = String::new();
+        for _ in 0..random.usize(..60) {
+            for field in 0..width {
+                text.push_str(if field > 0 { "," } else { "" });
+                match random.usize(..8) {
+                    0 => (0..random.usize(..200)).for_each(|_| text.push('x')),
+                    _ if quotes == 0 => text.push_str(fields[random.usize(..5)]),
+                    _ if quotes == 1 && field == 0 => text.push_str(fields[random.usize(5..fields.len())]),
+                    _ => text.push_str(fields[random.usize(..fields.len())]),
+                }
+                if random.u32(..400) < odds {
+                    text.push_str(odd[random.usize(..odd.len())]);
+                }
+            }
+            text.push_str(ends[if end < 2 { end } else { random.usize(..2) }]);
+            if random.u8(..30) == 0 {
+                text.push_str(ends[random.usize(..2)]);
+            }
+            if random.u8(..60) == 0 {
+                text.push_str(["#,\n", "#\"\r\n", "# a, \"b\", c\n"][random.usize(..3)]);
+            }
+        }
+        if random.bool() {
+            text.truncate(text.trim_end_matches(['\n', '\r']).len());
+        }
+        text
+    }
+
+    /// Random texts in one piece and in several, in windows of several sizes, against the rules applied byte by byte.
+    #[test]
+    fn the_same_as_byte_by_byte() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.csv");
+        let mut random = fastrand::Rng::with_seed(3);
+        let (mut good, mut bad, mut blanks) = (0, 0, 0);
+        for round in 0..2000 {
+            let (width, pads) = (random.usize(1..5), random.u8(..4) == 0);
+            let text = random_text(&mut random, width);
+            fs::write(&path, &text).unwrap();
+            let dialect = Dialect {
+                separator: b',',
+                quote: (random.u8(..5) > 0).then_some(b'"'),
+                comment: (random.u8(..5) == 0).then(|| b"#".to_vec()),
+                header: false,
+                skip_lines: 0,
+            };
+            let check = Check { dialect: &dialect, width, pads };
+            let expected = byte_by_byte(&text, &dialect, width, pads);
+            match &expected {
+                Some(blank) => (good, blanks) = (good + 1, blanks + blank.len()),
+                None => bad += 1,
+            }
+            let length = text.len() as u64;
+            for (pieces, window) in [(1, 1 << 18), (1, 70), (2, 64), (3, 200), (7, 1 << 10)] {
+                let quickly = check.in_pieces(&path, 0, length, width, pieces, window).unwrap();
+                assert_eq!(quickly, expected, "round {round}, {pieces} pieces, {window} bytes: {text:?}");
+            }
+            let mut records = Records::of_text(text.as_bytes(), &dialect).unwrap();
+            let slowly = check.one_by_one(&mut records, width, &[]).ok();
+            assert_eq!(slowly, expected, "round {round}: {text:?}");
+        }
+        assert!(good > 300 && bad > 300 && blanks > 300, "{good} {bad} {blanks}");
     }
 }

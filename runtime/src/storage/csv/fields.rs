@@ -1,6 +1,6 @@
 //! How the lines of a CSV file are cut into fields, and which lines are not CSV.
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr3};
 
 /// The bytes that have a meaning in a CSV file.
 #[derive(Clone, Debug)]
@@ -160,20 +160,6 @@ impl Dialect {
                 Some(byte) if *byte == quote => at += 1,
                 None if !last => return None,
                 _ => return Some(at),
-            }
-        }
-    }
-
-    /// Where the first record begins after a line end that is outside of quotes, if these bytes have one.
-    pub(crate) fn next_start(&self, bytes: &[u8], mut quoted: bool) -> Option<usize> {
-        let Some(quote) = self.quote else { return memchr(b'\n', bytes).map(|end| end + 1) };
-        let mut at = 0;
-        loop {
-            at += memchr2(quote, b'\n', &bytes[at..])? + 1;
-            if bytes[at - 1] == quote {
-                quoted = !quoted;
-            } else if !quoted {
-                return Some(at);
             }
         }
     }

@@ -16,14 +16,14 @@ use crate::storage::text::shortened;
 
 /// Says whether a file is the one that was looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Print {
+pub(crate) struct Print {
     bytes: u64,
     modified: Option<SystemTime>,
     file: u64,
 }
 
 impl Print {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]
         let file = std::os::unix::fs::MetadataExt::ino(&metadata);
