@@ -10,7 +10,7 @@ use super::csv::fields::Dialect;
 use super::csv::records::{Records, column};
 use super::csv::{CHECK_LINES, CHECK_LONG_LINES};
 use super::ndjson::NO_SEPARATOR;
-use super::ndjson::PARSE_JSON;
+use super::ndjson::{CHECK_JSON, PARSE_JSON};
 use super::text::{BadValue, shortened};
 
 /// No error is longer.
@@ -66,7 +66,7 @@ pub(crate) fn format_of(options: &CsvReadOptions) -> &'static str {
 
 /// Whether a node of this name reads the lines of a file one by one, and is told by the name and the scan below it.
 pub(crate) fn reads_lines(name: &str) -> bool {
-    matches!(name, CHECK_LINES | CHECK_LONG_LINES) || name.starts_with(PARSE_JSON)
+    matches!(name, CHECK_LINES | CHECK_LONG_LINES | CHECK_JSON) || name.starts_with(PARSE_JSON)
 }
 
 /// The files that a query reads, each with its format.
@@ -76,6 +76,7 @@ pub(crate) fn scanned(plan: &DslPlan) -> Vec<String> {
         let DslPlan::Scan { sources, scan_type, .. } = plan else { continue };
         let format = match &**scan_type {
             FileScanDsl::Csv { options } => format_of(options),
+            FileScanDsl::NDJson { .. } => "NDJSON",
             FileScanDsl::Parquet { .. } => "Parquet",
             _ => "other",
         };

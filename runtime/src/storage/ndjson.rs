@@ -1,6 +1,7 @@
 //! Files with one JSON object per line.
 
 mod json;
+mod plain;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
 use crate::commit::Recipe;
 use crate::dataset::{DataError, Provenance, Row, Shape};
 
+pub(crate) use self::plain::CHECK_JSON;
 pub(crate) use self::rows::NO_SEPARATOR;
 pub(crate) use self::rows::PARSE_JSON;
 
@@ -117,6 +119,10 @@ impl NdjsonFile {
 
     fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
         self.check_first_objects(request.shape)?;
+        if let Some(plain) = plain::scan(&self.place.path, self.place.polars_path()?, &request.shape.columns)?
+        {
+            return Ok(plain);
+        }
         let line = Schema::from_iter([Field::new(rows::LINE.into(), DataType::String)]);
         let lines = LazyCsvReader::new(self.place.polars_path()?)
             .with_glob(false)

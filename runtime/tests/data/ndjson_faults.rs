@@ -232,3 +232,83 @@ for ascii in [True, False]:
         assert_eq!(loaded, rows, "{}", path.display());
     }
 }
+
+/// Files that Polars reads by itself, and the same with one more line that it would not read as it stands there.
+#[test]
+fn plain_files_and_others_are_read_the_same() {
+    #[derive(Row, Clone, Debug, PartialEq)]
+    struct Mixed {
+        tiny: Option<i8>,
+        number: Option<i64>,
+        large: Option<u64>,
+        single: Option<f32>,
+        double: Option<f64>,
+        text: Option<String>,
+        yes: Option<bool>,
+        day: Option<NaiveDate>,
+        length: Option<chrono::TimeDelta>,
+    }
+    let scratch = Scratch::new();
+    let mut random = fastrand::Rng::with_seed(11);
+    // Each value of the first kind is plain in its column; those of the second are read, too.
+    let keys: [(&str, &[&str], &[&str]); 11] = [
+        ("tiny", &["0", "-128", "127", "null"], &["1.0", "1e1", "-0"]),
+        ("number", &["9223372036854775807", "-9223372036854775808", "7"], &["5.0", "2E3"]),
+        ("large", &["18446744073709551615", "0"], &["1e3"]),
+        ("single", &["0.1", "16777217", "-1e-45", "3.4028234e38", "-0.0"], &["1.00000005960464484", "-0"]),
+        (
+            "double",
+            &["0.30000000000000004", "-0.0", "1e308", "5e-324", "123456789012345678.9"],
+            &["-0", "1e-400"],
+        ),
+        (
+            "text",
+            &["\"\"", "\"\\ud83d\\udeeb\\u0000\\\\\"", "\"caf\u{e9}\"", "null"],
+            &["1.50", "[1, \"a\"]", "true", "{}"],
+        ),
+        ("yes", &["true", "false"], &["null"]),
+        ("day", &["\"2013-01-31\"", "\"0099-12-01\""], &["null"]),
+        ("length", &["1500", "-7"], &["3.0"]),
+        (
+            "other",
+            &["{\"a\":[1,\"}\",-2.5e3]}", "[]", "18446744073709551615", "\"1e999\""],
+            &["1e999", "[1e400, 0]"],
+        ),
+        ("\\u006eumber2", &["1"], &["null"]),
+    ];
+    let (mut by_polars, mut by_rows) = (0, 0);
+    for round in 0..100 {
+        let odds = if round % 2 == 0 { 0 } else { 10 };
+        let end = if random.bool() { "\n" } else { "\n\n" };
+        let lines: String = (0..random.usize(1..20))
+            .map(|_| {
+                let chosen = keys.iter().filter(|_| random.u8(..4) > 0).collect::<Vec<_>>();
+                let members = chosen.iter().map(|(key, plain, odd)| {
+                    let values = if random.u8(..100) < odds { odd } else { plain };
+                    format!("\"{key}\":{}", values[random.usize(..values.len())])
+                });
+                format!("{{\"number\\u0032\":0,{}}}{end}", members.collect::<Vec<_>>().join(","))
+            })
+            .collect::<String>()
+            .replace(",}", "}");
+        let read = |lines: &str| {
+            let file = Ndjson::open::<Mixed>(scratch.file("f.jsonl", lines)).unwrap();
+            let dataset = file.load().unwrap();
+            let plan = dataset.lazy().explain(true).unwrap();
+            let frame = dataset.collect_blocking().unwrap();
+            let filtered = dataset.lazy().filter(col("number").gt(6)).select([col("single"), col("text")]);
+            (!plan.contains("parse JSON"), frame, filtered.collect().unwrap())
+        };
+        let (plain, frame, filtered) = read(&format!("{{\"yes\":true,\"text\":\"\"}}\n{lines}"));
+        let (also, other, other_filtered) =
+            read(&format!("{{\"yes\":true,\"text\":\"\",\"x\":1e999}}\n{lines}"));
+        assert!(!also && (plain || odds > 0), "{lines}");
+        (by_polars, by_rows) = (by_polars + i32::from(plain), by_rows + i32::from(!plain));
+        let same = |one: &polars::prelude::DataFrame, other: &polars::prelude::DataFrame| {
+            // Also the signs of zeros are the same.
+            one.equals_missing(other) && format!("{one:?}") == format!("{other:?}")
+        };
+        assert!(same(&frame, &other) && same(&filtered, &other_filtered), "{lines}\n{frame}\n{other}");
+    }
+    assert!(by_polars >= 50 && by_rows > 20, "{by_polars} {by_rows}");
+}

@@ -39,6 +39,7 @@ pub(super) fn sources(plan: &DslPlan, factory: &str) -> Vec<ReadRecord> {
                 let columns_read = unified_scan_args.projection.as_ref().map_or(columns, |names| names.len());
                 let format = match &**scan_type {
                     FileScanIR::Csv { options } => format_of(options),
+                    FileScanIR::NDJson { .. } => "NDJSON",
                     FileScanIR::Parquet { .. } => "Parquet",
                     _ => "file",
                 };

@@ -227,7 +227,7 @@ fn whole(number: &str) -> Option<i128> {
     (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i128)
 }
 
-fn fits(number: i128, dtype: &DataType) -> bool {
+pub(super) fn fits(number: i128, dtype: &DataType) -> bool {
     let (least, most): (i128, i128) = match dtype {
         DataType::Int8 => (i8::MIN.into(), i8::MAX.into()),
         DataType::Int16 => (i16::MIN.into(), i16::MAX.into()),
