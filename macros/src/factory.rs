@@ -9,11 +9,11 @@ mod structure;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Generics, Ident, Item, Type};
+use syn::{Generics, Ident, Item, Type, TypeParamBound};
 
 use crate::delivery::Delivery;
 use crate::errors::Errors;
-use crate::names::{Unnameable, is_sized, owning, owning_sized, readable, unnameable};
+use crate::names::{Unnameable, is_sized, owning, owning_sized, readable, ungrouped, unnameable};
 use crate::options::{Allowed, Takes};
 use crate::policy::{CODE, MEMORY, RETRY, TIMEOUT, TOTAL_TIMEOUT};
 use crate::{cfg, root, unfinished};
@@ -154,6 +154,9 @@ fn mistake_in_output(output: &Type) -> Option<(&Type, String)> {
             let owned = readable(owning(output));
             format!("an output cannot be borrowed, since it outlives the factory that makes it: deliver `{owned}`")
         }
+        Some(Unnameable::Impl) if is_future(output) => {
+            "a future is no output, since nobody would await it: write `async fn`, and return what it gives".to_owned()
+        }
         Some(Unnameable::Impl) => {
             "an output has one named type, by which others ask for it, and `impl Trait` has none: name the type".to_owned()
         }
@@ -164,6 +167,15 @@ fn mistake_in_output(output: &Type) -> Option<(&Type, String)> {
         None => return None,
     };
     Some((output, message))
+}
+
+/// Whether a type reads `impl Future<…>`.
+fn is_future(ty: &Type) -> bool {
+    let Type::ImplTrait(ty) = ungrouped(ty) else { return false };
+    ty.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Future"),
+        _ => false,
+    })
 }
 
 /// The part of an item that is worth underlining.
