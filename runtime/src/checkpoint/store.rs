@@ -132,7 +132,10 @@ impl Store {
 
     /// Lets others use it.
     pub(super) fn close(&self) {
-        drop(held(self.lock.lock()).take());
+        if let Some(lock) = held(self.lock.lock()).take() {
+            // A child of this process that has not begun its own program yet still holds the file, and would keep it locked.
+            let _ = lock.unlock();
+        }
     }
 
     /// Removes what a killed run has left unfinished, among it writes that were kept and that no checkpoint names. `discard`
@@ -299,6 +302,12 @@ impl Store {
     fn failed(&self, action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
         let (pipeline, path) = (self.pipeline.clone(), path.to_owned());
         move |source| StoreError::Io { pipeline, action, path, source }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

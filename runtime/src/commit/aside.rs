@@ -23,23 +23,39 @@ const OLD: &str = "setl-old";
 /// What an operator has given up. Nobody touches it.
 const SET_ASIDE: &str = "setl-aside";
 
-/// What is staged by this process, and to be removed should it end at once; `None` once it does.
-static LIVING: Mutex<Option<BTreeSet<PathBuf>>> = Mutex::new(Some(BTreeSet::new()));
+/// What is staged by this process, and to be removed should it end at once.
+static LIVING: Living = Living(Mutex::new(Some(BTreeSet::new())));
 
-fn living() -> MutexGuard<'static, Option<BTreeSet<PathBuf>>> {
-    LIVING.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Paths that are removed when the process ends at once; `None` from when it does.
+struct Living(Mutex<Option<BTreeSet<PathBuf>>>);
 
-fn forget(path: &Path) {
-    if let Some(living) = &mut *living() {
-        living.remove(path);
+impl Living {
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeSet<PathBuf>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is removed should the process end at once; otherwise the process is about to.
+    fn add(&self, path: &Path) -> bool {
+        self.lock().as_mut().map(|living| living.insert(path.to_owned())).is_some()
+    }
+
+    /// Whether it is certain that it stays; otherwise the process is about to end, and it may be removed at any moment.
+    fn forget(&self, path: &Path) -> bool {
+        self.lock().as_mut().map(|living| living.remove(path)).is_some()
+    }
+
+    fn take_all(&self) -> BTreeSet<PathBuf> {
+        self.lock().take().unwrap_or_default()
     }
 }
 
-/// Removes all that this process has staged, and has it stage nothing more: it is about to end.
+fn about_to_end() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "the process is about to end")
+}
+
+/// Removes all that this process has staged, and has it stage nothing more: it is about to end. What is being committed stays.
 pub(super) fn remove_living() {
-    let paths = living().take().unwrap_or_default();
-    for path in paths {
+    for path in LIVING.take_all() {
         // Whoever writes in a directory goes on for now.
         let mut tries = (0..10).map(|_| disk::remove(&path));
         tries.any(|removed| removed.is_ok());
@@ -69,12 +85,8 @@ impl Aside {
                 Locked::Busy | Locked::Gone => continue,
             };
             let this = Self { path, lock, stays: false };
-            let Some(living) = &mut *living() else {
-                // It is removed when it is dropped.
-                return Err(io::Error::new(io::ErrorKind::Interrupted, "the process is about to end"));
-            };
-            living.insert(this.path.clone());
-            return Ok(this);
+            // Otherwise it is removed when it is dropped.
+            return if LIVING.add(&this.path) { Ok(this) } else { Err(about_to_end()) };
         }
     }
 
@@ -117,7 +129,7 @@ impl Aside {
         let kept = self.kept_path();
         if self.path != kept {
             fs::rename(&self.path, &kept)?;
-            forget(&self.path);
+            LIVING.forget(&self.path);
             self.path = kept;
         }
         self.stays = true;
@@ -152,9 +164,17 @@ impl Aside {
         self.stays
     }
 
+    /// Has it be whole while it is put in its place, also if the process is told to end at once.
+    ///
+    /// # Errors
+    /// When the process is about to end: some of it may be removed already.
+    pub(super) fn claim(&self) -> io::Result<()> {
+        if LIVING.forget(&self.path) { Ok(()) } else { Err(about_to_end()) }
+    }
+
     /// Leaves it to whoever knows its name now.
     pub(super) fn leave(&mut self) {
-        forget(&self.path);
+        LIVING.forget(&self.path);
         self.stays = true;
     }
 
@@ -167,7 +187,7 @@ impl Aside {
         let stays = std::mem::replace(&mut self.stays, true);
         let removed = if stays { Ok(()) } else { disk::remove(&self.path) };
         // Not before: this may take its time, and the process end meanwhile.
-        forget(&self.path);
+        LIVING.forget(&self.path);
         removed
     }
 }
@@ -176,7 +196,10 @@ impl Drop for Aside {
     fn drop(&mut self) {
         // Nobody is left to tell; the name says that it is to be removed, and the next write to the target does.
         let _ = self.remove();
-        self.lock = None;
+        if let Some(lock) = self.lock.take() {
+            // A child of this process may still hold the file, and would keep it locked.
+            let _ = lock.unlock();
+        }
     }
 }
 
@@ -289,5 +312,54 @@ fn lock_of(path: &Path) -> Option<File> {
     match disk::lock(path) {
         Ok(Locked::Yes(file)) => Some(file),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::super::{StagedFile, StagedWrite};
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_not_removed_when_the_process_ends() {
+        let living = Living(Mutex::new(Some(BTreeSet::new())));
+        let (one, other) = (Path::new("one"), Path::new("other"));
+        assert!(living.add(one) && living.add(other));
+        assert!(living.forget(one));
+        assert_eq!(living.take_all(), BTreeSet::from([other.to_owned()]));
+        // From here on nothing is certain.
+        assert!(!living.forget(other) && !living.forget(one) && !living.add(one));
+        assert!(living.take_all().is_empty());
+    }
+
+    fn is_living(path: &Path) -> bool {
+        LIVING.lock().as_ref().unwrap().contains(path)
+    }
+
+    #[test]
+    fn what_is_being_committed_is_not_removed_when_the_process_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut staged = StagedFile::beside(directory.path().join("file")).unwrap();
+        let aside = staged.path().to_owned();
+        assert!(is_living(&aside));
+        staged.prepare().unwrap();
+        // A journal names it, and renames it next.
+        staged.ticket().unwrap();
+        assert!(!is_living(&aside) && aside.exists());
+        Box::new(staged).rollback().unwrap();
+        assert!(!aside.exists());
+    }
+
+    #[test]
+    fn a_child_that_was_just_started_keeps_nothing_locked() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut aside = Aside::new(&directory.path().join("file"), false).unwrap();
+        aside.keep().unwrap();
+        // Until it begins its own program, it holds what this process has open.
+        let _child = aside.lock.as_ref().unwrap().try_clone().unwrap();
+        let path = aside.path().to_owned();
+        drop(aside);
+        assert!(Aside::reopen(path).unwrap().is_ok());
     }
 }

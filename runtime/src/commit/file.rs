@@ -371,6 +371,7 @@ impl StagedWrite for StagedFile {
     }
 
     fn ticket(&mut self) -> crate::Result<Ticket> {
+        self.claim()?;
         self.step = self.make_step(true);
         Ok(Ticket::Files { steps: self.step.iter().cloned().collect() })
     }
@@ -382,6 +383,8 @@ impl StagedWrite for StagedFile {
         let journaled = self.step.is_some();
         if journaled {
             self.leave();
+        } else {
+            self.claim()?;
         }
         let Some(step) = self.step.clone().or_else(|| self.make_step(false)) else {
             return Ok(());
@@ -407,6 +410,12 @@ impl StagedWrite for StagedFile {
 }
 
 impl StagedFile {
+    /// See [`Aside::claim`].
+    fn claim(&self) -> Result<(), WriteError> {
+        let Some((new, _)) = &self.new else { return Ok(()) };
+        new.claim().map_err(WriteError::io("commit", new.path()))
+    }
+
     fn leave(&mut self) {
         self.pieces.iter_mut().chain(self.new.as_mut().map(|(aside, _)| aside)).for_each(Aside::leave);
     }

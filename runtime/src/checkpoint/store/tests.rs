@@ -90,6 +90,19 @@ fn stale(because: &str) -> Result<Validity, String> {
 }
 
 #[test]
+fn a_child_that_was_just_started_keeps_nobody_out() {
+    let state = tempfile::tempdir().unwrap();
+    let store = open(state.path());
+    // Until it begins its own program, it holds what this process has open.
+    let _child = held(store.lock.lock()).as_ref().unwrap().try_clone().unwrap();
+    assert!(matches!(Store::open(state.path(), "Delays", "2"), Err(StoreError::Locked { .. })));
+    store.close();
+    drop(open(state.path()));
+    drop(store);
+    open(state.path());
+}
+
+#[test]
 fn what_is_put_is_found() {
     let state = tempfile::tempdir().unwrap();
     let store = open(state.path());
