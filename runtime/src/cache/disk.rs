@@ -127,9 +127,10 @@ impl Stored {
     }
 }
 
-/// How long ago that was. Clocks may have been set back since.
+/// How long ago that was. Clocks may have been set back since: what is to be made long from now is of no known age, and counts
+/// as old.
 pub(super) fn age(made: u64) -> Duration {
-    Duration::from_secs(seconds(SystemTime::now()).saturating_sub(made))
+    Duration::from_secs(seconds(SystemTime::now()).abs_diff(made))
 }
 
 /// Of all files in a directory. What goes away meanwhile does not count.

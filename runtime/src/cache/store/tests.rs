@@ -166,6 +166,13 @@ fn what_is_more_than_the_cache_may_hold_is_not_added() {
 }
 
 #[test]
+fn what_a_clock_that_was_set_back_has_made_is_of_no_known_age() {
+    let now = crate::checkpoint::seconds(SystemTime::now());
+    assert!(super::disk::age(now + 2 * LONG.as_secs()) > LONG);
+    assert!(super::disk::age(now - 2 * LONG.as_secs()) > LONG);
+}
+
+#[test]
 fn what_is_too_old_is_neither_taken_nor_kept() {
     let mut office = Office::new();
     office.put(1, "old");
