@@ -145,6 +145,15 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Has a file of this user be for it alone, whatever the process says of new files: it would be refused otherwise.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 /// Reads a file as text: see [`open`].
 pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
     let mut text = String::new();

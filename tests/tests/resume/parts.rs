@@ -77,6 +77,23 @@ fn what_is_committed_although_something_failed_is_not_written_again() {
     office.check_clean();
 }
 
+/// Where others may write to new files of this process, what they could have written is not believed.
+#[cfg(unix)]
+#[test]
+fn all_that_says_what_is_committed_is_private() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let office = Office::new();
+    office.desk.fail(&["total"]);
+    office.run(Runner::commit_partial);
+    let state = office.desk.root.join("state");
+    let files: Vec<_> = crate::daily::files(&state).into_iter().filter(|path| path.is_file()).collect();
+    assert!(files.iter().any(|path| path.ends_with("committed")), "{files:?}");
+    for file in files {
+        assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
 /// Writes somewhere else, and can undo it.
 #[factory(checkpoint, output = Late)]
 struct Announce {
