@@ -134,9 +134,7 @@ impl Context {
 
     /// Records that the factory reads something that is another in the next run.
     fn record_unknown(&self, place: &str) {
-        if let Some(session) = &self.shared.session {
-            session.reads(self.owner.node).record_unknown(place);
-        }
+        self.current().record(|reads| reads.record_unknown(place));
     }
 
     fn current(&self) -> Current {

@@ -85,6 +85,11 @@ impl Reads {
         self.add(Read { place: place.into(), path: PathBuf::new(), content: None });
     }
 
+    /// Records what others have read for this factory.
+    pub(crate) fn record_all<'a>(&self, reads: impl IntoIterator<Item = &'a Read>) {
+        reads.into_iter().for_each(|read| self.add(read.clone()));
+    }
+
     fn add(&self, read: Read) {
         let mut recorded = held(self.recorded.lock());
         if !recorded.contains(&read) {

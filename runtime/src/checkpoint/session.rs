@@ -169,6 +169,11 @@ impl Session {
         names().filter_map(mark).collect()
     }
 
+    /// What all factories have read, those of earlier runs whose outputs were taken among them.
+    pub(crate) fn all_reads(&self) -> BTreeSet<Read> {
+        held(self.state.lock()).nodes.iter().flat_map(|node| node.above.reads.iter().cloned()).collect()
+    }
+
     /// Where the factory records what it reads.
     pub(crate) fn reads(&self, node: usize) -> &Arc<Reads> {
         &self.reads[node]

@@ -50,7 +50,10 @@ pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome
     let attended = signals.flatten().map(|signals| signals.attend(&shared));
     let deadline = ending.deadline.map(|deadline| stop_after(&shared, deadline));
     let watched = super::memory::watch(&shared);
-    let outer = Current::get().and_then(|current| current.shared.nest());
+    let outer = Current::get().and_then(|current| {
+        shared.set_outer(&current);
+        current.shared.nest()
+    });
     let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, outer };
     shared.run(&unattended.runtime).await;
     drop((deadline, watched));
@@ -180,6 +183,7 @@ struct Ending {
 
 /// Ends a run whose factories have ended.
 async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
+    shared.tell_outer();
     let mut failures = shared.take_failures();
     // It is moved often from here on.
     let mut report = Box::new(Report::of(shared));

@@ -63,6 +63,7 @@ impl Current {
                 self.shared.plan.pipeline
             );
         }
+        self.shared.acts_in_outer();
         self.shared.transaction().enlist(self.owner, write)
     }
 }

@@ -19,6 +19,7 @@ mod loom;
 pub(crate) mod memory;
 #[cfg(feature = "optimize")]
 mod nature;
+mod nested;
 #[cfg(feature = "optimize")]
 mod optimized;
 mod options;

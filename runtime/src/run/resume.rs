@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::current::Current;
 use super::error::Cause;
 use super::event::Event;
 use super::handling::Conduct;
@@ -16,7 +17,7 @@ use crate::__private::Rows;
 use crate::Result;
 use crate::cache::Cache;
 use crate::checkpoint::{
-    CacheFor, Code, Ended, From, How, Kept, Part, Session, Setup, Store, fingerprints_of_inputs,
+    CacheFor, Code, Ended, From, How, Kept, Part, Reads, Session, Setup, Store, fingerprints_of_inputs,
     state_directory,
 };
 use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
@@ -167,6 +168,7 @@ fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
     let kept = session.adopt_writes(node).into_iter().map(serde_json::from_value::<KeptWrite>);
     let kept = kept.collect::<std::result::Result<Vec<_>, _>>()?;
     if !kept.is_empty() {
+        shared.acts_in_outer();
         shared.transaction().adopt(Owner { node, attempt: EARLIER }, &kept)?;
     }
     Ok(Some(part))
@@ -295,9 +297,8 @@ pub(super) fn forget_undone(shared: &Shared, node: usize) -> Result<()> {
 /// Records that the factory for which this thread works changes something outside which no run undoes.
 #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "repositories need the feature"))]
 pub(crate) fn record_act() {
-    let Some(current) = super::current::Current::get() else { return };
-    if let Some(session) = &current.shared.session {
-        session.reads(current.owner.node).record_act();
+    if let Some(current) = Current::get() {
+        current.record(Reads::record_act);
     }
 }
 
@@ -308,20 +309,29 @@ pub(crate) fn record_read(path: Option<&Path>, place: impl FnOnce() -> String) -
     if let Some(path) = path {
         super::learn::reads(path);
     }
-    let Some(current) = super::current::Current::get() else { return Ok(()) };
-    let Some(session) = &current.shared.session else { return Ok(()) };
-    let reads = session.reads(current.owner.node);
-    match path {
+    record_look(path, place)
+}
+
+/// As [`record_read`], of what is looked at without reading its content.
+pub(crate) fn record_look(path: Option<&Path>, place: impl FnOnce() -> String) -> Result<()> {
+    let Some(current) = Current::get() else { return Ok(()) };
+    let mut result = Ok(());
+    let mut place = Some(place);
+    let mut unknown = String::new();
+    current.record(|reads| match path {
         Some(path) => {
-            let record = reads.record(path);
-            record.map_err(|error| {
-                anyhow::Error::new(error)
-                    .context(format!("cannot take the fingerprint of {}", path.display()))
-            })
+            let recorded = reads.record(path);
+            if let (Ok(()), Err(error)) = (&result, recorded) {
+                result = Err(anyhow::Error::new(error)
+                    .context(format!("cannot take the fingerprint of {}", path.display())));
+            }
         }
         None => {
-            reads.record_unknown(place());
-            Ok(())
+            if let Some(place) = place.take() {
+                unknown = place();
+            }
+            reads.record_unknown(&*unknown);
         }
-    }
+    });
+    result
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::blocking::BlockingPool;
+use super::current::Current;
 use super::error::{Cause, FactoryError};
 use super::event::{Event, Observer};
 use super::handling::{Conduct, Handling};
@@ -141,6 +142,8 @@ pub struct Shared {
     pub(crate) changes: OnceLock<Arc<crate::storage::Changes>>,
     /// Of the runs that factories have started: each has a permit until nothing is left of it.
     nested: OnceLock<Arc<Semaphore>>,
+    /// The factory that has started this run, if outputs are kept that depend on it.
+    pub(super) outer: OnceLock<Current>,
 }
 
 /// Enough for all runs that are nested in one.
@@ -269,6 +272,7 @@ impl Shared {
             #[cfg(feature = "polars")]
             changes: OnceLock::new(),
             nested: OnceLock::new(),
+            outer: OnceLock::new(),
         }
     }
 

@@ -281,7 +281,7 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     if written {
         let write = factory.write(&output);
         // Nobody asks of a factory about which nothing is said.
-        writes = life.job.trial.is_some() && !is_unwritten(&write);
+        writes = life.is_asked() && !is_unwritten(&write);
         write.await?;
         undo = F::undo();
     }
@@ -342,6 +342,11 @@ impl Life {
         Ok(())
     }
 
+    /// Whether anybody asks what it does.
+    fn is_asked(&self) -> bool {
+        self.job.trial.is_some() || self.job.shared.is_nested()
+    }
+
     /// Whether it is to write what it has made.
     #[inline(never)]
     fn writes(&mut self) -> Result<bool, Unfinished> {
@@ -366,6 +371,9 @@ impl Life {
 
     #[inline(never)]
     fn end(self, output: AnyPayload, rows: Rows, undo: Option<Undone>, writes: bool) -> Completed {
+        if writes || undo.is_some() {
+            self.job.shared.acts_in_outer();
+        }
         let Self { job, read, processed, written } = self;
         let timing = Nanos {
             start: nanos(job.started - job.shared.started),

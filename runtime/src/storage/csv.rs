@@ -223,7 +223,7 @@ impl CsvFile {
     /// As [`Csv::open`].
     pub fn open<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.check_options()?;
-        self.place.check_exists()?;
+        self.place.open()?;
         Ok(Repository::new(self))
     }
 

@@ -18,6 +18,7 @@ use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, n
 use crate::dataset::scan::polars_path;
 use crate::dataset::{DataError, nearest, running};
 use crate::run::current;
+use crate::run::resume::record_look;
 
 /// A file of a format, or a directory of such files; there already or not yet.
 #[derive(Clone, Debug)]
@@ -66,6 +67,15 @@ impl Place {
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Err(self.not_found()),
             (Err(source), _) => Err(self.io("open", source)),
         }
+    }
+
+    /// As [`check_exists`](Self::check_exists), for who opens it: whether it is there may decide what a factory delivers.
+    pub(super) fn open(&self) -> Result<(), DataError> {
+        if record_look(Some(&self.path), String::new).is_err() {
+            // It cannot be read. That is told by whoever does; here, nothing is known of it.
+            let _ = record_look(None, || self.to_string());
+        }
+        self.check_exists()
     }
 
     /// Makes the directory that it is in, if need be.

@@ -104,7 +104,7 @@ impl NdjsonFile {
     /// # Errors
     /// As [`Ndjson::open`].
     pub fn open<T: Row>(self) -> Result<Repository<T>, DataError> {
-        self.place.check_exists()?;
+        self.place.open()?;
         Ok(Repository::new(self))
     }
 

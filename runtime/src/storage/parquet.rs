@@ -105,7 +105,7 @@ impl ParquetFile {
     /// # Errors
     /// As [`Parquet::open`].
     pub fn open<T: Row>(self) -> Result<Repository<T>, DataError> {
-        self.place.check_exists()?;
+        self.place.open()?;
         Ok(Repository::new(self))
     }
 

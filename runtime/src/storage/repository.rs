@@ -17,7 +17,7 @@ use crate::commit::{self, Untouched};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
 use crate::delivery::{AutoLoad, Inspect};
 use crate::run::current::{self, Current, Scoped};
-use crate::run::resume::{record_act, record_read};
+use crate::run::resume::{record_act, record_look, record_read};
 
 /// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
 ///
@@ -140,7 +140,15 @@ impl<T: Row> Repository<T> {
     /// # Errors
     /// When that cannot be found out.
     pub fn exists(&self) -> crate::Result<bool> {
+        match self.bound.as_ref().and_then(Bound::elsewhere) {
+            Some(current) => current.scope(|| self.exists_here()),
+            None => self.exists_here(),
+        }
+    }
+
+    fn exists_here(&self) -> crate::Result<bool> {
         self.attend()?;
+        record_look(self.connector.path(), || self.connector.to_string())?;
         self.connector
             .exists()
             .map_err(|error| error.context(format!("cannot find out whether there is {self}")))

@@ -276,3 +276,51 @@ async fn a_connector_that_does_not_say_its_options_is_read_again() {
         assert_eq!(is_taken(&scratch, lines(1, true)).await, hits);
     }
 }
+
+/// Looks for a file before it reads it.
+#[factory(cache)]
+async fn seen(flights: Repository<Flight>) -> Result<u64> {
+    Ok(if flights.exists()? { 1 } else { 0 })
+}
+
+/// The same with a repository of its own, which it cannot open where there is no file.
+#[factory(cache)]
+async fn opened(place: Place) -> Result<u32> {
+    Ok(Csv::open::<Flight>(place.0).is_ok().into())
+}
+
+/// In a task of its own.
+#[factory(cache)]
+async fn asked(flights: Repository<Flight>) -> Result<bool> {
+    tokio::spawn(async move { flights.exists() }).await?
+}
+
+#[derive(Clone, serde::Serialize)]
+struct Place(std::path::PathBuf);
+
+#[pipeline(only(seen, opened, asked))]
+struct Looking {
+    flights: Repository<Flight>,
+    place: Place,
+}
+
+#[tokio::test]
+async fn whether_a_file_is_there_counts_although_it_is_not_read() {
+    let scratch = Scratch::new();
+    let path = scratch.path("flights.csv");
+    let look = async |hits: u32| {
+        let looking = Looking { flights: Csv::create(&path).unwrap(), place: Place(path.clone()) };
+        let run = looking.run().state_dir(scratch.path("state")).await.unwrap();
+        for of in run.report().cache() {
+            assert_eq!(of.hits, hits, "{}", of.factory);
+        }
+        (*run.get::<seen>(), *run.get::<opened>(), *run.get::<asked>())
+    };
+    assert_eq!(look(0).await, (0, 0, false));
+    assert_eq!(look(1).await, (0, 0, false));
+    scratch.file("flights.csv", "carrier,delay\nUA,20\n");
+    assert_eq!(look(0).await, (1, 1, true));
+    assert_eq!(look(1).await, (1, 1, true));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(look(1).await, (0, 0, false));
+}

@@ -7,6 +7,7 @@ mod damage;
 mod effects;
 mod inputs;
 mod killed;
+mod nested;
 mod office;
 mod stale;
 mod whole;
