@@ -10,7 +10,7 @@ use crate::plan::{Node, Plan, Source};
 use crate::policy::CodeScope;
 
 /// Changes with every change of what is kept of an output.
-pub(super) const FORMAT: u64 = 3;
+pub(super) const FORMAT: u64 = 4;
 
 /// The version of setl, by which checkpoints are told apart too: they are not exchanged between versions.
 pub(super) const SETL: &str = env!("CARGO_PKG_VERSION");

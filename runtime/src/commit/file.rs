@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::aside::{self, Aside};
 use super::disk::{self, Identity};
 use super::error::WriteError;
+use super::fixed;
 use super::lock::{self, TargetLock};
 use super::merge::{Recipe, part_names};
 use super::ticket::{Directory, Expect, FileStep, Ticket};
@@ -37,6 +38,9 @@ use super::{KeptWrite, StagedWrite};
 /// ```
 #[derive(Debug)]
 pub struct StagedFile {
+    /// As it was named.
+    place: PathBuf,
+    /// What that means.
     target: PathBuf,
     how: How,
     /// What was at the target when this was staged.
@@ -89,15 +93,15 @@ impl StagedFile {
         Ok(Self::new(target.as_ref(), How::Replace, Recipe::Whole)?)
     }
 
-    pub(crate) fn new(target: &Path, how: How, recipe: Recipe) -> Result<Self, WriteError> {
-        let target = disk::resolved(target);
+    pub(crate) fn new(place: &Path, how: How, recipe: Recipe) -> Result<Self, WriteError> {
+        let (place, target) = (place.to_owned(), disk::resolved(place));
         check_kind(&target)?;
         aside::remove_left_overs(&target);
         let base = Identity::of(&target).map_err(WriteError::io("read", &target))?;
         let pieces = Vec::new();
         let lock = Lock::None;
         let mut this =
-            Self { target, how, base, recipe, pieces, flushed: false, new: None, step: None, lock };
+            Self { place, target, how, base, recipe, pieces, flushed: false, new: None, step: None, lock };
         this.check(this.base.as_ref())?;
         this.pieces.push(this.aside()?);
         Ok(this)
@@ -235,9 +239,9 @@ impl StagedFile {
             }
             pieces.push((piece.kept_path(), Identity::of(path).map_err(WriteError::io("read", path))?));
         }
-        let (target, how, base, recipe) =
-            (self.target.clone(), self.how, self.base.clone(), self.recipe.clone());
-        Ok(Some(KeptWrite { target, how, base, recipe, pieces }))
+        let (place, target) = (self.place.clone(), self.target.clone());
+        let (how, base, recipe) = (self.how, self.base.clone(), self.recipe.clone());
+        Ok(Some(KeptWrite { place, target, how, base, recipe, pieces }))
     }
 
     /// Has what was written stay for a later run.
@@ -253,8 +257,13 @@ impl StagedFile {
 
     /// Goes on with what was kept.
     pub(super) fn reopen(kept: &KeptWrite) -> Result<Self, WriteError> {
-        let KeptWrite { target, how, base, recipe, .. } = kept.clone();
+        let KeptWrite { place, target, how, base, recipe, .. } = kept.clone();
         kept.check()?;
+        let meant = disk::resolved(&place);
+        if meant != target {
+            let (target, found) = (disk::name_of(&target), disk::directory_of(&meant).to_owned());
+            return Err(WriteError::Moved { target, found });
+        }
         aside::remove_left_overs(&target);
         let pieces = kept.pieces.iter().map(|(path, identity)| {
             let failed = |what| WriteError::Kept { target: kept.target(), path: path.clone(), what };
@@ -269,6 +278,7 @@ impl StagedFile {
         });
         let pieces = pieces.collect::<Result<_, _>>()?;
         let this = Self {
+            place,
             target,
             how,
             base,
@@ -344,6 +354,7 @@ impl StagedWrite for StagedFile {
             self.pieces.clear();
             return Ok(());
         }
+        fixed::check(&self.target).map_err(WriteError::io("replace", &self.target))?;
         let permissions = fs::metadata(&self.target).map(|old| old.permissions());
         let new = match self.merged() {
             Ok(new) => new,

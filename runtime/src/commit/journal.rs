@@ -211,6 +211,13 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // A child of this process may still hold the file, and would keep it locked.
+        let _ = self.file.unlock();
+    }
+}
+
 fn checksum(json: &str) -> String {
     blake3::hash(json.as_bytes()).to_hex()[..16].to_owned()
 }

@@ -16,6 +16,9 @@ use super::{StagedWrite, aside, written};
 /// rolling back a write that was opened from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptWrite {
+    /// As the factory named the target: a relative place is another one in another directory.
+    #[serde(with = "written")]
+    pub(super) place: PathBuf,
     #[serde(with = "written")]
     pub(super) target: PathBuf,
     pub(super) how: How,

@@ -10,6 +10,7 @@ mod aside;
 mod disk;
 mod error;
 mod file;
+mod fixed;
 mod journal;
 mod kept;
 mod lock;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod concurrent;
+#[cfg(target_os = "linux")]
+mod fixed;
 mod full;
 mod interrupted;
 mod killed;

@@ -271,7 +271,7 @@ fn what_another_version_made_is_not_used() {
     let text = fs::read_to_string(&path).unwrap();
     let text = text.split_once('\n').unwrap().1.trim_end();
     let setl = format!("\"setl\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    for (from, to) in [(&*setl, "\"setl\": \"0.0.9\""), ("\"format\": 3", "\"format\": 0")] {
+    for (from, to) in [(&*setl, "\"setl\": \"0.0.9\""), ("\"format\": 4", "\"format\": 0")] {
         assert!(text.contains(from), "{text}");
         let other = text.replace(from, to);
         fs::write(&path, format!("{:#}\n{other}\n", Fingerprint::of_bytes(other.as_bytes()))).unwrap();

@@ -142,3 +142,33 @@ fn other_systems_settle_what_they_have_prepared() {
     assert_eq!(*settled.lock().unwrap(), expected);
     assert!(journal::paths(&world.path("state")).unwrap().is_empty());
 }
+
+/// A relative path means another place in another directory, as this one does when the link leads elsewhere.
+#[cfg(unix)]
+#[test]
+fn what_is_kept_for_a_place_that_is_another_one_now() {
+    use std::os::unix::fs::symlink;
+
+    let world = World::new();
+    let link = world.path("link");
+    for name in ["one", "other"] {
+        fs::create_dir(world.path(name)).unwrap();
+    }
+    symlink(world.path("one"), &link).unwrap();
+    let first = world.transaction();
+    first.enlist(owner(0), world.file("link/file", How::Replace, Recipe::Whole, "new")).unwrap();
+    let kept = first.keep(owner(0), |_| Ok(())).unwrap().unwrap();
+    drop(first);
+    fs::remove_file(&link).unwrap();
+    symlink(world.path("other"), &link).unwrap();
+
+    let error = world.transaction().adopt(owner(0), &kept).unwrap_err().to_string();
+    let (one, other) = (fs::canonicalize(world.path("one")).unwrap(), fs::canonicalize(&link).unwrap());
+    assert_eq!(error, format!("the directory of {} is {} now", one.join("file").display(), other.display()));
+    fs::remove_file(&link).unwrap();
+    symlink(&one, &link).unwrap();
+    let second = world.transaction();
+    second.adopt(owner(0), &kept).unwrap();
+    second.commit().unwrap();
+    assert_eq!(fs::read_to_string(one.join("file")).unwrap(), "new");
+}
