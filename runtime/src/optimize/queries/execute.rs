@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use polars::prelude::{
     Column, DataFrame, Engine, IntoLazy, LazyFrame, NULL, PolarsError, PolarsResult, Scalar, SchemaRef,
-    SeriesMethods as _, col, lit,
+    SeriesMethods as _, lit,
 };
 use polars_plan::dsl::DslPlan;
 
@@ -16,6 +16,7 @@ use super::explained::takers;
 use super::share::{Piece, Shared};
 use super::tree::{Keys, maintained};
 use super::{Answer, Asker, By, Fault};
+use crate::dataset::cast::named;
 use crate::dataset::materialized::{Aside, Materialized, Writing};
 use crate::dataset::order::Demand;
 use crate::dataset::running::answered;
@@ -316,7 +317,7 @@ fn widened_lazily(frame: LazyFrame, found: &[String], schema: &SchemaRef) -> Laz
     }
     let columns =
         schema.iter().map(|(name, dtype)| match found.iter().any(|found| *found == name.as_str()) {
-            true => col(name.clone()),
+            true => named(name),
             false => lit(NULL).cast(dtype.clone()).alias(name.clone()),
         });
     frame.select(columns.collect::<Vec<_>>())

@@ -20,7 +20,7 @@ struct Place<'plan> {
     takers: usize,
     /// Whether it, or something below it, is worth to be shared.
     is_expensive: bool,
-    /// Whether all that has this key is the same.
+    /// Whether all that has this key is the same, and so is all that is below.
     is_one: bool,
     /// How many nodes there are from here to a leaf, at most.
     height: usize,
@@ -45,17 +45,17 @@ impl<'plan> Places<'plan> {
                 }
                 let below: Vec<Key> = inputs(node).into_iter().map(|input| keys.of(input)).collect();
                 let mut expensive = is_expensive(node);
-                let (mut is_one, mut height) = (true, 0);
+                let mut height = 0;
                 for input in &below {
                     if let Some(input) = nodes.get_mut(input) {
                         input.takers += 1;
                         height = height.max(input.height + 1);
                         expensive |= input.is_expensive;
-                        is_one &= input.is_one;
                     }
                 }
+                let is_expensive = expensive;
                 let place =
-                    Place { plan: node, inputs: below, takers: 0, is_expensive: expensive, is_one, height };
+                    Place { plan: node, inputs: below, takers: 0, is_expensive, is_one: true, height };
                 nodes.insert(key, place);
             }
             if let Some(top) = nodes.get_mut(&top) {
@@ -63,7 +63,25 @@ impl<'plan> Places<'plan> {
             }
             tops.push(top);
         }
-        Self { nodes, tops }
+        let mut places = Self { nodes, tops };
+        places.spread_what_is_not_one();
+        places
+    }
+
+    /// What has the same key as something else has all that is above it not be one either. That is known when all nodes are.
+    fn spread_what_is_not_one(&mut self) {
+        let mut from_leaves: Vec<(usize, Key)> =
+            self.nodes.iter().map(|(key, place)| (place.height, *key)).collect();
+        from_leaves.sort_unstable();
+        for (_, key) in from_leaves {
+            let below = |place: &Place<'_>| {
+                place.inputs.iter().all(|input| self.nodes.get(input).is_none_or(|input| input.is_one))
+            };
+            let is_one = self.nodes.get(&key).is_some_and(below);
+            if let Some(place) = self.nodes.get_mut(&key) {
+                place.is_one &= is_one;
+            }
+        }
     }
 
     /// The first plan with this key.

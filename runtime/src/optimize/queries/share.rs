@@ -11,6 +11,7 @@ use super::places::Places;
 use super::reads::{Placeholder, Placeholders, columns_read};
 use super::sharing::{self, Decided};
 use super::tree::{Key, Keys, bottom_up, describe, files_below, inputs, shown};
+use crate::dataset::cast::named;
 use crate::dataset::order::{Demand, Order, RowOrder};
 use crate::dataset::required::check_of;
 use crate::dataset::waiting;
@@ -116,7 +117,7 @@ pub(super) fn share(
             piece.columns = in_order(&piece.schema, &names);
             piece.consumers = by.into_keys().collect();
             let frame = LazyFrame::from(std::mem::take(&mut shared.plans[at]));
-            let names = piece.columns.iter().map(|name| polars::prelude::col(name.as_str()));
+            let names = piece.columns.iter().map(|name| named(name));
             shared.plans[at] = frame.select(names.collect::<Vec<_>>()).logical_plan;
         }
         let mut demand = Demand::ANSWER;
@@ -539,7 +540,7 @@ fn choose_readers(
     }
     let may_mark = readers.iter().all(|reader| is_free[*reader]);
     let columns = in_order(&group.schema, &columns);
-    let names: Vec<_> = columns.iter().map(|name| polars::prelude::col(name.as_str())).collect();
+    let names: Vec<_> = columns.iter().map(|name| named(name)).collect();
     let plan = LazyFrame::from(group.plan.clone()).select(names).logical_plan;
     shared.pieces.push(Piece {
         about,

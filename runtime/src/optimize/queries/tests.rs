@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::tree::{Keys, inputs, is_same};
 use super::{Answer, Asker, Explained, Fault, Query};
+use crate::dataset::cast::named;
 use crate::optimize::advisor::Advisor;
 use crate::optimize::{Optimizer, Pass};
 use crate::run::memory::Memory;
@@ -326,6 +327,81 @@ fn plans_that_differ_in_a_literal_or_a_function_are_not_the_same() {
     let below = |plan: &DslPlan| inputs(plan)[0].clone();
     assert!(is_same(&below(&plans[0]), &below(&plans[0])));
     assert!(!is_same(&below(&plans[0]), &below(&plans[1])));
+}
+
+#[test]
+fn queries_that_differ_deep_down_are_answered_apart() {
+    let counts = df!("key" => [1i64, 2, 1], "value" => [3i64, 5, 7]).unwrap().lazy();
+    // A cast to another dtype of the same kind, twice in each query.
+    let twice = |unit| {
+        let grouped = counts
+            .clone()
+            .group_by_stable([col("key")])
+            .agg([col("value").cast(DataType::Duration(unit)).max()]);
+        concat([grouped.clone(), grouped], UnionArgs::default()).unwrap()
+    };
+    let queries = [TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds].map(twice);
+    answered_as_alone(&queries);
+}
+
+/// What a user reads by a function.
+struct Numbers(i64);
+
+impl AnonymousScan for Numbers {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
+    fn scan(&self, _: AnonymousScanArgs) -> PolarsResult<DataFrame> {
+        df!("number" => [self.0, self.0])
+    }
+}
+
+#[test]
+fn functions_of_users_that_are_scanned_are_told_apart() {
+    let schema: SchemaRef = Schema::from_iter([Field::new("number".into(), DataType::Int64)]).into();
+    let of = |number| {
+        let arguments = ScanArgsAnonymous { schema: Some(schema.clone()), ..ScanArgsAnonymous::default() };
+        let scan = LazyFrame::anonymous_scan(std::sync::Arc::new(Numbers(number)), arguments).unwrap();
+        scan.group_by_stable([col("number")]).agg([len()])
+    };
+    let (one, other) = (of(1), of(2));
+    answered_as_alone(&[one.clone(), other.clone()]);
+    answered_as_alone(&[one.clone(), one, other]);
+}
+
+#[test]
+fn a_name_that_looks_like_a_pattern_is_the_name_of_a_shared_column() {
+    let table = df!("*" => [1, 2, 1], "^t.*$" => [3, 4, 3], "text" => ["a", "b", "a"]).unwrap();
+    let distinct = || table.clone().lazy().unique_stable(None, UniqueKeepStrategy::First);
+    let of = |names: &[&str]| distinct().select(names.iter().map(|name| named(name)).collect::<Vec<_>>());
+    answered_as_alone(&[of(&["^t.*$"]), of(&["^t.*$", "text"])]);
+    answered_as_alone(&[of(&["*"]), of(&["*", "^t.*$"])]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("table.csv");
+    CsvWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut table.clone()).unwrap();
+    let scan =
+        || LazyCsvReader::new(PlRefPath::try_from_path(&path).unwrap()).with_glob(false).finish().unwrap();
+    let of = |name, other| scan().filter(named(name).gt(lit(1))).select([named(name), named(other)]);
+    answered_as_alone(&[of("*", "text"), of("^t.*$", "text")]);
+}
+
+/// Runs the queries together, in memory and under a limit of memory, and each by itself.
+#[track_caller]
+fn answered_as_alone(queries: &[LazyFrame]) {
+    let alone: Vec<_> = queries.iter().map(|query| query.clone().collect().unwrap()).collect();
+    let scratch = tempfile::tempdir().unwrap();
+    for memory in [None, Some(Memory::new(0, Some(scratch.path())))] {
+        let asked = queries.iter().map(|query| ("factory", query.clone())).collect();
+        let (answers, explained) = run(&Optimizer::new(), None, asked, memory.as_ref());
+        for (answer, alone) in answers.into_iter().zip(&alone) {
+            let answer = answer.unwrap();
+            assert!(
+                answer.schema() == alone.schema() && answer.equals_missing(alone),
+                "{answer} {alone} {explained}"
+            );
+        }
+    }
 }
 
 #[test]

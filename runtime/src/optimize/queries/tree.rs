@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use polars::prelude::{JoinType, LazyFrame, MaintainOrderJoin};
-use polars_plan::dsl::{DslPlan, Expr};
+use polars_plan::dsl::{DslPlan, Expr, FileScanDsl};
 use polars_plan::plans::{DslFunction, DynLiteralValue, LiteralValue};
 
 use crate::dataset::required::check_of;
@@ -181,6 +181,11 @@ impl Keys {
                 schema.hash(&mut hasher);
                 Some(())
             }
+            DslPlan::Scan { scan_type, .. }
+                if self.of_all_runs && matches!(**scan_type, FileScanDsl::Anonymous { .. }) =>
+            {
+                None
+            }
             _ => own(plan, &mut hasher),
         };
         if told.is_none() {
@@ -247,8 +252,11 @@ fn own(plan: &DslPlan, hasher: &mut KeyHasher) -> Option<()> {
             let paths = sources.as_paths()?;
             paths.len().hash(hasher);
             paths.iter().for_each(|path| path.as_str().hash(hasher));
-            unified_scan_args.hash(hasher);
-            format!("{scan_type:?}").hash(hasher);
+            // The hash of a dtype tells its kind only, and what is shown of a function of a user is the same for all.
+            format!("{unified_scan_args:?} {scan_type:?}").hash(hasher);
+            if let FileScanDsl::Anonymous { function, .. } = &**scan_type {
+                Arc::as_ptr(function).cast::<()>().hash(hasher);
+            }
         }
         DslPlan::DataFrameScan { df, .. } => Arc::as_ptr(df).hash(hasher),
         DslPlan::Select { expr, options, .. } => (expr, options).hash(hasher),
@@ -298,8 +306,8 @@ fn expressions(plan: &DslPlan) -> Vec<&Expr> {
     }
 }
 
-/// What the hash of an expression leaves out: that of Polars tells of a literal and of a function only which kind it is, so
-/// that `x = 1` and `x = 2` have the same.
+/// What the hash of an expression leaves out: that of Polars tells of a literal, a function and a dtype only which kind it is,
+/// so that `x = 1` and `x = 2` have the same.
 fn whole(expr: &Expr, hasher: &mut KeyHasher) {
     for expr in expr {
         match expr {
@@ -315,6 +323,7 @@ fn whole(expr: &Expr, hasher: &mut KeyHasher) {
                 }
             }
             Expr::Function { function, .. } => function.hash(hasher),
+            Expr::Cast { dtype, .. } => format!("{dtype:?}").hash(hasher),
             _ => {}
         }
     }
