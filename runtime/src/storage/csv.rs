@@ -21,6 +21,7 @@ use self::records::{Records, decoded};
 use super::file::Place;
 use super::text::{self, Patterns};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
+use crate::dataset::cast::named;
 use crate::dataset::{DataError, Provenance, Row, Shape};
 
 /// CSV files, read by the names in their header and with the dtypes that the row declares.
@@ -406,8 +407,8 @@ impl CsvFile {
             .iter()
             .map(|column| match &column.dtype {
                 dtype if text::is_text(dtype) => text::parsed(column, &self.patterns),
-                DataType::Duration(_) => col(column.name).strict_cast(column.dtype.clone()),
-                _ => col(column.name),
+                DataType::Duration(_) => named(column.name).strict_cast(column.dtype.clone()),
+                _ => named(column.name),
             })
             .collect();
         Ok(frame.select(columns))

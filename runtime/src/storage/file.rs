@@ -13,8 +13,11 @@ use polars::prelude::*;
 use uuid::Uuid;
 
 use super::connector::{SaveMode, StageRequest};
+use super::csv::records::is_compressed;
 use super::{ScanRequest, StagedWrite};
-use crate::commit::{How, Recipe, StagedFile, Untouched, directory_of, is_part, name_of, resolved};
+use crate::commit::{
+    How, Recipe, StagedFile, Untouched, WriteError, directory_of, is_part, name_of, resolved,
+};
 use crate::dataset::scan::polars_path;
 use crate::dataset::{DataError, nearest, running};
 use crate::run::current;
@@ -228,6 +231,16 @@ impl Place {
         }
         staged.flush()?;
         Ok(Box::new(staged))
+    }
+
+    /// Refuses a compressed file, to which lines cannot be appended.
+    pub(super) fn check_plain(&self) -> crate::Result<()> {
+        let compressed = is_compressed(&self.path).map_err(|source| self.io("read", source))?;
+        if !compressed {
+            return Ok(());
+        }
+        let reason = "it is compressed: decompress it first, or take a directory, where new rows are files of their own";
+        Err(WriteError::Append { target: self.to_string(), reason: reason.to_owned() }.into())
     }
 
     fn recipe(&self, single: Recipe) -> Recipe {

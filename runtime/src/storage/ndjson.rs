@@ -249,7 +249,13 @@ impl Connector for NdjsonFile {
         let options = NDJsonWriterOptions { check_extension: false, ..NDJsonWriterOptions::default() };
         let query = text::with_durations_as_numbers(query, shape);
         let recipe = Recipe::Lines { header: String::new() };
-        let check = |place| Ok(Self { place }.check_first_objects(shape)?);
+        let is_bare = self.place.is_bare(request);
+        let check = |place: Place| {
+            if is_bare {
+                place.check_plain()?;
+            }
+            Ok(Self { place }.check_first_objects(shape)?)
+        };
         let staged = self.place.stage(query, FileWriteFormat::NDJson(options), request, recipe, check)?;
         let columns = unwritable.found();
         if columns.is_empty() {

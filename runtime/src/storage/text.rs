@@ -7,6 +7,7 @@ use chrono::format::{Fixed, Item, Numeric, StrftimeItems};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use polars::prelude::*;
 
+use crate::dataset::cast::named;
 use crate::dataset::{ColumnDef, NANOS_PER_SECOND, Shape, days_of, micros_of, nanos_of};
 
 /// How dates and times are written; `None` stands for ISO 8601.
@@ -252,7 +253,7 @@ pub(super) fn parsed(column: &ColumnDef, patterns: &Patterns) -> Expr {
     let (name, dtype) = (column.name, column.dtype.clone());
     let patterns = patterns.clone();
     let output = dtype.clone();
-    col(name).map_with_fmt_str(
+    named(name).map_with_fmt_str(
         move |texts| parse(name, &texts, &dtype, &patterns),
         move |_, field| Ok(Field::new(field.name().clone(), output.clone())),
         "setl: parse",
@@ -309,7 +310,7 @@ pub(super) fn with_durations_as_numbers(query: LazyFrame, shape: &Shape) -> Lazy
         .columns
         .iter()
         .filter(|column| matches!(column.dtype, DataType::Duration(_)))
-        .map(|column| col(column.name).strict_cast(DataType::Int64))
+        .map(|column| named(column.name).strict_cast(DataType::Int64))
         .collect();
     if casts.is_empty() { query } else { query.with_columns(casts) }
 }

@@ -122,6 +122,35 @@ fn lines_are_put_after_lines() {
     assert_eq!(scratch.names(), ["f.csv", "f.jsonl"]);
 }
 
+/// Lines behind what is compressed would make a file that nobody can read.
+#[test]
+fn compressed_files_are_not_appended_to() {
+    let compress = "import gzip, sys
+open(sys.argv[1], 'wb').write(gzip.compress(sys.argv[2].encode()))";
+    let scratch = Scratch::new();
+    let written = |name: &str, content: &str| {
+        let path = scratch.path(name);
+        let mut python = std::process::Command::new("python3");
+        assert!(python.args(["-c", compress]).arg(&path).arg(content).status().unwrap().success());
+        path
+    };
+    let csv = written("flights.csv", "carrier,delay\nUA,1.5\n");
+    let json = written("flights.jsonl", "{\"carrier\":\"UA\",\"delay\":1.5}\n");
+    for (path, repository) in
+        [(&csv, Csv::open(&csv).unwrap().append()), (&json, Ndjson::open(&json).unwrap().append())]
+    {
+        let before = fs::read(path).unwrap();
+        check_refused(repository.save_blocking(&dataset(&["DL"])), "it is compressed");
+        assert_eq!(fs::read(path).unwrap(), before);
+        assert_eq!(carriers(&repository), ["UA"]);
+    }
+    fs::create_dir(scratch.path("parts")).unwrap();
+    fs::rename(csv, scratch.path("parts/0.csv")).unwrap();
+    let parts = Csv::at(scratch.path("parts")).directory().open().unwrap().append();
+    parts.save_blocking(&dataset(&["DL"])).unwrap();
+    assert_eq!(carriers(&parts), ["UA", "DL"]);
+}
+
 #[test]
 fn parquet_files_of_other_columns_are_not_appended_to() {
     #[derive(Row)]

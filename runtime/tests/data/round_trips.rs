@@ -289,3 +289,142 @@ fn texts_that_the_options_of_a_csv_file_cannot_express() {
         }
     }
 }
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Signed {
+    id: i64,
+    delta: TimeDelta,
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Dated {
+    day: NaiveDate,
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Yes {
+    yes: bool,
+}
+
+/// What begins a line can be taken for a comment, be it a text or not.
+#[test]
+fn values_that_look_like_comments_are_refused() {
+    fn check<T: Row + Clone + PartialEq + std::fmt::Debug>(prefix: &str, rows: &[T], refused: Option<usize>) {
+        let scratch = Scratch::new();
+        let file = Csv::at(scratch.path("f.csv")).comment(prefix);
+        let repository = file.create::<T>().unwrap();
+        let saved = repository.save_blocking(&Dataset::from_rows(rows).unwrap());
+        match refused {
+            None => {
+                saved.unwrap();
+                assert_eq!(repository.load().unwrap().to_rows_blocking().unwrap(), rows);
+            }
+            Some(count) => {
+                let message = format!("{:#}", saved.unwrap_err());
+                assert!(message.contains(&format!("holds {count} ambiguous value")), "{message}");
+                assert!(!scratch.path("f.csv").exists());
+            }
+        }
+    }
+    let signed = [-5, 5, -55].map(|id| Signed { id, delta: TimeDelta::microseconds(-id) });
+    check("-", &signed, Some(2));
+    check("--", &signed, None);
+    check("5", &signed, Some(1));
+    check("#", &signed, None);
+    check("20", &[Dated { day: day(2013, 1, 31) }, Dated { day: day(1999, 1, 31) }], Some(1));
+    check("t", &[Yes { yes: true }, Yes { yes: false }], Some(1));
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Hashed {
+    #[column("#id")]
+    id: i64,
+    #[column("a,b\n\"c\" ")]
+    odd: String,
+}
+
+#[test]
+fn headers_that_would_not_come_back_are_refused() {
+    let scratch = Scratch::new();
+    let rows = [Hashed { id: 1, odd: "x".into() }, Hashed { id: 2, odd: "y".into() }];
+    let set = Dataset::from_rows(&rows).unwrap();
+    let at = || Csv::at(scratch.path("f.csv"));
+    for file in [at().comment("#"), at().quote(None)] {
+        let error = file.create::<Hashed>().unwrap().save_blocking(&set).unwrap_err();
+        let message = format!("{error:#}");
+        assert!(
+            message.contains("the header `#id") && message.contains("read back as something else"),
+            "{message}"
+        );
+    }
+    for file in [at(), at().comment("--"), at().comment("#").header(false)] {
+        let repository = file.create::<Hashed>().unwrap();
+        repository.save_blocking(&set).unwrap();
+        assert_eq!(repository.load().unwrap().to_rows_blocking().unwrap(), rows);
+    }
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Gaps {
+    text: Option<String>,
+    number: Option<i64>,
+    day: Option<NaiveDate>,
+}
+
+#[test]
+fn nulls_that_would_be_empty_texts_are_refused() {
+    let scratch = Scratch::new();
+    let empty = Gaps { text: Some(String::new()), number: None, day: Some(day(2013, 1, 31)) };
+    let at = || Csv::at(scratch.path("f.csv")).empty_as_null(false);
+    let save = |repository: &Repository<Gaps>, rows: &[Gaps]| {
+        repository.save_blocking(&Dataset::from_rows(rows).unwrap()).map_err(|error| format!("{error:#}"))
+    };
+    let plain = at().create().unwrap();
+    for (row, column) in
+        [(Gaps { text: None, ..empty.clone() }, "text"), (Gaps { day: None, ..empty.clone() }, "day")]
+    {
+        let message = save(&plain, &[empty.clone(), row.clone()]).unwrap_err();
+        assert!(message.contains(&format!("column `{column}` holds 1 ambiguous value")), "{message}");
+        let with_null = at().null_values(["NA"]).create().unwrap();
+        let rows = [empty.clone(), row];
+        save(&with_null, &rows).unwrap();
+        assert_eq!(with_null.load().unwrap().to_rows_blocking().unwrap(), rows);
+    }
+    save(&plain, std::slice::from_ref(&empty)).unwrap();
+    assert_eq!(plain.load().unwrap().to_rows_blocking().unwrap(), [empty]);
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Patterns {
+    #[column("*")]
+    star: TimeDelta,
+    #[column("^t.*$")]
+    day: NaiveDate,
+    text: String,
+    #[column("^.*$")]
+    delta: TimeDelta,
+}
+
+#[test]
+fn names_that_look_like_patterns_are_names() {
+    let scratch = Scratch::new();
+    let row = |text: &str, number| Patterns {
+        star: TimeDelta::microseconds(number),
+        day: day(2013, 1, 31),
+        text: text.into(),
+        delta: TimeDelta::microseconds(-number),
+    };
+    let rows = [row("a", 1), row("b", 2)];
+    for repository in [
+        Csv::create(scratch.path("f.csv")).unwrap(),
+        Csv::at(scratch.path("g.csv")).header(false).create().unwrap(),
+        Ndjson::create(scratch.path("f.jsonl")).unwrap(),
+        Parquet::create(scratch.path("f.parquet")).unwrap(),
+        Parquet::at(scratch.path("g.parquet")).cast().create().unwrap(),
+    ] {
+        repository.save_blocking(&Dataset::from_rows(&rows).unwrap()).unwrap();
+        assert_eq!(repository.load().unwrap().to_rows_blocking().unwrap(), rows, "{repository}");
+        let found = repository.find_by(Patterns::DELTA.eq(TimeDelta::microseconds(-2))).unwrap();
+        assert_eq!(found.to_rows_blocking().unwrap(), rows[1..], "{repository}");
+    }
+}

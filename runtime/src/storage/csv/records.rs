@@ -248,6 +248,13 @@ pub(crate) fn column(names: &[String], field: usize) -> String {
     }
 }
 
+/// Whether a file is compressed in a way that is read.
+pub(crate) fn is_compressed(path: &Path) -> std::io::Result<bool> {
+    let mut head = Vec::new();
+    File::open(path)?.take(512).read_to_end(&mut head)?;
+    Ok(SupportedCompression::check(&head).is_some())
+}
+
 fn decompressed(path: &Path) -> Checked<Box<dyn Read>> {
     let reader = CompressedReader::try_new(std::fs::read(path)?.into());
     Ok(Box::new(reader.map_err(|error| Problem::Bad(error.to_string()))?))

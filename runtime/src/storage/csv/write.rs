@@ -34,21 +34,24 @@ impl CsvFile {
             return Err(DataError::BadOption { place: self.to_string(), reason }.into());
         }
         let shape = request.shape;
+        let header = self.header_line(shape)?;
+        self.check_header(&header, shape)?;
         let names = || shape.columns.iter().map(|column| column.name);
         let (query, ambiguous) = Tally::on(query, names(), self.ambiguous(shape)?);
         let patterns = self.patterns.clone();
         let (query, lost) = Tally::on(query, names(), move |series| patterns.lost(series));
         let query = text::with_durations_as_numbers(query, shape);
         let mut writer = self.writer();
-        let recipe = Recipe::Lines { header: self.header_line(shape)? };
+        let recipe = Recipe::Lines { header };
         writer.include_header &= !self.place.is_bare(request);
-        let check = |place| Self { place, ..self.clone() }.check_appendable(shape);
+        let is_bare = self.place.is_bare(request);
+        let check = |place| Self { place, ..self.clone() }.check_appendable(shape, is_bare);
         let staged = self.place.stage(query, FileWriteFormat::Csv(writer), request, recipe, check)?;
         let refused = [
             (
                 ambiguous.found(),
                 "ambiguous value",
-                "it would be read back as a null, a comment, several fields or without its first letter: change the quote, null values or comment prefix of the file, or write it with a header",
+                "it would be read back as a null, an empty text, a comment, several fields or without its first letter: change the quote, null values or comment prefix of the file, or write it with a header",
             ),
             (
                 lost.found(),
@@ -65,10 +68,13 @@ impl CsvFile {
     }
 
     /// Rows are appended by position, so the file must have the very columns of the row, in their order.
-    fn check_appendable(&self, shape: &Shape) -> crate::Result<()> {
+    fn check_appendable(&self, shape: &Shape, is_bare: bool) -> crate::Result<()> {
         let path = &self.place.path;
         if std::fs::metadata(path).map_err(|source| self.place.io("read", source))?.len() == 0 {
             return Ok(());
+        }
+        if is_bare {
+            self.place.check_plain()?;
         }
         let dialect = self.dialect();
         let check = Check { dialect: &dialect, width: shape.columns.len(), pads: self.pads };
@@ -96,6 +102,26 @@ impl CsvFile {
             return Ok(());
         };
         Err(WriteError::Append { target: self.to_string(), reason }.into())
+    }
+
+    /// Refuses names of columns that the header would not give back.
+    fn check_header(&self, header: &str, shape: &Shape) -> crate::Result<()> {
+        if !self.header {
+            return Ok(());
+        }
+        let dialect = self.dialect();
+        let check = Check { dialect: &dialect, width: shape.columns.len(), pads: self.pads };
+        let read = Records::of_text(header.as_bytes(), &dialect)
+            .and_then(|mut records| check.header(&mut records))
+            .unwrap_or_default();
+        if shape.columns.iter().map(|column| column.name).eq(read.iter().map(String::as_str)) {
+            return Ok(());
+        }
+        let reason = format!(
+            "the header `{}` would be read back as something else, such as a comment: rename the column, or change the quote or the prefix of comments",
+            text::shortened(header.trim_end())
+        );
+        Err(DataError::BadOption { place: self.to_string(), reason }.into())
     }
 
     /// The header as it is written.
@@ -136,6 +162,9 @@ impl CsvFile {
         let separator = char::from(self.separator);
         let (header, quoted, empty_as_null) = (self.header, self.quote.is_some(), self.empty_as_null);
         let nulls = self.null_values.clone();
+        // A null is written as an empty field, which is then an empty text.
+        let lacks_null = !empty_as_null && nulls.is_empty();
+        let file = self.clone();
         let mut null_numbers: Vec<(&'static str, Series)> = Vec::new();
         for column in &shape.columns {
             let values = nulls.iter().filter_map(|null| self.written_as(null, &column.dtype).transpose());
@@ -145,11 +174,14 @@ impl CsvFile {
         }
         Ok(move |series: &Series| {
             let is_first = first == Some(series.name().as_str());
+            let comment = comment.as_deref().filter(|_| is_first);
+            let is_read_as_text = series.dtype().is_string() || text::is_text(series.dtype());
+            let lost_nulls = if lacks_null && is_read_as_text { series.null_count() } else { 0 };
             let Ok(texts) = series.str() else {
                 let taken = null_numbers.iter().filter(|(name, _)| *name == series.name().as_str());
-                return taken.map(|(_, null)| equal_to(series, null)).sum();
+                let comments = comment.map_or(0, |prefix| file.comments(series, prefix));
+                return taken.map(|(_, null)| equal_to(series, null)).sum::<usize>() + comments + lost_nulls;
             };
-            let comment = comment.as_deref().filter(|_| is_first);
             let ambiguous = |text: &str| {
                 nulls.iter().any(|null| null.as_str() == text)
                     || comment.is_some_and(|prefix| text.starts_with(prefix))
@@ -157,8 +189,23 @@ impl CsvFile {
                     || (!quoted
                         && (text.contains([separator, '\n', '\r']) || (text.is_empty() && empty_as_null)))
             };
-            texts.iter().flatten().filter(|text| ambiguous(text)).count()
+            texts.iter().flatten().filter(|text| ambiguous(text)).count() + lost_nulls
         })
+    }
+
+    /// How many values of a column that is no text are written so that they begin like a comment.
+    fn comments(&self, series: &Series, prefix: &str) -> usize {
+        let number = |first: char| first.is_ascii_alphanumeric() || matches!(first, '+' | '-' | '.');
+        if !text::is_text(series.dtype()) && !prefix.starts_with(number) {
+            return 0;
+        }
+        let written = match series.dtype() {
+            DataType::Duration(_) => series.cast(&DataType::Int64),
+            _ => Ok(series.clone()),
+        };
+        let lines = written.map_err(Into::into).and_then(|series| self.text(&mut series.into_frame(), false));
+        // What cannot be written fails where it is written.
+        lines.map_or(0, |lines| lines.lines().filter(|line| line.starts_with(prefix)).count())
     }
 
     /// The value of a column that is no text and is written as `null`, if there is one.
