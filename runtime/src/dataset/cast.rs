@@ -3,7 +3,7 @@
 //! A strict cast of Polars fails where a value becomes null. It does not fail where a value becomes another one: 2.7 becomes
 //! 2, and 1e300 becomes infinity.
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use polars::prelude::*;
 
 use super::{ColumnDef, days_of, micros_of, nanos_of};
@@ -15,7 +15,31 @@ pub(crate) fn named(name: &str) -> Expr {
 
 /// Whether values of `from` can be cast at all: a list or a struct is no text and no number.
 pub(crate) fn is_castable(from: &DataType, to: &DataType) -> bool {
-    from == to || !from.is_nested() || to.is_nested()
+    from == to || ((!from.is_nested() || to.is_nested()) && refusal(from, to).is_none())
+}
+
+/// Why values of `from` are not cast although Polars would, and what to do first: it takes the numbers by which it stores
+/// categories, dates and times, whatever they count.
+pub(crate) fn refusal(from: &DataType, to: &DataType) -> Option<String> {
+    let is_number = |dtype: &DataType| dtype.is_numeric() || dtype.is_bool();
+    match (from, to) {
+        (DataType::Categorical(..) | DataType::Enum(..), to) if !to.is_string() && from != to => {
+            Some("a category is a text: cast it to one".to_owned())
+        }
+        (from, to) if is_number(from) && to.is_temporal() => {
+            let unit = match to {
+                DataType::Date => "days since 1970",
+                DataType::Time => "nanoseconds since midnight",
+                DataType::Duration(_) => "microseconds",
+                _ => "microseconds since 1970",
+            };
+            Some(format!("a number does not say what it counts: make it {unit}"))
+        }
+        (from, to) if from.is_temporal() && is_number(to) => Some(
+            "a number does not say what it counts: choose a unit, as with `.dt().timestamp(unit)`".to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 /// Casts `column` from the dtype that it has to the declared one. A value that does not survive makes the query fail.
@@ -38,22 +62,32 @@ pub(crate) fn exact(column: &ColumnDef, from: &DataType) -> Expr {
 /// Whether every value is there after the cast.
 fn never_loses(from: &DataType, to: &DataType) -> bool {
     use DataType::{
-        Boolean, Float32, Float64, Int8, Int16, Int32, Int64, Null, String, UInt8, UInt16, UInt32,
+        Boolean, Date, Datetime, Float32, Float64, Int8, Int16, Int32, Int64, Null, String, UInt8, UInt16,
+        UInt32,
     };
+    // Polars panics where it writes one that no calendar has.
+    let may_be_beyond = matches!(from, Date | Datetime(..));
     matches!(
         (from, to),
         (Null | Boolean, _)
-            | (_, String)
             | (Float32 | Int32 | UInt32, Float64)
             | (Int8 | Int16 | UInt8 | UInt16, Float32 | Float64 | Int32 | Int64)
             | (Int32 | UInt32, Int64)
             | (Int8 | UInt8, Int16)
-    )
+    ) || (*to == String && !may_be_beyond)
 }
 
 fn cast(name: &str, values: &Column, to: &DataType) -> PolarsResult<Column> {
     if values.dtype().is_string() && to.is_temporal() && !to.is_duration() {
         return parsed(name, values.str()?, to);
+    }
+    if to.is_string() {
+        if let Some(index) = first_beyond(values)? {
+            polars_bail!(
+                InvalidOperation: "column `{name}`: {} is no date of the calendar, so that it is no text", shown(values, index)?
+            );
+        }
+        return values.strict_cast(to);
     }
     let cast = values.cast(to)?;
     let Some(index) = first_lost(values, &cast)? else { return Ok(cast) };
@@ -70,16 +104,31 @@ fn shown(values: &Column, index: usize) -> PolarsResult<String> {
     let physical = values.to_physical_repr();
     Ok(match (values.dtype(), physical.get(index)?) {
         (DataType::Datetime(unit, _), AnyValue::Int64(number)) => {
-            let moment = match unit {
-                TimeUnit::Milliseconds => DateTime::from_timestamp_millis(number),
-                TimeUnit::Microseconds => DateTime::from_timestamp_micros(number),
-                TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(number)),
-            };
+            let moment = moment_of(*unit, number);
             moment.map_or_else(|| format!("{number} {unit}"), |moment| moment.naive_utc().to_string())
         }
         (DataType::Date, number @ AnyValue::Int32(_)) => format!("{number} days after 1970"),
         (_, _) => values.get(index)?.to_string(),
     })
+}
+
+fn moment_of(unit: TimeUnit, number: i64) -> Option<DateTime<Utc>> {
+    match unit {
+        TimeUnit::Milliseconds => DateTime::from_timestamp_millis(number),
+        TimeUnit::Microseconds => DateTime::from_timestamp_micros(number),
+        TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(number)),
+    }
+}
+
+/// The first date or moment that `chrono` does not know.
+fn first_beyond(values: &Column) -> PolarsResult<Option<usize>> {
+    const SECONDS: i64 = 86_400;
+    let numbers = values.to_physical_repr().cast(&DataType::Int64)?;
+    let is_known = |number: i64| match values.dtype() {
+        DataType::Datetime(unit, _) => moment_of(*unit, number).is_some(),
+        _ => DateTime::from_timestamp(number.saturating_mul(SECONDS), 0).is_some(),
+    };
+    Ok(numbers.i64()?.iter().position(|number| number.is_some_and(|number| !is_known(number))))
 }
 
 /// The first value that is another one after the cast.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use polars::prelude::{DataType, Schema};
 
+use super::cast::refusal;
 use super::error::dtype_name;
 use super::{DataError, Provenance, Row};
 
@@ -94,11 +95,15 @@ impl Shape {
             column: column.name.to_owned(),
             expected: column.dtype.clone(),
             found: Some(dtype.clone()),
-            fix: format!(
-                "convert it with `col({:?}).strict_cast(DataType::{})`, or all columns with `Dataset::cast`",
-                column.name,
-                cast_target(&column.dtype)
-            ),
+            fix: {
+                let target = cast_target(&column.dtype);
+                let cast =
+                    format!("convert it with `col({:?}).strict_cast(DataType::{target})`", column.name);
+                match refusal(dtype, &column.dtype) {
+                    Some(first) => format!("{first}, and {cast}"),
+                    None => format!("{cast}, or all columns with `Dataset::cast`"),
+                }
+            },
         })
     }
 

@@ -149,6 +149,48 @@ fn a_struct_is_no_text() {
     }
 }
 
+/// Polars would take the numbers by which it stores a value.
+#[test]
+fn categories_and_moments_are_no_numbers() {
+    fn check<T: Row>(values: &Series, reason: &str) {
+        let frame = values.clone().with_name("a".into()).into_frame();
+        let of_frame = Dataset::<T>::cast(frame.lazy()).unwrap_err();
+        let scratch = Scratch::new();
+        let path = written(&scratch, values.clone());
+        let of_file = Parquet::at(&path).cast().open::<T>().unwrap().load().unwrap_err();
+        for error in [of_frame, of_file] {
+            let text = format!("{error:#}");
+            assert!(text.contains("column `a`: expected ") && text.contains(reason), "{text}");
+        }
+    }
+    let letters = series(["2", "1"]);
+    let listed = FrozenCategories::new(["1", "2"]).unwrap();
+    for dtype in [DataType::from_categories(Categories::global()), DataType::from_frozen_categories(listed)] {
+        let categories = letters.cast(&dtype).unwrap();
+        check::<Int>(&categories, "a category is a text: cast it to one");
+        check::<Unsigned>(&categories, "a category is a text: cast it to one");
+        check::<Day>(&categories, "a category is a text: cast it to one");
+        assert_eq!(Text::values(cast(categories).unwrap()), [Some("2".into()), Some("1".into())]);
+    }
+    let unit = "a number does not say what it counts: make it ";
+    for numbers in [series([1_700_000_000_i64]), series([1_700_000_000_u32]), series([1.5e9]), series([true])]
+    {
+        check::<Moment>(&numbers, unit);
+        check::<Day>(&numbers, unit);
+        check::<Clock>(&numbers, unit);
+    }
+    let what = "a number does not say what it counts: choose a unit";
+    check::<Int>(&millis(&[5]), what);
+    check::<Double>(&series([5]).cast(&DataType::Date).unwrap(), what);
+    check::<Int>(&series([5_i64]).cast(&DataType::Duration(TimeUnit::Milliseconds)).unwrap(), what);
+    let never = cast::<Text>(series([i32::MAX]).cast(&DataType::Date).unwrap()).unwrap_err();
+    assert!(never.contains("2147483647 days after 1970 is no date of the calendar"), "{never}");
+    assert_eq!(
+        Text::values(cast(series([1]).cast(&DataType::Date).unwrap()).unwrap()),
+        [Some("1970-01-02".into())]
+    );
+}
+
 fn of_others(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files").join(name)
 }
