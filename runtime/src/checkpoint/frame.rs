@@ -2,14 +2,14 @@
 //!
 //! Some features of Polars let serde know a frame, too, so that here it is always said by which way.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter, SerReader};
+use polars::prelude::{Column, DataFrame, DataType, ParquetWriter};
 
 use super::{ByFrame, Checkpoint, Fingerprint, Fingerprinted, Fingerprinter};
 use crate::Result;
+use crate::dataset::scan::scan_parquet;
 use crate::dataset::{Dataset, Row, waiting};
 use crate::state;
 use crate::storage::Repository;
@@ -56,8 +56,8 @@ impl Checkpoint<ByFrame> for DataFrame {
     }
 
     fn load(directory: &Path) -> Result<Self> {
-        let reader = ParquetReader::new(File::open(directory.join(FRAME))?);
-        Ok(waiting(|| reader.finish())?)
+        // What Polars has beside it for reading a file at once does not know all of its types.
+        Ok(waiting(|| scan_parquet(&directory.join(FRAME), None)?.collect())?)
     }
 }
 
@@ -146,6 +146,8 @@ pub(super) mod tests {
     use polars::prelude::*;
 
     use super::*;
+    use std::fs::File;
+
     use crate::dataset::{DataError, Layout, Provenance};
 
     pub(in crate::checkpoint) struct Flight {

@@ -12,6 +12,7 @@ use super::{BySerde, Fingerprint, Fingerprinted, codec};
 use crate::Result;
 use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
+use crate::run::panic::caught;
 use crate::state;
 
 /// The file that holds what serde wrote.
@@ -85,21 +86,26 @@ impl Persistence {
     pub(super) const fn by_serde<T: Payload + Serialize + Deserialize<'static>>() -> Self {
         Self {
             store: |payload, directory| {
-                write(typed::<T>(&payload)?, directory)?;
+                guarded(|| write(typed::<T>(&payload)?, directory))?;
                 Ok(payload)
             },
-            load: |directory| Ok(Arc::new(read::<T>(directory)?)),
+            load: |directory| Ok(Arc::new(guarded(|| read::<T>(directory))?)),
         }
     }
 }
 
 fn store<T: Payload + Checkpoint<Via>, Via>(payload: AnyPayload, directory: &Path) -> Result<AnyPayload> {
-    let replacement = typed::<T>(&payload)?.store(directory)?;
+    let replacement = guarded(|| typed::<T>(&payload)?.store(directory))?;
     Ok(replacement.map_or(payload, |replacement| Arc::new(replacement)))
 }
 
 fn load<T: Payload + Checkpoint<Via>, Via>(directory: &Path) -> Result<AnyPayload> {
-    Ok(Arc::new(T::load(directory)?))
+    Ok(Arc::new(guarded(|| T::load(directory))?))
+}
+
+/// Calls what others wrote: a panic makes an output one that cannot be kept, and not a run one that cannot go on.
+fn guarded<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
+    caught(call).unwrap_or_else(|panic| Err(anyhow::anyhow!("it panics: {}", panic.line())))
 }
 
 /// How the fingerprint of a payload is taken, whatever its type. It blocks.
@@ -107,7 +113,7 @@ pub type FingerprintOf = fn(&AnyPayload) -> Result<Fingerprint>;
 
 /// How the fingerprint of a `T` is taken.
 pub const fn fingerprint_of<T: Payload + Fingerprinted<Via>, Via>() -> FingerprintOf {
-    |payload| typed::<T>(payload)?.fingerprint()
+    |payload| guarded(|| typed::<T>(payload)?.fingerprint())
 }
 
 fn typed<T: Payload>(payload: &AnyPayload) -> Result<&T> {

@@ -324,3 +324,65 @@ async fn whether_a_file_is_there_counts_although_it_is_not_read() {
     fs::remove_file(&path).unwrap();
     assert_eq!(look(1).await, (0, 0, false));
 }
+
+/// What Polars has in a frame, beyond what a row can hold.
+#[factory(cache, id = Kept)]
+fn kept(frame: setl::polars::prelude::DataFrame) -> setl::polars::prelude::DataFrame {
+    frame
+}
+
+struct Kept;
+
+#[pipeline(only(kept))]
+struct Keeps {
+    frame: setl::polars::prelude::DataFrame,
+}
+
+#[tokio::test]
+async fn frames_of_every_dtype_are_taken_from_the_cache() {
+    use setl::polars::prelude::*;
+    let numbers = || col("number");
+    let berlin = TimeZone::opt_try_new(Some("Europe/Berlin")).unwrap();
+    let listed = FrozenCategories::new(["-5", "1", "9"]).unwrap();
+    let mut exprs: Vec<Expr> = [
+        DataType::Int8,
+        DataType::Int128,
+        DataType::Float16,
+        DataType::Float32,
+        DataType::Decimal(38, 10),
+        DataType::Date,
+        DataType::Datetime(TimeUnit::Milliseconds, None),
+        DataType::Datetime(TimeUnit::Nanoseconds, berlin),
+        DataType::Duration(TimeUnit::Milliseconds),
+        DataType::Duration(TimeUnit::Nanoseconds),
+        DataType::Boolean,
+    ]
+    .into_iter()
+    .map(|dtype| numbers().cast(dtype.clone()).alias(format!("{dtype:?}")))
+    .collect();
+    let texts = || numbers().cast(DataType::String);
+    exprs.extend([
+        texts().cast(DataType::Binary).alias("binary"),
+        texts().cast(DataType::from_categories(Categories::global())).alias("categories"),
+        texts().cast(DataType::from_frozen_categories(listed)).alias("enum"),
+        numbers().abs().cast(DataType::UInt128).alias("unsigned"),
+        numbers().abs().cast(DataType::Time).alias("time"),
+        as_struct(vec![numbers(), texts().alias("text")]).alias("struct"),
+        lit(NULL).alias("null"),
+        (numbers() / lit(0.0)).alias("infinite"),
+        (numbers() * lit(-0.0)).alias("^zero.*$"),
+    ]);
+    let frame = df!("number" => [Some(1_i64), None, Some(-5)]).unwrap().lazy().select(exprs);
+    let frame = setl::collect(frame).await.unwrap();
+    let lists = frame.clone().lazy().select([all().as_expr().implode(true)]);
+    let lists = setl::collect(lists).await.unwrap();
+    for frame in [frame.clone(), lists, frame.head(Some(0)), DataFrame::empty()] {
+        let scratch = Scratch::new();
+        for status in [Status::Succeeded, Status::Cached] {
+            let run = Keeps { frame: frame.clone() }.run().state_dir(scratch.path("state")).await.unwrap();
+            assert_eq!(run.entry("kept").unwrap().status, status);
+            let kept = run.get::<kept>();
+            assert!(kept.schema() == frame.schema() && kept.equals_missing(&frame), "{kept} {frame}");
+        }
+    }
+}
