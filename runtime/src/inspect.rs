@@ -2,9 +2,8 @@
 
 mod describe;
 mod diagram;
+pub(crate) mod drawing;
 
 pub use describe::describe;
 pub(crate) use describe::{conduct, short_type};
 pub use diagram::Diagram;
-#[cfg(feature = "optimize")]
-pub(crate) use diagram::{mermaid_text, quoted as dot_text};

@@ -71,6 +71,7 @@
 //! - `one-build-of-polars`: part of `polars`. It fixes features of crates that Polars is built on, so that adding well-known crates to
 //!   a project does not build Polars again.
 
+mod base;
 pub mod cache;
 pub mod checkpoint;
 pub mod commit;
@@ -80,14 +81,12 @@ pub mod dataset;
 pub mod delivery;
 pub mod factory;
 pub mod inspect;
-mod names;
 #[cfg(feature = "optimize")]
 pub mod optimize;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;
 pub mod run;
-mod state;
 #[cfg(feature = "polars")]
 pub mod storage;
 pub mod testing;
@@ -95,7 +94,6 @@ pub mod testing;
 #[doc(hidden)]
 pub mod __private;
 
-pub use anyhow::Error;
 #[cfg(not(feature = "polars"))]
 #[doc(hidden)]
 pub use setl_macros::RowWithoutPolars as Row;
@@ -104,6 +102,7 @@ pub use tokio_util::sync::CancellationToken;
 #[cfg(feature = "polars")]
 pub use {chrono, polars};
 
+pub use base::{Error, Result};
 pub use context::Context;
 #[cfg(feature = "polars")]
 pub use dataset::running::{collect, collect_blocking, materialize, materialize_blocking};
@@ -115,9 +114,6 @@ pub use policy::{permanent, transient};
 pub use run::{Event, Report, Run, RunError, Runner, blocking};
 #[cfg(feature = "polars")]
 pub use storage::Repository;
-
-/// The result of a factory: any error that implements [`std::error::Error`] turns into [`Error`] with `?`.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a pipeline needs: `use setl::prelude::*;`
 pub mod prelude {

@@ -10,8 +10,8 @@ use polars::prelude::{Column, DataFrame, DataType, ParquetWriter};
 use super::{ByFrame, Checkpoint, Fingerprint, Fingerprinted, Fingerprinter};
 use crate::Result;
 use crate::dataset::scan::scan_parquet;
+use crate::base::state;
 use crate::dataset::{Dataset, Row, waiting};
-use crate::state;
 use crate::storage::Repository;
 
 /// The file that holds a frame.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Fingerprint;
 use super::manifest::sync_directory;
-use crate::{Result, state};
+use crate::{Result, base::state};
 
 /// Its name among the checkpoints of a pipeline.
 pub(super) const KEPT: &str = "kept";

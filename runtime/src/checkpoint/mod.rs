@@ -21,8 +21,6 @@ mod reads;
 mod session;
 mod store;
 
-use std::sync::{LockResult, PoisonError};
-
 pub(crate) use code::Code;
 pub use fingerprint::{ByFrame, BySerde, Fingerprint, Fingerprinted, Fingerprinter, NoFingerprint};
 pub(crate) use key::{Components, Key};
@@ -34,8 +32,3 @@ pub use store::state_directory;
 #[cfg(test)]
 pub(crate) use store::tests as store_tests;
 pub(crate) use store::{Store, StoreError};
-
-/// The guard, also of a lock whose holder panicked: what the locks here hold is consistent at every instant.
-fn held<G>(lock: LockResult<G>) -> G {
-    lock.unwrap_or_else(PoisonError::into_inner)
-}

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BySerde, Fingerprint, Fingerprinted, codec};
 use crate::Result;
+use crate::base::state;
 use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
-use crate::run::panic::caught;
-use crate::state;
+use crate::base::panic::caught;
 
 /// The file that holds what serde wrote.
 const VALUE: &str = "value";

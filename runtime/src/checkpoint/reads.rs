@@ -11,7 +11,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, Fingerprinter, held};
+use super::{Fingerprint, Fingerprinter};
+use crate::base::sync::held;
 
 /// A place that was read, and what was there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

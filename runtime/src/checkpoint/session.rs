@@ -12,9 +12,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::reads::Contents;
-use super::{
-    Code, Components, Fingerprint, Key, Made, Manifest, Read, Reads, Store, StoreError, Validity, held,
-};
+use super::{Code, Components, Fingerprint, Key, Made, Manifest, Read, Reads, Store, StoreError, Validity};
+use crate::base::sync::held;
 use caching::Cached;
 pub(crate) use inputs::fingerprints_of_inputs;
 pub(crate) use setup::{CacheFor, Ended, From, How, Kept, Part, Restored, Setup};

@@ -12,8 +12,9 @@ use super::entry::{self, Aside, MANIFEST, NEW, OLD, PAYLOAD, Unfilled, file_name
 use super::kept::{KEPT, KeptList};
 use super::manifest::sync_directory;
 use super::reads::Contents;
-use super::{Components, Made, Manifest, Validity, held};
-use crate::{Result, state};
+use super::{Components, Made, Manifest, Validity};
+use crate::base::sync::held;
+use crate::{Result, base::state};
 
 /// Where those of all pipelines are, in a state directory.
 const CHECKPOINTS: &str = "checkpoints";

@@ -7,8 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use crate::state;
-pub(super) use crate::state::if_there;
+use crate::base::state;
+pub(super) use crate::base::state::if_there;
 
 /// By what a file, or a directory of files, is known again at its path, and a change of it is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

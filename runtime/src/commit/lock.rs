@@ -14,7 +14,7 @@ use super::disk;
 use super::error::WriteError;
 use super::file::StagedFile;
 use super::recover;
-use crate::state;
+use crate::base::state;
 
 const LOCK: &str = "setl-lock";
 const NOTE: &str = "setl-open";

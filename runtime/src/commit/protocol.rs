@@ -10,7 +10,7 @@ use super::lock::{self, TargetLock};
 use super::ticket::{FileStep, Ticket};
 use super::transaction::{CommitError, Owner, Write, staged_file};
 use crate::Error;
-use crate::run::panic::caught;
+use crate::base::panic::caught;
 
 /// Writes that are being committed. The locks of their targets are held until it is dropped, so that no other commit comes
 /// in between.
@@ -188,7 +188,7 @@ impl Commit {
 
 /// Calls what others wrote: one write that panics must not keep the others from their ends.
 pub(super) fn contained<T>(call: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
-    caught(call).unwrap_or_else(|panic| Err(Error::msg(panic.line())))
+    caught(call).unwrap_or_else(|panic| Err(Error::msg(panic.to_string())))
 }
 
 pub(super) fn roll_back(writes: impl IntoIterator<Item = Write>) -> Vec<Error> {

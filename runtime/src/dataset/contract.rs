@@ -7,6 +7,7 @@ use polars::prelude::{DataType, Schema};
 use super::cast::refusal;
 use super::error::dtype_name;
 use super::{DataError, Provenance, Row};
+use crate::base::names::nearest;
 
 /// One column of a row: its name, its dtype, and whether it may hold nulls.
 ///
@@ -156,17 +157,6 @@ fn cast_target(dtype: &DataType) -> String {
         DataType::Duration(unit) => format!("Duration(TimeUnit::{unit:?})"),
         other => dtype_name(other),
     }
-}
-
-/// The candidate most like `word`, if one is like it at all.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
-    let wanted = plain(word);
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// `` `a`, `b` ``, shortened when there are many.

@@ -35,5 +35,4 @@ pub use typed::Dataset;
 pub use value::{Unrepresentable, Value};
 
 pub(crate) use blocking::waiting;
-pub(crate) use contract::nearest;
 pub(crate) use temporal::{NANOS_PER_SECOND, days_of, micros_of, nanos_of};

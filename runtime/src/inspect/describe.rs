@@ -76,7 +76,7 @@ pub(crate) fn conduct(policy: &Policy) -> Vec<String> {
         said.push(format!("resource {}", resource.name));
     }
     if let Some(memory) = policy.memory {
-        said.push(format!("memory {}", crate::run::memory::size(memory)));
+        said.push(format!("memory {}", crate::base::size::show(memory)));
     }
     let flags = [
         (policy.is_skippable(), "may be skipped"),

@@ -1,7 +1,8 @@
 //! A pipeline as a picture.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
+use super::drawing::{Arrow, Drawing, Frame, Shape, stage_label};
 use super::{conduct, short_type};
 use crate::plan::{Delivery, FallbackNode, Input, Node, Plan, Source};
 
@@ -19,74 +20,46 @@ impl<'plan> Diagram<'plan> {
 
     /// For [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
     pub fn mermaid(&self) -> String {
-        let plan = self.plan;
-        let mut text = String::from("flowchart LR\n");
-        // Writing to a string cannot fail.
-        let _ = (|| -> fmt::Result {
-            for (index, input) in plan.inputs.iter().enumerate() {
-                let label = mermaid_text(&lines_of_input(input));
-                writeln!(text, "    input{index}([{label}])")?;
-            }
-            for (index, stage) in plan.stages.iter().enumerate() {
-                writeln!(text, "    subgraph stage{index}[{}]", mermaid_text(&[stage_label(plan, index)]))?;
-                for (node, factory) in plan.factories_of(index) {
-                    writeln!(text, "        factory{node}[{}]", mermaid_text(&lines(factory)))?;
-                    if let Some(fallback) = &factory.fallback {
-                        let label = mermaid_text(&lines_of_fallback(fallback));
-                        writeln!(text, "        fallback{node}[{label}]")?;
-                        writeln!(text, "        factory{node} -.->|on failure| fallback{node}")?;
-                    }
-                }
-                let _ = stage;
-                writeln!(text, "    end")?;
-            }
-            for (from, to, delivery) in edges(plan) {
-                let arrow = if delivery.optional { "-.->" } else { "-->" };
-                writeln!(text, "    {from} {arrow}|{}| {to}", mermaid_text(&[delivery.name]))?;
-            }
-            Ok(())
-        })();
-        text
+        self.drawing().mermaid()
     }
 
     /// For [Graphviz](https://graphviz.org): `dot -Tsvg`.
     pub fn dot(&self) -> String {
+        self.drawing().dot()
+    }
+
+    fn drawing(&self) -> Drawing {
         let plan = self.plan;
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = (|| -> fmt::Result {
-            writeln!(text, "digraph {} {{", quoted(&[&plan.pipeline]))?;
-            writeln!(
-                text,
-                "    rankdir=LR; node [shape=box, fontname=\"sans-serif\"]; edge [fontname=\"sans-serif\"];"
-            )?;
-            for (index, input) in plan.inputs.iter().enumerate() {
-                let label = quoted(&lines_of_input(input));
-                writeln!(text, "    input{index} [shape=oval, label={label}];")?;
-            }
-            for index in 0..plan.stages.len() {
-                writeln!(text, "    subgraph cluster{index} {{")?;
-                writeln!(text, "        label={};", quoted(&[stage_label(plan, index)]))?;
-                for (node, factory) in plan.factories_of(index) {
-                    writeln!(text, "        factory{node} [label={}];", quoted(&lines(factory)))?;
-                    if let Some(fallback) = &factory.fallback {
-                        let label = quoted(&lines_of_fallback(fallback));
-                        writeln!(text, "        fallback{node} [style=dashed, label={label}];")?;
-                        writeln!(
-                            text,
-                            "        factory{node} -> fallback{node} [label=\"on failure\", style=dashed];"
-                        )?;
-                    }
+        let shape = |id: String, lines: Vec<String>| Shape { id, lines, dashed: false };
+        let ovals = plan.inputs.iter().enumerate();
+        let ovals = ovals.map(|(index, input)| shape(format!("input{index}"), lines_of_input(input)));
+        let mut arrows = Vec::new();
+        let mut frames = Vec::new();
+        for (index, stage) in plan.stages.iter().enumerate() {
+            let label = stage_label(&stage.name, stage.barrier, stage.sequential, stage.no_write);
+            let mut boxes = Vec::new();
+            for (node, factory) in plan.factories_of(index) {
+                boxes.push(shape(format!("factory{node}"), lines(factory)));
+                if let Some(fallback) = &factory.fallback {
+                    let lines = lines_of_fallback(fallback);
+                    boxes.push(Shape { id: format!("fallback{node}"), lines, dashed: true });
+                    arrows.push(Arrow {
+                        from: format!("factory{node}"),
+                        to: format!("fallback{node}"),
+                        label: Some("on failure".to_owned()),
+                        dashed: true,
+                    });
                 }
-                writeln!(text, "    }}")?;
             }
-            for (from, to, delivery) in edges(plan) {
-                let style = if delivery.optional { ", style=dashed" } else { "" };
-                writeln!(text, "    {from} -> {to} [label={}{style}];", quoted(&[delivery.name]))?;
-            }
-            writeln!(text, "}}")
-        })();
-        text
+            frames.push(Frame { label, boxes });
+        }
+        arrows.extend(edges(plan).map(|(from, to, delivery)| Arrow {
+            from,
+            to,
+            label: Some(delivery.name.to_owned()),
+            dashed: delivery.optional,
+        }));
+        Drawing { title: plan.pipeline.to_string(), ovals: ovals.collect(), frames, arrows }
     }
 }
 
@@ -119,8 +92,8 @@ fn edges_to<'plan>(
     })
 }
 
-fn lines_of_input(input: &Input) -> [String; 2] {
-    [input.name.to_string(), labelled(&short_type(input.type_name), input.id)]
+fn lines_of_input(input: &Input) -> Vec<String> {
+    vec![input.name.to_string(), labelled(&short_type(input.type_name), input.id)]
 }
 
 /// What stands in the box of a factory.
@@ -137,36 +110,9 @@ fn lines_of_fallback(fallback: &FallbackNode) -> Vec<String> {
     lines
 }
 
-fn stage_label(plan: &Plan, index: usize) -> String {
-    let stage = &plan.stages[index];
-    let options =
-        [(stage.barrier, "barrier"), (stage.sequential, "sequential"), (stage.no_write, "no_write")];
-    let set = options.iter().filter(|(set, _)| *set).map(|(_, name)| format!(" · {name}"));
-    format!("{}{}", stage.name, set.collect::<String>())
-}
-
 fn labelled(type_name: &str, id: Option<&str>) -> String {
     match id {
         Some(id) => format!("{type_name} [{id}]"),
         None => type_name.to_owned(),
     }
-}
-
-/// Lines of text in quotes. Mermaid reads HTML entities, and little else is safe in it.
-pub(crate) fn mermaid_text(lines: &[impl AsRef<str>]) -> String {
-    let escape = |line: &_| {
-        AsRef::<str>::as_ref(line)
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-            .replace('"', "&quot;")
-            .replace('#', "&#35;")
-    };
-    format!("\"{}\"", lines.iter().map(escape).collect::<Vec<_>>().join("<br/>"))
-}
-
-/// Lines of text in quotes for DOT.
-pub(crate) fn quoted(lines: &[impl AsRef<str>]) -> String {
-    let escape = |line: &_| AsRef::<str>::as_ref(line).replace('\\', "\\\\").replace('"', "\\\"");
-    format!("\"{}\"", lines.iter().map(escape).collect::<Vec<_>>().join("\\n"))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::plan::{PlanPass, built_in};
-use crate::names::did_you_mean;
+use crate::base::names::did_you_mean;
 use crate::policy::OptimizerOff;
 
 /// One thing that the optimiser does, which can be switched off by itself.

@@ -34,7 +34,6 @@
 //! ```
 
 mod backoff;
-mod bytes;
 mod circuit;
 mod classify;
 mod effective;
@@ -49,9 +48,9 @@ use std::time::Duration;
 
 use crate::Error;
 
-pub use backoff::Waits;
 #[doc(hidden)]
-pub use bytes::parse_bytes;
+pub use crate::base::size::parse_bytes;
+pub use backoff::Waits;
 pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
 pub(crate) use effective::differing;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use humantime::{FormattedDuration, format_duration};
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::circuit::{Circuit, CircuitState, Ticket, Verdict};
 use super::{Resource, Transience};
+use crate::base::sync::held;
 
 /// A resource lets nobody through, since attempts with it have failed. It is [transient](super::classify).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,8 +93,9 @@ impl Resources {
             let mut place = pin!(gate.place());
             loop {
                 let turned = gate.turned.notified();
-                let open =
-                    held(&gate.circuit).as_ref().and_then(|circuit| circuit.check(Instant::now()).err());
+                let open = held(gate.circuit.lock())
+                    .as_ref()
+                    .and_then(|circuit| circuit.check(Instant::now()).err());
                 if let Some(rest) = open {
                     return Err(user.refuse(rest));
                 }
@@ -118,12 +120,12 @@ impl Resources {
     pub fn report(&self) -> Vec<ResourceReport> {
         match &self.run {
             Some(run) => {
-                let of = |user: &Arc<Use>| user.gate.report(&held(&user.tally));
-                held(run).values().map(of).collect()
+                let of = |user: &Arc<Use>| user.gate.report(&*held(user.tally.lock()));
+                held(run.lock()).values().map(of).collect()
             }
             None => {
-                let gates = held(&self.gates);
-                let reports = gates.values().map(|gate| gate.report(&held(&gate.tally)));
+                let gates = held(self.gates.lock());
+                let reports = gates.values().map(|gate| gate.report(&*held(gate.tally.lock())));
                 reports.filter(|report| report.attempts > 0 || report.rejected > 0).collect()
             }
         }
@@ -145,14 +147,14 @@ impl Resources {
     }
 
     fn gate(&self, resource: &Resource) -> Arc<Gate> {
-        let mut gates = held(&self.gates);
+        let mut gates = held(self.gates.lock());
         Arc::clone(gates.entry(resource.name).or_insert_with(|| Arc::new(Gate::new(resource))))
     }
 
     fn user(&self, resource: &Resource) -> Arc<Use> {
         let user = || Use::of(self.gate(resource));
         match &self.run {
-            Some(run) => Arc::clone(held(run).entry(resource.name).or_insert_with(user)),
+            Some(run) => Arc::clone(held(run.lock()).entry(resource.name).or_insert_with(user)),
             None => user(),
         }
     }
@@ -282,7 +284,7 @@ impl Gate {
 
     fn turn<R>(&self, change: impl FnOnce(&mut Circuit) -> R) -> Option<R> {
         let (result, turned) = {
-            let mut circuit = held(&self.circuit);
+            let mut circuit = held(self.circuit.lock());
             let circuit = circuit.as_mut()?;
             let before = circuit.generation();
             (change(circuit), circuit.generation() != before)
@@ -294,7 +296,7 @@ impl Gate {
     }
 
     fn report(&self, tally: &Tally) -> ResourceReport {
-        let circuit = held(&self.circuit);
+        let circuit = held(self.circuit.lock());
         let state = circuit.as_ref().map_or(CircuitState::Closed, |circuit| circuit.state(Instant::now()));
         let Tally { attempts, now: _, most_at_once, failures, opened, rejected } = *tally;
         ResourceReport { name: self.bounds.name, attempts, most_at_once, failures, opened, rejected, state }
@@ -319,8 +321,8 @@ impl Use {
     }
 
     fn count(&self, count: impl Fn(&mut Tally)) {
-        count(&mut held(&self.tally));
-        count(&mut held(&self.gate.tally));
+        count(&mut *held(self.tally.lock()));
+        count(&mut *held(self.gate.tally.lock()));
     }
 }
 
@@ -332,11 +334,6 @@ struct Tally {
     failures: u64,
     opened: u32,
     rejected: u64,
-}
-
-/// No code of others runs under these locks, so nothing is broken after a panic.
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Source};
 
 use super::Effective;
-use crate::names::did_you_mean;
+use crate::base::names::did_you_mean;
 use crate::plan::Plan;
 use origin::Given;
 use read::{Overrides, Reader};

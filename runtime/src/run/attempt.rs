@@ -14,11 +14,11 @@ use super::error::{Cause, NoTime};
 use super::event::Event;
 use super::executor::replaced;
 use super::finish::undone;
-use super::panic::{caught, cause_of_error, contained};
 use super::report::{Phase, nanos};
 use super::resume::{kept, restored};
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Trial, Undone, Unfinished};
+use crate::base::panic::{caught, contained};
 use crate::commit::Owner;
 use crate::plan::Source;
 use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, find, transient};
@@ -463,9 +463,9 @@ impl Future for Live {
         let ended = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(completed))) => Ok(completed),
-            Ok(Poll::Ready(Err(Unfinished::Error(error)))) => Err(Ended::Failed(cause_of_error(error))),
+            Ok(Poll::Ready(Err(Unfinished::Error(error)))) => Err(Ended::Failed(Cause::of_error(error))),
             Ok(Poll::Ready(Err(unfinished))) => Err(Ended::Unfinished(unfinished)),
-            Err(panic) => Err(Ended::Failed(panic)),
+            Err(panic) => Err(Ended::Failed(panic.into())),
         };
         self.clear();
         Poll::Ready(ended)

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::current::Current;
-use super::panic::carried;
 use super::starving::{Pieces, State, Watched};
+use crate::base::panic::carried;
 use crate::commit::Owner;
 
 /// Runs at least this much blocking work at once, unless the run says otherwise.

@@ -17,12 +17,12 @@ use super::memory::Memory;
 use super::optimized::rewrite;
 use super::options::Options;
 use super::outcome::{Outcome, Run};
-use super::panic::watch;
 use super::report::Report;
 use super::resume;
 use super::shared::{Launch, Shared, Why};
 use super::signals::{Signals, has_timer, stop_after};
 use super::step::BoxFuture;
+use crate::base::panic::watch;
 
 /// Runs a pipeline, from what was said of the run to what came of it.
 pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome<P> {

@@ -90,12 +90,6 @@ pub(super) fn enter(owner: Owner) {
     OWNER.set(owner);
 }
 
-/// Whether this thread works for a run.
-pub(super) fn is_in_run() -> bool {
-    // A hook of a panic must not panic, not even while its thread ends.
-    RUN.try_with(|run| run.try_borrow().is_ok_and(|run| run.is_some())).unwrap_or(false)
-}
-
 struct Reset<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for Reset<F> {

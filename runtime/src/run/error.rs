@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::memory::size;
 use super::report::{Entry, Phase, Report, Status};
-use crate::names::{in_one_line, quoted};
+use crate::base::names::{in_one_line, quoted};
+use crate::base::panic::{Panicked, caught, contained};
+use crate::base::size::show;
 use crate::policy::{CircuitOpen, TimedOut, find, roughly};
 
 /// What went wrong in one factory.
@@ -75,12 +76,29 @@ impl Cause {
     pub(crate) fn line(&self) -> String {
         match self {
             Cause::Error(error) => format!("{error:#}"),
-            Cause::Panic { message, location } => match location {
-                Some(location) => format!("panic at {location}: {message}"),
-                None => format!("panic: {message}"),
-            },
+            Cause::Panic { message, location } => {
+                Panicked { message: message.clone(), location: location.clone() }.to_string()
+            }
             Cause::TimedOut(timed_out) => timed_out.to_string(),
         }
+    }
+
+    /// The error of a factory. One whose text cannot be made is itself a panic of that factory.
+    pub(crate) fn of_error(error: crate::Error) -> Self {
+        match caught(|| format!("{error:#}").len()) {
+            Ok(_) => Self::Error(error),
+            Err(panic) => {
+                // An error that panics when it is shown may do so when it is dropped.
+                contained(|| drop(error));
+                panic.into()
+            }
+        }
+    }
+}
+
+impl From<Panicked> for Cause {
+    fn from(Panicked { message, location }: Panicked) -> Self {
+        Self::Panic { message, location }
     }
 }
 
@@ -215,7 +233,7 @@ pub enum RunError {
         report: Box<Report>,
     },
     /// The process came to hold more memory than it [may](crate::Runner::memory_limit).
-    #[error("pipeline `{}` was ended when the process held {}, with a memory limit of {}{}", .report.pipeline(), size(.report.memory().map_or(0, |memory| memory.peak)), size(*.limit), in_progress(.report, .failures))]
+    #[error("pipeline `{}` was ended when the process held {}, with a memory limit of {}{}", .report.pipeline(), show(.report.memory().map_or(0, |memory| memory.peak)), show(*.limit), in_progress(.report, .failures))]
     MemoryExceeded {
         /// How many bytes it may hold.
         limit: u64,

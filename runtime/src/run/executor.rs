@@ -12,13 +12,14 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::attempt::supervised;
 use super::current::{enter, in_run};
+use super::error::Cause;
 use super::event::Event;
-use super::panic::{cause_of, cause_of_error, contained};
 use super::report::{Nanos, Phase, Status};
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Unfinished};
 use crate::__private::Rows;
+use crate::base::panic::{Panicked, contained};
 use crate::commit::Owner;
 
 impl Shared {
@@ -249,12 +250,12 @@ fn advance(
             return Poll::Ready(Some(Took { total, ended }));
         }
         Ok(Poll::Ready(Err(Unfinished::Error(error)))) => {
-            shared.failed(node, failed(cause_of_error(error)), running.started);
+            shared.failed(node, failed(Cause::of_error(error)), running.started);
         }
         Ok(Poll::Ready(Err(Unfinished::Failed(failure)))) => shared.failed(node, *failure, running.started),
         Ok(Poll::Ready(Err(Unfinished::LeftOut))) => shared.left_out(node, Status::NotSelected),
         Ok(Poll::Ready(Err(Unfinished::Skipped(failure)))) => shared.skipped(node, failure, running.started),
-        Err(panic) => shared.failed(node, failed(cause_of(panic)), running.started),
+        Err(panic) => shared.failed(node, failed(Panicked::of(panic).into()), running.started),
         Ok(Poll::Ready(Err(Unfinished::Cancelled(attempts)))) => {
             shared.cancelled(node, running.started, attempts);
         }

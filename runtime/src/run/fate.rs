@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::error::{Cause, FactoryError};
 use super::event::Event;
-use super::panic::contained;
 use super::report::{Nanos, Record, Status};
 use super::shared::Shared;
 use super::slot::Slot;
 use super::step::{Besides, Completed, Failure};
-use super::sync::held;
 use crate::__private::Rows;
+use crate::base::panic::contained;
+use crate::base::sync::held;
 use crate::checkpoint::From;
 use crate::plan::{Delivery, Source};
 use crate::policy::{Policy, Transience, unmark};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::current::{Current, Scoped};
 use super::error::{Cause, FactoryError};
 use super::event::Event;
-use super::panic::{caught, contained};
 use super::report::{Phase, Status};
 use super::resume::{EARLIER, forget, mark};
 use super::shared::Shared;
 use super::step::{Failure, Undone};
+use crate::base::panic::{caught, contained};
 use crate::commit::{CommitError, Owner, Transaction};
 
 /// What came of the writes of a run.
@@ -74,7 +74,7 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
             let error = error.context(format!("still as before: {}", open.join(", ")));
             Written::Unfinished(failure(shared, owner, Cause::Error(error)), committed)
         }
-        Some(Err(panic)) => Written::RolledBack(Some(failure(shared, None, panic))),
+        Some(Err(panic)) => Written::RolledBack(Some(failure(shared, None, panic.into()))),
         None => Written::RolledBack(None),
     }
 }
@@ -118,7 +118,7 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
         let discarded = shared.pool.run(move || caught(discard)).await;
         let causes = match discarded {
             Some(Ok(errors)) => errors.into_iter().map(Cause::Error).collect(),
-            Some(Err(panic)) => vec![panic],
+            Some(Err(panic)) => vec![Cause::from(panic)],
             None => Vec::new(),
         };
         for cause in causes {
@@ -149,12 +149,12 @@ pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> O
     let current = Current { shared: Arc::clone(shared), owner: Owner { node, attempt: 0 } };
     let mut future = match caught(|| Box::pin(Scoped { current, future: undo() })) {
         Ok(future) => future,
-        Err(panic) => return Some(panic),
+        Err(panic) => return Some(panic.into()),
     };
     let polled = std::future::poll_fn(|cx| match caught(|| future.as_mut().poll(cx)) {
         Ok(std::task::Poll::Pending) => std::task::Poll::Pending,
         Ok(std::task::Poll::Ready(result)) => std::task::Poll::Ready(result.map_err(Cause::Error)),
-        Err(panic) => std::task::Poll::Ready(Err(panic)),
+        Err(panic) => std::task::Poll::Ready(Err(panic.into())),
     });
     polled.await.err()
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::blocking::BlockingPool;
 use super::current::Current;
 use super::shared::Shared;
-use super::sync::held;
+use crate::base::sync::held;
 use crate::optimize::queries::{self, Answer, Asker, Explained, Fault, Origins, Query};
 use crate::optimize::{Optimizer, Pass};
 

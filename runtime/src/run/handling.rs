@@ -3,8 +3,8 @@
 use super::options::Options;
 use super::select::Selection;
 use super::shared::Launch;
+use crate::base::names::{did_you_mean, same};
 use crate::cache::{CachePolicy, Whose};
-use crate::names::{did_you_mean, same};
 #[cfg(feature = "optimize")]
 use crate::plan::Node;
 use crate::plan::Plan;

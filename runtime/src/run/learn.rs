@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use super::handling::Conduct;
 use super::report::{Entry, Report, Status};
 use super::shared::{Launch, Shared};
-use super::sync::held;
+use crate::base::sync::held;
 use crate::checkpoint::state_directory;
 use crate::optimize::adapt::Adapting;
 #[cfg(feature = "polars")]

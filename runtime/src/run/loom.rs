@@ -12,7 +12,7 @@ use ::loom::thread;
 
 use super::schedule::{Next, Schedule};
 use super::slot::Slot;
-use super::sync::{Mutex, Ordering, held};
+use crate::base::sync::{Mutex, Ordering, held};
 use crate::plan::Plan;
 
 /// Threads are switched so often where they need not be, which bounds the time; `LOOM_MAX_PREEMPTIONS` sets another.

@@ -17,8 +17,9 @@ use std::{fmt, fs};
 use super::shared::{Launch, Shared, Why};
 #[cfg(feature = "polars")]
 use super::spill::Spill;
+use crate::base::size::show;
 #[cfg(feature = "polars")]
-use super::sync::held;
+use crate::base::sync::held;
 use crate::plan::Node;
 use crate::policy::Policy;
 
@@ -67,11 +68,11 @@ impl Memory {
 
     /// Why a run of these factories cannot stay below the limit, each in a sentence.
     pub(super) fn objections(&self, launch: &Launch, policies: impl Fn(usize) -> Policy) -> Vec<String> {
-        let limit = size(self.limit);
+        let limit = show(self.limit);
         if self.limit <= self.at_start {
             return vec![format!(
                 "the memory limit is {limit}, and the process holds {} before anything has run: raise `memory_limit`",
-                size(self.at_start)
+                show(self.at_start)
             )];
         }
         let left = self.budget();
@@ -83,8 +84,8 @@ impl Memory {
                 format!(
                     "factory `{name}` needs {} (its `memory`), and the memory limit of {limit} leaves {} beside what the process \
                      holds already: raise `memory_limit`, or let the factory do with less",
-                    size(need),
-                    size(left)
+                    show(need),
+                    show(left)
                 )
             })
             .collect()
@@ -155,10 +156,10 @@ pub struct MemoryReport {
 
 impl fmt::Display for MemoryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "memory: at most {} of {}", size(self.peak), size(self.limit))?;
+        write!(f, "memory: at most {} of {}", show(self.peak), show(self.limit))?;
         match self.spilled {
             0 => Ok(()),
-            spilled => write!(f, "; {} in temporary files", size(spilled)),
+            spilled => write!(f, "; {} in temporary files", show(spilled)),
         }
     }
 }
@@ -214,19 +215,4 @@ pub(super) fn peak() -> Option<u64> {
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// `1.5 GiB`, for people.
-pub(crate) fn size(bytes: u64) -> String {
-    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut value = bytes as f64;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    match value.fract() == 0.0 || unit == 0 {
-        true => format!("{value:.0} {}", units[unit]),
-        false => format!("{value:.1} {}", units[unit]),
-    }
 }

@@ -24,7 +24,6 @@ mod nested;
 mod optimized;
 mod options;
 mod outcome;
-pub(crate) mod panic;
 mod report;
 pub(crate) mod resume;
 mod runner;
@@ -37,7 +36,6 @@ mod slot;
 pub(crate) mod spill;
 mod starving;
 mod step;
-mod sync;
 mod threads;
 
 pub use blocking::blocking;

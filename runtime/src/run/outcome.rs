@@ -6,11 +6,11 @@ use std::ops::Deref;
 use std::process::{ExitCode, Termination};
 
 use super::error::{FactoryError, RunError};
-use super::panic::contained;
 use super::report::Report;
 use super::signals::EXIT_AT_SIGINT;
+use crate::base::names::same;
+use crate::base::panic::contained;
 use crate::factory::{AlwaysRuns, Factory};
-use crate::names::same;
 use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;

@@ -9,19 +9,19 @@ use super::error::Cause;
 use super::event::Event;
 use super::handling::Conduct;
 use super::options::Options;
-use super::panic::caught;
 use super::report::{Nanos, Phase, duration, nanos};
 use super::shared::{Launch, Shared};
 use super::step::{Besides, Completed, Unfinished};
 use crate::__private::Rows;
 use crate::Result;
+use crate::base::panic::caught;
+use crate::base::state::{check, is_insecure};
 use crate::cache::Cache;
 use crate::checkpoint::{
     CacheFor, Code, Ended, From, How, Kept, Part, Reads, Session, Setup, Store, fingerprints_of_inputs,
     state_directory,
 };
 use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
-use crate::state::{check, is_insecure};
 
 /// The attempt that stands for those of earlier runs.
 pub(super) const EARLIER: u32 = 0;
@@ -145,7 +145,7 @@ pub(super) async fn restored(
             shared.phases[node].set(Phase::Checkpoint);
             Err(Unfinished::Error(error))
         }
-        Some(Err(panic)) => Err(Unfinished::Error(anyhow::Error::msg(panic.line()))),
+        Some(Err(panic)) => Err(Unfinished::Error(anyhow::Error::msg(panic.to_string()))),
         None => Err(Unfinished::Cancelled(0)),
     };
     shared.release_all(node);
@@ -190,7 +190,7 @@ pub(super) async fn kept(
             shared.phases[owner.node].set(Phase::Checkpoint);
             Err(Cause::Error(error.context("cannot keep the output as a checkpoint")))
         }
-        Some(Err(panic)) => Err(panic),
+        Some(Err(panic)) => Err(panic.into()),
         None => Err(Cause::Error(anyhow::anyhow!("the tokio runtime is shut down"))),
     }
 }
@@ -249,7 +249,7 @@ fn cache(shared: &Shared, session: &Session, node: usize, ended: &mut Ended) {
             because
         }
         Err(panic) => {
-            let because = panic.line();
+            let because = panic.to_string();
             session.not_cached(node, because.clone());
             Some(because)
         }

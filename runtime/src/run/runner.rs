@@ -16,9 +16,9 @@ use super::options::Options;
 use super::outcome::{Outcome, Partial, Run};
 use super::select::Selection;
 use super::shared::{Launch, Steps};
+use crate::base::names::same;
 use crate::cache::CachePolicy;
 use crate::factory::Factory;
-use crate::names::same;
 #[cfg(feature = "optimize")]
 use crate::optimize::{Learning, Optimizer};
 use crate::pipeline::{Lists, PipelineItem, position};

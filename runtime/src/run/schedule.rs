@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::sync::{AtomicBool, AtomicU32, Mutex, Ordering, held};
+use crate::base::sync::{AtomicBool, AtomicU32, Mutex, Ordering, held};
 use crate::plan::Plan;
 
 /// Counts down what each node waits for, and hands out those that wait for nothing any more.

@@ -1,6 +1,6 @@
 //! Which factories a run consists of, where it is not all of them.
 
-use crate::names::quoted;
+use crate::base::names::quoted;
 use crate::plan::{Plan, Source};
 
 /// What was asked for, each by the index of a factory.

@@ -20,13 +20,13 @@ use super::memory::Memory;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
 use super::options::Options;
-use super::panic::{caught, contained};
 use super::report::{PhaseCell, Record};
 use super::schedule::Schedule;
 use super::slot::Slot;
 use super::step::{BoxFuture, Step, Undone};
-use super::sync::held;
 use super::threads::Threads;
+use crate::base::panic::{caught, contained};
+use crate::base::sync::held;
 use crate::checkpoint::{FingerprintOf, Session};
 use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::panic::quietly;
 use super::shared::{Shared, Why};
+use crate::base::panic::quietly;
 
 /// What shells report of a program that SIGINT ended.
 pub(super) const EXIT_AT_SIGINT: u8 = 130;
@@ -108,7 +108,7 @@ mod process {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::{flag, low_level};
 
-    use crate::run::sync::held;
+    use crate::base::sync::held;
 
     const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::sync::{AtomicU32, Ordering, RwLock, held};
+use crate::base::sync::{AtomicU32, Ordering, RwLock, held};
 use crate::pipeline::AnyPayload;
 
 /// A payload of which the type is not known.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{Error, state};
+use crate::{Error, base::state};
 
 /// Where those of all runs are, in a state directory.
 const SPILL: &str = "spill";

@@ -8,11 +8,11 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::event::Event;
-use super::panic::contained;
 use super::shared::Shared;
-use super::sync::held;
+use crate::base::names::quoted;
+use crate::base::panic::contained;
+use crate::base::sync::held;
 use crate::commit::Owner;
-use crate::names::quoted;
 
 /// Default of [`Runner::warn_after`](super::Runner::warn_after).
 const PATIENCE: Duration = Duration::from_secs(30);

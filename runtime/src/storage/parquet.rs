@@ -7,11 +7,11 @@ use polars::prelude::*;
 
 use super::file::{self, Place};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
+use crate::base::panic::caught;
 use crate::commit::{Recipe, WriteError};
 use crate::dataset::cast::{exact, is_castable, named};
 use crate::dataset::scan::{polars_path, scan_parquet};
 use crate::dataset::{DataError, Provenance, Row, waiting};
-use crate::run::panic::caught;
 
 /// Parquet files. Every value comes back as it was saved.
 ///
@@ -152,7 +152,7 @@ impl ParquetFile {
             .map_err(|panic| {
                 unknown(&match self.intervals() {
                     Some(names) => format!("{names} of INTERVAL"),
-                    None => format!("a column ({})", panic.line()),
+                    None => format!("a column ({})", panic),
                 })
             })?
             .map_err(|error| self.place.bad(error.to_string()))?;

@@ -148,7 +148,8 @@ fn diagrams_show_the_fallback() {
     for line in [
         "        factory1[\"fetch_rates<br/>→ Rates<br/>2 retries<br/>timeout 30s\"]\n",
         "        fallback1[\"cached_rates<br/>1 retry\"]\n",
-        "        factory1 -.->|on failure| fallback1\n",
+        "        style fallback1 stroke-dasharray: 4\n",
+        "    factory1 -.->|\"on failure\"| fallback1\n",
         "    input1 -->|\"cache\"| fallback1\n",
         "    factory0 -->|\"total\"| fallback1\n",
     ] {

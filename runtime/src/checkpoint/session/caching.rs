@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::{Components, Manifest};
 use super::{Above, Ended, NodeState, Role, Session, State};
 use crate::Result;
+use crate::base::sync::held;
 use crate::cache::{CacheReport, Found};
 use crate::pipeline::AnyPayload;
 use crate::plan::Source;
@@ -114,7 +115,7 @@ impl Session {
     /// Says that a factory runs, and gives why nothing was taken from the cache instead, if there was something.
     pub(crate) fn cache_objection(&self, node: usize) -> Option<String> {
         self.factories[node].cache?;
-        let mut state = super::held(self.state.lock());
+        let mut state = held(self.state.lock());
         let this = &mut state.nodes[node].cached;
         this.ran = true;
         this.because.clone()
@@ -131,7 +132,7 @@ impl Session {
         }
         match self.add(node, ended, cache_for) {
             Ok(payload) => {
-                super::held(self.state.lock()).nodes[node].cached.added = true;
+                held(self.state.lock()).nodes[node].cached.added = true;
                 (payload, None)
             }
             Err(because) => {
@@ -143,7 +144,7 @@ impl Session {
 
     /// Says why the output of a factory is not kept.
     pub(crate) fn not_cached(&self, node: usize, because: String) {
-        super::held(self.state.lock()).nodes[node].cached.not_added = Some(because);
+        held(self.state.lock()).nodes[node].cached.not_added = Some(because);
     }
 
     fn add(
@@ -155,7 +156,7 @@ impl Session {
         let how = &self.factories[node];
         let factory = &self.plan.factories[node];
         let (components, above) = {
-            let state = super::held(self.state.lock());
+            let state = held(self.state.lock());
             let (components, above) = self.so_far(node, &state);
             let components = match components {
                 Some(components) => components,
@@ -223,7 +224,7 @@ impl Session {
 
     /// What the cache did, for each factory whose output is cached.
     pub(crate) fn cache_reports(&self) -> Vec<CacheReport> {
-        let state = super::held(self.state.lock());
+        let state = held(self.state.lock());
         let nodes = state.nodes.iter().zip(&self.factories).zip(self.plan.factories.iter());
         let cached = nodes.filter(|((_, how), _)| how.cache.is_some() && how.selected);
         let report = |((this, _), factory): ((&NodeState, _), &crate::plan::Node)| {

@@ -1,12 +1,13 @@
 //! A plan as a picture.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
 use super::{Fate, PipelinePlan, PlanEdge, PlanNode, PlannedFactory};
-use crate::inspect::{dot_text, mermaid_text, short_type};
+use crate::inspect::drawing::{Arrow, Drawing, Frame, Shape, stage_label};
+use crate::inspect::short_type;
 
 /// A [plan](PipelinePlan) as a picture. Prints as Mermaid, which Markdown viewers draw.
 ///
@@ -53,12 +54,30 @@ impl PipelinePlan {
         lines
     }
 
-    fn frame_of(&self, stage: usize) -> String {
-        let stage = &self.stages[stage];
-        let options =
-            [(stage.barrier, "barrier"), (stage.sequential, "sequential"), (stage.no_write, "no_write")];
-        let set = options.iter().filter(|(set, _)| *set).map(|(_, name)| format!(" · {name}"));
-        format!("{}{}", stage.name, set.collect::<String>())
+    fn drawing(&self) -> Drawing {
+        let id = |node: NodeIndex| format!("n{}", node.index());
+        let ovals = self.ovals().map(|(node, lines)| Shape { id: id(node), lines, dashed: false });
+        let frames = self.stages.iter().enumerate().map(|(index, stage)| {
+            let label = stage_label(&stage.name, stage.barrier, stage.sequential, stage.no_write);
+            let boxes = self.factories().filter(|factory| factory.stage == index).map(|factory| Shape {
+                id: id(self.nodes[factory.index]),
+                lines: self.box_of(factory),
+                dashed: !factory.runs(),
+            });
+            Frame { label, boxes: boxes.collect() }
+        });
+        let arrows = self.arrows().into_iter().map(|(from, to, name, solid)| Arrow {
+            from: id(from),
+            to: id(to),
+            label: name.map(ToOwned::to_owned),
+            dashed: !solid,
+        });
+        Drawing {
+            title: self.pipeline.to_string(),
+            ovals: ovals.collect(),
+            frames: frames.collect(),
+            arrows: arrows.collect(),
+        }
     }
 
     /// What is no factory and is drawn: inputs and sinks, with their text.
@@ -98,69 +117,12 @@ impl PipelinePlan {
 impl PlanDiagram<'_> {
     /// For [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
     pub fn mermaid(&self) -> String {
-        let plan = self.plan;
-        let mut text = String::from("flowchart LR\n");
-        // Writing to a string cannot fail.
-        let _ = (|| -> fmt::Result {
-            for (node, lines) in plan.ovals() {
-                writeln!(text, "    n{}([{}])", node.index(), mermaid_text(&lines))?;
-            }
-            for stage in 0..plan.stages.len() {
-                writeln!(text, "    subgraph stage{stage}[{}]", mermaid_text(&[plan.frame_of(stage)]))?;
-                for factory in plan.factories().filter(|factory| factory.stage == stage) {
-                    let node = plan.nodes[factory.index].index();
-                    writeln!(text, "        n{node}[{}]", mermaid_text(&plan.box_of(factory)))?;
-                    if !factory.runs() {
-                        writeln!(text, "        style n{node} stroke-dasharray: 4")?;
-                    }
-                }
-                writeln!(text, "    end")?;
-            }
-            for (from, to, name, solid) in plan.arrows() {
-                let arrow = if solid { "-->" } else { "-.->" };
-                let name = name.map(|name| format!("|{}|", mermaid_text(&[name]))).unwrap_or_default();
-                writeln!(text, "    n{} {arrow}{name} n{}", from.index(), to.index())?;
-            }
-            Ok(())
-        })();
-        text
+        self.plan.drawing().mermaid()
     }
 
     /// For [Graphviz](https://graphviz.org): `dot -Tsvg`.
     pub fn dot(&self) -> String {
-        let plan = self.plan;
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = (|| -> fmt::Result {
-            writeln!(text, "digraph {} {{", dot_text(&[&plan.pipeline]))?;
-            writeln!(
-                text,
-                "    rankdir=LR; node [shape=box, fontname=\"sans-serif\"]; edge [fontname=\"sans-serif\"];"
-            )?;
-            for (node, lines) in plan.ovals() {
-                writeln!(text, "    n{} [shape=oval, label={}];", node.index(), dot_text(&lines))?;
-            }
-            for stage in 0..plan.stages.len() {
-                writeln!(text, "    subgraph cluster{stage} {{")?;
-                writeln!(text, "        label={};", dot_text(&[plan.frame_of(stage)]))?;
-                for factory in plan.factories().filter(|factory| factory.stage == stage) {
-                    let style = if factory.runs() { "" } else { "style=dashed, " };
-                    let node = plan.nodes[factory.index].index();
-                    writeln!(text, "        n{node} [{style}label={}];", dot_text(&plan.box_of(factory)))?;
-                }
-                writeln!(text, "    }}")?;
-            }
-            for (from, to, name, solid) in plan.arrows() {
-                let mut options = Vec::new();
-                options.extend(name.map(|name| format!("label={}", dot_text(&[name]))));
-                options.extend((!solid).then(|| "style=dashed".to_owned()));
-                let options =
-                    if options.is_empty() { String::new() } else { format!(" [{}]", options.join(", ")) };
-                writeln!(text, "    n{} -> n{}{options};", from.index(), to.index())?;
-            }
-            writeln!(text, "}}")
-        })();
-        text
+        self.plan.drawing().dot()
     }
 }
 

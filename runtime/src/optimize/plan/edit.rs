@@ -8,7 +8,7 @@ use petgraph::visit::EdgeRef;
 
 use super::error::PlanError;
 use super::graph::{Fate, PipelinePlan, PlanEdge, PlanNode, PlannedFactory};
-use crate::names::did_you_mean;
+use crate::base::names::did_you_mean;
 
 impl PipelinePlan {
     /// Gives a factory a priority: of those that are ready, that with the highest starts first; what has none comes as if it

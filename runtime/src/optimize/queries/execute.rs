@@ -16,6 +16,7 @@ use super::explained::takers;
 use super::share::{Piece, Shared};
 use super::tree::{Keys, maintained};
 use super::{Answer, Asker, By, Fault};
+use crate::base::panic::carried;
 use crate::dataset::cast::named;
 use crate::dataset::materialized::{Aside, Materialized, Writing};
 use crate::dataset::order::Demand;
@@ -23,7 +24,6 @@ use crate::dataset::running::answered;
 use crate::dataset::waiting;
 use crate::optimize::Pass;
 use crate::run::memory::Memory;
-use crate::run::panic::carried;
 
 /// What running something has cost.
 #[derive(Clone, Debug, Default)]

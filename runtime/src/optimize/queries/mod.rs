@@ -38,8 +38,8 @@ use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
 
 use super::Optimizer;
 use super::advisor::Advisor;
+use crate::base::panic::{Carried, carried};
 use crate::run::memory::Memory;
-use crate::run::panic::{Carried, carried};
 pub use explained::{Explained, SharedPart};
 pub(crate) use origins::Origins;
 use share::share;

@@ -9,9 +9,9 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Builder, FactoryDraft, FallbackDraft, Requirement, Supply};
+use crate::base::names::{composed, nearest};
 use crate::context::Context;
 use crate::inspect::short_type;
-use crate::names::composed;
 use crate::plan::ambiguous::{is_ambiguous, same_value};
 use crate::plan::linked::Linked;
 use crate::plan::order::describe_cycle;

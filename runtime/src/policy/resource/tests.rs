@@ -32,18 +32,18 @@ async fn places_are_given_in_the_order_of_asking() {
         tokio::spawn(async move {
             sleep(Duration::from_millis(number.into())).await;
             let permit = resources.enter(&ONE).await.unwrap();
-            held(&order).push(number);
+            held(order.lock()).push(number);
             sleep(SECOND).await;
             permit.succeeded();
         })
     });
     sleep(SECOND).await;
-    assert!(held(&order).is_empty());
+    assert!(held(order.lock()).is_empty());
     drop(first);
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(*held(&order), [1, 2, 3]);
+    assert_eq!(*held(order.lock()), [1, 2, 3]);
     let report = resources.report()[0];
     assert_eq!((report.attempts, report.most_at_once), (4, 1));
 }

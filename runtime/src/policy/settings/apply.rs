@@ -5,7 +5,7 @@ use super::read::{
     RetryOverride,
 };
 use super::value::Switch;
-use crate::names::{did_you_mean, plain, same};
+use crate::base::names::{did_you_mean, plain, same};
 use crate::plan::{Node, Plan};
 use crate::policy::{Breaker, Caching, Effective, EffectivePolicy, OnFailure, Policy, Resource, Retry};
 

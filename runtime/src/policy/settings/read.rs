@@ -9,8 +9,8 @@ use figment::value::{Dict, Value};
 use super::origin::{is_variable, place};
 use super::value::{Switch, at_least_one, bytes, duration, factor, not_in_time, range, switch, whole, wrong};
 use super::variables::with_underscores;
+use crate::base::names::{did_you_mean, quoted};
 use crate::cache::CachePolicy;
-use crate::names::{did_you_mean, quoted};
 use crate::policy::{Caching, CodeScope, OnFailure, OptimizerOff, RetryOn};
 
 pub(super) const TOP: &[&str] = &[

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use figment::value::Value;
 
-use crate::policy::parse_bytes;
+use crate::base::size::parse_bytes;
 
 /// A value, or `false` for none.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Why a run did not succeed, as the history keeps it.
 
-use crate::names::{in_one_line, shortened};
+use crate::base::names::{in_one_line, shortened};
 use crate::run::error::FactoryError;
 use crate::run::fate::IT_FAILED;
 use crate::run::report::Entry;

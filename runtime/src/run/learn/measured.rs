@@ -15,7 +15,7 @@ use super::super::current;
 use super::super::shared::Shared;
 #[cfg(feature = "polars")]
 use super::super::spill::is_temporary;
-use super::super::sync::held;
+use crate::base::sync::held;
 use crate::optimize::FileRecord;
 
 /// What is measured of the factories of a run, by their places in the plan.

@@ -44,7 +44,7 @@ impl PlanPass for Prune {
             let names: Vec<_> = takers.iter().map(|taker| &*plan.of_index(*taker).name).collect();
             let reason = format!(
                 "left out, since only {} would take its output, and {} run",
-                crate::names::quoted(names.iter().copied()),
+                crate::base::names::quoted(names.iter().copied()),
                 if names.len() == 1 { "does not" } else { "do not" }
             );
             let decision = Decision::new([of.name.clone()], reason);

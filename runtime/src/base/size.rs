@@ -1,4 +1,4 @@
-//! Sizes as people write them.
+//! Sizes in bytes, as people write and read them.
 
 const UNITS: [(&str, f64); 8] = [
     ("kb", 1e3),
@@ -20,6 +20,21 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     let bytes = number.parse::<f64>().ok()? * factor;
     // Up to 8 PiB, each is a number of its own.
     (bytes <= (1_u64 << 53) as f64).then_some(bytes as u64)
+}
+
+/// `1.5 GiB`, for people.
+pub(crate) fn show(bytes: u64) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut value = bytes as f64;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match value.fract() == 0.0 || unit == 0 {
+        true => format!("{value:.0} {}", units[unit]),
+        false => format!("{value:.1} {}", units[unit]),
+    }
 }
 
 #[cfg(test)]

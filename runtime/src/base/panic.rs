@@ -1,12 +1,9 @@
-//! What is known of a panic: its message, and where it happened.
+//! Panics of code that others wrote: their message, and where they happened.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
-
-use super::current::is_in_run;
-use super::error::Cause;
 
 thread_local! {
     /// Where the last panic on this thread happened.
@@ -18,24 +15,23 @@ thread_local! {
 static HOOK: Once = Once::new();
 
 /// Remembers from now on where factories panic. Only the hook of a panic is told; the one that is there goes on as it was.
-pub(super) fn watch() {
+pub(crate) fn watch() {
     HOOK.call_once(|| {
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if QUIET.get() {
+            if QUIET.try_with(Cell::get).unwrap_or(false) {
                 return;
             }
-            if is_in_run() {
-                let place = panic.location().map(ToString::to_string);
-                PLACE.with(|last| last.replace(place));
-            }
+            let place = panic.location().map(ToString::to_string);
+            // A hook of a panic must not panic, not even while its thread ends.
+            let _ = PLACE.try_with(|last| last.replace(place));
             others(panic);
         }));
     });
 }
 
 /// What `work` gives, unless it panics, of which nobody is told: for what another crate can be asked in no other way.
-pub(super) fn quietly<R>(work: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn quietly<R>(work: impl FnOnce() -> R) -> Option<R> {
     watch();
     // Where a panic ends the process, its text is all that there is.
     let before = QUIET.replace(cfg!(panic = "unwind"));
@@ -44,15 +40,15 @@ pub(super) fn quietly<R>(work: impl FnOnce() -> R) -> Option<R> {
     done.ok()
 }
 
-/// Calls `work`; a panic becomes a cause.
+/// Calls `work`, and catches its panic.
 #[inline]
-pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Cause> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(cause_of)
+pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(Panicked::of)
 }
 
 /// Calls what others wrote, where a panic is to end nothing else. The hook has told of it.
 #[inline]
-pub(super) fn contained(call: impl FnOnce()) {
+pub(crate) fn contained(call: impl FnOnce()) {
     let _ = caught(call);
 }
 
@@ -81,30 +77,37 @@ impl Carried {
     }
 }
 
-/// An error of a factory as a cause. One whose text cannot be made is itself a panic of that factory.
-pub(super) fn cause_of_error(error: crate::Error) -> Cause {
-    match caught(|| format!("{error:#}").len()) {
-        Ok(_) => Cause::Error(error),
-        Err(panic) => {
-            // What panics when it is shown may do so when it is dropped.
-            contained(|| drop(error));
-            panic
-        }
+/// A panic that was caught.
+#[derive(Clone, Debug)]
+pub(crate) struct Panicked {
+    pub(crate) message: String,
+    /// Where it happened, as `src/rates.rs:12:5`, if that is known.
+    pub(crate) location: Option<String>,
+}
+
+impl Panicked {
+    /// The text of the last panic on this thread, if it has one. Any other payload is leaked, since dropping it may panic again.
+    pub(crate) fn of(payload: Box<dyn Any + Send>) -> Self {
+        let location = PLACE.take();
+        let message = match payload.downcast::<String>() {
+            Ok(text) => *text,
+            Err(payload) => match payload.downcast::<&str>() {
+                Ok(text) => (*text).to_owned(),
+                Err(other) => {
+                    std::mem::forget(other);
+                    "a panic without a message".to_owned()
+                }
+            },
+        };
+        Self { message, location }
     }
 }
 
-/// The text of a panic, if it has one. Anything else that it carries is left alone, since dropping it may panic again.
-pub(super) fn cause_of(panic: Box<dyn Any + Send>) -> Cause {
-    let location = PLACE.take();
-    let message = match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(panic) => match panic.downcast::<&str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(other) => {
-                std::mem::forget(other);
-                "a panic without a message".to_owned()
-            }
-        },
-    };
-    Cause::Panic { message, location }
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.location {
+            Some(location) => write!(f, "panic at {location}: {}", self.message),
+            None => write!(f, "panic: {}", self.message),
+        }
+    }
 }

@@ -20,13 +20,7 @@ const LISTED: usize = 10;
 
 /// `, did you mean `timeout`?` when `word` is near to one of them, else the list of what is there.
 pub(crate) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> + Clone) -> String {
-    let wanted = plain(word);
-    let near = there
-        .clone()
-        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    if let Some((_, candidate)) = near {
+    if let Some(candidate) = nearest(word, there.clone()) {
         return format!(", did you mean `{candidate}`?");
     }
     let more = match there.clone().count() {
@@ -38,9 +32,19 @@ pub(crate) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> 
     format!("; there are {}{more}", quoted(there.take(LISTED)))
 }
 
-/// A name without case and underscores, as in variables.
+/// The candidate most like `word`, if one is like it at all.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = plain(word);
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A name without case, underscores, hyphens and spaces.
 pub(crate) fn plain(name: &str) -> String {
-    composed(&name.to_lowercase().replace('_', "")).into_owned()
+    composed(&name.to_lowercase().replace(['_', '-', ' '], "")).into_owned()
 }
 
 /// `` `a`, `b` ``

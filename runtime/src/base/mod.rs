@@ -1,0 +1,13 @@
+//! Tools that know nothing of pipelines: locks, panics, names, sizes, the state directory.
+
+pub(crate) mod names;
+pub(crate) mod panic;
+pub(crate) mod size;
+pub(crate) mod state;
+pub(crate) mod sync;
+
+/// An error of any type, with its causes.
+pub use anyhow::Error;
+
+/// The result of a factory: any error that implements [`std::error::Error`] turns into [`Error`] with `?`.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,385 @@
+//! Which module of the crate may import which: each only modules of the layers below its own.
+//!
+//! ARCHITECTURE.md says what each layer is for. An import that points upwards or sideways is an error here, unless it is listed
+//! in `EXCEPTIONS`, which only gets shorter.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// The layers from the lowest to the highest: in each, its parts, which do not import each other, and the modules of each
+/// part. A module belongs to the longest path that it begins with.
+const LAYERS: &[&[(&str, &[&str])]] = &[
+    &[("base", &["base"])],
+    &[("commit", &["commit"])],
+    &[("model", &["plan", "policy", "checkpoint::fingerprint", "checkpoint::key"])],
+    &[(
+        "run",
+        &[
+            "context",
+            "run::blocking",
+            "run::current",
+            "run::error",
+            "run::event",
+            "run::report",
+            "run::schedule",
+            "run::shared",
+            "run::slot",
+            "run::starving",
+            "run::step",
+        ],
+    )],
+    &[
+        ("declare", &["factory", "delivery", "pipeline", "plan::dynamic", "inspect"]),
+        (
+            "executor",
+            &[
+                "run::executor",
+                "run::attempt",
+                "run::fate",
+                "run::finish",
+                "run::course",
+                "run::signals",
+                "run::outcome",
+            ],
+        ),
+    ],
+    &[("prepare", &["run::handling", "run::select", "run::runner"])],
+    &[
+        ("persist", &["checkpoint", "cache", "run::resume"]),
+        ("memory", &["run::memory", "run::spill"]),
+        ("data", &["dataset", "storage", "optimize::queries", "run::gather"]),
+        ("optimize", &["optimize::plan", "optimize::optimizer", "run::optimized", "run::nature"]),
+        ("learn", &["optimize", "run::learn"]),
+    ],
+    &[("facade", &["", "__private", "run", "testing"])],
+];
+
+/// Imports that are still to be turned round: the file, and the part that it imports.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("checkpoint/fingerprint.rs", "persist"),
+    ("checkpoint/frame.rs", "data"),
+    ("checkpoint/key.rs", "persist"),
+    ("commit/merge.rs", "data"),
+    ("context.rs", "facade"),
+    ("context.rs", "persist"),
+    ("context.rs", "prepare"),
+    ("dataset/materialized.rs", "memory"),
+    ("dataset/running.rs", "learn"),
+    ("dataset/typed.rs", "memory"),
+    ("factory.rs", "facade"),
+    ("factory.rs", "persist"),
+    ("optimize/adapt.rs", "optimize"),
+    ("optimize/mod.rs", "data"),
+    ("optimize/mod.rs", "optimize"),
+    ("optimize/plan/decision.rs", "learn"),
+    ("optimize/plan/explain.rs", "data"),
+    ("optimize/plan/explain.rs", "learn"),
+    ("optimize/plan/of.rs", "learn"),
+    ("optimize/plan/passes/critical.rs", "learn"),
+    ("optimize/plan/show.rs", "learn"),
+    ("optimize/queries/chosen.rs", "learn"),
+    ("optimize/queries/chosen.rs", "optimize"),
+    ("optimize/queries/equivalence.rs", "learn"),
+    ("optimize/queries/equivalence.rs", "memory"),
+    ("optimize/queries/equivalence.rs", "optimize"),
+    ("optimize/queries/execute.rs", "memory"),
+    ("optimize/queries/execute.rs", "optimize"),
+    ("optimize/queries/explained.rs", "learn"),
+    ("optimize/queries/mod.rs", "learn"),
+    ("optimize/queries/mod.rs", "memory"),
+    ("optimize/queries/mod.rs", "optimize"),
+    ("optimize/queries/referee.rs", "memory"),
+    ("optimize/queries/share.rs", "learn"),
+    ("optimize/queries/share.rs", "optimize"),
+    ("optimize/queries/sharing.rs", "learn"),
+    ("optimize/queries/sources.rs", "learn"),
+    ("optimize/recommend.rs", "persist"),
+    ("optimize/recommend/caching.rs", "persist"),
+    ("pipeline.rs", "persist"),
+    ("plan/dynamic.rs", "persist"),
+    ("plan/dynamic.rs", "prepare"),
+    ("plan/dynamic/inputs.rs", "persist"),
+    ("plan/fingerprints.rs", "declare"),
+    ("plan/presence.rs", "declare"),
+    ("policy/classify.rs", "run"),
+    ("policy/effective.rs", "persist"),
+    ("policy/settings/read.rs", "persist"),
+    ("run/attempt.rs", "persist"),
+    ("run/course.rs", "learn"),
+    ("run/course.rs", "memory"),
+    ("run/course.rs", "optimize"),
+    ("run/course.rs", "persist"),
+    ("run/course.rs", "prepare"),
+    ("run/executor.rs", "data"),
+    ("run/fate.rs", "persist"),
+    ("run/finish.rs", "persist"),
+    ("run/gather.rs", "learn"),
+    ("run/gather.rs", "optimize"),
+    ("run/handling.rs", "persist"),
+    ("run/learn.rs", "memory"),
+    ("run/learn.rs", "optimize"),
+    ("run/learn.rs", "persist"),
+    ("run/learn/measured.rs", "data"),
+    ("run/learn/measured.rs", "memory"),
+    ("run/memory.rs", "persist"),
+    ("run/optimized.rs", "learn"),
+    ("run/optimized.rs", "memory"),
+    ("run/outcome.rs", "declare"),
+    ("run/outcome.rs", "memory"),
+    ("run/report.rs", "data"),
+    ("run/report.rs", "learn"),
+    ("run/report.rs", "memory"),
+    ("run/report.rs", "optimize"),
+    ("run/report.rs", "persist"),
+    ("run/resume.rs", "learn"),
+    ("run/runner.rs", "learn"),
+    ("run/runner.rs", "memory"),
+    ("run/runner.rs", "optimize"),
+    ("run/runner.rs", "persist"),
+    ("run/shared.rs", "data"),
+    ("run/shared.rs", "declare"),
+    ("run/shared.rs", "learn"),
+    ("run/shared.rs", "memory"),
+    ("run/shared.rs", "optimize"),
+    ("run/shared.rs", "persist"),
+    ("run/shared.rs", "prepare"),
+    ("run/slot.rs", "declare"),
+    ("run/step.rs", "data"),
+    ("run/step.rs", "declare"),
+    ("run/step.rs", "optimize"),
+    ("run/step.rs", "persist"),
+    ("storage/repository.rs", "persist"),
+];
+
+#[test]
+fn each_module_imports_lower_layers_only() {
+    let sources = Sources::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let found: BTreeSet<_> = sources.imports_upwards().into_iter().collect();
+    let listed: BTreeSet<_> =
+        EXCEPTIONS.iter().map(|(file, part)| (file.to_string(), part.to_string())).collect();
+    let new: Vec<_> = found.difference(&listed).map(|(file, to)| format!("{file} imports `{to}`")).collect();
+    assert!(new.is_empty(), "imports of a higher layer, or of a neighbour:\n{}", new.join("\n"));
+    let gone: Vec<_> = listed.difference(&found).collect();
+    assert!(gone.is_empty(), "these exceptions are not needed any more: {gone:?}");
+}
+
+/// The path of a module or an item, from the root of the crate.
+type ModulePath = Vec<String>;
+
+struct Sources {
+    /// The file of each module, and what it imports.
+    modules: BTreeMap<ModulePath, (String, Vec<ModulePath>)>,
+    /// The items that a module gives out under its own path, and where they are from.
+    reexports: BTreeMap<ModulePath, ModulePath>,
+}
+
+impl Sources {
+    fn read(root: &Path) -> Self {
+        let mut sources = Self { modules: BTreeMap::new(), reexports: BTreeMap::new() };
+        let mut directories = vec![root.to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true if path != root.join("bin") => directories.push(path),
+                    false if !is_test(&path) => sources.add(root, &path),
+                    _ => {}
+                }
+            }
+        }
+        sources
+    }
+
+    fn add(&mut self, root: &Path, path: &Path) {
+        let file = path.strip_prefix(root).unwrap();
+        let mut module: ModulePath =
+            file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        if matches!(module.last().unwrap().as_str(), "mod" | "lib") {
+            module.pop();
+        }
+        let tokens: TokenStream = fs::read_to_string(path).unwrap().parse().unwrap();
+        let mut imports = Vec::new();
+        for Import { path, public } in imports_in(tokens, &module) {
+            if let (true, Some(name)) = (public, path.last()) {
+                let mut shown = module.clone();
+                shown.push(name.clone());
+                if shown != path {
+                    self.reexports.insert(shown, path.clone());
+                }
+            }
+            imports.push(path);
+        }
+        self.modules.insert(module, (file.to_string_lossy().into_owned(), imports));
+    }
+
+    fn imports_upwards(&self) -> Vec<(String, String)> {
+        let mut upwards = Vec::new();
+        for (module, (file, imports)) in &self.modules {
+            let (own_layer, own) = place(module);
+            for import in imports {
+                let (layer, part) = place(&self.module_of(import));
+                if part != own && layer >= own_layer {
+                    upwards.push((file.clone(), part.to_owned()));
+                }
+            }
+        }
+        upwards
+    }
+
+    /// The module in which an imported item is written.
+    fn module_of(&self, item: &[String]) -> ModulePath {
+        let mut item = item.to_owned();
+        // An item is given out by few modules on its way.
+        for _ in 0..8 {
+            let given_out = (1..=item.len()).rev().find_map(|end| {
+                // A macro may have the name of a module.
+                let from =
+                    self.reexports.get(&item[..end]).filter(|_| !self.modules.contains_key(&item[..end]))?;
+                Some([from.as_slice(), &item[end..]].concat())
+            });
+            match given_out {
+                Some(from) => item = from,
+                None => break,
+            }
+        }
+        while !item.is_empty() && !self.modules.contains_key(&item) {
+            item.pop();
+        }
+        item
+    }
+}
+
+/// The layer of a module, and the part to which it belongs.
+fn place(module: &[String]) -> (usize, &'static str) {
+    let path = module.join("::");
+    let begins = |with: &str| with.is_empty() || path == with || path.starts_with(&format!("{with}::"));
+    let parts =
+        LAYERS.iter().enumerate().flat_map(|(layer, parts)| parts.iter().map(move |part| (layer, part)));
+    let modules =
+        parts.flat_map(|(layer, (part, modules))| modules.iter().map(move |with| (layer, *part, *with)));
+    let (layer, part, _) =
+        modules.filter(|(.., with)| begins(with)).max_by_key(|(.., with)| with.len()).unwrap();
+    (layer, part)
+}
+
+fn is_test(path: &Path) -> bool {
+    let is = |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests" | "tests.rs" | "loom.rs"));
+    path.extension().is_none_or(|extension| extension != "rs") || PathBuf::from(path).iter().any(is)
+}
+
+struct Import {
+    path: ModulePath,
+    public: bool,
+}
+
+/// All paths that begin with `crate` or `super`, but in modules for tests, and the names that `use` gives out.
+fn imports_in(tokens: TokenStream, module: &[String]) -> Vec<Import> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let mut imports = Vec::new();
+    let mut at = 0;
+    let mut public = false;
+    while at < tokens.len() {
+        if is_test_module(&tokens[at..]) {
+            at += 2;
+            let ends = |token: &TokenTree| match token {
+                TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                token => is_punct(token, ';') || is_punct(token, ','),
+            };
+            at += tokens[at..].iter().take_while(|token| !ends(token)).count() + 1;
+            continue;
+        }
+        match &tokens[at] {
+            TokenTree::Ident(word) if word == "pub" => {
+                public = true;
+                at += 1;
+                if matches!(tokens.get(at), Some(TokenTree::Group(_))) {
+                    at += 1;
+                }
+                continue;
+            }
+            // Not `impl Trait + use<'a>`.
+            TokenTree::Ident(word) if word == "use" && !is_punct(&tokens[at + 1], '<') => {
+                let end = at + tokens[at..].iter().position(|token| is_punct(token, ';')).unwrap();
+                let mut paths = Vec::new();
+                tree(&tokens[at + 1..end], module, true, &mut paths);
+                imports.extend(paths.into_iter().map(|path| Import { path, public }));
+                at = end;
+            }
+            TokenTree::Ident(word) if word == "crate" || word == "super" => {
+                let path_end = at + path_len(&tokens[at..]);
+                let mut paths = Vec::new();
+                tree(&tokens[at..path_end], module, false, &mut paths);
+                imports.extend(paths.into_iter().map(|path| Import { path, public: false }));
+                at = path_end.max(at + 1) - 1;
+            }
+            TokenTree::Group(group) => imports.extend(imports_in(group.stream(), module)),
+            _ => {}
+        }
+        public = false;
+        at += 1;
+    }
+    imports
+}
+
+/// `#[cfg(test)]`, or with more conditions beside `test`.
+fn is_test_module(tokens: &[TokenTree]) -> bool {
+    let [first, TokenTree::Group(group), ..] = tokens else { return false };
+    let text = group.stream().to_string();
+    is_punct(first, '#') && text.starts_with("cfg") && text.contains("test") && !text.contains("not")
+}
+
+fn is_punct(token: &TokenTree, wanted: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
+}
+
+/// How many tokens belong to the path at the beginning.
+fn path_len(tokens: &[TokenTree]) -> usize {
+    let mut len = 1;
+    while let [colon, other, TokenTree::Ident(_) | TokenTree::Group(_), ..] = &tokens[len..]
+        && is_punct(colon, ':')
+        && is_punct(other, ':')
+    {
+        len += 3;
+    }
+    len
+}
+
+/// The paths in a tree of imports, as `crate::{a, b::{c, d}}`.
+fn tree(tokens: &[TokenTree], base: &[String], first: bool, paths: &mut Vec<ModulePath>) {
+    let mut path = base.to_vec();
+    let mut is_local = !first;
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Ident(word) if word == "crate" => {
+                path.clear();
+                is_local = true;
+            }
+            TokenTree::Ident(word) if word == "super" => {
+                path.pop();
+                is_local = true;
+            }
+            TokenTree::Ident(word) if word == "self" => is_local = true,
+            TokenTree::Ident(word) if word == "as" => break,
+            TokenTree::Ident(word) => {
+                // A path that begins with another word names a module beside this one, or another crate.
+                is_local |= at == 0;
+                path.push(word.to_string());
+            }
+            TokenTree::Group(group) => {
+                let tokens: Vec<_> = group.stream().into_iter().collect();
+                for part in tokens.split(|token| is_punct(token, ',')).filter(|part| !part.is_empty()) {
+                    tree(part, &path, false, paths);
+                }
+                return;
+            }
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+    if is_local {
+        paths.push(path);
+    }
+}
