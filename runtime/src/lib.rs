@@ -59,13 +59,13 @@
 //! | tests | [`testing`] |
 //! | looking at a pipeline | [`inspect`] |
 #![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
-#![cfg_attr(feature = "optimize", doc = "| what runs cost | [`optimize`] |")]
+#![cfg_attr(feature = "optimize", doc = "| the optimiser, and what runs cost | [`optimize`] |")]
 //!
 //! # Features
 //!
 //! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
 //! - `config` (on by default): [policies](policy) from a file and from environment variables.
-//! - `optimize` (on by default): what runs cost, learned from those that were.
+//! - `optimize` (on by default): the optimiser of plans and queries, and what runs cost, learned from earlier ones.
 //! - `cli`: the command `setl`, which shows what runs cost, what to change, and what is cached. It needs no Polars:
 //!   `cargo install setl --no-default-features --features cli`.
 //! - `one-build-of-polars`: part of `polars`. It fixes features of crates that Polars is built on, so that adding well-known crates to

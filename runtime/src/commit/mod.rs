@@ -4,6 +4,10 @@
 //! writes are prepared, then the run is decided, then all are committed. With several of them, a journal says what was
 //! decided, so that the next run finishes or undoes what a killed one has left; [`recover`] does the same by hand.
 //!
+//! Each target is old or new at any instant, never half. Several targets are switched one after the other, usually within
+//! milliseconds: a reader of several may see some old and some new in between. A process that is killed in between leaves that until
+//! the next run, which completes the commit.
+//!
 //! A store of your own takes part with a [`StagedWrite`].
 
 mod aside;

@@ -1,44 +1,7 @@
 //! Policies that are changed without a rebuild: from a file, and from environment variables.
 //!
 //! ```toml
-//! keep_going = true                  # run what does not depend on a factory that failed
-//! deadline = "1h"                    # of the whole run
-//! memory_limit = "8 GiB"             # of the process
-//! concurrency = 4
-//! blocking_threads = 8
-//! state_dir = "/var/lib/setl"        # relative to the current directory
-//! code = "program"                   # or "package": what counts as code of kept outputs, whatever factories say
-//!
-//! [cache]                            # or `cache = false`: nothing is taken from it, nothing added
-//! all = true                         # all factories, not only those that say so
-//! max_bytes = "10 GiB"               # of the state directory
-//! max_age = "7d"
-//!
-//! [optimizer]                        # or `optimizer = false`: nothing is optimised
-//! off = ["merge-identical"]          # passes, by their names
-//!
-//! [defaults]                         # for factories that say nothing themselves
-//! retry = { times = 3, backoff = "1s..1m", factor = 2.0, jitter = true, on = "transient" }   # or on = "any"
-//! timeout = "5m"                     # of one attempt
-//! total_timeout = "20m"              # of all attempts
-//! code = "package"
-//!
-//! [factory.fetch_rates]              # goes before what the factory says
-//! timeout = "10s"
-//! retry.times = 5                    # the rest stays
-//! on_failure = "fail"                # "fail", "skip" or "fallback"
-//! enabled = false
-//! checkpoint = true
-//! cache = { max_age = "7d" }         # or true, or false
-//! code = "package"
-//! memory = "500 MiB"                 # that it needs
-//!
-//! [resource.rates]
-//! at_once = 2
-//! breaker = { failures = 5, open_for = "30s" }
-//!
-//! [env.production.defaults]          # goes before all that is outside of `env`
-//! timeout = "15m"
+#![doc = include_str!("settings/example.toml")]
 //! ```
 //!
 //! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`, `memory`, `optimizer`.

@@ -104,7 +104,8 @@ impl<P> Runner<P> {
     /// Goes on after a failure, as [`keep_going`](Runner::keep_going), and writes what the factories have written that
     /// succeeded.
     ///
-    /// Without it, the writes of a run are all visible or none, which is what readers of several targets rely on.
+    /// Without it, the writes of a run are committed together or not at all. Several targets are switched one after the other: see
+    /// [`commit`](crate::commit).
     pub fn commit_partial(mut self) -> Self {
         self.options.keep_going = true;
         self.options.commit_partial = true;
