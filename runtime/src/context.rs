@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::commit::{Owner, StagedWrite};
 use crate::run::current::{Current, Scoped};
 use crate::run::resume::record_read;
 use crate::run::{Event, Shared};
+use setl_commit::{Owner, StagedWrite};
 
 /// The run that a factory is part of. Every pipeline supplies it: take it as a delivery.
 ///

@@ -74,7 +74,6 @@
 mod base;
 pub mod cache;
 pub mod checkpoint;
-pub mod commit;
 mod context;
 #[cfg(feature = "polars")]
 pub mod dataset;
@@ -93,6 +92,21 @@ pub mod testing;
 
 #[doc(hidden)]
 pub mod __private;
+
+/// All writes of a run, committed together or not at all: the crate [`setl_commit`].
+///
+/// Each target is old or new at any instant, never half. Several targets are switched one after the other, usually within
+/// milliseconds: a reader of several may see some old and some new in between. A process that is killed in between leaves that until
+/// the next run, which completes the commit.
+pub mod commit {
+    #[doc(hidden)]
+    pub use setl_commit::commit_together;
+    #[doc(inline)]
+    pub use setl_commit::{
+        Decision, FileStep, Kept, Recovered, StagedFile, StagedWrite, Ticket, Untouched, WriteError, recover,
+        set_aside,
+    };
+}
 
 #[cfg(not(feature = "polars"))]
 #[doc(hidden)]

@@ -14,7 +14,6 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// part. A module belongs to the longest path that it begins with.
 const LAYERS: &[&[(&str, &[&str])]] = &[
     &[("base", &["base"])],
-    &[("commit", &["commit"])],
     &[("model", &["plan", "policy", "checkpoint::fingerprint", "checkpoint::key"])],
     &[(
         "run",
@@ -63,7 +62,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("checkpoint/fingerprint.rs", "persist"),
     ("checkpoint/frame.rs", "data"),
     ("checkpoint/key.rs", "persist"),
-    ("commit/merge.rs", "data"),
     ("context.rs", "facade"),
     ("context.rs", "persist"),
     ("context.rs", "prepare"),
@@ -135,6 +133,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("run/report.rs", "memory"),
     ("run/report.rs", "optimize"),
     ("run/report.rs", "persist"),
+    ("run/resume.rs", "data"),
     ("run/resume.rs", "learn"),
     ("run/runner.rs", "learn"),
     ("run/runner.rs", "memory"),

@@ -1,9 +1,8 @@
-//! Tools that know nothing of pipelines: locks, panics, names, sizes, the state directory.
+//! Tools that know nothing of pipelines: locks, panics, names, sizes.
 
 pub(crate) mod names;
 pub(crate) mod panic;
 pub(crate) mod size;
-pub(crate) mod state;
 pub(crate) mod sync;
 
 /// An error of any type, with its causes.

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::policy::Limits;
-use crate::base::state;
 use crate::checkpoint::entry::{self, MANIFEST, NEW, OLD, PAYLOAD};
 use crate::checkpoint::{Fingerprint, seconds};
+use setl_commit::state;
 
 /// In an entry: a byte for each time that it was taken, so that whatever becomes of it, it says nothing wrong. Its time is
 /// that of the last use.

@@ -9,7 +9,8 @@ use super::disk::{self, Failed, InUse, MAKING, USED, age, count_use, failed, rem
 use super::policy::Limits;
 use crate::checkpoint::entry::{Aside, MANIFEST, Unfilled, check_payload, file_name, fill};
 use crate::checkpoint::{Components, Contents, Key, Made, Manifest, Validity, sync_directory};
-use crate::{Error, Result, base::state};
+use crate::{Error, Result};
+use setl_commit::state;
 
 /// Where the caches of all pipelines are, in a state directory.
 const CACHE: &str = "cache";

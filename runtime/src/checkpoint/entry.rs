@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{fingerprint_of_files, sync_directory};
 use super::{Fingerprint, Manifest, Validity};
-use crate::{Error, Result, base::state};
+use crate::{Error, Result};
+use setl_commit::state;
 
 /// What was made of what, in an entry.
 pub(crate) const MANIFEST: &str = "manifest";

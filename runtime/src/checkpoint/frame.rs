@@ -10,9 +10,9 @@ use polars::prelude::{Column, DataFrame, DataType, ParquetWriter};
 use super::{ByFrame, Checkpoint, Fingerprint, Fingerprinted, Fingerprinter};
 use crate::Result;
 use crate::dataset::scan::scan_parquet;
-use crate::base::state;
 use crate::dataset::{Dataset, Row, waiting};
 use crate::storage::Repository;
+use setl_commit::state;
 
 /// The file that holds a frame.
 const FRAME: &str = "frame.parquet";

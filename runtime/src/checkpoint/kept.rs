@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::Fingerprint;
 use super::manifest::sync_directory;
-use crate::{Result, base::state};
+use crate::Result;
+use setl_commit::state;
 
 /// Its name among the checkpoints of a pipeline.
 pub(super) const KEPT: &str = "kept";

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::key::{FORMAT, SETL};
 use super::reads::Contents;
 use super::{Components, Fingerprint, Fingerprinter, Key, Read};
-use crate::base::state;
+use setl_commit::state;
 
 /// Whether what is kept can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BySerde, Fingerprint, Fingerprinted, codec};
 use crate::Result;
-use crate::base::state;
 use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
 use crate::base::panic::caught;
+use setl_commit::state;
 
 /// The file that holds what serde wrote.
 const VALUE: &str = "value";

@@ -13,8 +13,9 @@ use super::kept::{KEPT, KeptList};
 use super::manifest::sync_directory;
 use super::reads::Contents;
 use super::{Components, Made, Manifest, Validity};
+use crate::Result;
 use crate::base::sync::held;
-use crate::{Result, base::state};
+use setl_commit::state;
 
 /// Where those of all pipelines are, in a state directory.
 const CHECKPOINTS: &str = "checkpoints";

@@ -5,8 +5,8 @@ use std::io;
 
 use super::mark::{Marked, beneath};
 use super::{CircuitOpen, RetryOn, TimedOut};
-use crate::commit::WriteError;
 use crate::{Error, RunError};
+use setl_commit::WriteError;
 
 /// Whether an error may go away by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

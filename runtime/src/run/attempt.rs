@@ -19,9 +19,9 @@ use super::resume::{kept, restored};
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Trial, Undone, Unfinished};
 use crate::base::panic::{caught, contained};
-use crate::commit::Owner;
 use crate::plan::Source;
 use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, find, transient};
+use setl_commit::Owner;
 
 /// Runs a factory under this policy.
 pub(super) fn supervised(

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use super::current::Current;
 use super::starving::{Pieces, State, Watched};
 use crate::base::panic::carried;
-use crate::commit::Owner;
+use setl_commit::Owner;
 
 /// Runs at least this much blocking work at once, unless the run says otherwise.
 const FEWEST_THREADS: usize = 8;

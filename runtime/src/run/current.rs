@@ -13,8 +13,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::shared::Shared;
 #[cfg(feature = "polars")]
-use crate::commit::{Decision, StagedFile};
-use crate::commit::{Owner, StagedWrite};
+use setl_commit::{Decision, StagedFile};
+use setl_commit::{Owner, StagedWrite};
 
 thread_local! {
     static RUN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };

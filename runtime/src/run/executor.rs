@@ -20,7 +20,7 @@ use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Unfinished};
 use crate::__private::Rows;
 use crate::base::panic::{Panicked, contained};
-use crate::commit::Owner;
+use setl_commit::Owner;
 
 impl Shared {
     /// Runs the factories, and comes back when nothing of them is left.

@@ -10,7 +10,7 @@ use super::resume::{EARLIER, forget, mark};
 use super::shared::Shared;
 use super::step::{Failure, Undone};
 use crate::base::panic::{caught, contained};
-use crate::commit::{CommitError, Owner, Transaction};
+use setl_commit::{CommitError, Owner, Transaction};
 
 /// What came of the writes of a run.
 pub(super) enum Written {

@@ -15,13 +15,13 @@ use super::step::{Besides, Completed, Unfinished};
 use crate::__private::Rows;
 use crate::Result;
 use crate::base::panic::caught;
-use crate::base::state::{check, is_insecure};
 use crate::cache::Cache;
 use crate::checkpoint::{
     CacheFor, Code, Ended, From, How, Kept, Part, Reads, Session, Setup, Store, fingerprints_of_inputs,
     state_directory,
 };
-use crate::commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
+use setl_commit::state::{check, is_insecure};
+use setl_commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
 
 /// The attempt that stands for those of earlier runs.
 pub(super) const EARLIER: u32 = 0;
@@ -41,6 +41,9 @@ pub(super) fn open(
 ) -> Result<Option<Box<Session>>> {
     let plan = &launch.plan;
     let state = state_directory(options.state_dir.as_deref());
+    // Writes that were kept are put together with those of this run.
+    #[cfg(feature = "polars")]
+    crate::storage::add_format();
     let is_there = || Store::directory_of(&state, &plan.pipeline).exists();
     // Where something else stands in for a factory, what was kept of it is not what it delivers.
     if !options.replacements.is_empty() {
@@ -63,7 +66,7 @@ pub(super) fn open(
     if store.is_some() {
         // The commit of a dead run may have to be finished, which decides about its checkpoints. Another run that is refused
         // here does not see it half done.
-        notes.extend(crate::commit::notes_of(&crate::commit::recover(&state)?));
+        notes.extend(setl_commit::notes_of(&setl_commit::recover(&state)?));
     }
     let factories = launch.steps.iter().zip(&conduct.handling).zip(plan.factories.iter()).map(
         |((step, handling), node)| How {

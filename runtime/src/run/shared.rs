@@ -28,10 +28,10 @@ use super::threads::Threads;
 use crate::base::panic::{caught, contained};
 use crate::base::sync::held;
 use crate::checkpoint::{FingerprintOf, Session};
-use crate::commit::{Owner, Transaction};
 use crate::pipeline::AnyPayload;
 use crate::plan::{PlanRef, Source};
 use crate::policy::{Classifier, Effective, Resource, ResourceReport, Resources, Transience, classify_by};
+use setl_commit::{Owner, Transaction};
 
 /// Stands in for a factory: see [`testing`](crate::testing).
 pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;

@@ -39,7 +39,7 @@ impl Signals {
             shared.cancel.cancel();
             // Who asks again does not want to wait for blocking work.
             if streams.next().await.is_some() {
-                crate::commit::abandon_all();
+                setl_commit::abandon_all();
                 std::process::exit(i32::from(EXIT_AT_SIGINT));
             }
         });

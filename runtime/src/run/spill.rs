@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{Error, base::state};
+use crate::Error;
+use setl_commit::state;
 
 /// Where those of all runs are, in a state directory.
 const SPILL: &str = "spill";

@@ -12,7 +12,7 @@ use super::shared::Shared;
 use crate::base::names::quoted;
 use crate::base::panic::contained;
 use crate::base::sync::held;
-use crate::commit::Owner;
+use setl_commit::Owner;
 
 /// Default of [`Runner::warn_after`](super::Runner::warn_after).
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -17,7 +17,6 @@ use super::shared::Shared;
 use super::slot::{Untyped, by_value};
 use crate::__private::Rows;
 use crate::checkpoint::{FingerprintOf, From, Persistence};
-use crate::commit::Owner;
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned, Rehearsal};
 use crate::factory::{Factory, Fallback, Undo, has_write, is_unwritten};
@@ -25,6 +24,7 @@ use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, Source};
 use crate::policy::Policy;
 use crate::{Error, Result};
+use setl_commit::Owner;
 
 #[cfg(feature = "polars")]
 use crate::storage::delivered;

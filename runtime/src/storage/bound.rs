@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use crate::commit::Owner;
 use crate::pipeline::AnyPayload;
 use crate::run::Shared;
 use crate::run::current::Current;
+use setl_commit::Owner;
 
 /// The attempt of a factory that was given a repository, or has made it.
 #[derive(Clone)]

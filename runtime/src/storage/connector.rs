@@ -5,8 +5,8 @@ use std::path::Path;
 
 use polars::prelude::{Expr, LazyFrame};
 
-use crate::commit::{Decision, StagedWrite};
 use crate::dataset::Shape;
+use setl_commit::{Decision, StagedWrite};
 
 /// Reads and writes data of one format in one place: a file, a table, memory.
 ///

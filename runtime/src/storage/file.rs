@@ -16,13 +16,11 @@ use super::connector::{SaveMode, StageRequest};
 use super::csv::records::is_compressed;
 use super::{ScanRequest, StagedWrite};
 use crate::base::names::nearest;
-use crate::commit::{
-    How, Recipe, StagedFile, Untouched, WriteError, directory_of, is_part, name_of, resolved,
-};
 use crate::dataset::scan::polars_path;
 use crate::dataset::{DataError, running};
 use crate::run::current;
 use crate::run::resume::record_look;
+use setl_commit::{How, Recipe, StagedFile, Untouched, WriteError, directory_of, is_part, name_of, resolved};
 
 /// A file of a format, or a directory of such files; there already or not yet.
 #[derive(Clone, Debug)]

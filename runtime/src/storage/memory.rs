@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use polars::prelude::{DataFrame, IntoLazy, LazyFrame};
 
 use super::{Connector, Repository, SaveMode, ScanRequest, StageRequest, StagedWrite};
-use crate::commit::{Untouched, WriteError};
 use crate::dataset::{DataError, Row};
+use setl_commit::{Untouched, WriteError};
 
 /// Rows in memory.
 ///

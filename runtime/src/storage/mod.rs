@@ -20,18 +20,18 @@ mod seen;
 mod tally;
 mod text;
 
-pub use crate::commit::StagedWrite;
 pub use connector::{Connector, SaveMode, ScanRequest, StageRequest};
 pub use csv::{Csv, CsvFile};
 pub use memory::Memory;
 pub use ndjson::{Ndjson, NdjsonFile};
 pub use parquet::{Parquet, ParquetFile};
 pub use repository::{Repository, Staged};
+pub use setl_commit::StagedWrite;
 
 pub(crate) use bound::delivered;
 #[cfg(feature = "optimize")]
 pub(crate) use locate::format_of;
 pub(crate) use locate::reads_lines;
 pub(crate) use locate::{located, scanned};
-pub(crate) use parquet::concat_parquet;
+pub(crate) use parquet::add_format;
 pub(crate) use seen::{Changes, Seen};

@@ -19,8 +19,8 @@ use super::file::Place;
 use super::tally::Tally;
 use super::text::{self, shortened};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
-use crate::commit::Recipe;
 use crate::dataset::{DataError, Provenance, Row, Shape};
+use setl_commit::Recipe;
 
 pub(crate) use self::plain::CHECK_JSON;
 pub(crate) use self::rows::NO_SEPARATOR;

@@ -8,10 +8,10 @@ use polars::prelude::*;
 use super::file::{self, Place};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
 use crate::base::panic::caught;
-use crate::commit::{Recipe, WriteError};
 use crate::dataset::cast::{exact, is_castable, named};
 use crate::dataset::scan::{polars_path, scan_parquet};
 use crate::dataset::{DataError, Provenance, Row, waiting};
+use setl_commit::{Recipe, WriteError};
 
 /// Parquet files. Every value comes back as it was saved.
 ///
@@ -213,7 +213,8 @@ impl Connector for ParquetFile {
         if let Some(untouched) = self.place.untouched(request) {
             return Ok(untouched);
         }
-        let recipe = Recipe::Parquet { compression: compression_name(self.compression) };
+        add_format();
+        let recipe = Recipe::Format { name: FORMAT.to_owned(), options: compression_name(self.compression) };
         let columns = request.shape.columns.iter();
         let schema: Schema = columns.map(|column| (column.name.into(), column.dtype.clone())).collect();
         let check = |place: Place| check_appendable(&place.path, &schema);
@@ -247,13 +248,16 @@ fn check_appendable(path: &Path, new: &Schema) -> crate::Result<()> {
     Err(WriteError::Append { target: path.display().to_string(), reason: reason.join(", ") }.into())
 }
 
+/// The name of this format in [recipes](Recipe).
+const FORMAT: &str = "Parquet";
+
+/// Lets commits put files of this format together, also those that an earlier run has kept.
+pub(crate) fn add_format() {
+    setl_commit::add_format(FORMAT, concatenate);
+}
+
 /// Writes the rows of all files into one, those of `old` first, with its order of columns.
-pub(crate) fn concat_parquet(
-    compression: &str,
-    old: Option<&Path>,
-    pieces: &[PathBuf],
-    into: &Path,
-) -> crate::Result<()> {
+fn concatenate(compression: &str, old: Option<&Path>, pieces: &[PathBuf], into: &Path) -> crate::Result<()> {
     waiting(|| {
         let mut paths = old.into_iter().chain(pieces.iter().map(PathBuf::as_path));
         let first = paths.next().ok_or_else(|| crate::Error::msg("there are no rows to put together"))?;

@@ -13,11 +13,11 @@ use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
 use super::seen::Seen;
 use super::tally::Tally;
 use crate::checkpoint::Fingerprinter;
-use crate::commit::{self, Untouched};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
 use crate::delivery::{AutoLoad, Inspect};
 use crate::run::current::{self, Current, Scoped};
 use crate::run::resume::{record_act, record_look, record_read};
+use setl_commit::{self as commit, Untouched};
 
 /// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
 ///

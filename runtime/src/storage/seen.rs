@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Connector;
-use crate::commit::Identity;
+use setl_commit::Identity;
 use crate::run::current::Current;
 
 /// A file, or a directory of files, that a run has loaded.

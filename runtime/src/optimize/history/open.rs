@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::{HistoryError, is_busy, is_damage};
-use crate::base::state;
+use setl_commit::state;
 
 /// The steps from an empty file to the format that is used here. A file says by its `user_version` how many it has behind
 /// it. Steps are added at the end, and never changed.

@@ -7,10 +7,10 @@ use polars::prelude::*;
 use super::check::Check;
 use super::records::Records;
 use super::{CsvFile, raw};
-use crate::commit::{Recipe, StagedWrite, WriteError};
 use crate::dataset::{DataError, Provenance, Shape};
 use crate::storage::tally::Tally;
 use crate::storage::{StageRequest, text};
+use setl_commit::{Recipe, StagedWrite, WriteError};
 
 impl CsvFile {
     pub(super) fn stage_lines(

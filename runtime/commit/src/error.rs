@@ -8,7 +8,7 @@ use super::disk;
 /// What is in the way of a staged write.
 ///
 /// ```
-/// use setl::commit::{StagedFile, WriteError};
+/// use setl_commit::{StagedFile, WriteError};
 ///
 /// let error = StagedFile::beside("no/such/directory/report.html").expect_err("there is no directory");
 /// assert!(matches!(error.downcast_ref(), Some(WriteError::Io { action: "create", .. })));

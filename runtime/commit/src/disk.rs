@@ -7,12 +7,12 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::state;
-pub(super) use crate::base::state::if_there;
+use crate::state;
+pub(super) use crate::state::if_there;
 
 /// By what a file, or a directory of files, is known again at its path, and a change of it is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity {
+pub struct Identity {
     inode: u64,
     length: u64,
     /// Seconds and nanoseconds since 1970.
@@ -23,7 +23,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// That of what is at `path`; `None` if nothing is.
-    pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
+    pub fn of(path: &Path) -> io::Result<Option<Self>> {
         let Some(metadata) = if_there(fs::metadata(path))? else {
             return Ok(None);
         };
@@ -95,9 +95,9 @@ pub(super) fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// The same for all ways to write a path, before there is a file and after. A link stays a link: what it leads to is
+/// The same path for all ways to write it, before there is a file and after. A link stays a link: what it leads to is
 /// meant, also where that is not there yet.
-pub(crate) fn resolved(path: &Path) -> PathBuf {
+pub fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         if let Ok(resolved) = fs::canonicalize(&path) {
@@ -119,11 +119,12 @@ pub(crate) fn resolved(path: &Path) -> PathBuf {
 const LINKS: usize = 40;
 
 /// A path as text that no other path has: in quotes and escaped, where it is no UTF-8.
-pub(crate) fn name_of(path: &Path) -> String {
+pub fn name_of(path: &Path) -> String {
     path.to_str().map_or_else(|| format!("{path:?}"), str::to_owned)
 }
 
-pub(crate) fn directory_of(path: &Path) -> &Path {
+/// The directory of a path; `.` if it has none.
+pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -130,7 +130,7 @@ fn other_systems_settle_what_they_have_prepared() {
         settled.lock().unwrap().push((token.to_owned(), decision));
         Ok(())
     };
-    let report = crate::commit::recover(world.path("state")).unwrap();
+    let report = crate::recover(world.path("state")).unwrap();
     assert_eq!(report.waiting, ["table a", "table b"]);
     for place in ["table a", "table a", "table c"] {
         next.settle(place, &settle).unwrap();

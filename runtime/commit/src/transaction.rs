@@ -15,13 +15,13 @@ use super::recover::{self, Recovered};
 use super::{Decision, KeptWrite, StagedWrite, aside};
 use crate::Error;
 
-/// Who made a write: an attempt of a factory.
+/// The owner of a write: one attempt of one part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    /// Its index in the plan.
-    pub(crate) node: usize,
-    /// Counted from 1.
-    pub(crate) attempt: u32,
+pub struct Owner {
+    /// The index of the part.
+    pub node: usize,
+    /// The attempt, counted from 1.
+    pub attempt: u32,
 }
 
 /// A write that is staged.
@@ -32,8 +32,8 @@ pub(super) struct Write {
     pub(super) staged: Box<dyn StagedWrite>,
 }
 
-/// The staged writes of one run, in the order in which they were staged. What is not committed is discarded with it.
-pub(crate) struct Transaction {
+/// The staged writes of one run, in the order in which they were staged. Dropping it discards all that is not committed.
+pub struct Transaction {
     writes: Mutex<Vec<Write>>,
     /// What was not staged to its end, and may still be written to.
     unfinished: Mutex<Vec<StagedFile>>,
@@ -44,18 +44,21 @@ pub(crate) struct Transaction {
     recovered: Mutex<Option<Recovered>>,
 }
 
-/// Why a commit did not succeed.
+/// A commit that did not succeed.
 #[derive(Debug)]
-pub(crate) enum CommitError {
+pub enum CommitError {
     /// Nothing has become visible; all writes are rolled back.
     RolledBack {
-        /// Whose write could not be prepared.
+        /// The owner of the write that could not be prepared, if it was one.
         owner: Option<Owner>,
+        /// The reason.
         error: Error,
     },
     /// The commit was decided, but not everything is visible yet: it is finished by the next run.
     Unfinished {
+        /// The owner of the write that could not be switched, if it was one.
         owner: Option<Owner>,
+        /// The reason.
         error: Error,
         /// The targets that are new.
         committed: Vec<String>,
@@ -65,7 +68,8 @@ pub(crate) enum CommitError {
 }
 
 impl CommitError {
-    fn into_error(self) -> Error {
+    /// The reason of the commit that did not succeed, as one error.
+    pub fn into_error(self) -> Error {
         match self {
             Self::RolledBack { error, .. } | Self::Unfinished { error, .. } => error,
         }
@@ -75,7 +79,7 @@ impl CommitError {
 impl Transaction {
     /// Does nothing yet: journals are kept in `state`, if there is something to keep. Without, it is what the variable
     /// `SETL_STATE_DIR` says, or else `.setl` in the working directory.
-    pub(crate) fn new(run_id: Uuid, pipeline: &str, state: Option<PathBuf>) -> Self {
+    pub fn new(run_id: Uuid, pipeline: &str, state: Option<PathBuf>) -> Self {
         Self {
             writes: Mutex::default(),
             unfinished: Mutex::default(),
@@ -90,7 +94,7 @@ impl Transaction {
     ///
     /// Returns what somebody has to look at. None of it is in the way of this run, unless it writes to the targets concerned;
     /// then its commit is refused.
-    pub(crate) fn recover(&self) -> Vec<String> {
+    pub fn recover(&self) -> Vec<String> {
         let mut recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
         if recovered.is_some() {
             return Vec::new();
@@ -105,8 +109,7 @@ impl Transaction {
     }
 
     /// Lets the connector of `place` settle what dead runs have left there. Cheap, if they have left nothing. It blocks.
-    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
-    pub(crate) fn settle(
+    pub fn settle(
         &self,
         place: &str,
         settle: &dyn Fn(&str, Decision) -> crate::Result<()>,
@@ -124,7 +127,7 @@ impl Transaction {
     /// Takes a write that an attempt has staged.
     ///
     /// It is refused, and discarded, if it would undo another write of this run.
-    pub(crate) fn enlist(&self, owner: Owner, staged: Box<dyn StagedWrite>) -> crate::Result<()> {
+    pub fn enlist(&self, owner: Owner, staged: Box<dyn StagedWrite>) -> crate::Result<()> {
         let (target, adds) = contained(|| Ok((staged.target(), staged.adds())))?;
         let mut writes = self.lock();
         if !adds && writes.iter().any(|earlier| earlier.target == target) {
@@ -137,13 +140,12 @@ impl Transaction {
     }
 
     /// Whether something is staged for this target.
-    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
-    pub(crate) fn has_staged(&self, target: &str) -> bool {
+    pub fn has_staged(&self, target: &str) -> bool {
         self.lock().iter().any(|write| write.target == target)
     }
 
     /// Whether this attempt has staged anything.
-    pub(crate) fn has_any_of(&self, owner: Owner) -> bool {
+    pub fn has_any_of(&self, owner: Owner) -> bool {
         self.lock().iter().any(|write| write.owner == owner)
     }
 
@@ -154,34 +156,33 @@ impl Transaction {
     }
 
     /// How many writes are staged.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.lock().len()
     }
 
     /// Whether nothing is staged at all.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
     /// Rolls back what `discarded` says. It blocks.
-    pub(crate) fn discard(&self, discarded: impl Fn(Owner) -> bool) -> Vec<Error> {
+    pub fn discard(&self, discarded: impl Fn(Owner) -> bool) -> Vec<Error> {
         let gone: Vec<_> = self.lock().extract_if(.., |write| discarded(write.owner)).collect();
         roll_back(gone)
     }
 
     /// Takes what was not staged to its end, and is to be removed when nobody works for the run any more.
-    #[cfg(feature = "polars")]
-    pub(crate) fn leave_until_end(&self, staged: StagedFile) {
+    pub fn leave_until_end(&self, staged: StagedFile) {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).push(staged);
     }
 
     /// Whether there is anything to remove at the end of the run that is not committed.
-    pub(crate) fn has_unfinished(&self) -> bool {
+    pub fn has_unfinished(&self) -> bool {
         !self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Removes what was not staged to its end. It blocks.
-    pub(crate) fn remove_unfinished(&self) {
+    pub fn remove_unfinished(&self) {
         drop(mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 
@@ -191,7 +192,7 @@ impl Transaction {
     /// knows of all that can be left. It blocks.
     ///
     /// `None` if one of them cannot be kept; then none is.
-    pub(crate) fn keep(
+    pub fn keep(
         &self,
         owner: Owner,
         intend: impl FnOnce(&[KeptWrite]) -> crate::Result<()>,
@@ -212,7 +213,7 @@ impl Transaction {
     }
 
     /// Undoes [`keep`](Self::keep): the writes go with this run, unless it commits them.
-    pub(crate) fn unkeep(&self, of: impl Fn(Owner) -> bool) {
+    pub fn unkeep(&self, of: impl Fn(Owner) -> bool) {
         let mut writes = self.lock();
         let files = writes.iter_mut().filter(|write| of(write.owner));
         files.filter_map(|write| staged_file(&mut *write.staged)).for_each(StagedFile::unkeep);
@@ -222,7 +223,7 @@ impl Transaction {
     ///
     /// # Errors
     /// When one of them is not there any more, or is in use; then none is taken.
-    pub(crate) fn adopt(&self, owner: Owner, kept: &[KeptWrite]) -> crate::Result<()> {
+    pub fn adopt(&self, owner: Owner, kept: &[KeptWrite]) -> crate::Result<()> {
         let writes: Vec<_> = kept.iter().map(KeptWrite::reopen).collect::<Result<_, _>>()?;
         let enlisted = writes.into_iter().try_for_each(|write| self.enlist(owner, write));
         if enlisted.is_err() {
@@ -232,7 +233,7 @@ impl Transaction {
     }
 
     /// Makes all writes visible, and gives their targets. It blocks.
-    pub(crate) fn commit(&self) -> Result<Vec<String>, CommitError> {
+    pub fn commit(&self) -> Result<Vec<String>, CommitError> {
         let writes = mem::take(&mut *self.lock());
         let mut commit = Commit::prepare(writes)?;
         if !commit.needs_journal() {
@@ -255,20 +256,19 @@ pub(super) fn staged_file(write: &mut dyn StagedWrite) -> Option<&mut StagedFile
     write.downcast_mut()
 }
 
-/// What somebody has to look at.
-pub(crate) fn notes_of(recovered: &Recovered) -> Vec<String> {
+/// The losses and the open commits of a recovery, each in a sentence for an operator.
+pub fn notes_of(recovered: &Recovered) -> Vec<String> {
     let lost = recovered.lost.iter().map(|target| WriteError::Lost { target: target.clone() }.to_string());
     lost.chain(recovered.kept.iter().map(ToString::to_string)).collect()
 }
 
 /// Removes all that this process has staged, for one that is about to exit. A commit that is under way is left alone.
-pub(crate) fn abandon_all() {
+pub fn abandon_all() {
     aside::remove_living();
 }
 
 /// Commits one write by itself.
-#[cfg(feature = "polars")]
-pub(crate) fn commit_now(write: Box<dyn StagedWrite>) -> crate::Result<()> {
+pub fn commit_now(write: Box<dyn StagedWrite>) -> crate::Result<()> {
     let alone = Transaction::new(Uuid::now_v7(), "", None);
     alone.enlist(Owner { node: 0, attempt: 1 }, write)?;
     alone.commit().map(drop).map_err(CommitError::into_error)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::disk;
 use super::error::WriteError;
@@ -10,7 +11,6 @@ use super::lock::{self, TargetLock};
 use super::ticket::{FileStep, Ticket};
 use super::transaction::{CommitError, Owner, Write, staged_file};
 use crate::Error;
-use crate::base::panic::caught;
 
 /// Writes that are being committed. The locks of their targets are held until it is dropped, so that no other commit comes
 /// in between.
@@ -186,9 +186,22 @@ impl Commit {
     }
 }
 
-/// Calls what others wrote: one write that panics must not keep the others from their ends.
+/// Calls code of a [`StagedWrite`](crate::StagedWrite). Its panic is an error: it must not keep other writes from their ends.
 pub(super) fn contained<T>(call: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
-    caught(call).unwrap_or_else(|panic| Err(Error::msg(panic.to_string())))
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let text = match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(panic) => match panic.downcast::<&str>() {
+                Ok(text) => (*text).to_owned(),
+                Err(other) => {
+                    // Dropping it may panic again.
+                    mem::forget(other);
+                    "a panic without a message".to_owned()
+                }
+            },
+        };
+        Err(Error::msg(format!("panic: {text}")))
+    })
 }
 
 pub(super) fn roll_back(writes: impl IntoIterator<Item = Write>) -> Vec<Error> {

@@ -21,7 +21,7 @@ use super::{KeptWrite, StagedWrite};
 /// gives it the permissions of the file that it replaces. Dropping it without a commit removes the new version.
 ///
 /// ```
-/// use setl::commit::{StagedFile, StagedWrite};
+/// use setl_commit::{StagedFile, StagedWrite};
 ///
 /// # let directory = std::env::temp_dir().join(format!("setl-staged-{}", std::process::id()));
 /// # std::fs::create_dir_all(&directory)?;
@@ -34,7 +34,7 @@ use super::{KeptWrite, StagedWrite};
 /// Box::new(staged).commit()?;
 /// assert_eq!(std::fs::read_to_string(&report)?, "<h1>Delays</h1>");
 /// # std::fs::remove_dir_all(directory)?;
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct StagedFile {
@@ -68,10 +68,10 @@ enum Lock {
     OfTransaction,
 }
 
-/// What becomes of the old content.
+/// The effect of a staged file on the old content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum How {
+pub enum How {
     /// It is replaced.
     Replace,
     /// There must be none.
@@ -93,7 +93,11 @@ impl StagedFile {
         Ok(Self::new(target.as_ref(), How::Replace, Recipe::Whole)?)
     }
 
-    pub(crate) fn new(place: &Path, how: How, recipe: Recipe) -> Result<Self, WriteError> {
+    /// Begins a new version of `place`, which says what becomes of the old content and how pieces are put together.
+    ///
+    /// # Errors
+    /// When the target is of another kind or in another state than `how` and `recipe` expect, or nothing can be written beside it.
+    pub fn new(place: &Path, how: How, recipe: Recipe) -> Result<Self, WriteError> {
         let (place, target) = (place.to_owned(), disk::resolved(place));
         check_kind(&target)?;
         aside::remove_left_overs(&target);
@@ -114,14 +118,12 @@ impl StagedFile {
     }
 
     /// Whether there was something at the target when this was staged.
-    #[cfg(feature = "polars")]
-    pub(crate) fn has_base(&self) -> bool {
+    pub fn has_base(&self) -> bool {
         self.base.is_some()
     }
 
     /// Brings what was written to disk.
-    #[cfg(feature = "polars")]
-    pub(crate) fn flush(&mut self) -> Result<(), WriteError> {
+    pub fn flush(&mut self) -> Result<(), WriteError> {
         disk::sync_all(self.path()).map_err(WriteError::io("flush", self.path()))?;
         self.flushed = true;
         Ok(())

@@ -14,7 +14,7 @@ use super::disk;
 use super::error::WriteError;
 use super::file::StagedFile;
 use super::recover;
-use crate::base::state;
+use crate::state;
 
 const LOCK: &str = "setl-lock";
 const NOTE: &str = "setl-open";

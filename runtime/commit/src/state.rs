@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Something in a state directory that others may have put there, or the directory itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} {found}: {cure}", .path.display())]
-pub(crate) struct Insecure {
+pub struct Insecure {
     path: PathBuf,
     found: String,
     cure: String,
@@ -25,7 +25,7 @@ impl From<Insecure> for io::Error {
 }
 
 /// Whether this is why something was refused, rather than that it cannot be had.
-pub(crate) fn is_insecure(error: &io::Error) -> bool {
+pub fn is_insecure(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|error| error.is::<Insecure>())
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn is_insecure(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// [`Insecure`], or when it cannot be looked at.
-pub(crate) fn check(state: &Path) -> io::Result<bool> {
+pub fn check(state: &Path) -> io::Result<bool> {
     let Some(metadata) = look_at(state)? else { return Ok(false) };
     if metadata.is_symlink() {
         trust(state, &metadata)?;
@@ -50,7 +50,7 @@ pub(crate) fn check(state: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// As [`check`].
-pub(crate) fn check_below<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<bool> {
+pub fn check_below<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<bool> {
     let mut path = state.to_owned();
     let mut is_there = check(state)?;
     for name in names {
@@ -65,7 +65,7 @@ pub(crate) fn check_below<'a>(state: &Path, names: impl IntoIterator<Item = &'a 
 ///
 /// # Errors
 /// As [`check`], or when one cannot be made.
-pub(crate) fn create<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<PathBuf> {
+pub fn create<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<PathBuf> {
     let mut path = state.to_owned();
     if !check(&path)? {
         create_directory(&path)?;
@@ -82,7 +82,7 @@ pub(crate) fn create<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>)
 }
 
 /// Makes a directory, and those above it that are not there, for this user alone.
-pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+pub fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -94,7 +94,7 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`check`].
-pub(crate) fn check_directory(path: &Path) -> io::Result<bool> {
+pub fn check_directory(path: &Path) -> io::Result<bool> {
     let Some(metadata) = look_at(path)? else { return Ok(false) };
     trust_directory(path, &metadata)?;
     Ok(true)
@@ -105,7 +105,7 @@ pub(crate) fn check_directory(path: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// As [`check`], or when it cannot be opened.
-pub(crate) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     let file = open_no_follow(options, path).map_err(|error| match fs::symlink_metadata(path) {
@@ -121,7 +121,7 @@ pub(crate) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 /// Opens a file that others may have put there: it is no link that leads elsewhere, and nobody is waited for at its other end.
-pub(crate) fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+pub fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -134,12 +134,12 @@ pub(crate) fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Resu
 }
 
 /// Opens a file to read it: see [`open`].
-pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+pub fn open_to_read(path: &Path) -> io::Result<File> {
     open(File::options().read(true), path)
 }
 
 /// Makes a new file, or empties one that is there: see [`open`].
-pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+pub fn create_file(path: &Path) -> io::Result<File> {
     let file = open(File::options().write(true).create(true).truncate(false), path)?;
     file.set_len(0)?;
     Ok(file)
@@ -155,14 +155,14 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
 }
 
 /// Reads a file as text: see [`open`].
-pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
+pub fn read_to_string(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     open_to_read(path)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
 /// Whether there is a file of this name that nobody else may have put there.
-pub(crate) fn has_file(path: &Path) -> bool {
+pub fn has_file(path: &Path) -> bool {
     open_to_read(path).is_ok()
 }
 
@@ -197,7 +197,7 @@ fn trust(path: &Path, metadata: &Metadata) -> io::Result<()> {
 }
 
 /// Why what an open file says is not to be acted upon, if so: others could have written it.
-pub(crate) fn objection_to(file: &File) -> io::Result<Option<String>> {
+pub fn objection_to(file: &File) -> io::Result<Option<String>> {
     let metadata = file.metadata()?;
     Ok(match objection(&metadata) {
         Some(objection) => Some(objection.found),

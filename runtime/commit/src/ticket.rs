@@ -13,7 +13,7 @@ use super::{aside, written};
 /// What becomes of a write whose process has died; [`Connector::settle`](../storage/trait.Connector.html) is told it.
 ///
 /// ```
-/// use setl::commit::Decision;
+/// use setl_commit::Decision;
 ///
 /// fn statement(token: &str, decision: Decision) -> String {
 ///     match decision {
@@ -36,7 +36,7 @@ pub enum Decision {
 /// It is written into the journal of the run.
 ///
 /// ```
-/// use setl::commit::Ticket;
+/// use setl_commit::Ticket;
 ///
 /// // What a database takes for `commit prepared`.
 /// let ticket = Ticket::Place { place: "table delays".into(), token: "setl-42".into() };
@@ -65,14 +65,14 @@ pub enum Ticket {
 /// A file or directory that is put in the place of another; a [`StagedFile`](super::StagedFile) gives it in its ticket.
 ///
 /// ```
-/// use setl::commit::{StagedFile, StagedWrite, Ticket};
+/// use setl_commit::{StagedFile, StagedWrite, Ticket};
 ///
 /// # let target = std::env::temp_dir().join(format!("setl-ticket-{}", std::process::id()));
 /// let mut staged = StagedFile::beside(&target)?;
 /// staged.prepare()?;
 /// assert!(matches!(staged.ticket()?, Ticket::Files { steps } if steps.len() == 1));
 /// Box::new(staged).rollback()?;
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

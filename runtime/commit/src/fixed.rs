@@ -21,7 +21,7 @@ mod system {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
-    use crate::commit::disk::directory_of;
+    use crate::disk::directory_of;
 
     const MOUNTED: &str =
         "something is mounted there, and cannot be replaced: mount the directory that it is in instead";
@@ -85,7 +85,7 @@ mod system {
     #[cfg(target_os = "linux")]
     mod overlay {
         use super::*;
-        use crate::commit::aside::Aside;
+        use crate::aside::Aside;
 
         pub(super) const OF_IMAGE: &str = "it is a directory of a layer below, which cannot be renamed: keep it on a volume, or remove it from the image";
 

@@ -3,16 +3,17 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
 use super::disk;
 use super::error::WriteError;
 
-/// How rows are put after rows. It can be written down, so that a later process can do it.
+/// The way in which pieces become one content. It is serialisable, so that a later process can do it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Recipe {
+pub enum Recipe {
     /// The content is one thing.
     Whole,
     /// Lines after lines.
@@ -20,10 +21,16 @@ pub(crate) enum Recipe {
         /// What a file begins with that has nothing yet.
         header: String,
     },
-    /// Parquet after Parquet, with this compression.
-    Parquet { compression: String },
+    /// Contents of a format that a [`Merge`] puts together.
+    Format {
+        /// The name under which the format was [added](add_format).
+        name: String,
+        /// The options of the merge, as the format writes them.
+        options: String,
+    },
     /// Files beside files, with this extension.
     Directory {
+        /// The extension of the files, without a dot.
         extension: String,
         /// What all of them have in common: format and columns.
         layout: String,
@@ -45,7 +52,7 @@ impl Recipe {
         match (self, other) {
             (Self::Whole, _) => false,
             // The columns are compared when they are put together.
-            (Self::Parquet { .. }, Self::Parquet { .. }) => true,
+            (Self::Format { name: one, .. }, Self::Format { name: other, .. }) => one == other,
             _ => self == other,
         }
     }
@@ -61,7 +68,7 @@ impl Recipe {
         match self {
             Self::Whole => Err(crate::Error::msg("what is one thing cannot be put together")),
             Self::Lines { header } => Ok(lines(header, bare, old, pieces, into)?),
-            Self::Parquet { compression } => parquet(compression, old, pieces, into),
+            Self::Format { name, options } => format(name, options, old, pieces, into),
             Self::Directory { extension, .. } => Ok(directory(extension, old, pieces, into)?),
         }
     }
@@ -99,14 +106,34 @@ fn complete_line(file: &mut File) -> io::Result<()> {
     if last != *b"\n" { file.write_all(b"\n") } else { Ok(()) }
 }
 
-#[cfg(feature = "polars")]
-fn parquet(compression: &str, old: Option<&Path>, pieces: &[PathBuf], into: &Path) -> crate::Result<()> {
-    crate::storage::concat_parquet(compression, old, pieces, into)
+/// Puts contents of one format together. It gets the options of the [recipe](Recipe::Format), the old content if there is one, the
+/// new pieces, and the file to write, which is there and empty.
+pub type Merge = fn(&str, Option<&Path>, &[PathBuf], &Path) -> crate::Result<()>;
+
+static FORMATS: RwLock<Vec<(&str, Merge)>> = RwLock::new(Vec::new());
+
+/// Adds a format to those of [`Recipe::Format`], for the rest of the process. One that is there already stays.
+pub fn add_format(name: &'static str, merge: Merge) {
+    let mut formats = FORMATS.write().unwrap_or_else(PoisonError::into_inner);
+    if formats.iter().all(|(known, _)| *known != name) {
+        formats.push((name, merge));
+    }
 }
 
-#[cfg(not(feature = "polars"))]
-fn parquet(_: &str, _: Option<&Path>, _: &[PathBuf], _: &Path) -> crate::Result<()> {
-    Err(crate::Error::msg("Parquet files need the feature `polars`"))
+fn format(
+    name: &str,
+    options: &str,
+    old: Option<&Path>,
+    pieces: &[PathBuf],
+    into: &Path,
+) -> crate::Result<()> {
+    let formats = FORMATS.read().unwrap_or_else(PoisonError::into_inner);
+    let merge = formats.iter().find(|(known, _)| *known == name).map(|(_, merge)| *merge);
+    drop(formats);
+    match merge {
+        Some(merge) => merge(options, old, pieces, into),
+        None => Err(crate::Error::msg(format!("this program cannot put {name} files together"))),
+    }
 }
 
 /// The files of all directories, the same on disk where that can be.
@@ -145,7 +172,7 @@ pub(crate) fn part_names(directory: &Path, extension: &str) -> Result<Vec<String
 }
 
 /// Whether a file of this name is data, and not a note that a program has left beside.
-pub(crate) fn is_part(name: &str, extension: &str) -> bool {
+pub fn is_part(name: &str, extension: &str) -> bool {
     let suffix = Path::new(name).extension();
     !name.starts_with(['.', '_']) && suffix.is_some_and(|suffix| suffix == extension)
 }

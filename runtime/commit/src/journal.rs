@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::disk;
 use super::error::WriteError;
 use super::ticket::Ticket;
-use crate::base::state;
+use crate::state;
 
 /// Where they are in a state directory.
 const RUNS: &str = "runs";

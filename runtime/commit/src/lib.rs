@@ -1,14 +1,35 @@
-//! All writes of a run, made visible together or not at all.
+//! Several files changed together or not at all, also when the process or the machine dies in between.
 //!
-//! A write is staged beside its target, and joins the transaction of its run. When the run has succeeded, all staged
-//! writes are prepared, then the run is decided, then all are committed. With several of them, a journal says what was
-//! decided, so that the next run finishes or undoes what a killed one has left; [`recover`] does the same by hand.
+//! A write is [staged](StagedFile) beside its target, and joins a [`Transaction`]. The commit prepares all staged writes, then decides,
+//! then switches each target. With several targets, a journal in the state directory records the decision, so that the next
+//! transaction completes or undoes the commit of a killed process; [`recover`] does the same by hand.
 //!
-//! Each target is old or new at any instant, never half. Several targets are switched one after the other, usually within
-//! milliseconds: a reader of several may see some old and some new in between. A process that is killed in between leaves that until
-//! the next run, which completes the commit.
+//! Each target is old or new at any instant, never half. The switches follow each other within a short time, usually within
+//! milliseconds: a reader of several targets may see some old and some new in between.
 //!
-//! A store of your own takes part with a [`StagedWrite`].
+//! ```
+//! use std::fs;
+//!
+//! use setl_commit::{Owner, StagedFile, Transaction};
+//! use uuid::Uuid;
+//!
+//! # let directory = std::env::temp_dir().join(format!("setl-docs-commit-{}", std::process::id()));
+//! # fs::create_dir_all(&directory)?;
+//! let nightly = Transaction::new(Uuid::now_v7(), "nightly", Some(directory.join(".state")));
+//! for (part, name) in ["orders.csv", "totals.csv"].into_iter().enumerate() {
+//!     let staged = StagedFile::beside(directory.join(name))?;
+//!     fs::write(staged.path(), "id\n")?;
+//!     nightly.enlist(Owner { node: part, attempt: 1 }, Box::new(staged))?;
+//! }
+//! assert!(!directory.join("orders.csv").exists(), "nothing is visible yet");
+//! let committed = nightly.commit().map_err(|error| error.into_error())?;
+//! assert_eq!(committed.len(), 2);
+//! assert_eq!(fs::read_to_string(directory.join("totals.csv"))?, "id\n");
+//! # fs::remove_dir_all(directory)?;
+//! # Ok::<(), setl_commit::Error>(())
+//! ```
+//!
+//! Targets that are no files take part with a [`StagedWrite`] of their own.
 
 mod aside;
 mod disk;
@@ -21,6 +42,8 @@ mod lock;
 mod merge;
 mod protocol;
 mod recover;
+#[doc(hidden)]
+pub mod state;
 mod ticket;
 mod transaction;
 mod written;
@@ -28,22 +51,18 @@ mod written;
 use std::any::Any;
 use std::fmt;
 
+pub use anyhow::Error;
+pub use disk::{Identity, directory_of, name_of, resolved};
 pub use error::WriteError;
-pub use file::StagedFile;
+pub use file::{How, StagedFile};
+pub use kept::KeptWrite;
+pub use merge::{Merge, Recipe, add_format, is_part};
 pub use recover::{Kept, Recovered, recover, set_aside};
 pub use ticket::{Decision, FileStep, Ticket};
-#[doc(hidden)]
-pub use transaction::commit_together;
+pub use transaction::{CommitError, Owner, Transaction, abandon_all, commit_now, commit_together, notes_of};
 
-pub(crate) use kept::KeptWrite;
-pub(crate) use transaction::{CommitError, Owner, Transaction, abandon_all, notes_of};
-#[cfg(feature = "polars")]
-pub(crate) use {
-    disk::{Identity, directory_of, name_of, resolved},
-    file::How,
-    merge::{Recipe, is_part},
-    transaction::commit_now,
-};
+/// The result of a write: any error that implements [`std::error::Error`] turns into [`Error`] with `?`.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Something that is written but not visible yet: a file beside its target, an open transaction of a database.
 ///
@@ -61,7 +80,7 @@ pub(crate) use {
 /// ```
 /// use std::sync::{Arc, Mutex};
 ///
-/// use setl::commit::StagedWrite;
+/// use setl_commit::StagedWrite;
 ///
 /// /// Lines that are in a list of the process at once, or not at all.
 /// #[derive(Debug)]
@@ -80,20 +99,20 @@ pub(crate) use {
 ///         true
 ///     }
 ///
-///     fn join(&mut self, later: Box<dyn StagedWrite>) -> setl::Result<()> {
+///     fn join(&mut self, later: Box<dyn StagedWrite>) -> setl_commit::Result<()> {
 ///         let later: Box<dyn std::any::Any> = later;
-///         let later = later.downcast::<Self>().map_err(|_| setl::Error::msg("these are other lines"))?;
+///         let later = later.downcast::<Self>().map_err(|_| setl_commit::Error::msg("these are other lines"))?;
 ///         self.lines.extend(later.lines);
 ///         Ok(())
 ///     }
 ///
 ///     // A list cannot refuse, and does not outlive the process, so the defaults of `prepare` and `ticket` do.
-///     fn commit(self: Box<Self>) -> setl::Result<()> {
+///     fn commit(self: Box<Self>) -> setl_commit::Result<()> {
 ///         self.list.lock().expect("no panic elsewhere").extend(self.lines);
 ///         Ok(())
 ///     }
 ///
-///     fn rollback(self: Box<Self>) -> setl::Result<()> {
+///     fn rollback(self: Box<Self>) -> setl_commit::Result<()> {
 ///         Ok(())
 ///     }
 /// }
@@ -105,7 +124,7 @@ pub(crate) use {
 /// first.prepare()?;
 /// Box::new(first).commit()?;
 /// assert_eq!(*list.lock().unwrap(), ["one", "two"]);
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 pub trait StagedWrite: Any + fmt::Debug + Send {
     /// What it will change: the same text for all writes that change the same, such as the path of a file.
@@ -170,12 +189,12 @@ pub trait StagedWrite: Any + fmt::Debug + Send {
 /// A write that changes nothing, as when the target is there and is to stay.
 ///
 /// ```
-/// use setl::commit::{StagedWrite, Untouched};
+/// use setl_commit::{StagedWrite, Untouched};
 ///
 /// let staged = Box::new(Untouched::new("list of carriers"));
 /// assert_eq!(staged.target(), "list of carriers");
 /// staged.commit()?;
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Untouched {

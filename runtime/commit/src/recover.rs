@@ -17,14 +17,14 @@ use super::ticket::{FileStep, Ticket};
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
-/// let recovered = setl::commit::recover(state)?;
+/// let recovered = setl_commit::recover(state)?;
 /// for target in &recovered.finished {
 ///     println!("{target} holds the new data now");
 /// }
 /// for kept in &recovered.kept {
 ///     println!("{kept}");
 /// }
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "what could not be recovered is in `kept` and `lost`"]
@@ -47,9 +47,9 @@ pub struct Recovered {
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
-/// let recovered = setl::commit::recover(state)?;
+/// let recovered = setl_commit::recover(state)?;
 /// assert!(recovered.kept.is_empty(), "{}", recovered.kept[0]);
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -83,9 +83,9 @@ impl std::fmt::Display for Kept {
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
-/// let recovered = setl::commit::recover(&state)?;
+/// let recovered = setl_commit::recover(&state)?;
 /// assert!(recovered.finished.is_empty());
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 ///
 /// # Errors
@@ -109,12 +109,12 @@ pub fn recover(state_dir: impl AsRef<Path>) -> crate::Result<Recovered> {
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
-/// for kept in setl::commit::recover(&state)?.kept {
-///     for path in setl::commit::set_aside(&kept.journal)? {
+/// for kept in setl_commit::recover(&state)?.kept {
+///     for path in setl_commit::set_aside(&kept.journal)? {
 ///         println!("what was to be committed lies in {}", path.display());
 ///     }
 /// }
-/// # Ok::<(), setl::Error>(())
+/// # Ok::<(), setl_commit::Error>(())
 /// ```
 ///
 /// # Errors

@@ -10,12 +10,12 @@ use super::file::{How, StagedFile};
 use super::merge::Recipe;
 use super::{StagedWrite, aside, written};
 
-/// What a run has staged and not committed, kept on disk for a later run.
+/// A staged file that is kept on disk for a later run.
 ///
 /// What it names stays until it is committed, or [`discard`](Self::discard) is called: neither dropping it removes it, nor
 /// rolling back a write that was opened from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeptWrite {
+pub struct KeptWrite {
     /// As the factory named the target: a relative place is another one in another directory.
     #[serde(with = "written")]
     pub(super) place: PathBuf,
@@ -30,8 +30,8 @@ pub(crate) struct KeptWrite {
 }
 
 impl KeptWrite {
-    /// As [`StagedWrite::target`].
-    pub(crate) fn target(&self) -> String {
+    /// The target, as [`StagedWrite::target`].
+    pub fn target(&self) -> String {
         disk::name_of(&self.target)
     }
 
@@ -40,7 +40,7 @@ impl KeptWrite {
     /// # Errors
     /// When it has been committed, discarded or damaged since, when its target has changed so that it cannot be committed
     /// any more, or when another run has it open.
-    pub(crate) fn reopen(&self) -> crate::Result<Box<dyn StagedWrite>> {
+    pub fn reopen(&self) -> crate::Result<Box<dyn StagedWrite>> {
         Ok(Box::new(StagedFile::reopen(self)?))
     }
 
@@ -56,7 +56,7 @@ impl KeptWrite {
     ///
     /// # Errors
     /// When another run has it open, or it cannot be removed.
-    pub(crate) fn discard(&self) -> crate::Result<()> {
+    pub fn discard(&self) -> crate::Result<()> {
         self.check()?;
         for (path, identity) in &self.pieces {
             // Something else may have got the name since. What was damaged is to be removed all the same.

@@ -128,7 +128,7 @@ impl World {
         }
         // The next write to a target removes what is left beside it.
         for name in ["replaced", "created", "parts", "appended", "missing"] {
-            crate::commit::aside::remove_left_overs(&self.path(name));
+            crate::aside::remove_left_overs(&self.path(name));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Commits that cannot be recovered: who is told, who is in whose way, and the way out.
 
 use super::*;
-use crate::commit::{recover, set_aside};
+use crate::{recover, set_aside};
 
 /// A decided commit of two targets in a directory of their own, of which `switched` are switched.
 fn decided(world: &World, switched: usize) {
