@@ -57,13 +57,6 @@ pub(super) struct Content {
     pub(super) decided: bool,
 }
 
-/// Where journals are, if the run does not say.
-pub(super) fn default_state() -> PathBuf {
-    std::env::var_os("SETL_STATE_DIR")
-        .filter(|path| !path.is_empty())
-        .map_or_else(|| ".setl".into(), PathBuf::from)
-}
-
 fn directory(state: &Path) -> PathBuf {
     state.join(RUNS)
 }

@@ -9,6 +9,22 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+/// The directory for the state of runs: that which is given, or else `$SETL_STATE_DIR`, or else `.setl` in the working
+/// directory. It need not be there.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use setl_commit::state::state_directory;
+///
+/// assert_eq!(state_directory(Some(Path::new("/var/lib/nightly"))), Path::new("/var/lib/nightly"));
+/// ```
+pub fn state_directory(given: Option<&Path>) -> PathBuf {
+    let from_environment =
+        || std::env::var_os("SETL_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    given.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(".setl"))
+}
+
 /// Something in a state directory that others may have put there, or the directory itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} {found}: {cure}", .path.display())]

@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::error::WriteError;
 use super::file::StagedFile;
-use super::journal::{self, Journal};
+use super::journal::Journal;
 use super::protocol::{Commit, contained, roll_back};
 use super::recover::{self, Recovered};
+use super::state::state_directory;
 use super::{Decision, KeptWrite, StagedWrite, aside};
 use crate::Error;
 
@@ -85,7 +86,7 @@ impl Transaction {
             unfinished: Mutex::default(),
             run_id,
             pipeline: pipeline.to_owned(),
-            state: state.unwrap_or_else(journal::default_state),
+            state: state_directory(state.as_deref()),
             recovered: Mutex::default(),
         }
     }

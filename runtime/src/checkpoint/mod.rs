@@ -28,7 +28,7 @@ pub(crate) use manifest::{Made, Manifest, Validity, seconds, sync_directory};
 pub use payload::{Checkpoint, FingerprintOf, Persistence, fingerprint_of};
 pub(crate) use reads::{Contents, Read, Reads};
 pub(crate) use session::{CacheFor, Ended, From, How, Kept, Part, Session, Setup, fingerprints_of_inputs};
-pub use store::state_directory;
+pub use setl_commit::state::state_directory;
 #[cfg(test)]
 pub(crate) use store::tests as store_tests;
 pub(crate) use store::{Store, StoreError};

@@ -1,6 +1,5 @@
 //! Where checkpoints are kept.
 
-use std::env;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -22,22 +21,6 @@ const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = "lock";
 /// In a checkpoint: the factories whose writes are committed, although not all of their run was.
 const COMMITTED: &str = "committed";
-
-/// The directory for the state of runs: that which is given, or else `$SETL_STATE_DIR`, or else `.setl` in the working
-/// directory. It need not be there.
-///
-/// ```
-/// use std::path::Path;
-///
-/// use setl::checkpoint::state_directory;
-///
-/// assert_eq!(state_directory(Some(Path::new("/var/lib/nightly"))), Path::new("/var/lib/nightly"));
-/// ```
-pub fn state_directory(given: Option<&Path>) -> PathBuf {
-    let from_environment =
-        || env::var_os("SETL_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-    given.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(".setl"))
-}
 
 /// Why checkpoints cannot be used at all.
 #[derive(Debug, thiserror::Error)]
