@@ -72,7 +72,7 @@ fn run(day: usize, random: &mut fastrand::Rng) -> (RunRecord, Sizes) {
 
 #[test]
 fn a_barrier_holds_all_and_takes_no_worker() {
-    let graph = Graph::of(gated::Barred::plan());
+    let graph = Graph::from(gated::Barred::plan());
     assert_eq!((graph.factories(), graph.nodes()), (4, 5));
     let seconds = [1.0, 3.0, 1.0, 0.5];
     let costs = Costs { seconds: &seconds, priorities: &upward_rank(&graph, &seconds), bytes: &[] };

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::model::{Quantity, bytes, seconds};
 use super::plan::{PipelinePlan, waiting};
-use super::predict::Outlook;
-use super::simulate::{Graph, upward_rank};
+use setl_learn::model::{Quantity, bytes, seconds};
+use setl_learn::predict::Outlook;
+use setl_learn::simulate::{Graph, upward_rank};
 
 /// That an output was not of the size that was predicted, and what followed. Prints as a sentence.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,36 +15,23 @@
 //! | what to change in the pipeline | [`recommend()`] |
 
 pub(crate) mod adapt;
-#[cfg(any(feature = "polars", test))]
-pub(crate) mod advisor;
-pub mod choice;
-pub mod drift;
-pub mod history;
-pub mod keeping;
+mod graph;
 mod learning;
-pub mod model;
 mod optimizer;
 pub mod plan;
-pub mod predict;
 #[cfg(feature = "polars")]
 pub(crate) mod queries;
-pub mod recommend;
-pub mod simulate;
 
 pub use adapt::{Adaptation, PredictedAnew};
-pub use choice::{Decision, choose};
-pub use drift::Drift;
-pub use history::{
-    ChoiceRecord, FactoryRecord, FileRecord, History, HistoryError, LookupRecord, ReadRecord, RunRecord,
-    SubplanRecord,
-};
-pub use keeping::Keeping;
 pub use learning::Learning;
-pub use model::{Basis, Estimate, Interval, Model};
 pub use optimizer::{Optimizer, Pass, PassInfo, PassName};
 pub use plan::{Explanation, PlanPass};
-pub use predict::{Comparison, Prediction, Predictor, Sizes};
 #[cfg(feature = "polars")]
 pub use queries::{Explained, SharedPart};
-pub use recommend::{Recommendation, recommend};
-pub use simulate::{Graph, simulate};
+#[doc(inline)]
+pub use setl_learn::{
+    Basis, CachedOutput, ChoiceRecord, Comparison, Decision, Drift, Estimate, FactoryGraph, FactoryRecord,
+    FactoryStatus, FileRecord, Graph, History, HistoryError, Interval, Keeping, LookupRecord, Model,
+    Prediction, Predictor, ReadRecord, Recommendation, RunRecord, Sizes, SubplanRecord, choice, choose,
+    history, model, predict, recommend, simulate,
+};

@@ -20,20 +20,20 @@ use super::shared::{Launch, Shared};
 use crate::base::sync::held;
 use crate::checkpoint::state_directory;
 use crate::optimize::adapt::Adapting;
-#[cfg(feature = "polars")]
-use crate::optimize::advisor::Advisor;
-use crate::optimize::history::{BatchRecord, ChoiceRun};
-use crate::optimize::keeping::{Keeping, worth_keeping};
-use crate::optimize::model::unknown_since;
 use crate::optimize::plan::PipelinePlan;
-use crate::optimize::predict::Outlook;
-use crate::optimize::predict::RUNS;
-use crate::optimize::recommend::{self, Recommendation, recommend};
 use crate::optimize::{
-    Adaptation, Comparison, Drift, FactoryRecord, FileRecord, History, HistoryError, Learning, Optimizer,
-    Pass, Prediction, Predictor, RunRecord,
+    Adaptation, Comparison, Drift, FactoryRecord, FactoryStatus, FileRecord, History, HistoryError, Learning,
+    Optimizer, Pass, Prediction, Predictor, RunRecord,
 };
 use crate::plan::Source;
+#[cfg(feature = "polars")]
+use setl_learn::advisor::Advisor;
+use setl_learn::history::{BatchRecord, ChoiceRun};
+use setl_learn::keeping::{Keeping, worth_keeping};
+use setl_learn::model::unknown_since;
+use setl_learn::predict::Outlook;
+use setl_learn::predict::RUNS;
+use setl_learn::recommend::{self, Recommendation, recommend};
 
 pub(super) use ended::Ended;
 #[cfg(feature = "polars")]
@@ -146,7 +146,7 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         }
         let predictor = predictor.gathers(how.gathers);
         let sizes = learning.sizes().clone();
-        Ok((Some(predictor.look_ahead(&launch.plan, sizes, how.workers)), choices, aside))
+        Ok((Some(predictor.look_ahead(&(&*launch.plan).into(), sizes, how.workers)), choices, aside))
     };
     match predicted() {
         Ok((ahead, choices, aside)) => {
@@ -234,7 +234,7 @@ impl Before {
         let measured: Vec<_> = (0..entries.len()).map(|node| self.measured.of(node)).collect();
         for (node, (entry, code)) in entries.iter().zip(&self.codes).enumerate() {
             let mut record = FactoryRecord::new(&*entry.factory, &**code, entry.timing.total());
-            record.status = entry.status.to_string();
+            record.status = entry.status.into();
             record.attempts = Some(entry.attempts);
             record.error = ended.error_of(entry);
             record.rows_out = entry.rows.map(|rows| rows as u64);
@@ -275,6 +275,22 @@ impl Before {
             });
         }
         run
+    }
+}
+
+impl From<Status> for FactoryStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Succeeded => Self::Succeeded,
+            Status::Restored => Self::Restored,
+            Status::Cached => Self::Cached,
+            Status::Merged => Self::Merged,
+            Status::Skipped => Self::Skipped,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
+            Status::NotRun => Self::NotRun,
+            Status::NotSelected => Self::NotSelected,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use setl::optimize::plan::Gain;
-use setl::optimize::{FactoryRecord, History, Learning, RunRecord};
+use setl::optimize::{FactoryRecord, FactoryStatus, History, Learning, RunRecord};
 use setl::prelude::*;
 
 use crate::shop::shop;
@@ -84,7 +84,7 @@ fn history(path: &Path, pipeline: &str, factories: [(&str, u64); 5]) {
         let mut run = RunRecord::new(day.to_string(), pipeline, SystemTime::UNIX_EPOCH);
         for (name, seconds) in factories {
             let mut record = FactoryRecord::new(name, "", Duration::from_secs(seconds));
-            record.status = "ok".to_owned();
+            record.status = FactoryStatus::Succeeded;
             run.factories.push(record);
         }
         run.succeeded = true;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::disk::NO_EXCHANGE;
 use super::super::file::How;
+use super::super::journal;
 use super::super::merge::Recipe;
 use super::super::ticket::Ticket;
 use super::*;

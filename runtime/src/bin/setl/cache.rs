@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use setl::Result;
 use setl::cache::{self, CacheEntry, CachePolicy};
-use setl::optimize::model::bytes;
+use setl_learn::model::bytes;
 
 use crate::show::{duration, pretty, table, time};
 

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 use setl::Result;
-use setl::optimize::model::NOT_KNOWN;
-use setl::optimize::{ChoiceRecord, Drift, History, Predictor, RunRecord, recommend};
-use setl::run::Status;
+use setl::cache::CacheEntry;
+use setl::optimize::{
+    CachedOutput, ChoiceRecord, Drift, FactoryRecord, FactoryStatus, History, Predictor, RunRecord, recommend,
+};
+use setl_learn::model::NOT_KNOWN;
 
 use crate::show::{self, duration, pretty, table, time};
 
@@ -82,8 +84,7 @@ pub(crate) fn all(state: &Path, json: bool) -> Result<String> {
 fn cells(run: &RunRecord) -> [String; 5] {
     let predicted = run.predicted.as_ref().map(|predicted| predicted.makespan.if_known(predicted.basis));
     // What was taken from an earlier run was predicted to be computed.
-    let from_earlier = [Status::Cached, Status::Restored].map(|status| status.to_string());
-    let is_comparable = !run.factories.iter().any(|record| from_earlier.contains(&record.status));
+    let is_comparable = !run.factories.iter().any(FactoryRecord::is_from_earlier);
     let held = predicted
         .flatten()
         .filter(|_| is_comparable)
@@ -132,7 +133,8 @@ fn factories(runs: &[RunRecord]) -> String {
     let Some(last) = runs.last() else { return String::new() };
     let row = |record: &setl::optimize::FactoryRecord| {
         let of_all = runs.iter().flat_map(|run| &run.factories);
-        let own = of_all.filter(|other| other.factory == record.factory && other.status == "ok");
+        let own = of_all
+            .filter(|other| other.factory == record.factory && other.status == FactoryStatus::Succeeded);
         let mut times: Vec<_> = own.map(|other| other.wall).collect();
         times.sort();
         let median = times.get(times.len() / 2).copied().map(duration).unwrap_or_default();
@@ -140,7 +142,7 @@ fn factories(runs: &[RunRecord]) -> String {
         vec![
             record.factory.clone(),
             match record.attempts {
-                None | Some(0 | 1) => record.status.clone(),
+                None | Some(0 | 1) => record.status.to_string(),
                 Some(several) => format!("{} ({several} attempts)", record.status),
             },
             duration(record.wall),
@@ -238,7 +240,7 @@ pub(crate) fn one_run(state: &Path, pipeline: &str, id: &str, json: bool) -> Res
             vec![
                 read.path.clone().unwrap_or(from),
                 read.format.clone(),
-                setl::optimize::model::bytes(read.bytes as f64),
+                setl_learn::model::bytes(read.bytes as f64),
                 format!("{} of {}", read.columns_read, read.columns),
                 read.factories.join(", "),
             ]
@@ -253,7 +255,11 @@ pub(crate) fn one_run(state: &Path, pipeline: &str, id: &str, json: bool) -> Res
 pub(crate) fn recommended(state: &Path, pipeline: &str, json: bool) -> Result<String> {
     let history = open(state)?;
     let predictor = predictor(&history, pipeline)?;
-    let recommended = recommend(predictor.runs(), &setl::cache::list(state)?);
+    let cached = setl::cache::list(state)?.into_iter().map(|entry| {
+        let CacheEntry { pipeline, factory, bytes, .. } = entry;
+        CachedOutput { pipeline, factory, bytes }
+    });
+    let recommended = recommend(predictor.runs(), &cached.collect::<Vec<_>>());
     if json {
         return pretty(&serde_json::to_value(recommended)?);
     }

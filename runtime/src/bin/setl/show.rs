@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
 use setl::Result;
-use setl::optimize::model::seconds;
 use setl::optimize::{Interval, RunRecord};
+use setl_learn::model::seconds;
 
 /// One rule under the header, as in the reports of runs.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::checkpoint::{Code, Fingerprint, Fingerprinted as _, Key, Reads};
+use crate::checkpoint::{Code, Fingerprint, Fingerprinted as _, Key, Reads, state_directory};
 use crate::plan::{Node, Plan, Source, Stage};
 use crate::policy::{CodeScope, Policy};
 

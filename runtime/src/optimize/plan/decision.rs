@@ -48,7 +48,7 @@ impl Decision {
 
 impl fmt::Display for Gain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::optimize::model::seconds;
+        use setl_learn::model::seconds;
         match self {
             Gain::Seconds(saved) => write!(f, "saves about {}", seconds(*saved)),
             Gain::Makespan(saved) => write!(f, "the run is shorter by about {}", seconds(*saved)),

@@ -13,7 +13,7 @@ use crate::base::names::did_you_mean;
 impl PipelinePlan {
     /// Gives a factory a priority: of those that are ready, that with the highest starts first; what has none comes as if it
     /// had 0. Where times are predicted, the pass `critical-path` gives
-    /// each its [upward rank](crate::optimize::simulate::upward_rank), in seconds.
+    /// each its [upward rank](setl_learn::simulate::upward_rank), in seconds.
     ///
     /// # Errors
     /// When there is no such factory, or the priority is no finite number.

@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::{Explanation, Fate, PipelinePlan, PlanEdge, PlanNode, PlannedFactory};
 use crate::inspect::conduct;
-use crate::optimize::model::seconds;
 use petgraph::Direction;
 use petgraph::visit::EdgeRef;
+use setl_learn::model::seconds;
 
 impl fmt::Display for PipelinePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

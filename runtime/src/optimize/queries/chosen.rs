@@ -10,7 +10,7 @@ use super::engine::{guess, taken};
 use super::tree::{Keys, shown};
 use crate::dataset::order::{Demand, Order};
 use crate::optimize::Pass;
-use crate::optimize::advisor::{Advice, Advisor, Question};
+use setl_learn::advisor::{Advice, Advisor, Question};
 
 const IN_MEMORY: &str = "in memory";
 const STREAMING: &str = "streaming";
@@ -94,10 +94,10 @@ mod tests {
 
     use super::*;
     use crate::optimize::Optimizer;
-    use crate::optimize::history::ChoiceRun;
     use crate::optimize::queries::Explained;
     use crate::optimize::queries::tests::run;
     use crate::run::memory::Memory;
+    use setl_learn::history::ChoiceRun;
 
     /// Rather few rows to be streamed: it is guessed to take a tenth longer.
     fn by_key() -> LazyFrame {

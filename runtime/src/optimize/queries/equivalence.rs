@@ -17,10 +17,10 @@ use fastrand::Rng;
 use polars::prelude::*;
 
 use super::tests::run;
-use crate::optimize::advisor::Advisor;
-use crate::optimize::history::ChoiceRun;
 use crate::optimize::{Optimizer, Pass};
 use crate::run::memory::Memory;
+use setl_learn::advisor::Advisor;
+use setl_learn::history::ChoiceRun;
 
 /// From how many rows on an aggregate or a join is streamed, in this process.
 pub(super) static MANY_ROWS: OnceLock<f64> = OnceLock::new();

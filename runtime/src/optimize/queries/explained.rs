@@ -8,7 +8,7 @@ use super::Asker;
 use super::execute::Measured;
 use super::share::{Piece, Shared};
 use super::tree::{self, Keys};
-use crate::optimize::history::ReadRecord;
+use setl_learn::history::ReadRecord;
 
 /// Queries that were run together: what they shared, and why.
 #[derive(Clone, Debug)]

@@ -37,11 +37,11 @@ use std::sync::{Mutex, PoisonError};
 use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
 
 use super::Optimizer;
-use super::advisor::Advisor;
 use crate::base::panic::{Carried, carried};
 use crate::run::memory::Memory;
 pub use explained::{Explained, SharedPart};
 pub(crate) use origins::Origins;
+use setl_learn::advisor::Advisor;
 use share::share;
 use sources::sources;
 pub(crate) use tree::files;

@@ -16,8 +16,8 @@ use crate::dataset::order::{Demand, Order, RowOrder};
 use crate::dataset::required::check_of;
 use crate::dataset::waiting;
 use crate::optimize::Pass;
-use crate::optimize::advisor::{Advisor, Question};
 use crate::storage::format_of;
+use setl_learn::advisor::{Advisor, Question};
 
 /// Seconds to read a value from a Parquet file, about: numbers, and texts, which are decoded one by one. What matters is how
 /// they relate; they were measured on one core with the 22 queries of TPC-H.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::execute::Measured;
-use crate::optimize::advisor::{Advice, Advisor, Question};
+use setl_learn::advisor::{Advice, Advisor, Question};
 
 pub(super) const CHOICE: &str = "file";
 pub(super) const ONCE: &str = "read once";
@@ -72,10 +72,10 @@ mod tests {
     use polars::prelude::*;
 
     use super::*;
-    use crate::optimize::history::ChoiceRun;
     use crate::optimize::queries::Explained;
     use crate::optimize::queries::tests::run;
     use crate::optimize::{Optimizer, Pass};
+    use setl_learn::history::ChoiceRun;
 
     fn one_run(past: &[ChoiceRun], path: &str, once: fn(&str) -> Duration) -> (Explained, Vec<ChoiceRun>) {
         let mut advisor = Advisor::of(past.to_vec());

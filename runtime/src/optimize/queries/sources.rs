@@ -7,8 +7,8 @@ use polars_plan::dsl::{DslPlan, FileScanIR};
 use polars_plan::plans::IR;
 
 use crate::dataset::waiting;
-use crate::optimize::history::ReadRecord;
 use crate::storage::format_of;
+use setl_learn::history::ReadRecord;
 
 /// What is read of files and frames. A query that is not valid reads nothing.
 pub(super) fn sources(plan: &DslPlan, factory: &str) -> Vec<ReadRecord> {

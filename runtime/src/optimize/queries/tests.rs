@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use super::tree::{Keys, inputs, is_same};
 use super::{Answer, Asker, Explained, Fault, Query};
 use crate::dataset::cast::named;
-use crate::optimize::advisor::Advisor;
 use crate::optimize::{Optimizer, Pass};
 use crate::run::memory::Memory;
+use setl_learn::advisor::Advisor;
 
 /// Runs queries that nobody stops, and waits for all of them.
 pub(super) fn run(

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::optimize::model::Quantity;
 use crate::optimize::{Basis, Interval, PredictedAnew};
+use setl_learn::model::Quantity;
 
 fn drift(factory: &str) -> Drift {
     let mut runs = Vec::new();
@@ -50,13 +50,11 @@ fn all() -> Learned {
         factories: Vec::new(),
         batches: Vec::new(),
     };
-    let keeping = |factory: &str| Keeping {
-        factory: factory.to_owned(),
-        is_kept: true,
-        compute: 9.0,
-        store_and_load: None,
-        bytes: None,
-        because: "it takes\nlong".into(),
+    let keeping = |factory: &str| -> Keeping {
+        let because = "it takes\nlong";
+        let keeping =
+            serde_json::json!({ "factory": factory, "is_kept": true, "compute": 9.0, "because": because });
+        serde_json::from_value(keeping).unwrap()
     };
     Learned {
         comparison: Some(Comparison::new(&prediction, &run)),

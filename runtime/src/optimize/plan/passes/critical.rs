@@ -5,7 +5,7 @@ use petgraph::visit::EdgeRef;
 use crate::Result;
 use crate::optimize::Pass;
 use crate::optimize::plan::{Decision, Fate, Gain, PipelinePlan, PlanNode, PlanPass};
-use crate::optimize::simulate::{Costs, Graph, critical_path, simulate, upward_rank};
+use setl_learn::simulate::{Costs, Graph, critical_path, simulate, upward_rank};
 
 /// Gives each factory its [upward rank](upward_rank) as priority, from the times that are predicted.
 pub(crate) struct CriticalPath;
