@@ -151,7 +151,6 @@ impl Transaction {
     }
 
     /// What is staged, by whom.
-    #[cfg(feature = "polars")]
     pub(crate) fn targets(&self) -> Vec<(Owner, String)> {
         self.lock().iter().map(|write| (write.owner, write.target.clone())).collect()
     }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Connector;
-use setl_commit::Identity;
 use crate::run::current::Current;
+use setl_commit::Identity;
 
 /// A file, or a directory of files, that a run has loaded.
 pub(crate) struct Seen {

@@ -9,7 +9,7 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Builder, FactoryDraft, FallbackDraft, Requirement, Supply};
-use crate::base::names::{composed, nearest};
+use crate::base::names::composed;
 use crate::context::Context;
 use crate::inspect::short_type;
 use crate::plan::ambiguous::{is_ambiguous, same_value};
