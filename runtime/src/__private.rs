@@ -46,7 +46,7 @@ pub use crate::plan::{
     check_presence, count_links, input_is_taken, kept, order,
 };
 pub use crate::policy::{Caching, CodeScope, OnFailure, Policy, Resource, Retry, RetryOn};
-pub use crate::run::{Inbox, Runner, Step};
+pub use crate::run::{Inbox, Rows, Runner, Step};
 
 /// For `#[pipeline]`, which marks an import of `delivery` as used, though none is needed.
 pub mod attributes {
@@ -83,33 +83,6 @@ pub fn is_due<Condition: IsDue>(condition: Condition) -> Result<bool> {
 
 /// What stands in `retry(on = …)`.
 pub type RetryIf = fn(&crate::Error) -> bool;
-
-/// What is known of the rows of an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// Nothing.
-    Unknown,
-    /// It is a query that nothing has run yet.
-    Lazy,
-    /// There are this many.
-    Known(usize),
-}
-
-impl Rows {
-    /// Their number.
-    pub const fn known(self) -> Option<usize> {
-        match self {
-            Rows::Known(rows) => Some(rows),
-            Rows::Unknown | Rows::Lazy => None,
-        }
-    }
-}
-
-impl From<Option<usize>> for Rows {
-    fn from(rows: Option<usize>) -> Self {
-        rows.map_or(Rows::Unknown, Rows::Known)
-    }
-}
 
 /// How a typed output is inspected.
 pub struct Inspector<T> {

@@ -24,11 +24,13 @@ const LAYERS: &[&[(&str, &[&str])]] = &[
             "run::error",
             "run::event",
             "run::report",
+            "run::rows",
             "run::schedule",
             "run::shared",
             "run::slot",
             "run::starving",
             "run::step",
+            "run::threads",
         ],
     )],
     &[
@@ -46,7 +48,7 @@ const LAYERS: &[&[(&str, &[&str])]] = &[
             ],
         ),
     ],
-    &[("prepare", &["run::handling", "run::select", "run::runner"])],
+    &[("prepare", &["run::handling", "run::options", "run::select", "run::runner"])],
     &[
         ("persist", &["checkpoint", "cache", "run::resume"]),
         ("memory", &["run::memory", "run::spill"]),

@@ -45,7 +45,7 @@ impl Identity {
     }
 
     /// Whether it is still what is at `path`. Of a directory, its files are looked at only `thoroughly`.
-    pub(crate) fn is_at(&self, path: &Path, thoroughly: bool) -> bool {
+    pub fn is_at(&self, path: &Path, thoroughly: bool) -> bool {
         if self.is_directory() && !thoroughly {
             return fs::metadata(path).is_ok_and(|found| found.is_dir() && node_of(&found).1 == self.inode);
         }

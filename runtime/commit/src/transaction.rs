@@ -151,7 +151,7 @@ impl Transaction {
     }
 
     /// What is staged, by whom.
-    pub(crate) fn targets(&self) -> Vec<(Owner, String)> {
+    pub fn targets(&self) -> Vec<(Owner, String)> {
         self.lock().iter().map(|write| (write.owner, write.target.clone())).collect()
     }
 

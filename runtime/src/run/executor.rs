@@ -18,7 +18,7 @@ use super::report::{Nanos, Phase, Status};
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Unfinished};
-use crate::__private::Rows;
+use super::rows::Rows;
 use crate::base::panic::{Panicked, contained};
 use setl_commit::Owner;
 

@@ -9,7 +9,7 @@ use super::report::{Nanos, Record, Status};
 use super::shared::Shared;
 use super::slot::Slot;
 use super::step::{Besides, Completed, Failure};
-use crate::__private::Rows;
+use super::rows::Rows;
 use crate::base::panic::contained;
 use crate::base::sync::held;
 use crate::checkpoint::From;

@@ -26,6 +26,7 @@ mod options;
 mod outcome;
 mod report;
 pub(crate) mod resume;
+mod rows;
 mod runner;
 mod schedule;
 mod select;
@@ -49,6 +50,8 @@ pub use learn::Learned;
 pub use memory::MemoryReport;
 pub use outcome::{Outcome, Partial, Run};
 pub use report::{Entry, Phase, Report, Status, Timing};
+#[doc(hidden)]
+pub use rows::Rows;
 pub use runner::Runner;
 pub use shared::Shared;
 pub(crate) use shared::{Launch, Replacement, Steps};

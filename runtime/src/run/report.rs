@@ -19,7 +19,7 @@ use super::memory::MemoryReport;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
 use super::shared::Shared;
-use crate::__private::Rows;
+use super::rows::Rows;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;

@@ -12,7 +12,7 @@ use super::options::Options;
 use super::report::{Nanos, Phase, duration, nanos};
 use super::shared::{Launch, Shared};
 use super::step::{Besides, Completed, Unfinished};
-use crate::__private::Rows;
+use super::rows::Rows;
 use crate::Result;
 use crate::base::panic::caught;
 use crate::cache::Cache;

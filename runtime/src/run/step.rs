@@ -15,7 +15,7 @@ use super::nature::Nature;
 use super::report::{Nanos, Phase, nanos};
 use super::shared::Shared;
 use super::slot::{Untyped, by_value};
-use crate::__private::Rows;
+use super::rows::Rows;
 use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned, Rehearsal};

@@ -417,7 +417,7 @@ fn what_a_commit_has_staged_is_no_left_over() {
     let commit = Commit::prepare(world.staged()).unwrap();
     let before = world.content();
     for name in ["replaced", "created", "parts", "appended", "missing"] {
-        crate::commit::aside::remove_left_overs(&world.path(name));
+        crate::aside::remove_left_overs(&world.path(name));
     }
     assert_eq!(world.content(), before);
     assert_eq!(commit.switch().unwrap().len(), 5);
