@@ -126,7 +126,7 @@ pub trait FactoryItem: Sized {
     fn abilities() -> Abilities<Self>;
 
     /// Tells the output where it comes from, and asks it for its rows.
-    fn inspect(output: &mut Self::Output) -> crate::__private::Rows {
+    fn inspect(output: &mut Self::Output) -> crate::run::Rows {
         (Self::abilities().inspect.rows)(output, Self::NAME)
     }
 

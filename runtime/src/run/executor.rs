@@ -15,10 +15,10 @@ use super::current::{enter, in_run};
 use super::error::Cause;
 use super::event::Event;
 use super::report::{Nanos, Phase, Status};
+use super::rows::Rows;
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Unfinished};
-use super::rows::Rows;
 use crate::base::panic::{Panicked, contained};
 use setl_commit::Owner;
 

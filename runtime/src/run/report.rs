@@ -18,8 +18,8 @@ use super::learn::Learned;
 use super::memory::MemoryReport;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
-use super::shared::Shared;
 use super::rows::Rows;
+use super::shared::Shared;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;

@@ -13,9 +13,9 @@ use super::error::{Cause, NoTime};
 #[cfg(feature = "optimize")]
 use super::nature::Nature;
 use super::report::{Nanos, Phase, nanos};
+use super::rows::Rows;
 use super::shared::Shared;
 use super::slot::{Untyped, by_value};
-use super::rows::Rows;
 use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned, Rehearsal};
