@@ -145,6 +145,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("run/step.rs", "declare"),
     ("run/step.rs", "optimize"),
     ("run/step.rs", "persist"),
+    ("storage/file.rs", "persist"),
     ("storage/repository.rs", "persist"),
 ];
 

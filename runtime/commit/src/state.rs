@@ -162,7 +162,7 @@ pub fn create_file(path: &Path) -> io::Result<File> {
 }
 
 /// Has a file of this user be for it alone, whatever the process says of new files: it would be refused otherwise.
-pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+pub fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     #[cfg(not(unix))]
@@ -187,7 +187,7 @@ fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
 }
 
 /// Nothing, where there is nothing.
-pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),

@@ -275,7 +275,7 @@ pub(super) fn mark(shared: &Shared, whole: bool) -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for (path, text) in marks {
         let mark = StagedFile::beside(path)?;
-        crate::state::make_private(mark.path())?;
+        setl_commit::state::make_private(mark.path())?;
         std::fs::write(mark.path(), text)?;
         targets.push(mark.target());
         shared.transaction().enlist(Owner { node: 0, attempt: EARLIER }, Box::new(mark))?;
