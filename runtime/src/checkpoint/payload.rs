@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BySerde, Fingerprint, Fingerprinted, codec};
 use crate::Result;
+use crate::base::panic::caught;
 use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
-use crate::base::panic::caught;
 use setl_commit::state;
 
 /// The file that holds what serde wrote.
@@ -105,7 +105,7 @@ fn load<T: Payload + Checkpoint<Via>, Via>(directory: &Path) -> Result<AnyPayloa
 
 /// Calls what others wrote: a panic makes an output one that cannot be kept, and not a run one that cannot go on.
 fn guarded<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
-    caught(call).unwrap_or_else(|panic| Err(anyhow::anyhow!("it panics: {}", panic.line())))
+    caught(call).unwrap_or_else(|panic| Err(anyhow::anyhow!("it panics: {}", panic)))
 }
 
 /// How the fingerprint of a payload is taken, whatever its type. It blocks.
