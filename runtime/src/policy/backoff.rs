@@ -1,4 +1,4 @@
-//! How long to wait between attempts.
+//! The waiting times between attempts.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use super::Retry;
 
 impl Retry {
-    /// The waits between attempts, one for each retry: the formula is with [`Retry`].
+    /// Returns the waits between attempts, one for each retry. The formula is documented at [`Retry`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -18,7 +18,7 @@ impl Retry {
     /// assert_eq!(waits, [1, 2, 4, 5].map(Duration::from_secs));
     /// ```
     pub fn waits(&self) -> Waits {
-        // The library adds its jitter to a wait, so that the longest could be twice as long as is said.
+        // The library adds its jitter on top of a wait, so the longest wait could be twice `max_delay`.
         let computed = ExponentialBuilder::new()
             .with_min_delay(self.delay)
             .with_max_delay(self.max_delay)
@@ -29,7 +29,7 @@ impl Retry {
     }
 }
 
-/// The waits between attempts: see [`Retry::waits`].
+/// An iterator over the waits between attempts: see [`Retry::waits`].
 #[derive(Debug)]
 pub struct Waits {
     computed: ExponentialBackoff,
@@ -41,13 +41,13 @@ impl Iterator for Waits {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        // The library does not bound the first.
+        // The library does not limit the first wait.
         let wait = self.computed.next()?.min(self.max_delay);
         Some(if self.jitter { part(wait, fastrand::f64()) } else { wait })
     }
 }
 
-/// A part of a wait, at most all of it. `mul_f64` would panic where rounding goes beyond what a duration can hold.
+/// Returns a part of a wait, at most the whole wait. `mul_f64` would panic if rounding exceeds the largest duration.
 fn part(wait: Duration, part: f64) -> Duration {
     Duration::try_from_secs_f64(wait.as_secs_f64() * part).unwrap_or(wait).min(wait)
 }
@@ -56,7 +56,7 @@ fn part(wait: Duration, part: f64) -> Duration {
 mod tests {
     use super::*;
 
-    /// Any retry, also one that makes no sense.
+    /// Makes any `Retry`, including invalid ones.
     fn any(random: &mut fastrand::Rng) -> Retry {
         let delay = |random: &mut fastrand::Rng| match random.u8(..8) {
             0 => Duration::ZERO,
@@ -95,7 +95,7 @@ mod tests {
             let retry = any(&mut random).jitter(false);
             if retry.factor >= 1.0 {
                 let waits: Vec<_> = retry.waits().map(|wait| wait.as_secs_f64()).collect();
-                // Seven digits are computed.
+                // The factor is applied with seven digits of precision.
                 assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] * 1.000_001), "{retry:?}: {waits:?}");
             }
         }
@@ -128,7 +128,7 @@ mod tests {
         let waits: Vec<_> = retry.waits().collect();
         for tenth in 0..10 {
             let (from, to) = (Duration::from_millis(100 * tenth), Duration::from_millis(100 * (tenth + 1)));
-            // Each has 400 of 4000 on average; fewer than 200 have a probability of less than 1e-24.
+            // Each tenth has 400 of 4000 on average; fewer than 200 have a probability of less than 1e-24.
             assert!(
                 waits.iter().filter(|wait| (from..to).contains(wait)).count() > 200,
                 "{from:?} to {to:?}"

@@ -1,4 +1,4 @@
-//! The state machine of a circuit breaker. It has no lock and no clock in it.
+//! The state machine of a circuit breaker. It contains no lock and no clock.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use super::Breaker;
 
-/// Where a circuit breaker is.
+/// The state of a circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CircuitState {
-    /// Everybody is let through.
+    /// All attempts are admitted.
     Closed,
-    /// Nobody is.
+    /// No attempt is admitted.
     Open,
-    /// One is let through, or has been and is not back yet.
+    /// One probing attempt is admitted, or is in progress.
     HalfOpen,
 }
 
@@ -22,33 +22,33 @@ pub enum CircuitState {
 pub(super) struct Circuit {
     bounds: Breaker,
     state: State,
-    /// Counts the changes of the state: what began before the last of them says nothing about what is now.
+    /// Counts the transitions between closed, open and probing. The result of an attempt from an earlier generation is ignored.
     generation: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     Closed {
-        /// In a row.
+        /// The number of consecutive failures.
         failures: u32,
     },
     Open {
         since: Instant,
-        /// Whether one is under way to try.
+        /// `true` if a probing attempt is in progress.
         probing: bool,
     },
 }
 
-/// In which generation an attempt was let through.
+/// The generation in which an attempt was admitted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket(u64);
 
-/// What an attempt says about the resource.
+/// The conclusion from an attempt about the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It answers, though maybe with an error.
+    /// The resource answers, possibly with an error.
     Answers,
-    /// It does not.
+    /// The resource does not answer.
     Fails,
     /// The attempt ended too early to tell.
     Unknown,
@@ -59,7 +59,7 @@ impl Circuit {
         Self { bounds, state: State::Closed { failures: 0 }, generation: 0 }
     }
 
-    /// Whether an attempt would be let through, or for how long not. Zero while one is under way to try.
+    /// Checks if an attempt would be admitted. The error is the remaining time, or zero while a probing attempt is in progress.
     pub(super) fn check(&self, now: Instant) -> Result<(), Duration> {
         match self.state {
             State::Closed { .. } => Ok(()),
@@ -71,7 +71,7 @@ impl Circuit {
         }
     }
 
-    /// Lets an attempt through.
+    /// Admits an attempt.
     pub(super) fn admit(&mut self, now: Instant) -> Result<Ticket, Duration> {
         self.check(now)?;
         if let State::Open { since, .. } = self.state {
@@ -80,7 +80,7 @@ impl Circuit {
         Ok(Ticket(self.generation))
     }
 
-    /// Takes note of how an attempt has ended. Gives whether the breaker opened because of it.
+    /// Records the result of an attempt. Returns `true` if the breaker opened because of it.
     pub(super) fn settle(&mut self, ticket: Ticket, verdict: Verdict, now: Instant) -> bool {
         if ticket.0 != self.generation {
             return false;
@@ -96,7 +96,7 @@ impl Circuit {
                 return true;
             }
             (State::Open { .. }, Verdict::Answers) => self.turn(State::Closed { failures: 0 }),
-            // The next is the one to try.
+            // The next attempt is the probe.
             (State::Open { since, .. }, Verdict::Unknown) => self.turn(State::Open { since, probing: false }),
         }
         false
@@ -110,7 +110,7 @@ impl Circuit {
         }
     }
 
-    /// Changes with every change of who is let through.
+    /// Returns a number that changes with every transition between closed, open and probing.
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
@@ -127,7 +127,7 @@ mod tests {
 
     const OPEN_FOR: Duration = Duration::from_millis(100);
 
-    /// The rules of a breaker, told by attempts and not by states.
+    /// The rules of a breaker, in terms of attempts instead of states.
     #[derive(Default)]
     struct Model {
         failures: u32,
@@ -155,7 +155,7 @@ mod tests {
             }
         }
 
-        /// Gives whether the breaker opened.
+        /// Returns `true` if the breaker opened.
         fn end(&mut self, attempt: usize, verdict: Verdict, now: Instant) -> bool {
             self.under_way.retain(|other| *other != attempt);
             if self.stale.contains(&attempt) {

@@ -1,4 +1,4 @@
-//! Which errors may go away by themselves.
+//! The classification of errors as transient or permanent.
 
 use std::error::Error as StdError;
 use std::io;
@@ -8,18 +8,18 @@ use super::{CircuitOpen, RetryOn, TimedOut};
 use crate::{Error, RunError};
 use setl_commit::WriteError;
 
-/// Whether an error may go away by itself.
+/// The kind of an error: it may go away by itself, or it stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transience {
-    /// The same attempt, made later, may succeed.
+    /// The same attempt may succeed later.
     Transient,
-    /// It fails again, however often it is tried.
+    /// Every further attempt fails, too.
     Permanent,
 }
 
-/// Says of errors which of them are transient: the rules of one run, for types that this crate does not know.
+/// Classifies the errors of one run whose types this crate does not know.
 ///
-/// Where it gives nothing, the rules of [`classify`] hold. Search the whole chain, since errors come with context:
+/// If it returns `None`, the rules of [`classify`] apply. Search the whole chain, since errors have contexts:
 ///
 /// ```
 /// use setl::policy::{Classifier, Transience};
@@ -38,10 +38,11 @@ pub enum Transience {
 /// ```
 pub type Classifier = fn(&Error) -> Option<Transience>;
 
-/// Whether an error is transient, as far as can be known.
+/// Classifies an error as transient or permanent, as far as possible.
 ///
-/// What a mark says ([`transient`](super::transient), [`permanent`](super::permanent)), the outermost if there are several, goes before everything else.
-/// Otherwise the outermost cause decides that is in this table:
+/// A mark ([`transient`](super::transient), [`permanent`](super::permanent)) takes precedence; if there are several, the
+/// outermost one counts.
+/// Otherwise the outermost cause that is in this table decides:
 ///
 /// | error | |
 /// |---|---|
@@ -58,14 +59,14 @@ pub type Classifier = fn(&Error) -> Option<Transience>;
 /// | [`RunError`] of a run inside of a factory | its first failure; permanent if there is none |
 /// | anything else | permanent |
 ///
-/// `UnexpectedEof` is permanent: the kind does not tell a connection that broke from a file that is cut off, and to try the
-/// latter again only hides the loss. Mark it where you know better. So is a host name that cannot be resolved, for which
-/// the standard library has no kind.
+/// `UnexpectedEof` is permanent: its kind does not distinguish a broken connection from a truncated file, and retrying the latter
+/// only hides the loss. Mark the error if you know better. A host name that cannot be resolved is permanent, too, since the
+/// standard library has no kind for it.
 ///
-/// Unknown errors are permanent because most of them are: wrong input, wrong queries, wrong passwords. To try those again
-/// takes time, adds to the load of a service that may be in trouble, and repeats what is not idempotent; to give up on a
-/// transient error costs one run, and the report says which error to mark. Libraries that keep the cause in
-/// [`source`](StdError::source), as most do, need no mark for failures of the network.
+/// Unknown errors are permanent because most of them are: wrong input, wrong queries, wrong passwords. Retrying those takes time,
+/// adds load to a service that may be in trouble, and repeats operations that are not idempotent. Giving up on a transient error
+/// costs one run, and the report says which error to mark. Most libraries keep the cause in [`source`](StdError::source); their
+/// network errors need no mark.
 ///
 /// ```
 /// use std::io;
@@ -79,7 +80,7 @@ pub type Classifier = fn(&Error) -> Option<Transience>;
 /// assert_eq!(classify(&missing.into()), Transience::Permanent);
 /// ```
 ///
-/// A factory may run a pipeline, and be tried again when that fails:
+/// A factory may run a pipeline, and be retried when that pipeline fails:
 ///
 /// ```
 /// use setl::policy::{Transience, classify};
@@ -103,7 +104,7 @@ pub fn classify(error: &Error) -> Transience {
     classify_by(None, error)
 }
 
-/// Like [`classify`], where what the rules of the run say goes before the table, but not before marks.
+/// Classifies an error like [`classify`]. The rules of the run take precedence over the table, but not over marks.
 pub fn classify_by(rules: Option<Classifier>, error: &Error) -> Transience {
     let marked = || error.chain().find_map(mark_of);
     let ruled = || rules.and_then(|rules| rules(error));
@@ -111,7 +112,7 @@ pub fn classify_by(rules: Option<Classifier>, error: &Error) -> Transience {
     marked().or_else(ruled).or_else(known).unwrap_or(Transience::Permanent)
 }
 
-/// What the mark on this cause says. An [`io::Error`] does not name what it wraps as its source, only the source of that.
+/// Returns the mark on this cause. The `source` of an [`io::Error`] is the source of its inner error, not the inner error itself.
 fn mark_of(cause: &(dyn StdError + 'static)) -> Option<Transience> {
     match cause.downcast_ref::<Marked>() {
         Some(marked) => Some(marked.transience),
@@ -127,7 +128,7 @@ fn known(cause: &(dyn StdError + 'static)) -> Option<Transience> {
         return Some(Transience::Transient);
     }
     if let Some(run) = cause.downcast_ref::<RunError>() {
-        // Its source leaves out what the failure itself knows, such as that it was a timeout.
+        // The source of the run error omits details of the failure, such as that it was a timeout.
         let first = run.failures().first()?;
         return Some(if first.transient { Transience::Transient } else { Transience::Permanent });
     }
@@ -169,7 +170,7 @@ fn of_kind(kind: io::ErrorKind) -> Transience {
 }
 
 impl RetryOn {
-    /// Whether a factory is tried again after this error; `rules` are those of the run.
+    /// Returns `true` if a factory is retried after this error; `rules` are those of the run.
     pub(crate) fn covers(&self, error: &Error, rules: Option<Classifier>) -> bool {
         match self {
             RetryOn::Transient => classify_by(rules, error) == Transience::Transient,
@@ -283,7 +284,7 @@ mod tests {
         let twice = permanent(transient(anyhow::anyhow!("odd")).context("in between"));
         assert_eq!(classify(&twice.context("above")), Transience::Permanent);
 
-        // Also beneath errors of other libraries.
+        // Also inside errors of other libraries.
         let beneath = Context { source: transient(anyhow::anyhow!("odd")) };
         assert_eq!(classify(&beneath.into()), Transience::Transient);
         let other =

@@ -1,4 +1,4 @@
-//! The policies of a run, after all that has a say in them.
+//! The policies of a run, after all sources are combined.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,43 +8,44 @@ use super::{Breaker, CodeScope, OnFailure, Policy, Resource};
 use crate::cache::CachePolicy;
 use crate::plan::Plan;
 
-/// How a run goes: the policies of its factories, and what holds for all of it.
+/// The policies of all factories in a run, and the settings of the run itself.
 ///
-/// What a factory says goes before the defaults of its pipeline. `Settings` (feature `config`) may say otherwise.
+/// The options of a factory take precedence over the defaults of its pipeline. `Settings` (feature `config`) take precedence over
+/// both.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Effective {
-    /// Of each factory, in the order of the plan; empty if none of them has any. See [`Effective::of_factory`].
+    /// The policy of each factory, in the order of the plan; empty if no factory has one. See [`Effective::of_factory`].
     pub policies: Vec<EffectivePolicy>,
-    /// Those that the factories name, and those that stand in for them. See [`Effective::resource`].
+    /// The resources of the factories and of their fallbacks. See [`Effective::resource`].
     pub resources: HashMap<&'static str, Resource>,
-    /// Whether factories that do not depend on a failed one still run, if settings say so.
+    /// `true` if factories that do not depend on a failed one still run. `None` if the settings do not specify it.
     pub keep_going: Option<bool>,
-    /// How long the run may take.
+    /// The time limit of the run.
     pub deadline: Option<Duration>,
-    /// How much memory the process may hold, in bytes.
+    /// The memory limit of the process in bytes.
     pub memory_limit: Option<u64>,
-    /// How many factories run at once.
+    /// The maximum number of factories that run at the same time.
     pub concurrency: Option<usize>,
-    /// How much blocking work is done at once.
+    /// The maximum number of blocking threads.
     pub blocking_threads: Option<usize>,
-    /// Where the state of runs is kept.
+    /// The directory for the state of runs.
     pub state_dir: Option<PathBuf>,
-    /// What the settings say of the cache.
+    /// The settings of the cache.
     pub cache: CachePolicy,
-    /// What counts as the code of factories that are kept, if the settings say so of all.
+    /// The scope of the code that counts for all cached and checkpointed factories, if the settings specify it.
     pub code: Option<CodeScope>,
-    /// What the settings say of the optimiser.
+    /// The parts of the optimiser that the settings switch off.
     pub optimizer: OptimizerOff,
 }
 
-/// What settings switch off of the optimiser.
+/// The parts of the optimiser that settings switch off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OptimizerOff {
-    /// All of it.
+    /// `true` if the whole optimiser is off.
     pub all: bool,
-    /// The passes of these names.
+    /// The names of the passes that are off.
     pub passes: Vec<String>,
 }
 
@@ -52,24 +53,24 @@ pub struct OptimizerOff {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct EffectivePolicy {
-    /// With all defaults in it. No retry is `None`, never `times(0)`; for the bounds of its resource see
+    /// The policy with all defaults applied. No retry is `None`, never `times(0)`. For the bounds of its resource see
     /// [`Effective::resource_of`].
     pub policy: Policy,
-    /// Whether it runs at all.
+    /// `true` if the factory runs.
     pub enabled: bool,
-    /// Whether its output is cached, if the settings say so of this factory.
+    /// `true` if its output is cached. `None` if the settings do not specify it for this factory.
     pub cached: Option<bool>,
-    /// What counts as its code, if the settings say so of this factory.
+    /// The scope of the code that counts, if the settings specify it for this factory.
     pub code: Option<CodeScope>,
 }
 
 impl EffectivePolicy {
-    /// Of a factory that says nothing, in a pipeline without defaults.
+    /// The policy of a factory without options, in a pipeline without defaults.
     pub const NONE: Self = Self { policy: Policy::NONE, enabled: true, cached: None, code: None };
 }
 
 impl Effective {
-    /// What a pipeline says by itself. Without any policy in it, nothing is allocated.
+    /// Returns the policies that are declared in the pipeline itself. Allocates nothing if there are none.
     ///
     /// ```
     /// use setl::prelude::*;
@@ -102,37 +103,37 @@ impl Effective {
         let stand_ins = plan.factories.iter().filter_map(|node| node.fallback.as_ref());
         let all = policies.iter().map(|of| of.policy.resource);
         for resource in all.chain(stand_ins.map(|fallback| fallback.policy.resource)).flatten() {
-            // Others of this name have the same bounds, or the run does not start.
+            // Resources of the same name have the same bounds; otherwise the run does not start.
             resources.entry(resource.name).or_insert(*resource);
         }
         Self { policies, resources, ..Self::default() }
     }
 
-    /// Whether no factory has a policy, and nothing bounds the run in time: then factories are just run.
+    /// Returns `true` if no factory has a policy and the run has no deadline. Then factories run directly.
     pub fn is_trivial(&self) -> bool {
         self.deadline.is_none()
             && self.keep_going != Some(true)
             && self.policies.iter().all(|of| of.enabled && of.policy.is_trivial())
     }
 
-    /// The policy of the factory with this index.
+    /// Returns the policy of the factory with this index.
     pub fn of_factory(&self, factory: usize) -> &EffectivePolicy {
         self.policies.get(factory).unwrap_or(&EffectivePolicy::NONE)
     }
 
-    /// A resource with the bounds that hold in this run.
+    /// Returns a resource with the bounds that apply in this run.
     pub fn resource<'a>(&'a self, resource: &'a Resource) -> &'a Resource {
         self.resources.get(resource.name).unwrap_or(resource)
     }
 
-    /// The resource of the factory with this index, with the bounds that hold in this run.
+    /// Returns the resource of the factory with this index, with the bounds that apply in this run.
     pub fn resource_of(&self, factory: usize) -> Option<&Resource> {
         self.of_factory(factory).policy.resource.map(|resource| self.resource(resource))
     }
 }
 
 impl Policy {
-    /// Whether a factory with this policy is just run.
+    /// Returns `true` if a factory with this policy runs directly.
     pub const fn is_trivial(&self) -> bool {
         self.retry.is_none()
             && self.timeout.is_none()
@@ -145,7 +146,7 @@ impl Policy {
     }
 }
 
-/// Resources of one name whose bounds differ, each in a sentence: nobody could tell which of them hold.
+/// Returns a sentence for each resource name that is declared with different bounds, since the bounds would be ambiguous.
 pub(crate) fn differing(plan: &Plan) -> Vec<String> {
     let mut known: Vec<(&Resource, &str)> = Vec::new();
     let mut mistakes = Vec::new();
@@ -170,7 +171,7 @@ pub(crate) fn differing(plan: &Plan) -> Vec<String> {
 }
 
 impl Resource {
-    /// As they are written: `at_once(2) and breaker(5, 30s)`.
+    /// Formats the bounds as in source code: `at_once(2) and breaker(5, 30s)`.
     pub(super) fn bounds(&self) -> String {
         let at_once = self.at_once.map(|at_once| format!("at_once({at_once})"));
         let breaker = self.breaker.map(|Breaker { failures, open_for }| {

@@ -1,4 +1,4 @@
-//! What the author of a factory says of an error.
+//! Marks by which the author of a factory classifies an error.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,11 +6,10 @@ use std::fmt;
 use super::Transience;
 use crate::Error;
 
-/// Marks an error as transient, whatever it is: the same attempt, made later, may succeed.
+/// Marks an error as transient, whatever its type: the same attempt may succeed later.
 ///
-/// The mark is not seen: messages and causes stay as they are, and the run takes it off before it hands the error out. To
-/// get at a type beneath a mark, use [`find`]. Only in a `Box<dyn Error>` made of an [`Error`] nothing is recognised, neither
-/// marks nor types.
+/// The mark is invisible: messages and causes stay as they are, and the run removes the mark before it returns the error. To find
+/// a type below a mark, use [`find`]. A `Box<dyn Error>` made from an [`Error`] hides both marks and types.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -30,7 +29,7 @@ pub fn transient(error: impl Into<Error>) -> Error {
     Marked { transience: Transience::Transient, error: error.into() }.into()
 }
 
-/// Marks an error as permanent, whatever it is: it fails again, however often it is tried. See [`transient`].
+/// Marks an error as permanent, whatever its type: every further attempt fails, too. See [`transient`].
 pub fn permanent(error: impl Into<Error>) -> Error {
     Marked { transience: Transience::Permanent, error: error.into() }.into()
 }
@@ -52,13 +51,13 @@ pub trait Classify<T> {
     /// Marks the error as [`transient`].
     ///
     /// # Errors
-    /// The same, with the mark.
+    /// Returns the same error, with the mark.
     fn transient(self) -> Result<T, Error>;
 
     /// Marks the error as [`permanent`].
     ///
     /// # Errors
-    /// The same, with the mark.
+    /// Returns the same error, with the mark.
     fn permanent(self) -> Result<T, Error>;
 }
 
@@ -72,7 +71,7 @@ impl<T, E: Into<Error>> Classify<T> for Result<T, E> {
     }
 }
 
-/// The outermost cause of this type, also beneath a mark.
+/// Finds the outermost cause of this type, also below a mark.
 ///
 /// ```
 /// use std::io;
@@ -83,7 +82,7 @@ impl<T, E: Into<Error>> Classify<T> for Result<T, E> {
 /// assert_eq!(find::<io::Error>(&error).map(io::Error::kind), Some(io::ErrorKind::TimedOut));
 /// ```
 pub fn find<E: StdError + Send + Sync + 'static>(error: &Error) -> Option<&E> {
-    // A context is no cause of its own type, but the error knows of it.
+    // A context is not a cause of its own type, but the error can be downcast to it.
     error.downcast_ref::<E>().or_else(|| {
         error.chain().find_map(|cause| match cause.downcast_ref::<Marked>() {
             Some(marked) => find(&marked.error),
@@ -92,7 +91,7 @@ pub fn find<E: StdError + Send + Sync + 'static>(error: &Error) -> Option<&E> {
     })
 }
 
-/// The error without the marks that have nothing above them, for functions that downcast it.
+/// Returns the error without its outermost marks, for functions that downcast it.
 pub(super) fn beneath(error: &Error) -> &Error {
     match (**error).downcast_ref::<Marked>() {
         Some(marked) => beneath(&marked.error),
@@ -100,9 +99,9 @@ pub(super) fn beneath(error: &Error) -> &Error {
     }
 }
 
-/// Takes the marks off an error that have nothing above them, so that it can be downcast as before.
+/// Removes the outermost marks from an error, so that it can be downcast as before.
 pub(crate) fn unmark(error: Error) -> Error {
-    // With a context above the mark, `downcast` would find it too, and lose the context.
+    // If there is a context above the mark, `downcast` would find the mark too, and lose the context.
     match (*error).downcast_ref::<Marked>() {
         Some(_) => match error.downcast::<Marked>() {
             Ok(marked) => unmark(marked.error),
@@ -112,8 +111,8 @@ pub(crate) fn unmark(error: Error) -> Error {
     }
 }
 
-/// An error with a mark, which stands in its place: same message, same sources. A context would be either seen in
-/// messages, or would repeat them.
+/// An error with a mark. It has the same message and the same sources as the error itself. A context would either be visible in
+/// messages or repeat them.
 pub(super) struct Marked {
     pub(super) transience: Transience,
     pub(super) error: Error,
@@ -153,7 +152,7 @@ mod tests {
         io::Error::new(kind, "from the system").into()
     }
 
-    /// An error as `main` prints it, without the backtrace.
+    /// Formats an error as `main` prints it, without the backtrace.
     fn printed(error: &Error) -> String {
         let text = format!("{error:?}");
         text.split("\n\nStack backtrace").next().map(str::to_owned).unwrap_or_default()

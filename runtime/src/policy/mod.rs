@@ -1,12 +1,12 @@
-//! What is done when a factory fails: try again, wait no longer, skip it, let another stand in.
+//! Policies for failures: retry, time out, skip, fall back.
 //!
 //! | for | see |
 //! |---|---|
-//! | what a factory says | [`Policy`], from the options of [`#[factory]`](macro@crate::factory) |
+//! | the options of a factory | [`Policy`], from [`#[factory]`](macro@crate::factory) |
 //! | waits between attempts | [`Retry`] |
-//! | which errors go away by themselves | [`classify`], [`transient`], [`permanent`], [`Classify`], [`Classifier`] |
-//! | services that several factories ask | [`Resource`], [`Breaker`], [`Resources`] |
-//! | what holds in a run, with all defaults | [`Effective`] |
+//! | the classification of errors | [`classify`], [`transient`], [`permanent`], [`Classify`], [`Classifier`] |
+//! | services that several factories use | [`Resource`], [`Breaker`], [`Resources`] |
+//! | the policies of a run, with all defaults | [`Effective`] |
 #![cfg_attr(feature = "config", doc = "| changes without a rebuild | [`Settings`], [`settings`] |")]
 //!
 //! ```
@@ -63,38 +63,39 @@ pub use resource::{CircuitOpen, Permit, ResourceReport, Resources};
 pub use settings::{Settings, SettingsError};
 pub use timeout::TimedOut;
 
-/// What is done when a factory fails, and before: all options of `#[factory]` that say so.
+/// The policy of a factory: its retries, limits, conditions and fallbacks, from the options of `#[factory]`.
 ///
-/// A policy is a constant of the factory. What it leaves open comes from the defaults of the pipeline and of the run.
+/// A policy is a constant of the factory. Options that are not set come from the defaults of the pipeline and of the run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether and how it is tried again.
+    /// The retries after a failure. `None` if the factory is not retried.
     pub retry: Option<Retry>,
-    /// How long one attempt may take.
+    /// The time limit of one attempt.
     pub timeout: Option<Duration>,
-    /// How long all attempts may take together, with what lies between them.
+    /// The time limit of all attempts together, including the waits between them.
     pub total_timeout: Option<Duration>,
-    /// What is done after the last attempt.
+    /// The action after the last attempt has failed.
     pub on_failure: OnFailure,
-    /// Whether the factory may be left out by a condition: `when = …`.
+    /// `true` if a condition may skip the factory: `when = …`.
     pub conditional: bool,
-    /// Whether its output is kept on disk, so that a run which did not succeed can be resumed.
+    /// `true` if its output is kept on disk, so that a failed run can be resumed.
     pub checkpoint: bool,
-    /// Whether and for how long its output is kept for later runs.
+    /// The caching of its output for later runs. `None` if it is not cached.
     pub cache: Option<Caching>,
-    /// What counts as its code where its output is kept.
+    /// The scope of the code that counts when its output is kept.
     pub code: Option<CodeScope>,
-    /// Whether it may deliver something else although nothing that it takes has changed, as what asks a service does.
+    /// `true` if its output may change although its inputs do not, for example because it queries a service.
     pub volatile: bool,
-    /// How much memory it needs, in bytes: where a run has a [limit](crate::Runner::memory_limit), it starts when so much is free.
+    /// The memory that it needs, in bytes. In a run with a [limit](crate::Runner::memory_limit), it starts when this much is
+    /// free.
     pub memory: Option<u64>,
-    /// What it depends on outside of the program, and shares with others.
+    /// The external resource that it depends on and shares with other factories.
     pub resource: Option<&'static Resource>,
 }
 
 impl Policy {
-    /// The policy of a factory that says nothing.
+    /// The policy of a factory without options.
     pub const NONE: Self = Self {
         retry: None,
         timeout: None,
@@ -109,73 +110,73 @@ impl Policy {
         resource: None,
     };
 
-    /// With these retries.
+    /// Sets the retries.
     pub const fn retry(mut self, retry: Retry) -> Self {
         self.retry = Some(retry);
         self
     }
 
-    /// With so much time for each attempt.
+    /// Sets the time limit of each attempt.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// With so much time for all attempts together.
+    /// Sets the time limit of all attempts together.
     pub const fn total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = Some(timeout);
         self
     }
 
-    /// With this end after the last attempt.
+    /// Sets the action after the last attempt has failed.
     pub const fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
         self
     }
 
-    /// Under a condition.
+    /// Marks the factory as conditional.
     pub const fn conditional(mut self) -> Self {
         self.conditional = true;
         self
     }
 
-    /// With an output that is kept on disk.
+    /// Keeps the output on disk, for resumed runs.
     pub const fn checkpoint(mut self) -> Self {
         self.checkpoint = true;
         self
     }
 
-    /// With an output that later runs take from the [cache](crate::cache).
+    /// Stores the output in the [cache](crate::cache) for later runs.
     pub const fn cache(mut self, caching: Caching) -> Self {
         self.cache = Some(caching);
         self
     }
 
-    /// With this as the code that counts where its output is kept.
+    /// Sets the scope of the code that counts when the output is kept.
     pub const fn code(mut self, scope: CodeScope) -> Self {
         self.code = Some(scope);
         self
     }
 
-    /// With an output that changes by itself.
+    /// Marks the output as one that may change by itself.
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
         self
     }
 
-    /// With a need of so many bytes of memory.
+    /// Sets the memory that the factory needs, in bytes.
     pub const fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// Within the bounds of what it depends on.
+    /// Sets the external resource, whose bounds then apply.
     pub const fn resource(mut self, resource: &'static Resource) -> Self {
         self.resource = Some(resource);
         self
     }
 
-    /// This policy; where it says nothing of retries, times and code, what `defaults` says.
+    /// Returns this policy, completed by the retries, time limits and code scope of `defaults` if it does not set its own.
     pub fn or(&self, defaults: &Policy) -> Self {
         Self {
             retry: self.retry.or(defaults.retry),
@@ -186,13 +187,13 @@ impl Policy {
         }
     }
 
-    /// Whether the output may be absent although the run goes on.
+    /// Returns `true` if the output may be absent although the run continues.
     pub const fn is_skippable(&self) -> bool {
         self.conditional || matches!(self.on_failure, OnFailure::Skip)
     }
 }
 
-/// For how long the output of a factory is taken from the [cache](crate::cache): `cache` in `#[factory]`.
+/// The maximum age of a factory's output in the [cache](crate::cache): `cache` in `#[factory]`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -205,23 +206,23 @@ impl Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Caching {
-    /// How long after it was made; what the run says, if nothing is said.
+    /// The maximum age of an entry. Default: the maximum age that the run sets.
     pub max_age: Option<Duration>,
 }
 
 impl Caching {
-    /// As long as the run says.
+    /// The maximum age that the run sets.
     pub const DEFAULT: Self = Self { max_age: None };
 
-    /// So long after it was made.
+    /// Sets the maximum age of an entry.
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 }
 
-/// What counts as the code of a factory when a kept output is compared with what the factory would deliver: `code` in
-/// `#[factory]`, in `defaults(…)` of `#[pipeline]`, in the settings, and [`Runner::code`](crate::Runner::code).
+/// The scope of the code that counts when a kept output is compared with the current factory. Set by `code` in `#[factory]`, in
+/// `defaults(…)` of `#[pipeline]`, in the settings, and by [`Runner::code`](crate::Runner::code).
 ///
 /// ```
 /// use setl::policy::{CodeScope, Policy};
@@ -233,42 +234,42 @@ impl Caching {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CodeScope {
-    /// The running program: the content of its executable, and of the libraries that it has loaded and that do not belong to
-    /// the system. Every change of code, features, dependencies or build options counts, for all factories.
+    /// The running program: the content of its executable, and of the loaded libraries that do not belong to the system. Every
+    /// change of code, features, dependencies or build options counts, for all factories.
     #[default]
     Program,
-    /// What of the sources of its package the factory may use, as the macro has read them when the package was compiled. An
-    /// unrelated change does not count, and some related ones are not seen: the book lists them.
+    /// The sources of its package that the factory may use, as the macro read them when the package was compiled. Unrelated
+    /// changes do not count. Some related changes are not detected: the book lists them.
     Package,
 }
 
-/// How a factory is tried again.
+/// The retries of a factory.
 ///
-/// The wait before retry `n` (the first is 0) is `min(delay · factorⁿ, max_delay)`, computed to seven digits, of which
-/// `jitter` takes a random part between nothing and all: "full jitter", after
-/// [Exponential Backoff And Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Without
-/// jitter, factories that failed together ask again together. [`Retry::waits`] gives the waits.
+/// The wait before retry `n` (the first is 0) is `min(delay · factorⁿ, max_delay)`, computed to seven digits. With `jitter`, the
+/// wait is a random part of that, between zero and the whole: "full jitter", as in [Exponential Backoff And
+/// Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Without jitter, factories that failed
+/// together retry together. [`Retry::waits`] returns the waits.
 ///
-/// `Retry::times(0)` is no retry, and says so: defaults of the pipeline do not apply.
+/// `Retry::times(0)` disables retries, including those from the defaults of the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Retry {
-    /// How often, after the first attempt.
+    /// The maximum number of retries after the first attempt.
     pub times: u32,
     /// The first wait.
     pub delay: Duration,
     /// The longest wait.
     pub max_delay: Duration,
-    /// By what each wait is longer than the one before.
+    /// The ratio of each wait to the previous one.
     pub factor: f32,
-    /// Whether waits are random.
+    /// `true` if waits are random.
     pub jitter: bool,
-    /// After which errors.
+    /// The errors after which the factory is retried.
     pub on: RetryOn,
 }
 
 impl Retry {
-    /// So many times after the first attempt, with waits of one second, two, four, and so on up to a minute, each with jitter.
+    /// Retries at most `times` times, with waits of one second, two, four, and so on up to a minute, each with jitter.
     pub const fn times(times: u32) -> Self {
         Self {
             times,
@@ -280,41 +281,41 @@ impl Retry {
         }
     }
 
-    /// With waits from `delay` up to `max_delay`.
+    /// Sets the first wait to `delay` and the longest to `max_delay`.
     pub const fn backoff(mut self, delay: Duration, max_delay: Duration) -> Self {
         self.delay = delay;
         self.max_delay = max_delay;
         self
     }
 
-    /// With each wait so many times as long as the one before.
+    /// Sets the ratio of each wait to the previous one.
     pub const fn factor(mut self, factor: f32) -> Self {
         self.factor = factor;
         self
     }
 
-    /// With waits that are random, or exactly as long as computed.
+    /// Sets whether waits are random or exactly as computed.
     pub const fn jitter(mut self, jitter: bool) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// After these errors.
+    /// Sets the errors after which the factory is retried.
     pub const fn on(mut self, on: RetryOn) -> Self {
         self.on = on;
         self
     }
 }
 
-/// After which errors a factory is tried again. It never is after a panic, which is a mistake in the program.
+/// The errors after which a factory is retried. A panic is never retried, since it is a bug in the program.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum RetryOn {
-    /// After those that are [transient](classify), as timeouts are.
+    /// [Transient](classify) errors, such as timeouts.
     Transient,
-    /// After any error.
+    /// All errors.
     Any,
-    /// After those for which the function says so.
+    /// The errors for which the function returns `true`.
     If(fn(&Error) -> bool),
 }
 
@@ -338,7 +339,7 @@ impl fmt::Debug for RetryOn {
     }
 }
 
-/// What is done when a factory has failed for good.
+/// The action after a factory has failed for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {
@@ -347,14 +348,14 @@ pub enum OnFailure {
     Fail,
     /// Its output is absent, and the run goes on.
     Skip,
-    /// Another factory stands in for it.
+    /// The fallback factory delivers in its place.
     Fallback,
 }
 
-/// Something outside of the program that several factories depend on: a service, a database, a disk.
+/// An external resource that several factories depend on: a service, a database, a disk.
 ///
-/// All factories with the same resource share its bounds. It is a constant, named in `#[factory(resource = …)]`. Resources
-/// of the same name are one, so a run in which their bounds differ cannot start.
+/// All factories with the same resource share its bounds. A resource is a constant, named in `#[factory(resource = …)]`.
+/// Resources of the same name are the same resource. If their bounds differ, the run does not start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -366,36 +367,36 @@ pub enum OnFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resource {
-    /// How it is called in reports and settings.
+    /// The name in reports and settings.
     pub name: &'static str,
-    /// How many attempts may use it at once.
+    /// The maximum number of attempts that use it at the same time.
     pub at_once: Option<u32>,
-    /// When nobody is let through any more.
+    /// The circuit breaker, if it has one.
     pub breaker: Option<Breaker>,
 }
 
-/// A circuit breaker: after so many failures in a row nobody is let through for a while, then one to try.
+/// A circuit breaker: after `failures` consecutive failures it admits no attempt for `open_for`, then one to probe the resource.
 ///
-/// After Michael Nygard, *Release It!* (2007), chapter 5.
+/// The pattern is from Michael Nygard, *Release It!* (2007), chapter 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Breaker {
-    /// So many transient failures in a row open it.
+    /// The number of consecutive transient failures that open it.
     pub failures: u32,
-    /// For so long.
+    /// The time that it stays open.
     pub open_for: Duration,
 }
 
 impl Resource {
-    /// Without bounds.
+    /// Makes a resource without bounds.
     pub const fn new(name: &'static str) -> Self {
         Self { name, at_once: None, breaker: None }
     }
 
-    /// At most so many attempts use it at once; at least one. None does not compile where it is a constant or a `static`.
+    /// Limits the resource to at most `attempts` attempts at the same time. Zero does not compile in a constant or a `static`.
     ///
     /// # Panics
-    /// When nobody could use it.
+    /// If `attempts` is zero.
     #[track_caller]
     pub const fn at_once(mut self, attempts: u32) -> Self {
         assert!(
@@ -406,11 +407,11 @@ impl Resource {
         self
     }
 
-    /// After so many transient failures in a row, at least one, nobody is let through for so long. Then one is; if it
-    /// succeeds, all are. No failure does not compile where it is a constant or a `static`.
+    /// Admits no attempt for `open_for` after `failures` consecutive transient failures, then one. If that one succeeds, all are
+    /// admitted again. Zero failures do not compile in a constant or a `static`.
     ///
     /// # Panics
-    /// When it would open after no failure.
+    /// If `failures` is zero.
     #[track_caller]
     pub const fn breaker(mut self, failures: u32, open_for: Duration) -> Self {
         assert!(

@@ -1,4 +1,4 @@
-//! What is shared by the factories that depend on the same thing outside of the program.
+//! The state that factories share when they depend on the same external resource.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,14 +14,14 @@ use super::circuit::{Circuit, CircuitState, Ticket, Verdict};
 use super::{Resource, Transience};
 use crate::base::sync::held;
 
-/// A resource lets nobody through, since attempts with it have failed. It is [transient](super::classify).
+/// A resource admits no attempt, since earlier attempts have failed. The error is [transient](super::classify).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("resource `{resource}` has failed too often, and is left alone{}", rest(*.retry_after))]
 #[non_exhaustive]
 pub struct CircuitOpen {
     /// The name of the resource.
     pub resource: &'static str,
-    /// When the next attempt is let through. Zero while one is under way, whose end decides.
+    /// The time until the next attempt is admitted. Zero while a probing attempt is in progress.
     pub retry_after: Duration,
 }
 
@@ -32,7 +32,7 @@ fn rest(retry_after: Duration) -> String {
     format!(" for another {}", roughly(retry_after))
 }
 
-/// A duration for people: nobody reads nanoseconds, nor milliseconds after seconds.
+/// Rounds a duration for people: no nanoseconds, and no milliseconds after seconds.
 pub(crate) fn roughly(duration: Duration) -> FormattedDuration {
     let whole = |unit: Duration| duration.as_nanos().div_ceil(unit.as_nanos()).try_into().unwrap_or(u64::MAX);
     format_duration(match duration < Duration::from_secs(10) {
@@ -41,10 +41,11 @@ pub(crate) fn roughly(duration: Duration) -> FormattedDuration {
     })
 }
 
-/// The resources that runs use: who is there, who waits, and whether a breaker is open.
+/// The resources that runs use: their attempts, waiting attempts and breakers.
 ///
-/// A run has its own, unless it is given others; clones are the same. Resources with the same name are one, with the bounds
-/// of the first that is used; a run that is given these and has other bounds for one cannot start.
+/// A run has its own resources unless it is given others. Clones share their state. Resources with the same name are the same
+/// resource, with the bounds of the first that is used. A run that is given these and has other bounds for one of them cannot
+/// start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,24 +69,24 @@ pub(crate) fn roughly(duration: Duration) -> FormattedDuration {
 #[derive(Clone, Debug, Default)]
 pub struct Resources {
     gates: Named<Gate>,
-    /// What one run does with them; nothing where all runs are counted.
+    /// The usage by one run. `None` if the usage of all runs is counted.
     run: Option<Named<Use>>,
 }
 
 type Named<T> = Arc<Mutex<BTreeMap<&'static str, Arc<T>>>>;
 
 impl Resources {
-    /// The same resources, of which only what goes through this handle and its clones is reported.
+    /// Returns a handle to the same resources, which reports only usage through itself and its clones.
     pub fn of_run(&self) -> Self {
         Self { gates: Arc::clone(&self.gates), run: Some(Arc::default()) }
     }
 
-    /// Waits for a place, in the order of asking, and lets the caller through.
+    /// Waits for a place in the order of requests, and admits the caller.
     ///
-    /// The future can be dropped at any time; it keeps its turn only as long as it is there.
+    /// The future can be dropped at any time, and then loses its turn.
     ///
     /// # Errors
-    /// At once when the breaker is open, or as soon as it opens.
+    /// If the breaker is open, or opens while the caller waits.
     pub async fn enter(&self, resource: &Resource) -> Result<Permit, CircuitOpen> {
         let user = self.user(resource);
         let gate = &user.gate;
@@ -116,7 +117,7 @@ impl Resources {
         Ok(Permit { user, ticket, settled: false, _place: place })
     }
 
-    /// What has been done with each resource that was used, by name.
+    /// Returns the usage of each resource that was used, by name.
     pub fn report(&self) -> Vec<ResourceReport> {
         match &self.run {
             Some(run) => {
@@ -131,7 +132,10 @@ impl Resources {
         }
     }
 
-    /// Claims these bounds for a resource, or says who has it with others.
+    /// Claims these bounds for a resource.
+    ///
+    /// # Errors
+    /// If the resource already has other bounds. The text names both.
     pub(crate) fn claim(&self, resource: &Resource) -> Result<(), String> {
         let gate = self.gate(resource);
         if gate.bounds == *resource {
@@ -160,25 +164,25 @@ impl Resources {
     }
 }
 
-/// A place at a resource. Say how the attempt ended; a permit that is dropped says nothing.
+/// A place at a resource. Report the result of the attempt; a dropped permit reports none.
 #[must_use = "a place is free again when its permit is dropped"]
 #[derive(Debug)]
 pub struct Permit {
     user: Arc<Use>,
-    /// None where there is no breaker.
+    /// `None` if there is no breaker.
     ticket: Option<Ticket>,
-    /// Whether it is known how the attempt ended.
+    /// `true` if the result of the attempt is known.
     settled: bool,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Permit {
-    /// The attempt succeeded.
+    /// Records that the attempt succeeded.
     pub fn succeeded(mut self) {
         self.settle(Verdict::Answers);
     }
 
-    /// The attempt failed. A permanent failure shows that the resource answers, so it speaks for it.
+    /// Records that the attempt failed. A permanent failure shows that the resource answers, and counts as an answer.
     pub fn failed(mut self, how: Transience) {
         match how {
             Transience::Transient => self.settle(Verdict::Fails),
@@ -188,7 +192,7 @@ impl Permit {
 
     fn settle(&mut self, verdict: Verdict) {
         self.settled = true;
-        // Counted as gone before anybody is let through because of it.
+        // The attempt is counted as ended before the next one is admitted.
         self.user.count(|tally| {
             tally.now -= 1;
             tally.failures += u64::from(verdict == Verdict::Fails);
@@ -203,30 +207,30 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // The breaker knows before the place is free.
+        // The breaker is updated before the place is free.
         if !self.settled {
             self.settle(Verdict::Unknown);
         }
     }
 }
 
-/// What has been done with a resource.
+/// The usage of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResourceReport {
     /// Its name.
     pub name: &'static str,
-    /// How many attempts were let through.
+    /// The number of attempts that were admitted.
     pub attempts: u64,
-    /// How many used it at the same time, at most.
+    /// The maximum number of attempts at the same time.
     pub most_at_once: u32,
-    /// How many of them had a transient failure.
+    /// The number of attempts with a transient failure.
     pub failures: u64,
-    /// How often its breaker opened because of them.
+    /// The number of times that its breaker opened.
     pub opened: u32,
-    /// How many attempts were not let through.
+    /// The number of attempts that were rejected.
     pub rejected: u64,
-    /// Where its breaker is now; closed if it has none.
+    /// The current state of its breaker; closed if it has none.
     pub state: CircuitState,
 }
 
@@ -252,21 +256,21 @@ fn times(number: u64, once: &str, often: &str) -> String {
     if number == 1 { once.to_owned() } else { format!("{number} {often}") }
 }
 
-/// One resource, as all runs share it.
+/// One resource, as shared by all runs.
 #[derive(Debug)]
 struct Gate {
-    /// As they were when it was made.
+    /// The bounds at the time of creation.
     bounds: Resource,
     places: Option<Arc<Semaphore>>,
     circuit: Mutex<Option<Circuit>>,
-    /// Told when others are let through than before, so that nobody waits in vain.
+    /// Notified whenever the breaker changes its state, so that waiting attempts check again.
     turned: Notify,
     tally: Mutex<Tally>,
 }
 
 impl Gate {
     fn new(resource: &Resource) -> Self {
-        // Its fields are public, so the bound may be none at all.
+        // The fields are public, so the limit may be zero.
         let places = |at_once: u32| (at_once.max(1) as usize).min(Semaphore::MAX_PERMITS);
         Self {
             bounds: *resource,
@@ -303,7 +307,7 @@ impl Gate {
     }
 }
 
-/// One resource, as one run uses it.
+/// One resource, as used by one run.
 #[derive(Debug)]
 struct Use {
     gate: Arc<Gate>,

@@ -1,34 +1,37 @@
-//! Policies that are changed without a rebuild: from a file, and from environment variables.
+//! Policies that change without a rebuild: from a file and from environment variables.
 //!
 //! ```toml
 #![doc = include_str!("settings/example.toml")]
 //! ```
 //!
-//! One duration for `backoff` is the same wait each time. `false` switches off what is otherwise a value: `retry`, `timeout`, `total_timeout`, `at_once`, `breaker`, `cache`, `memory`, `optimizer`.
+//! A single duration for `backoff` sets all waits to this duration. `false` switches an option off: `retry`, `timeout`,
+//! `total_timeout`, `at_once`, `breaker`, `cache`, `memory`, `optimizer`.
 //!
-//! # Who goes before whom
+//! # Precedence
+//!
+//! The sources, from the highest precedence to the lowest:
 //!
 //! 1. environment variables: `SETL_FACTORY__FETCH_RATES__TIMEOUT=10s` is `factory.fetch_rates.timeout`,
 //! 2. the chosen environment: `[env.production.…]`,
 //! 3. the rest of the file,
 //!
-//! and among what these say together,
+//! The tables and options, after the sources are combined:
 //!
 //! 1. `[factory.…]`,
-//! 2. what the factory says,
+//! 2. the options of the factory,
 //! 3. `[defaults]`,
 //! 4. the defaults of the pipeline.
 //!
-//! Environments are [profiles of figment](figment::Profile), whose rules these are: the tables outside of `env` are its
-//! default profile, variables its global one. Unlike in its nested files, the default profile needs no table of its own,
-//! so that a file without environments has one level less.
+//! Environments are [profiles of figment](figment::Profile) and follow its rules: the tables outside of `env` are its default
+//! profile, and variables are its global profile. Unlike in figment's nested files, the default profile has no table of its own.
+//! So a file without environments has one level less.
 //!
 //! # Names in variables
 //!
-//! Two underscores stand for the dot. Factories and resources are found regardless of case and underscores:
-//! `CARRIER_DELAYS` is `CarrierDelays`. Other programs may use variables that begin with `SETL_`; only those are looked at
-//! that have two underscores, begin with `SETL_FACTORY_`, `SETL_RESOURCE_` or `SETL_DEFAULTS_`, or are a misspelt setting: one letter
-//! in five is another, and at most two.
+//! Two underscores stand for the dot. Names of factories and resources match regardless of case and underscores: `CARRIER_DELAYS`
+//! is `CarrierDelays`. Other programs may use variables that begin with `SETL_`. Therefore a variable is read only if it contains
+//! two underscores, begins with `SETL_FACTORY_`, `SETL_RESOURCE_` or `SETL_DEFAULTS_`, or is a misspelt setting. In a misspelt
+//! setting at most one letter in five is wrong, and at most two.
 
 mod apply;
 mod origin;
@@ -89,38 +92,38 @@ use read::{Overrides, Reader};
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     figment: Figment,
-    /// Those that files have tables for.
+    /// The environments that files have tables for.
     environments: Vec<String>,
-    /// What `SETL_ENV` says.
+    /// The environment that `SETL_ENV` chooses.
     of_variable: Option<String>,
-    /// What the program says.
+    /// The environment that the program chooses.
     environment: Option<String>,
 }
 
-/// What is wrong with settings.
+/// An error in settings.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The file cannot be read.
     #[error("settings file {} cannot be read", path.display())]
     Unreadable {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The text is no TOML.
+    /// The text is not TOML.
     #[error("{place} is not TOML: {reason}")]
     NotToml {
-        /// Which file.
+        /// The file, or the text of the settings.
         place: String,
-        /// What is wrong, and where.
+        /// The reason and the position.
         reason: String,
     },
-    /// The settings do not fit.
+    /// The settings are invalid.
     #[error("{}", listed(mistakes))]
     Mistakes {
-        /// All of them, each with its file or variable and its key.
+        /// All mistakes, each with its file or variable and its key.
         mistakes: Vec<String>,
     },
 }
@@ -136,16 +139,16 @@ impl Settings {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, is not TOML, or says what cannot be a setting, in any environment. Whether the factories
-    /// are there is checked when the settings are applied.
+    /// If the file cannot be read, is not TOML, or contains an invalid setting in any environment. The names of factories are
+    /// checked when the settings are applied.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SettingsError> {
         Self::default().with_file(path)
     }
 
-    /// Adds a file, which goes before those that were added earlier.
+    /// Adds a file, which takes precedence over those that were added earlier.
     ///
     /// # Errors
-    /// As [`Settings::from_file`].
+    /// The errors of [`Settings::from_file`].
     pub fn with_file(self, path: impl AsRef<Path>) -> Result<Self, SettingsError> {
         let path = path.as_ref();
         let text = fs::read_to_string(path)
@@ -155,14 +158,14 @@ impl Settings {
 
     /// Adds the environment variables of the process that begin with `SETL_`. `SETL_ENV` chooses the environment.
     pub fn with_env(self) -> Self {
-        // What is not text cannot be a setting.
+        // A variable that is not text cannot be a setting.
         let variables = std::env::vars_os();
         self.with_variables(
             variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         )
     }
 
-    /// Like [`Settings::with_env`], with these variables instead of those of the process.
+    /// Adds the given variables instead of those of the process, like [`Settings::with_env`].
     ///
     /// ```
     /// use setl::policy::Settings;
@@ -181,25 +184,25 @@ impl Settings {
             if key == "ENV" {
                 self.of_variable = Some(value).filter(|name| !name.is_empty());
             } else if variables::is_meant(key) {
-                // Each is a source of its own, so that mistakes name it.
+                // Each variable is its own source, so that mistakes name it.
                 self.figment = self.figment.merge(Given::variable(&name, key, &value));
             }
         }
         self
     }
 
-    /// Chooses the environment, whatever `SETL_ENV` says.
+    /// Chooses the environment, regardless of `SETL_ENV`.
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.environment = Some(name.into());
         self
     }
 
-    /// Puts the settings over what a pipeline says by itself. `can_persist` tells of a factory, by its index, whether its
-    /// output can be kept on disk.
+    /// Applies the settings to the policies of a pipeline. `can_persist` returns `true` if the output of the factory with this
+    /// index can be kept on disk.
     ///
     /// # Errors
-    /// Lists every mistake: unknown settings, factories and resources, values that do not fit, and what the code of a
-    /// factory does not allow for.
+    /// Lists every mistake: unknown settings, factories and resources, invalid values, and settings that the code of a factory
+    /// does not allow.
     pub fn apply(
         &self,
         plan: &Plan,
@@ -207,7 +210,7 @@ impl Settings {
     ) -> Result<Effective, SettingsError> {
         let chosen = self.environment.as_ref().or(self.of_variable.as_ref());
         let (overrides, mut mistakes) = self.read(chosen.map(String::as_str));
-        // Without any, every program may have the variable set.
+        // If there are no environments, `SETL_ENV` may be meant for another program.
         if let Some(chosen) = chosen
             && !self.environments.is_empty()
             && !self.environments.iter().any(|known| known.eq_ignore_ascii_case(chosen))
@@ -260,7 +263,7 @@ impl Settings {
         for environment in std::iter::once(None).chain(self.environments.iter().map(Some)) {
             let (_, found) = self.read(environment.map(String::as_str));
             for mistake in found {
-                // What is outside of `env` is read with every environment.
+                // Settings outside of `env` are read once per environment.
                 if !mistakes.contains(&mistake) {
                     mistakes.push(mistake);
                 }
@@ -275,7 +278,7 @@ impl Settings {
     }
 }
 
-/// Settings in a text.
+/// Parses settings from a text.
 impl FromStr for Settings {
     type Err = SettingsError;
 

@@ -1,10 +1,10 @@
-//! The error of a factory that took too long.
+//! The error of a factory that exceeded a time limit.
 
 use std::time::Duration;
 
 use humantime::format_duration;
 
-/// A factory took longer than its [`Policy`](super::Policy) allows. It is [transient](super::classify).
+/// A factory exceeded a time limit of its [`Policy`](super::Policy). The error is [transient](super::classify).
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,11 +18,11 @@ use humantime::format_duration;
 #[error("did not end within its {} of {}{}", if *.total { "total timeout" } else { "timeout" }, format_duration(*.limit), waited(*.resource))]
 #[non_exhaustive]
 pub struct TimedOut {
-    /// How long it was allowed to take.
+    /// The time limit.
     pub limit: Duration,
-    /// Whether the limit was for all attempts together.
+    /// `true` if the limit was for all attempts together.
     pub total: bool,
-    /// The resource at which it waited for a place, if that is where its time went by.
+    /// The resource at which it waited for a place, if the time passed there.
     pub resource: Option<&'static str>,
 }
 
@@ -31,12 +31,12 @@ fn waited(resource: Option<&'static str>) -> String {
 }
 
 impl TimedOut {
-    /// One attempt took longer than `timeout`.
+    /// Makes the error of one attempt that exceeded `timeout`.
     pub const fn attempt(limit: Duration) -> Self {
         Self { limit, total: false, resource: None }
     }
 
-    /// All attempts together, and what lies between them, took longer than `total_timeout`.
+    /// Makes the error of all attempts together, including the waits between them, that exceeded `total_timeout`.
     pub const fn total(limit: Duration) -> Self {
         Self { limit, total: true, resource: None }
     }

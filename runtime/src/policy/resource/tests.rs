@@ -115,7 +115,7 @@ async fn nobody_waits_for_a_place_behind_an_open_breaker() {
     sleep(SECOND / 2).await;
     failing.failed(Transience::Transient);
     assert!(waiting.await.unwrap().is_err());
-    // What began before the breaker opened does not close it.
+    // An attempt that began before the breaker opened does not close it.
     busy.succeeded();
     assert_eq!(state(&resources), CircuitState::Open);
 }
@@ -187,7 +187,7 @@ async fn never_more_than_allowed_whatever_happens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn never_more_than_allowed_on_several_threads() {
-    // Open for no time at all: whoever comes is the one to try, if there is none yet.
+    // The breaker is open for zero time: each attempt is the probe, if there is none yet.
     let down = Resource::new("down").breaker(1, Duration::ZERO);
     let busy = Resource::new("busy").at_once(3);
     for (resource, most) in [(down, 1), (busy, 3)] {

@@ -1,4 +1,4 @@
-//! Settings over what a pipeline says by itself.
+//! Combines settings with the policies of a pipeline.
 
 use super::read::{
     BreakerOverride, FactoryOverride, Named, Overrides, Placed, PolicyOverride, ResourceOverride,
@@ -51,7 +51,7 @@ pub(super) fn apply(
     effective
 }
 
-/// The position of what is meant. A name in a variable may be spelled otherwise, as long as only one is like it.
+/// Returns the position of the named item. A name in a variable may be spelled differently if only one item matches.
 fn find<T>(named: &Named<T>, names: &[&str]) -> Option<usize> {
     names.iter().position(|name| same(name, &named.name)).or_else(|| {
         let wanted = named.by_variable.then(|| plain(&named.name))?;
@@ -67,7 +67,7 @@ fn unknown<T>(named: &Named<T>, kind: &str, names: &[&str], pipeline: &str) -> S
     format!("{place}: pipeline `{pipeline}` has no {kind} `{name}`{near}")
 }
 
-/// Settings cannot change what other factories were compiled to rely on.
+/// Checks that settings do not change properties that other factories were compiled to rely on.
 fn check(says: &FactoryOverride, node: &Node, can_persist: impl Fn() -> bool, mistakes: &mut Vec<String>) {
     let name = &node.name;
     let relied_on = || {
@@ -169,7 +169,7 @@ fn apply_to_resource(says: &ResourceOverride, to: &mut Resource, mistakes: &mut 
     };
 }
 
-/// A policy with what the settings say of it.
+/// Returns a policy with the settings applied.
 fn over(says: &PolicyOverride, policy: Policy, mistakes: &mut Vec<String>) -> Policy {
     let limit = |says, before| match says {
         Some(Switch::Off) => None,
@@ -195,7 +195,7 @@ fn over(says: &PolicyOverride, policy: Policy, mistakes: &mut Vec<String>) -> Po
     }
 }
 
-/// What is not said stays.
+/// Returns the retries with the settings applied. Absent settings keep their value.
 fn over_retry(says: &RetryOverride, before: Option<Retry>) -> Retry {
     let before = before.unwrap_or(Retry::times(0));
     let (delay, max_delay) = says.backoff.unwrap_or((before.delay, before.max_delay));

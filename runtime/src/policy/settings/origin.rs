@@ -1,4 +1,4 @@
-//! Where a setting comes from.
+//! The origin of a setting.
 
 use figment::error::Result;
 use figment::value::{Dict, Map, Value};
@@ -11,11 +11,12 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// An environment variable, whose name without the prefix is `key`. It goes before all profiles.
+    /// Makes the settings of an environment variable, whose name without the prefix is `key`. It takes precedence over all
+    /// profiles.
     pub(super) fn variable(name: &str, key: &str, value: &str) -> Self {
         let metadata = Metadata::named(format!("environment variable `{name}`"));
-        // Whatever is no number, list or table is text; so is what is nested deeper than any setting, as the parser calls
-        // itself for each level.
+        // A value that is not a number, list or table is text. A value that is nested deeper than any setting is text, too, since
+        // the parser is recursive.
         let value = match depth(value) > DEEPEST {
             true => Value::from(value.to_owned()),
             false => value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {}),
@@ -25,10 +26,10 @@ impl Given {
     }
 }
 
-/// No setting is nested as deeply.
+/// The depth beyond which a value is not parsed. No setting is nested as deeply.
 const DEEPEST: usize = 16;
 
-/// How many lists and tables are open at once.
+/// Returns the maximum nesting depth of lists and tables.
 fn depth(value: &str) -> usize {
     let mut open = 0usize;
     let depths = value.bytes().map(|byte| {
@@ -59,13 +60,13 @@ impl Provider for Given {
     }
 }
 
-/// Where to look for a value with this key: a variable, or a file and the key in it.
+/// Describes the place of the value with this key: a variable, or a file and the key in it.
 pub(super) fn place(figment: &Figment, environment: Option<&str>, key: &str, value: &Value) -> String {
     let tag = deepest(value).tag();
     match figment.get_metadata(tag) {
         Some(Metadata { source: None, name, .. }) => format!("{name}: `{key}`"),
         metadata => {
-            // Tags tell the default profile and the global one from all others.
+            // Tags distinguish the default and the global profile from all others.
             let table = match (tag.profile(), environment) {
                 (None, Some(environment)) => format!("env.{environment}."),
                 _ => String::new(),
@@ -78,7 +79,7 @@ pub(super) fn place(figment: &Figment, environment: Option<&str>, key: &str, val
     }
 }
 
-/// Whether a value comes from an environment variable alone.
+/// Returns `true` if a value comes from an environment variable alone.
 pub(super) fn is_variable(figment: &Figment, value: &Value) -> bool {
     match value {
         Value::Dict(_, dict) if !dict.is_empty() => dict.values().all(|value| is_variable(figment, value)),
@@ -86,7 +87,7 @@ pub(super) fn is_variable(figment: &Figment, value: &Value) -> bool {
     }
 }
 
-/// A table that several sources contribute to has the tag of the last, so its first value tells more.
+/// Returns the innermost first value, since a table from several sources only has the tag of the last source.
 fn deepest(value: &Value) -> &Value {
     match value {
         Value::Dict(_, dict) => dict.values().next().map_or(value, deepest),

@@ -1,4 +1,4 @@
-//! What the settings say, each value checked by itself.
+//! Reads the settings and checks each value by itself.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(super) const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"
 pub(super) const RESOURCE: &[&str] = &["at_once", "breaker"];
 pub(super) const BREAKER: &[&str] = &["failures", "open_for"];
 
-/// All that settings say.
+/// All settings, as read.
 #[derive(Default)]
 pub(super) struct Overrides {
     pub(super) keep_going: Option<bool>,
@@ -91,22 +91,22 @@ pub(super) struct BreakerOverride {
     pub(super) open_for: Option<Duration>,
 }
 
-/// With the place where it is said.
+/// A value with its place in the settings.
 pub(super) struct Placed<T> {
     pub(super) value: T,
     pub(super) place: String,
 }
 
-/// What is said of a factory or resource.
+/// The settings of a named factory or resource.
 pub(super) struct Named<T> {
     pub(super) name: String,
     pub(super) place: String,
-    /// Whether only variables say it, which have neither case nor a single underscore of their own.
+    /// `true` if only variables set it. Their names have neither case nor a single underscore of their own.
     pub(super) by_variable: bool,
     pub(super) says: T,
 }
 
-/// Reads values, and collects what is wrong with them.
+/// Reads values and collects their mistakes.
 pub(super) struct Reader<'a> {
     figment: &'a Figment,
     environment: Option<&'a str>,
@@ -116,7 +116,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn read(figment: &'a Figment, environment: Option<&'a str>) -> (Overrides, Vec<String>) {
         let mut reader = Self { figment, environment, mistakes: Vec::new() };
-        // Without a path it is all there is; what could fail are providers, and ours do not.
+        // An empty path means all settings. Only providers could fail, and these do not.
         let overrides = match figment.find_value("") {
             Ok(all) => reader.overrides(&all),
             Err(error) => {
@@ -300,7 +300,7 @@ impl<'a> Reader<'a> {
                 all.push(Named { name: name.clone(), place, by_variable, says });
             }
         }
-        // What variables say goes before what files say of the same, under another spelling.
+        // Variables take precedence over files that spell the same name differently.
         all.sort_by_key(|named| named.by_variable);
         all
     }
@@ -344,7 +344,7 @@ impl<'a> Reader<'a> {
         read
     }
 
-    /// A field with a duration, or two: what are durations may still not fit.
+    /// Reads a field with one duration or two. A valid duration may still be an invalid value.
     fn time<T>(
         &mut self,
         table: &Dict,

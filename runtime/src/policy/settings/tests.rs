@@ -1,4 +1,4 @@
-//! What settings change, who goes before whom, and what is told of mistakes.
+//! Tests for the effect of settings, their precedence and their error messages.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -27,7 +27,7 @@ static CACHE: Resource = Resource::new("cache");
 static STAND_IN: Policy = Policy { resource: Some(&CACHE), ..Policy::NONE };
 static SHARED: Policy = Policy { resource: Some(&RATES), retry: Some(Retry::times(0)), ..Policy::NONE };
 
-/// `fetch_rates` says a lot, `CarrierDelays` can be skipped, `load` has a fallback, `plain` says nothing.
+/// `fetch_rates` has many options, `CarrierDelays` can be skipped, `load` has a fallback, `plain` has no options.
 fn plan() -> Plan {
     let node = |name: &'static str, policy: &'static Policy| Node {
         name: Cow::Borrowed(name),
@@ -66,7 +66,7 @@ fn mistakes(error: SettingsError) -> Vec<String> {
     }
 }
 
-/// What is wrong with a text, wherever it is noticed.
+/// Returns the mistakes in a text, found while it is parsed or applied.
 fn wrong(text: &str) -> Vec<String> {
     match text.parse::<Settings>() {
         Ok(settings) => mistakes(settings.apply(&plan(), |factory| factory == 0).unwrap_err()),

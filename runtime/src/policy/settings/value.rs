@@ -1,4 +1,4 @@
-//! Single values: durations, numbers, and what they are not.
+//! Single values: durations, numbers, and the errors for invalid values.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,7 @@ pub(super) enum Switch<T> {
     To(T),
 }
 
-/// `setl.toml: `deadline`: expected a duration such as "10s", found 10`
-/// So many characters of a value are told.
+/// The maximum number of characters of a value in an error.
 const LONGEST: usize = 80;
 
 pub(super) fn wrong(place: &str, expected: &str, value: &Value) -> String {
@@ -44,13 +43,13 @@ pub(super) fn switch<T>(value: &Value, read: impl FnOnce(&Value) -> Option<T>) -
     }
 }
 
-/// A duration of more than nothing, whose end a clock can still tell.
+/// Reads a duration that is positive and short enough for a clock.
 pub(super) fn duration(value: &Value) -> Option<Duration> {
     let duration = humantime::parse_duration(value.as_str()?).ok()?;
     (!duration.is_zero() && Instant::now().checked_add(duration).is_some()).then_some(duration)
 }
 
-/// A number of bytes, or a text with a unit.
+/// Reads a number of bytes, or a text with a unit.
 pub(super) fn bytes(value: &Value) -> Option<u64> {
     match value.as_str() {
         Some(text) => parse_bytes(text),
@@ -58,7 +57,7 @@ pub(super) fn bytes(value: &Value) -> Option<u64> {
     }
 }
 
-/// The first wait and the longest; one duration stands for both, as in the attribute.
+/// Reads the first and the longest wait. One duration stands for both, as in the attribute.
 pub(super) fn range(value: &Value) -> Option<(Duration, Duration)> {
     ends(value).filter(|(from, to)| from <= to)
 }
@@ -70,7 +69,7 @@ fn ends(value: &Value) -> Option<(Duration, Duration)> {
     Some((read(from)?, read(to)?))
 }
 
-/// What is wrong with a duration that is one, or with two that are.
+/// Returns the mistake in one or two well-formed durations.
 pub(super) fn not_in_time(value: &Value) -> Option<&'static str> {
     let (from, to) = ends(value)?;
     if from > to {

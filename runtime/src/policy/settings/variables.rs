@@ -1,4 +1,4 @@
-//! What the names of environment variables were meant to say.
+//! Recognizes settings in the names of environment variables.
 
 use figment::value::Value;
 
@@ -7,7 +7,7 @@ use super::read::{BREAKER, DEFAULTS, FACTORY, RESOURCE, RETRY, TOP};
 struct Table {
     name: &'static str,
     settings: &'static [&'static str],
-    /// Whether a name stands before the setting.
+    /// `true` if a name stands before the setting.
     named: bool,
     example: &'static str,
 }
@@ -18,28 +18,28 @@ const TABLES: &[Table] = &[
     Table { name: "defaults", settings: DEFAULTS, named: false, example: "SETL_DEFAULTS__TIMEOUT" },
 ];
 
-/// Whether the author of this variable, named without its prefix, meant a setting.
+/// Returns `true` if the variable, named without its prefix, is probably a setting.
 pub(super) fn is_meant(variable: &str) -> bool {
     let key = variable.to_ascii_lowercase();
     key.contains("__")
         || TABLES.iter().any(|table| within(&key, table).is_some())
-        // A short name is near to many words that belong to other programs.
+        // A short name is similar to many words that belong to other programs.
         || TOP.iter().any(|setting| strsim::damerau_levenshtein(&key, setting) <= (setting.len() / 5).min(2))
 }
 
-/// What to write where an underscore is missing after the first word, as in `SETL_FACTORY_D1_TIMEOUT`. `key` is what the
-/// variable is taken for, and `value` what it says of it.
+/// Suggests a variable if an underscore is missing after the first word, as in `SETL_FACTORY_D1_TIMEOUT`. `key` is the key that
+/// the variable was read as, and `value` is its value.
 pub(super) fn with_underscores(key: &str, value: &Value) -> Option<String> {
     let (table, rest) = TABLES.iter().find_map(|table| Some((table, within(key, table)?)))?;
     let mut rest = rest.to_owned();
     let mut value = value;
-    // Further on they may be there.
+    // The rest of the name may have two underscores.
     while let Some((key, below)) = value.as_dict().and_then(|dict| dict.iter().next()) {
         rest = format!("{rest}_{key}");
         value = below;
     }
     let settings = table.settings.iter().flat_map(|setting| nested(setting));
-    // Of `timeout` and `total_timeout`, the longer is what was meant.
+    // `timeout` also matches `total_timeout`; the longer match counts.
     let meant = settings.filter_map(|setting| {
         let name = rest.strip_suffix(&setting.replace("__", "_"))?;
         match (table.named, name.strip_suffix('_')) {
@@ -57,12 +57,12 @@ pub(super) fn with_underscores(key: &str, value: &Value) -> Option<String> {
     Some(format!("; two underscores stand for the dot: {write}"))
 }
 
-/// What follows the name of a table and one underscore.
+/// Returns the rest of the key after the name of a table and one underscore.
 fn within<'k>(key: &'k str, table: &Table) -> Option<&'k str> {
     key.strip_prefix(table.name)?.strip_prefix('_').filter(|rest| !rest.is_empty() && !rest.starts_with('_'))
 }
 
-/// A setting, and those within it, as they are written in variables.
+/// Returns a setting and its nested settings, as they are written in variables.
 fn nested(setting: &str) -> Vec<String> {
     let within: &[&str] = match setting {
         "retry" => RETRY,

@@ -1,4 +1,4 @@
-//! What settings say of the cache.
+//! Tests for the settings of the cache.
 
 use super::*;
 

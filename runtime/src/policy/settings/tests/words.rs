@@ -1,4 +1,4 @@
-//! What is said of values and variables that do not fit.
+//! Tests for the error messages of invalid values and variables.
 
 use super::*;
 
