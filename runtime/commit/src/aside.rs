@@ -1,4 +1,4 @@
-//! Files and directories beside their targets, which belong to the living process that makes them.
+//! Temporary files and directories beside their targets. They belong to the living process that creates them.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -12,21 +12,23 @@ use uuid::Uuid;
 use super::disk::{self, Locked};
 use super::lock::TargetLock;
 
-/// Of a process that may have died: it can be removed as soon as nobody has it locked.
+/// The extension of a temporary entry. It can be removed as soon as no process has it locked, because its process may
+/// have died.
 const TEMPORARY: &str = "setl-tmp";
-/// Named by a journal: only recovery may touch it.
+/// The extension of an entry that a journal names. Only recovery may touch it.
 const READY: &str = "setl-ready";
-/// Named by a checkpoint: it stays until that is discarded, or it is committed.
+/// The extension of an entry that a checkpoint names. It stays until the checkpoint is discarded or the write is
+/// committed.
 const KEPT: &str = "setl-kept";
-/// An old directory, while it and a new one change places.
+/// The extension of an old directory while it and a new directory are exchanged.
 const OLD: &str = "setl-old";
-/// What an operator has given up. Nobody touches it.
+/// The extension of data that an operator has given up. No run touches it.
 const SET_ASIDE: &str = "setl-aside";
 
-/// What is staged by this process, and to be removed should it end at once.
+/// The entries that this process has staged. They are removed if the process exits early.
 static LIVING: Living = Living(Mutex::new(Some(BTreeSet::new())));
 
-/// Paths that are removed when the process ends at once; `None` from when it does.
+/// Paths that are removed if the process exits early. `None` once it is exiting.
 struct Living(Mutex<Option<BTreeSet<PathBuf>>>);
 
 impl Living {
@@ -34,12 +36,13 @@ impl Living {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is removed should the process end at once; otherwise the process is about to.
+    /// Registers `path` for removal at an early exit. Returns `false` if the process is already exiting.
     fn add(&self, path: &Path) -> bool {
         self.lock().as_mut().map(|living| living.insert(path.to_owned())).is_some()
     }
 
-    /// Whether it is certain that it stays; otherwise the process is about to end, and it may be removed at any moment.
+    /// Unregisters `path`. Returns `true` if it is certain that `path` stays, and `false` if the process is already
+    /// exiting, which may remove `path` at any moment.
     fn forget(&self, path: &Path) -> bool {
         self.lock().as_mut().map(|living| living.remove(path)).is_some()
     }
@@ -53,44 +56,45 @@ fn about_to_end() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "the process is about to end")
 }
 
-/// Removes all that this process has staged, and has it stage nothing more: it is about to end. What is being committed stays.
+/// Removes all temporary entries of this process and refuses new ones, because the process is about to exit. Writes that
+/// are being committed stay.
 pub(super) fn remove_living() {
     for path in LIVING.take_all() {
-        // Whoever writes in a directory goes on for now.
+        // Another thread may still write in the directory, so the removal is tried several times.
         let mut tries = (0..10).map(|_| disk::remove(&path));
         tries.any(|removed| removed.is_ok());
     }
 }
 
-/// A file or directory beside its target. It is removed when it is dropped, unless it is kept.
+/// A temporary file or directory beside its target. It is removed when this value is dropped, unless it is kept.
 #[derive(Debug)]
 pub(super) struct Aside {
     path: PathBuf,
-    /// Tells other processes that this one is alive; `None` where there are no locks.
+    /// The lock that tells other processes that this one is alive. `None` where the file system has no locks.
     lock: Option<File>,
-    /// Whether it outlives this.
+    /// Is set if the entry outlives this value.
     stays: bool,
 }
 
 impl Aside {
-    /// A new one, empty and locked. A rename within a directory is one step, so it is beside the target.
+    /// Creates an empty, locked entry. It is beside the target because a rename within a directory is one step.
     pub(super) fn new(target: &Path, directory: bool) -> io::Result<Self> {
         loop {
             let path = named(target, TEMPORARY);
             create(&path, directory, mode_of(target))?;
-            // Before it is locked, somebody may take it for a left-over and remove it.
+            // Before the entry is locked, another process may take it for a left-over and remove it.
             let lock = match disk::lock(&path)? {
                 Locked::Yes(file) => Some(file),
                 Locked::Unsupported => None,
                 Locked::Busy | Locked::Gone => continue,
             };
             let this = Self { path, lock, stays: false };
-            // Otherwise it is removed when it is dropped.
+            // On an error, dropping `this` removes the entry.
             return if LIVING.add(&this.path) { Ok(this) } else { Err(about_to_end()) };
         }
     }
 
-    /// One that an earlier process has kept; `Err` says what is the matter with it.
+    /// Opens an entry that an earlier process has kept. The inner `Err` says why it cannot be used.
     pub(super) fn reopen(path: PathBuf) -> io::Result<Result<Self, &'static str>> {
         Ok(match disk::lock(&path)? {
             Locked::Yes(file) => Ok(Self { path, lock: Some(file), stays: true }),
@@ -104,27 +108,27 @@ impl Aside {
         &self.path
     }
 
-    /// What the old directory is called, if two renames put this one in its place.
+    /// The name of the old directory while two renames put this entry in its place.
     pub(super) fn old_path(&self) -> PathBuf {
         self.path.with_extension(OLD)
     }
 
-    /// What the old directory is called while it is removed.
+    /// The name of the old directory while it is being removed.
     pub(super) fn trash_path(&self) -> PathBuf {
         self.path.with_extension(TEMPORARY)
     }
 
-    /// What it is called once a journal names it.
+    /// The name of this entry once a journal names it.
     pub(super) fn ready_path(&self) -> PathBuf {
         self.path.with_extension(READY)
     }
 
-    /// What it is called once it is kept.
+    /// The name of this entry once it is kept.
     pub(super) fn kept_path(&self) -> PathBuf {
         self.path.with_extension(KEPT)
     }
 
-    /// Has it stay for later runs.
+    /// Keeps the entry for later runs.
     pub(super) fn keep(&mut self) -> io::Result<()> {
         let kept = self.kept_path();
         if self.path != kept {
@@ -136,16 +140,16 @@ impl Aside {
         disk::sync_directory(disk::directory_of(&self.path))
     }
 
-    /// Gives up the lock, while that of the target is held: clean-up asks for that first. So a commit has one file open for each
-    /// of its targets, and not two.
+    /// Gives up the lock while the lock of the target is held. Clean-up takes the target's lock first, so a commit needs
+    /// one open file per target instead of two.
     pub(super) fn unlock(&mut self) {
-        // Of what is kept, whoever wants to go on with it asks for this one.
+        // A kept entry keeps its lock, because a process that wants to reopen it asks for this lock.
         if !self.stays {
             self.lock = None;
         }
     }
 
-    /// Takes the lock again, before that of the target is given up.
+    /// Takes the lock again before the lock of the target is given up.
     pub(super) fn relock(&mut self) -> io::Result<()> {
         if self.lock.is_none()
             && let Locked::Yes(lock) = disk::lock(&self.path)?
@@ -155,7 +159,7 @@ impl Aside {
         Ok(())
     }
 
-    /// Has it go with this, whatever it is called.
+    /// Marks the entry for removal when this value is dropped, under whatever name it has.
     pub(super) fn unkeep(&mut self) {
         self.stays = false;
     }
@@ -164,15 +168,15 @@ impl Aside {
         self.stays
     }
 
-    /// Has it be whole while it is put in its place, also if the process is told to end at once.
+    /// Unregisters the entry from removal at an early exit, so that it is complete while it is put in its place.
     ///
     /// # Errors
-    /// When the process is about to end: some of it may be removed already.
+    /// When the process is already exiting, because part of the entry may have been removed.
     pub(super) fn claim(&self) -> io::Result<()> {
         if LIVING.forget(&self.path) { Ok(()) } else { Err(about_to_end()) }
     }
 
-    /// Leaves it to whoever knows its name now.
+    /// Leaves the entry to another owner that knows its name.
     pub(super) fn leave(&mut self) {
         LIVING.forget(&self.path);
         self.stays = true;
@@ -186,7 +190,8 @@ impl Aside {
     fn remove(&mut self) -> io::Result<()> {
         let stays = std::mem::replace(&mut self.stays, true);
         let removed = if stays { Ok(()) } else { disk::remove(&self.path) };
-        // Not before: this may take its time, and the process end meanwhile.
+        // Unregisters the path only after the removal, because the removal may take long and the process may exit
+        // meanwhile.
         LIVING.forget(&self.path);
         removed
     }
@@ -194,16 +199,17 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // Nobody is left to tell; the name says that it is to be removed, and the next write to the target does.
+        // No caller can receive the error. The name marks the entry as removable, and the next write to the target
+        // removes it.
         let _ = self.remove();
         if let Some(lock) = self.lock.take() {
-            // A child of this process may still hold the file, and would keep it locked.
+            // A child of this process may still hold the file, which would keep it locked.
             let _ = lock.unlock();
         }
     }
 }
 
-/// The permissions of what is replaced: nobody is to read the new data who may not read the old.
+/// The permissions of the entry at the target. A user who may not read the old data must not read the new data.
 fn mode_of(target: &Path) -> Option<u32> {
     #[cfg(unix)]
     return fs::metadata(target).ok().map(|old| std::os::unix::fs::MetadataExt::mode(&old) & 0o777);
@@ -211,13 +217,14 @@ fn mode_of(target: &Path) -> Option<u32> {
     return None;
 }
 
-/// Without a mode, it is as the process says of new files.
+/// Creates the file or directory. Without a mode, it gets the default permissions of the process.
 fn create(path: &Path, directory: bool, mode: Option<u32>) -> io::Result<()> {
     if directory {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         if mode.is_some() {
-            // What is made in it is not said here. It gets the permissions of the target when all of it is there.
+            // The permissions of files inside it are not set here. The directory gets the permissions of the target once
+            // it is complete.
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         }
         return builder.create(path);
@@ -226,16 +233,16 @@ fn create(path: &Path, directory: bool, mode: Option<u32>) -> io::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     if let Some(mode) = mode {
-        // To write it, this user must be able to open it.
+        // This user must be able to open the file to write it.
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode | 0o600);
     }
     options.open(path).map(drop)
 }
 
-/// Longer names are cut, so that what is added fits into the 255 bytes that file systems take.
+/// Longer names are truncated, so that the suffix fits into the 255 bytes that file systems allow.
 const LONGEST: usize = 200;
 
-/// `.delays.parquet.` of `delays.parquet`, with which the names of all begin that is beside it.
+/// The prefix `.delays.parquet.` for `delays.parquet`. The names of all entries beside the target begin with it.
 fn prefix(target: &Path) -> OsString {
     let name = target.file_name().unwrap_or_default();
     let mut prefix = OsString::from(".");
@@ -251,43 +258,43 @@ fn prefix(target: &Path) -> OsString {
     prefix
 }
 
-/// `.delays.parquet.setl-lock` beside `delays.parquet`.
+/// The path `.delays.parquet.setl-lock` beside `delays.parquet`.
 pub(super) fn beside(target: &Path, kind: &str) -> PathBuf {
     let mut name = prefix(target);
     name.push(kind);
     target.with_file_name(name)
 }
 
-/// `.delays.parquet.<uuid>.setl-tmp` beside `delays.parquet`.
+/// The path `.delays.parquet.<uuid>.setl-tmp` beside `delays.parquet`.
 fn named(target: &Path, kind: &str) -> PathBuf {
     beside(target, &format!("{}.{kind}", Uuid::now_v7()))
 }
 
-/// What stands behind the name of the target and a number in the name of something beside it.
+/// The part of a name after the target's prefix and a UUID.
 fn kind_of<'name>(name: &'name OsStr, prefix: &OsStr) -> Option<&'name str> {
     let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes())?;
     let (uuid, kind) = std::str::from_utf8(rest).ok()?.split_once('.')?;
-    // With a name in between, it belongs to another target whose name begins alike.
+    // If another name is in between, the entry belongs to a target whose name begins alike.
     Uuid::parse_str(uuid).is_ok().then_some(kind)
 }
 
-/// Whether `path` has a name that only what is staged for `target` has.
+/// `true` if `path` has a name that only a staged entry of `target` has.
 pub(super) fn is_of(path: &Path, target: &Path) -> bool {
     let kind = path.file_name().and_then(|name| kind_of(name, &prefix(target)));
     path.parent() == target.parent() && kind.is_some_and(|kind| [TEMPORARY, READY, KEPT, OLD].contains(&kind))
 }
 
-/// What that is called which was ready and is given up.
+/// The name of a ready entry after it is given up.
 pub(super) fn set_aside_path(ready: &Path) -> PathBuf {
     ready.with_extension(SET_ASIDE)
 }
 
-/// Whether `path` is kept by a checkpoint.
+/// `true` if a checkpoint keeps `path`.
 pub(super) fn is_kept(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == KEPT)
 }
 
-/// Removes what processes that are no more have left beside `target`. What cannot be removed is in nobody's way.
+/// Removes the entries that dead processes have left beside `target`. An entry that cannot be removed does no harm.
 pub(super) fn remove_left_overs(target: &Path) {
     let prefix = prefix(target);
     let Ok(entries) = fs::read_dir(disk::directory_of(target)) else {
@@ -298,7 +305,7 @@ pub(super) fn remove_left_overs(target: &Path) {
     if left.is_empty() {
         return;
     }
-    // It may be of a commit, which has nothing locked but its target.
+    // The entry may belong to a commit, which has locked only its target.
     let Ok(Some(_target)) = TargetLock::take(target) else { return };
     for path in left {
         if let Some(_lock) = lock_of(&path) {
@@ -307,7 +314,7 @@ pub(super) fn remove_left_overs(target: &Path) {
     }
 }
 
-/// The lock of what nobody has locked.
+/// The lock of an entry, if no process holds it.
 fn lock_of(path: &Path) -> Option<File> {
     match disk::lock(path) {
         Ok(Locked::Yes(file)) => Some(file),
@@ -328,7 +335,7 @@ mod tests {
         assert!(living.add(one) && living.add(other));
         assert!(living.forget(one));
         assert_eq!(living.take_all(), BTreeSet::from([other.to_owned()]));
-        // From here on nothing is certain.
+        // From here on, the process is exiting and nothing is certain.
         assert!(!living.forget(other) && !living.forget(one) && !living.add(one));
         assert!(living.take_all().is_empty());
     }
@@ -344,7 +351,7 @@ mod tests {
         let aside = staged.path().to_owned();
         assert!(is_living(&aside));
         staged.prepare().unwrap();
-        // A journal names it, and renames it next.
+        // A journal names the entry and renames it next.
         staged.ticket().unwrap();
         assert!(!is_living(&aside) && aside.exists());
         Box::new(staged).rollback().unwrap();
@@ -356,7 +363,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut aside = Aside::new(&directory.path().join("file"), false).unwrap();
         aside.keep().unwrap();
-        // Until it begins its own program, it holds what this process has open.
+        // Until the child executes its own program, it holds the open files of this process.
         let _child = aside.lock.as_ref().unwrap().try_clone().unwrap();
         let path = aside.path().to_owned();
         drop(aside);

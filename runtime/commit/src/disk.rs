@@ -1,4 +1,4 @@
-//! What is asked of a file system: to know a file again, to lock it, and to put it in the place of another.
+//! File system operations: identify a file, lock it, and put it in the place of another.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -10,26 +10,26 @@ use serde::{Deserialize, Serialize};
 use crate::state;
 pub(super) use crate::state::if_there;
 
-/// By what a file, or a directory of files, is known again at its path, and a change of it is noticed.
+/// The identity of a file, or of a directory of files. It serves to recognise the file at its path and to notice changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     inode: u64,
     length: u64,
-    /// Seconds and nanoseconds since 1970.
+    /// The modification time in seconds and nanoseconds since 1970.
     modified: Option<(u64, u32)>,
-    /// Of a directory, what the same of all its entries comes to.
+    /// The hash of the identities of all entries, if this is a directory.
     entries: Option<String>,
 }
 
 impl Identity {
-    /// That of what is at `path`; `None` if nothing is.
+    /// Returns the identity of the file or directory at `path`, or `None` if nothing is there.
     pub fn of(path: &Path) -> io::Result<Option<Self>> {
         let Some(metadata) = if_there(fs::metadata(path))? else {
             return Ok(None);
         };
         let mut this = Self::from_metadata(&metadata);
         if metadata.is_dir() {
-            // Other files come and go beside the data, and change the time of the directory.
+            // Other files are created and removed beside the data, which changes the modification time of the directory.
             this.modified = None;
             this.length = 0;
             let mut entries = Vec::new();
@@ -44,7 +44,8 @@ impl Identity {
         Ok(Some(this))
     }
 
-    /// Whether it is still what is at `path`. Of a directory, its files are looked at only `thoroughly`.
+    /// Returns `true` if the file at `path` still has this identity. The files of a directory are compared only if
+    /// `thoroughly` is set.
     pub fn is_at(&self, path: &Path, thoroughly: bool) -> bool {
         if self.is_directory() && !thoroughly {
             return fs::metadata(path).is_ok_and(|found| found.is_dir() && node_of(&found).1 == self.inode);
@@ -59,7 +60,7 @@ impl Identity {
         Self { inode, length: metadata.len(), modified, entries: None }
     }
 
-    /// As [`number`] of what is known by it.
+    /// The inode [`number`], or `None` if the platform has none.
     pub(super) fn number(&self) -> Option<u64> {
         (self.inode != 0).then_some(self.inode)
     }
@@ -69,7 +70,7 @@ impl Identity {
     }
 }
 
-/// Device and number of a file, which it keeps when it is renamed.
+/// The device and inode number of a file. A rename does not change them.
 #[cfg(unix)]
 pub(super) fn node_of(metadata: &fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
@@ -81,21 +82,21 @@ pub(super) fn node_of(_: &fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// The number of what is at `path`; `None` where nothing is, or files have no number.
+/// The inode number of the entry at `path`. `None` if nothing is there, or if the platform has no inode numbers.
 ///
-/// It is written down without the device, whose number may be another one after the next start of the machine.
+/// The device is not recorded, because its number may change when the machine restarts.
 pub(super) fn number(path: &Path) -> Option<u64> {
     let (_, inode) = fs::symlink_metadata(path).map(|metadata| node_of(&metadata)).ok()?;
     (inode != 0).then_some(inode)
 }
 
-/// Whether there is anything at `path`, be it a link to nothing.
+/// `true` if there is an entry at `path`, even a dangling link.
 pub(super) fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// The same path for all ways to write it, before there is a file and after. A link stays a link: what it leads to is
-/// meant, also where that is not there yet.
+/// Returns one path for all spellings of `path`, before and after the file exists. A link is followed, even if its
+/// destination does not exist yet.
 pub fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -114,15 +115,15 @@ pub fn resolved(path: &Path) -> PathBuf {
     path
 }
 
-/// So many links are followed, as by Linux.
+/// The maximum number of links that are followed, as on Linux.
 const LINKS: usize = 40;
 
-/// A path as text that no other path has: in quotes and escaped, where it is no UTF-8.
+/// Formats a path as a text that no other path has. A path that is not UTF-8 is quoted and escaped.
 pub fn name_of(path: &Path) -> String {
     path.to_str().map_or_else(|| format!("{path:?}"), str::to_owned)
 }
 
-/// The directory of a path; `.` if it has none.
+/// Returns the directory of a path, or `.` if it has none.
 pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -130,7 +131,7 @@ pub fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes renames within a directory survive a crash. Where a directory cannot be flushed, the system sees to it.
+/// Makes renames within a directory survive a crash. If the system cannot flush directories, it keeps them itself.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
@@ -141,10 +142,10 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Brings a file, or a directory with its files, to disk.
+/// Flushes a file, or a directory with its files, to disk.
 pub(super) fn sync_all(path: &Path) -> io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
-        // Elsewhere, a file must be open to write; here, it may not be writable.
+        // On other platforms, a file must be open for writing. On Unix, it may not be writable.
         return fs::OpenOptions::new().read(true).write(cfg!(not(unix))).open(path)?.sync_all();
     }
     for entry in fs::read_dir(path)? {
@@ -153,25 +154,25 @@ pub(super) fn sync_all(path: &Path) -> io::Result<()> {
     sync_directory(path)
 }
 
-/// Whether the file system has no such thing.
+/// `true` if the file system does not support the operation.
 fn refused(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput)
 }
 
-/// What became of an attempt to lock a file.
+/// The result of an attempt to lock a file.
 #[derive(Debug)]
 pub(super) enum Locked {
-    /// It is ours until this is dropped.
+    /// This process holds the lock until the file is dropped.
     Yes(File),
-    /// Somebody else has it.
+    /// Another process holds the lock.
     Busy,
-    /// It is not there, or has been replaced meanwhile.
+    /// The file is missing, or was replaced meanwhile.
     Gone,
-    /// There are no locks here.
+    /// The file system has no locks.
     Unsupported,
 }
 
-/// Locks what is at `path`, and makes sure that it is still there: it may be renamed or removed in between.
+/// Locks the file at `path` and checks that it is still there, because it may be renamed or removed in between.
 pub(super) fn lock(path: &Path) -> io::Result<Locked> {
     if !cfg!(unix) {
         return Ok(if path.exists() { Locked::Unsupported } else { Locked::Gone });
@@ -187,20 +188,20 @@ pub(super) fn lock(path: &Path) -> io::Result<Locked> {
     }
 }
 
-/// Whether `file` is what is at `path`.
+/// `true` if `file` is the file at `path`.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let here = fs::symlink_metadata(path).map(|metadata| node_of(&metadata));
     let open = file.metadata().map(|metadata| node_of(&metadata));
     matches!((here, open), (Ok(here), Ok(open)) if here == open)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     if_there(fs::remove_file(path)).map(|_| ())
 }
 
-/// Removes a file, or a directory that holds files and no directories, if it is there. There is no other among what is
-/// staged, so whatever else has got such a name stays.
+/// Removes a file, or a directory that holds only files, if it exists. Staged directories hold only files, so any other
+/// directory of such a name stays.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let Some(metadata) = if_there(fs::symlink_metadata(path))? else {
         return Ok(());
@@ -227,13 +228,13 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     if_there(fs::remove_dir(path)).map(|_| ())
 }
 
-/// Renames, and fails if there is something at `to`.
+/// Renames `from` to `to`. Fails if there is an entry at `to`.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rename_no_replace(from, to) {
         Err(error) if refused(&error) => {}
         result => return result,
     }
-    // A link is made or refused in one step too. Directories have none: what is left is to look first.
+    // A hard link is also created or refused in one step. Directories have no hard links, so the target is checked first.
     if fs::symlink_metadata(from)?.is_file() {
         match fs::hard_link(from, to) {
             Ok(()) => return fs::remove_file(from),
@@ -260,11 +261,11 @@ fn rename_no_replace(_: &Path, _: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 thread_local! {
-    /// Has this thread meet a file system that cannot exchange.
+    /// Makes the file system of this thread refuse an exchange.
     pub(crate) static NO_EXCHANGE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Puts each in the place of the other, in one step; `false` where that cannot be had.
+/// Exchanges two entries in one step. Returns `false` if the file system cannot do so.
 pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     #[cfg(test)]
     if NO_EXCHANGE.get() {

@@ -1,11 +1,11 @@
-//! Why a staged write cannot be committed.
+//! Errors of staged writes that cannot be committed.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk;
 
-/// What is in the way of a staged write.
+/// An error that prevents a staged write from being committed.
 ///
 /// ```
 /// use setl_commit::{StagedFile, WriteError};
@@ -16,146 +16,147 @@ use super::disk;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The operating system refused something.
+    /// The operating system refused an operation.
     #[error("cannot {action} {}", disk::name_of(path))]
     Io {
-        /// What was tried, as in “cannot replace”.
+        /// The operation, as in “cannot replace”.
         action: &'static str,
-        /// With what.
+        /// The path of the operation.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Of two writes of one run, the later would undo the earlier.
+    /// Two writes of one run replace the same target, so the later would undo the earlier.
     #[error(
         "two writes of one run replace {target}: write all rows at once, or let the later write append to what is there"
     )]
     Twice {
-        /// What both replace.
+        /// The target that both replace.
         target: String,
     },
-    /// Two writes of one run go to one target, but not in one format or with one set of columns.
+    /// Two writes of one run have the same target, but differ in format or columns.
     #[error("two writes of one run to {target} differ in format or columns")]
     Differ {
-        /// Where both go.
+        /// The target of both writes.
         target: String,
     },
-    /// The target was not to be there yet.
+    /// The target must not exist yet, but does.
     #[error("{target} exists already, and is not to be replaced")]
     Exists {
-        /// What is there.
+        /// The existing target.
         target: String,
     },
-    /// Between staging and committing, somebody else has written to the target.
+    /// Another process has written to the target between staging and commit.
     #[error(
         "{target} has been changed by somebody else since the rows for it were made: run again, so that nothing of it is lost"
     )]
     Changed {
-        /// What has changed.
+        /// The changed target.
         target: String,
     },
-    /// A directory that is to be replaced holds something that is not data.
+    /// The directory to replace holds an entry that is not data.
     #[error(
         "directory {} is not replaced, because it holds {name}, which is not a {extension} file: move it elsewhere",
         disk::name_of(path)
     )]
     Foreign {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
-        /// What it holds.
+        /// The name of the entry.
         name: String,
         /// The extension of the files that may be replaced.
         extension: String,
     },
-    /// A file is to be written where a directory is, or a directory where a file is.
+    /// The target is a directory and a file is to be written, or the other way round.
     #[error("{target} cannot be replaced: it is {found}, and {expected} is to be written")]
     Kind {
-        /// Where it is.
+        /// The target.
         target: String,
-        /// What is there, with its article.
+        /// The kind of the existing entry, with its article.
         found: &'static str,
-        /// What should be there.
+        /// The expected kind.
         expected: &'static str,
     },
-    /// The new rows cannot be put after the old ones.
+    /// The new rows cannot be appended to the old ones.
     #[error("cannot append to {target}: {reason}")]
     Append {
-        /// Where they should be.
+        /// The target.
         target: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Another run holds the lock of the target, and has not let go of it for long.
+    /// Another run has held the lock of the target for too long.
     #[error("another run is about to commit to {target}: run again when it has ended")]
     Busy {
-        /// What both write to.
+        /// The target of both runs.
         target: String,
     },
-    /// An earlier run has decided to change the target and could not do so. Before that is settled nothing else is written.
+    /// An earlier run decided to change the target and could not finish. Nothing else is written to the target before
+    /// that commit is settled.
     #[error(
         "{target} waits for the commit of an earlier run, whose journal {journal} cannot be recovered: {reason}; mend that and run \
          again, or give that commit up with `setl recover --set-aside {journal}`",
         journal = disk::name_of(journal)
     )]
     Pending {
-        /// What is to be changed.
+        /// The target to be changed.
         target: String,
         /// The journal of the earlier run.
         journal: PathBuf,
-        /// Why it cannot be recovered.
+        /// The reason why the journal cannot be recovered.
         reason: String,
     },
-    /// What was staged is not there any more.
+    /// The staged data is missing.
     #[error(
         "the new data for {target} is gone: it was put in place and the target has been changed or moved since, or it was removed"
     )]
     Lost {
-        /// Where it should be.
+        /// The target that should hold the data.
         target: String,
     },
-    /// A journal names something that is not staged for its target, so that nothing is done of what it says.
+    /// A journal names a path that is not staged for its target, so none of its steps are executed.
     #[error("{} is nothing that is staged for {target}", disk::name_of(path))]
     NotStaged {
-        /// What is to be changed.
+        /// The target to be changed.
         target: String,
-        /// What is named for it.
+        /// The path that the journal names.
         path: PathBuf,
     },
-    /// The directory of a target is another one now.
+    /// The directory of a target resolves to another directory now.
     #[error("the directory of {target} is {} now", disk::name_of(found))]
     Moved {
-        /// What is to be changed.
+        /// The target to be changed.
         target: String,
-        /// Where its directory leads to.
+        /// The directory that it resolves to now.
         found: PathBuf,
     },
-    /// There is no place for a journal, without which several targets cannot be changed together.
+    /// The journal has no place. Without it, several targets cannot be changed together.
     #[error(
         "cannot use the state directory, {}: choose another one with `state_dir` or the environment variable SETL_STATE_DIR",
         disk::name_of(path)
     )]
     State {
-        /// What in it cannot be made.
+        /// The path that cannot be created.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The journal of a run cannot be understood.
+    /// The journal of a run cannot be read.
     #[error("journal {} {reason}", disk::name_of(path))]
     Journal {
-        /// Where it is.
+        /// The path of the journal.
         path: PathBuf,
-        /// What is the matter, and what to do.
+        /// The problem and its fix.
         reason: String,
     },
-    /// What was kept for a later run is not there any more, or is in use.
+    /// A write that was kept for a later run is missing or in use.
     #[error("what was staged for {target} and kept in {} is {what}", disk::name_of(path))]
     Kept {
-        /// What it was for.
+        /// The target of the write.
         target: String,
-        /// Where it was kept.
+        /// The path of the kept data.
         path: PathBuf,
-        /// What is the matter with it.
+        /// The state of the kept data.
         what: &'static str,
     },
 }

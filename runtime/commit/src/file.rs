@@ -1,4 +1,4 @@
-//! A file or a directory of files, written beside its target.
+//! A staged file, or a directory of files, beside its target.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use super::{KeptWrite, StagedWrite};
 
 /// A new version of a file, written beside it and put in its place by a rename.
 ///
-/// It is what the file formats of this crate use, and can be used for files of any other kind: write to
-/// [`path`](Self::path), then commit. Nothing else has to be done: committing brings the content to disk first, and
-/// gives it the permissions of the file that it replaces. Dropping it without a commit removes the new version.
+/// The file formats of `setl` use it, and it serves for files of any other kind: write to [`path`](Self::path), then
+/// commit. The commit flushes the content to disk and gives it the permissions of the file that it replaces. Dropping the
+/// value without a commit removes the new version.
 ///
 /// ```
 /// use setl_commit::{StagedFile, StagedWrite};
@@ -38,33 +38,33 @@ use super::{KeptWrite, StagedWrite};
 /// ```
 #[derive(Debug)]
 pub struct StagedFile {
-    /// As it was named.
+    /// The path as the caller named it.
     place: PathBuf,
-    /// What that means.
+    /// The resolved path.
     target: PathBuf,
     how: How,
-    /// What was at the target when this was staged.
+    /// The identity of the target when this value was staged.
     base: Option<Identity>,
     recipe: Recipe,
-    /// What was written; the first is the whole new content unless it is to be appended.
+    /// The written pieces. The first piece is the whole new content, unless it is to be appended.
     pieces: Vec<Aside>,
-    /// Whether all that was written is on disk.
+    /// Is set if all written data is on disk.
     flushed: bool,
-    /// What `prepare` has made of the pieces.
+    /// The new content, which `prepare` has made of the pieces.
     new: Option<(Aside, Expect)>,
-    /// What the journal says of it. From then on, what is on disk outlives this.
+    /// The step of this file in the journal. Once it is set, the data on disk outlives this value.
     step: Option<FileStep>,
     lock: Lock,
 }
 
-/// Who sees to it that no other process commits to the target meanwhile.
+/// The holder of the lock that keeps other processes from committing to the target meanwhile.
 #[derive(Debug)]
 enum Lock {
-    /// Nobody yet.
+    /// The target is not locked yet.
     None,
-    /// This write, which is committed by itself.
+    /// This write holds the lock, because it is committed alone.
     Own(#[allow(dead_code, reason = "it is held until this is dropped")] TargetLock),
-    /// The transaction that it is part of, which also flushes the directory.
+    /// The transaction of this write holds the lock. It also flushes the directory.
     OfTransaction,
 }
 
@@ -72,31 +72,32 @@ enum Lock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
-    /// It is replaced.
+    /// Replaces the old content.
     Replace,
-    /// There must be none.
+    /// Fails if the target exists.
     Create,
-    /// If there is some, it stays.
+    /// Keeps the old content if the target exists.
     CreateOrStay,
-    /// The new comes after it.
+    /// Adds the new content after the old.
     Append,
 }
 
 impl StagedFile {
-    /// Begins a new version of the file at `target`, which need not exist yet. Its directory must.
+    /// Begins a new version of the file at `target`, which need not exist yet. Its directory must exist.
     ///
-    /// What processes that were killed have left beside the target is removed.
+    /// Left-overs of killed processes beside the target are removed.
     ///
     /// # Errors
-    /// When no file can be made there.
+    /// When no file can be created there.
     pub fn beside(target: impl AsRef<Path>) -> crate::Result<Self> {
         Ok(Self::new(target.as_ref(), How::Replace, Recipe::Whole)?)
     }
 
-    /// Begins a new version of `place`, which says what becomes of the old content and how pieces are put together.
+    /// Begins a new version of `place`. `how` says what happens to the old content, and `recipe` how pieces are merged.
     ///
     /// # Errors
-    /// When the target is of another kind or in another state than `how` and `recipe` expect, or nothing can be written beside it.
+    /// When the target is of another kind or in another state than `how` and `recipe` expect, or nothing can be written
+    /// beside it.
     pub fn new(place: &Path, how: How, recipe: Recipe) -> Result<Self, WriteError> {
         let (place, target) = (place.to_owned(), disk::resolved(place));
         check_kind(&target)?;
@@ -111,36 +112,36 @@ impl StagedFile {
         Ok(this)
     }
 
-    /// Where the new version is to be written: a file, or a directory, that is there and empty.
+    /// Returns the path to write the new version to: an existing, empty file or directory.
     pub fn path(&self) -> &Path {
         let piece = self.pieces.last().or(self.new.as_ref().map(|(aside, _)| aside));
         piece.map_or(self.target.as_path(), Aside::path)
     }
 
-    /// Whether there was something at the target when this was staged.
+    /// Returns `true` if the target existed when this write was staged.
     pub fn has_base(&self) -> bool {
         self.base.is_some()
     }
 
-    /// Brings what was written to disk.
+    /// Flushes the written data to disk.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         disk::sync_all(self.path()).map_err(WriteError::io("flush", self.path()))?;
         self.flushed = true;
         Ok(())
     }
 
-    /// What a transaction locks before it prepares this.
+    /// Returns the target, which the transaction locks before it prepares this write.
     pub(super) fn lock_with_others(&mut self) -> PathBuf {
         self.lock = Lock::OfTransaction;
         self.target.clone()
     }
 
-    /// Has the lock of the target stand for those of what is staged.
+    /// Gives up the locks of the staged entries, because the lock of the target now protects them.
     pub(super) fn rely_on_target(&mut self) {
         self.pieces.iter_mut().for_each(Aside::unlock);
     }
 
-    /// Undoes [`rely_on_target`](Self::rely_on_target), while the target is still locked.
+    /// Undoes [`rely_on_target`](Self::rely_on_target) while the target is still locked.
     pub(super) fn rely_on_itself(&mut self) -> Result<(), WriteError> {
         let pieces = &mut self.pieces;
         pieces.iter_mut().try_for_each(|piece| piece.relock().map_err(WriteError::io("lock", piece.path())))
@@ -150,7 +151,7 @@ impl StagedFile {
         Aside::new(&self.target, self.recipe.is_directory()).map_err(WriteError::io("create", &self.target))
     }
 
-    /// Checks what is there before it is replaced.
+    /// Checks the existing entry before it is replaced.
     fn check(&self, found: Option<&Identity>) -> Result<(), WriteError> {
         let target = || self.target();
         let Some(found) = found else {
@@ -158,7 +159,7 @@ impl StagedFile {
         };
         match (found.is_directory(), &self.recipe) {
             (true, Recipe::Directory { extension, .. }) => {
-                // What stays as it is may hold what it likes.
+                // An entry that stays may hold any files.
                 if self.how != How::CreateOrStay {
                     part_names(&self.target, extension)?;
                 }
@@ -174,7 +175,7 @@ impl StagedFile {
         if self.how == How::Create { Err(WriteError::Exists { target: target() }) } else { Ok(()) }
     }
 
-    /// What must be at the target when it is replaced; an error if it is not there now.
+    /// Returns the expected state of the target at the time of replacement. Fails if the target is not in that state now.
     fn expect(&self) -> Result<Expect, WriteError> {
         let found = Identity::of(&self.target).map_err(WriteError::io("read", &self.target))?;
         self.check(found.as_ref())?;
@@ -190,7 +191,7 @@ impl StagedFile {
         }
     }
 
-    /// Puts all pieces together, if there is more than one, or an old content before them.
+    /// Merges all pieces, and the old content before them, if there is more than one part.
     fn merged(&mut self) -> crate::Result<Aside> {
         let old = (self.how == How::Append && self.base.is_some()).then_some(self.target.as_path());
         let bare = self.how == How::Append && self.recipe.is_bare();
@@ -204,12 +205,12 @@ impl StagedFile {
         let paths: Vec<_> = self.pieces.iter().map(|piece| piece.path().to_owned()).collect();
         self.recipe.merge(bare, old, &paths, merged.path())?;
         self.flushed = false;
-        // What is kept is still needed, should the commit fail.
+        // Kept pieces are still needed if the commit fails.
         self.pieces.retain(Aside::is_kept);
         Ok(merged)
     }
 
-    /// `journaled` says whether the new content gets a name that no clean-up touches.
+    /// Describes the switch of this file. `journaled` gives the new content a name that no clean-up touches.
     fn make_step(&self, journaled: bool) -> Option<FileStep> {
         let (aside, expect) = self.new.as_ref()?;
         let ready = if journaled { aside.ready_path() } else { aside.path().to_owned() };
@@ -228,7 +229,7 @@ impl StagedFile {
         })
     }
 
-    /// What a later run needs to go on with what was written, once it is [kept](Self::keep). Brings it to disk.
+    /// Returns the data that a later run needs to resume this write once it is [kept](Self::keep). Flushes it to disk.
     pub(super) fn to_keep(&self) -> Result<Option<KeptWrite>, WriteError> {
         if self.new.is_some() || self.pieces.is_empty() {
             return Ok(None);
@@ -246,18 +247,18 @@ impl StagedFile {
         Ok(Some(KeptWrite { place, target, how, base, recipe, pieces }))
     }
 
-    /// Has what was written stay for a later run.
+    /// Keeps the written data for a later run.
     pub(super) fn keep(&mut self) -> Result<(), WriteError> {
         let pieces = &mut self.pieces;
         pieces.iter_mut().try_for_each(|piece| piece.keep().map_err(WriteError::io("keep", piece.path())))
     }
 
-    /// Undoes [`keep`](Self::keep) in what it means: what was written goes with this.
+    /// Undoes [`keep`](Self::keep): the written data is removed with this value.
     pub(super) fn unkeep(&mut self) {
         self.pieces.iter_mut().for_each(Aside::unkeep);
     }
 
-    /// Goes on with what was kept.
+    /// Reopens a kept write.
     pub(super) fn reopen(kept: &KeptWrite) -> Result<Self, WriteError> {
         let KeptWrite { place, target, how, base, recipe, .. } = kept.clone();
         kept.check()?;
@@ -291,19 +292,20 @@ impl StagedFile {
             step: None,
             lock: Lock::None,
         };
-        // Whoever waits for its commit to find out would find out again and again.
+        // A write that can never be committed is refused now. Otherwise each commit would fail again.
         this.expect()?;
         Ok(this)
     }
 
-    /// Lets go of everything as a process does that dies.
+    /// Releases everything as a dying process does.
     #[cfg(test)]
     pub(super) fn die(mut self) {
         self.leave();
     }
 }
 
-/// Refuses what is neither a file nor a directory: who reads from a FIFO or a device would not see what takes its name.
+/// Refuses a target that is neither a file nor a directory: a reader of a FIFO or a device would not see the file that
+/// takes its name.
 fn check_kind(target: &Path) -> Result<(), WriteError> {
     let Some(found) = disk::if_there(fs::metadata(target)).map_err(WriteError::io("read", target))? else {
         return Ok(());
@@ -360,7 +362,7 @@ impl StagedWrite for StagedFile {
         let permissions = fs::metadata(&self.target).map(|old| old.permissions());
         let new = match self.merged() {
             Ok(new) => new,
-            // What is changed while it is read gives errors of all kinds.
+            // A file that changes while it is read causes errors of all kinds.
             Err(error) => return self.expect().map_or_else(|changed| Err(changed.into()), |_| Err(error)),
         };
         if !self.flushed {
@@ -370,7 +372,7 @@ impl StagedWrite for StagedFile {
             let failed = WriteError::io("set the permissions of", new.path());
             fs::set_permissions(new.path(), permissions).map_err(failed)?;
         }
-        // It may have been changed while it was read.
+        // The file may have changed while it was read.
         if let Expect::Same(_) = expect {
             expect = self.expect()?;
         }
@@ -379,7 +381,7 @@ impl StagedWrite for StagedFile {
     }
 
     fn is_one_step(&self) -> bool {
-        // Nothing to exchange with is a plain rename.
+        // Without an old directory to exchange with, the commit is a plain rename.
         !self.recipe.is_directory() || !disk::is_there(&self.target) || self.can_exchange()
     }
 
@@ -423,7 +425,7 @@ impl StagedWrite for StagedFile {
 }
 
 impl StagedFile {
-    /// See [`Aside::claim`].
+    /// Calls [`Aside::claim`] for the new content.
     fn claim(&self) -> Result<(), WriteError> {
         let Some((new, _)) = &self.new else { return Ok(()) };
         new.claim().map_err(WriteError::io("commit", new.path()))
@@ -433,7 +435,7 @@ impl StagedFile {
         self.pieces.iter_mut().chain(self.new.as_mut().map(|(aside, _)| aside)).for_each(Aside::leave);
     }
 
-    /// Whether the file system can put one directory in the place of another in one step.
+    /// `true` if the file system can exchange two directories in one step.
     fn can_exchange(&self) -> bool {
         let (Ok(one), Ok(other)) = (self.aside(), self.aside()) else {
             return false;
@@ -444,7 +446,7 @@ impl StagedFile {
 
 impl Drop for StagedFile {
     fn drop(&mut self) {
-        // The journal names it, so it is not gone with this process, nor with this value.
+        // The journal names the data, so it outlives this process and this value.
         if self.step.is_some() {
             self.leave();
         }

@@ -1,14 +1,14 @@
-//! Whether the system lets what is at a target be replaced. That is asked before a commit is decided: afterwards, some targets
-//! would be new, and this one never.
+//! Checks whether the system allows a target to be replaced. The check comes before a commit is decided: afterwards, some
+//! targets would be new and this one would stay old.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Checks that what is at `target`, if anything is, can be renamed and have another take its name.
+/// Checks that the entry at `target`, if any, can be renamed and that another can take its name.
 ///
 /// # Errors
-/// Why it cannot.
+/// When the system does not allow it, with the reason.
 pub(super) fn check(target: &Path) -> io::Result<()> {
     let Some(there) = super::disk::if_there(fs::symlink_metadata(target))? else { return Ok(()) };
     let objection = system::objection(target, &there)?;
@@ -34,7 +34,7 @@ mod system {
         there: &Metadata,
     ) -> io::Result<Option<(ErrorKind, &'static str)>> {
         let directory = fs::metadata(directory_of(target))?;
-        // On Linux, a subvolume or a file of a layer has another device, too.
+        // On Linux, a subvolume or a file of an overlay layer also has another device.
         let is_elsewhere = !cfg!(target_os = "linux") && there.dev() != directory.dev();
         if is_elsewhere || is_marked(target, Mark::Mounted) {
             return Ok(Some((ErrorKind::ResourceBusy, MOUNTED)));
@@ -52,7 +52,7 @@ mod system {
         Ok(None)
     }
 
-    /// Whether the sticky bit of a directory keeps this user from what is in it.
+    /// `true` if the sticky bit of a directory keeps this user from changing its entries.
     fn is_of_others(own: u32, mode: u32, owner_of_directory: u32, owner: u32) -> bool {
         mode & 0o1000 != 0 && own != 0 && own != owner_of_directory && own != owner
     }
@@ -63,7 +63,7 @@ mod system {
         Fixed,
     }
 
-    /// Where the system does not tell, nothing is marked.
+    /// `false` where the system does not report marks.
     #[cfg(target_os = "linux")]
     fn is_marked(path: &Path, mark: Mark) -> bool {
         use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -81,7 +81,7 @@ mod system {
         false
     }
 
-    /// In a container, a directory of the image is of a layer below, and cannot be renamed.
+    /// In a container, a directory of the image belongs to a lower layer and cannot be renamed.
     #[cfg(target_os = "linux")]
     mod overlay {
         use super::*;
@@ -91,14 +91,14 @@ mod system {
 
         const MAGIC: rustix::fs::FsWord = 0x794c_7630;
 
-        /// Asks with a rename that always fails, since there is something in the directory of the new name.
+        /// Tests with a rename that always fails, because the directory of the new name is not empty.
         pub(super) fn can_be_renamed(directory: &Path) -> io::Result<bool> {
             let of = rustix::fs::statfs(directory).map(|of| of.f_type);
             if of != Ok(MAGIC) {
                 return Ok(true);
             }
             let full = Aside::new(directory, true)?;
-            // So it is there until it is asked.
+            // An early exit must not remove the directory before the test.
             full.claim()?;
             fs::write(full.path().join("full"), "")?;
             match fs::rename(directory, full.path()) {

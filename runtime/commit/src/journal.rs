@@ -1,7 +1,7 @@
-//! What is on disk of a transaction: who takes part, and whether it is decided.
+//! The journal of a transaction: its tickets and its decision.
 //!
-//! A line is a checksum and JSON. First the run, then a ticket for each write, then the decision. A line that was not
-//! completely written is known by its checksum, so that a crash at any moment leaves a journal that says what it says.
+//! Each line is a checksum and JSON: first the run, then a ticket for each write, then the decision. The checksum reveals
+//! a line that was not completely written, so a crash at any moment leaves a readable journal.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -15,11 +15,11 @@ use super::error::WriteError;
 use super::ticket::Ticket;
 use crate::state;
 
-/// Where they are in a state directory.
+/// The folder of the journals in a state directory.
 const RUNS: &str = "runs";
 const EXTENSION: &str = "journal";
 
-/// Journals of a later version may hold what this one does not understand.
+/// The format version. A journal of a later version may hold entries that this version does not understand.
 const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,11 +31,11 @@ enum Entry {
         pipeline: String,
     },
     Ticket(Ticket),
-    /// All writes are to become visible.
+    /// All writes are decided to become visible.
     Decided {
         tickets: usize,
     },
-    /// This ticket, counted from 0, needs nothing any more.
+    /// The ticket with this index, counted from 0, needs no more work.
     Settled {
         ticket: usize,
     },
@@ -48,11 +48,11 @@ pub(super) struct Journal {
     path: PathBuf,
 }
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) pipeline: String,
-    /// With whether they are settled.
+    /// The tickets, each with a flag that is set if it is settled.
     pub(super) tickets: Vec<(Ticket, bool)>,
     pub(super) decided: bool,
 }
@@ -61,14 +61,14 @@ fn directory(state: &Path) -> PathBuf {
     state.join(RUNS)
 }
 
-/// Whether a path has a name that only journals have: one that says nothing is removed.
+/// `true` if a path has a name that only journals have, because an empty journal is removed.
 pub(super) fn is_journal(path: &Path) -> bool {
     let in_runs = path.parent().and_then(Path::file_name).is_some_and(|parent| parent == RUNS);
     let stem = path.file_stem().and_then(|stem| stem.to_str()).map(Uuid::parse_str);
     in_runs && matches!(stem, Some(Ok(_))) && path.extension().is_some_and(|extension| extension == EXTENSION)
 }
 
-/// All journals, of dead runs and living ones.
+/// Returns the paths of all journals, of dead and of living runs.
 pub(super) fn paths(state_directory: &Path) -> Result<Vec<PathBuf>, WriteError> {
     let directory = directory(state_directory);
     let secure = state::check_below(state_directory, [RUNS]);
@@ -90,7 +90,7 @@ pub(super) fn paths(state_directory: &Path) -> Result<Vec<PathBuf>, WriteError> 
 }
 
 impl Journal {
-    /// A new one that says nothing yet.
+    /// Creates an empty journal.
     pub(super) fn create(state_directory: &Path, run: Uuid, pipeline: &str) -> crate::Result<Self> {
         let directory = directory(state_directory);
         let of_state = |path: &Path| {
@@ -99,7 +99,7 @@ impl Journal {
         };
         state::create(state_directory, [RUNS]).map_err(of_state(&directory))?;
         let directory = disk::resolved(&directory);
-        // A journal whose directories a crash of the machine takes away is none.
+        // A crash of the machine must not remove the directories of a journal.
         for made in directory.ancestors().skip(1).take(2) {
             disk::sync_directory(made).map_err(of_state(made))?;
         }
@@ -107,7 +107,7 @@ impl Journal {
         let failed = || of_state(&path);
         let mut this = loop {
             state::open(OpenOptions::new().append(true).create(true), &path).map_err(failed())?;
-            // Before it is locked, another process may take it for one of a dead run, and remove it.
+            // Before it is locked, another process may take it for the journal of a dead run and remove it.
             match Self::open(&path)? {
                 Some(this) => break this,
                 None => std::thread::yield_now(),
@@ -118,7 +118,7 @@ impl Journal {
         }
         let begin = Entry::Run { version: VERSION, run: run.to_string(), pipeline: pipeline.to_owned() };
         if let Err(error) = this.write(&[begin]) {
-            // It says nothing yet.
+            // The journal is still empty.
             let _ = disk::remove_file(&path);
             return Err(error);
         }
@@ -129,10 +129,10 @@ impl Journal {
         &self.path
     }
 
-    /// One that a dead run has left; `None` if its run is alive, or it is gone.
+    /// Opens the journal of a dead run. Returns `None` if its run is alive, or the journal is gone.
     ///
     /// # Errors
-    /// When it cannot be opened, or others may have written it.
+    /// When it cannot be opened, or another user may have written it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, WriteError> {
         let failed = || WriteError::io("open", path);
         let opened = state::open_no_follow(OpenOptions::new().read(true).append(true), path);
@@ -145,14 +145,14 @@ impl Journal {
         }
         match file.try_lock() {
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            // Without locks, nobody can tell a dead run from a living one.
+            // Without locks, a dead run cannot be distinguished from a living one.
             Err(fs::TryLockError::Error(source)) => return Err(WriteError::io("lock", path)(source)),
             Ok(()) => {}
         }
         Ok((!cfg!(unix) || disk::is_at(&file, path)).then(|| Self { file, path: path.to_owned() }))
     }
 
-    /// Writes down who takes part.
+    /// Records the tickets of all writes.
     pub(super) fn record(&mut self, tickets: Vec<Ticket>) -> crate::Result<()> {
         let entries: Vec<_> = tickets.into_iter().map(Entry::Ticket).collect();
         self.write(&entries)?;
@@ -160,14 +160,14 @@ impl Journal {
         Ok(disk::sync_directory(directory).map_err(WriteError::io("flush", directory))?)
     }
 
-    /// Writes down that all is to become visible. When this returns, it is so.
+    /// Records the decision that all writes become visible. The decision is durable when this returns.
     pub(super) fn decide(&mut self, tickets: usize) -> crate::Result<()> {
         self.write(&[Entry::Decided { tickets }])
     }
 
-    /// Writes down that these tickets need nothing any more.
+    /// Records that these tickets need no more work.
     pub(super) fn settle(&mut self, tickets: Vec<usize>) -> crate::Result<()> {
-        // What stands before may have been torn.
+        // The preceding line may be torn.
         self.file.write_all(b"\n").map_err(WriteError::io("write", &self.path))?;
         let entries: Vec<_> = tickets.into_iter().map(|ticket| Entry::Settled { ticket }).collect();
         self.write(&entries)
@@ -189,7 +189,7 @@ impl Journal {
         Ok(written.map_err(WriteError::io("write", &self.path))?)
     }
 
-    /// From now on, there is no space to write to it.
+    /// Makes all later writes to the journal fail for lack of space.
     #[cfg(all(test, target_os = "linux"))]
     pub(super) fn fill(&mut self) {
         self.file = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
@@ -206,7 +206,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // A child of this process may still hold the file, and would keep it locked.
+        // A child of this process may still hold the file, which would keep it locked.
         let _ = self.file.unlock();
     }
 }
@@ -218,7 +218,7 @@ fn checksum(json: &str) -> String {
 const DAMAGED: &str = "is damaged, but says that its run was decided: look at what it names, put that in order by hand, then remove it";
 const UNKNOWN: &str = "is of another version: use that to finish what it names";
 
-/// What is behind the first damaged line counts only where it says that there was more before it.
+/// Parses a journal. Entries after the first damaged line count only if they prove that the journal held more before.
 fn parse(bytes: &[u8]) -> Result<Content, &'static str> {
     let mut content = Content::default();
     let mut whole = true;

@@ -11,12 +11,13 @@ use super::merge::Recipe;
 use super::{StagedWrite, aside, written};
 
 /// A staged file that is kept on disk for a later run.
+/// A staged file that is kept on disk for a later run.
 ///
-/// What it names stays until it is committed, or [`discard`](Self::discard) is called: neither dropping it removes it, nor
-/// rolling back a write that was opened from it.
+/// The named files stay until the write is committed or [`discard`](Self::discard) is called. Neither dropping this value
+/// nor rolling back a write that was opened from it removes them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptWrite {
-    /// As the factory named the target: a relative place is another one in another directory.
+    /// The path as the factory named it: a relative path means another file in another working directory.
     #[serde(with = "written")]
     pub(super) place: PathBuf,
     #[serde(with = "written")]
@@ -24,27 +25,27 @@ pub struct KeptWrite {
     pub(super) how: How,
     pub(super) base: Option<Identity>,
     pub(super) recipe: Recipe,
-    /// With that by which they are known again.
+    /// The written pieces, each with its identity.
     #[serde(with = "written::pairs")]
     pub(super) pieces: Vec<(PathBuf, Option<Identity>)>,
 }
 
 impl KeptWrite {
-    /// The target, as [`StagedWrite::target`].
+    /// Returns the target, as [`StagedWrite::target`] does.
     pub fn target(&self) -> String {
         disk::name_of(&self.target)
     }
 
-    /// Makes the staged write again, in whatever process. It blocks.
+    /// Reopens the staged write, in any process. This blocks.
     ///
     /// # Errors
-    /// When it has been committed, discarded or damaged since, when its target has changed so that it cannot be committed
-    /// any more, or when another run has it open.
+    /// When it has been committed, discarded or damaged since, if its target has changed so that it cannot be committed
+    /// any more, or if another run has it open.
     pub fn reopen(&self) -> crate::Result<Box<dyn StagedWrite>> {
         Ok(Box::new(StagedFile::reopen(self)?))
     }
 
-    /// Checks that it names nothing but what is staged beside its target, so that nothing else is touched.
+    /// Checks that this names only entries that are staged beside its target, so that no other file is touched.
     pub(super) fn check(&self) -> Result<(), WriteError> {
         match self.pieces.iter().find(|(path, _)| !aside::is_of(path, &self.target)) {
             None => Ok(()),
@@ -52,14 +53,14 @@ impl KeptWrite {
         }
     }
 
-    /// Removes what was kept. It blocks.
+    /// Removes the kept files. This blocks.
     ///
     /// # Errors
-    /// When another run has it open, or it cannot be removed.
+    /// When another run has them open, or they cannot be removed.
     pub fn discard(&self) -> crate::Result<()> {
         self.check()?;
         for (path, identity) in &self.pieces {
-            // Something else may have got the name since. What was damaged is to be removed all the same.
+            // Another file may have taken the name since. A damaged file is removed all the same.
             if disk::number(path) != identity.as_ref().and_then(Identity::number) {
                 continue;
             }

@@ -29,7 +29,7 @@
 //! # Ok::<(), setl_commit::Error>(())
 //! ```
 //!
-//! Targets that are no files take part with a [`StagedWrite`] of their own.
+//! Targets that are not files take part with their own implementation of [`StagedWrite`].
 
 mod aside;
 mod disk;
@@ -64,18 +64,18 @@ pub use transaction::{CommitError, Owner, Transaction, abandon_all, commit_now, 
 /// The result of a write: any error that implements [`std::error::Error`] turns into [`Error`] with `?`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Something that is written but not visible yet: a file beside its target, an open transaction of a database.
+/// A write that is not visible yet: a file beside its target, or an open transaction of a database.
 ///
-/// It takes part in a two-phase commit. In this order, each is called at most once, on a thread that may block:
+/// It takes part in a two-phase commit. Each method is called at most once, in this order, on a thread that may block:
 ///
 /// 1. [`join`](Self::join) for each later write of the run to the same target.
-/// 2. [`prepare`](Self::prepare). As soon as one write of the run fails here, all are rolled back.
-/// 3. [`ticket`](Self::ticket), unless this is the only write of the run and [`is_one_step`](Self::is_one_step). From then
-///    on, only [`rollback`](Self::rollback) discards the write, no longer dropping it: the ticket is in the journal of the
-///    run, and a later process may be on its way to finish it.
-/// 4. [`commit`](Self::commit), after the run is decided; or `rollback`.
+/// 2. [`prepare`](Self::prepare). If one write of the run fails here, all are rolled back.
+/// 3. [`ticket`](Self::ticket), unless this is the only write of the run and [`is_one_step`](Self::is_one_step). From
+///    then on, only [`rollback`](Self::rollback) discards the write. Dropping it does not, because the ticket is in the
+///    journal of the run and a later process may be about to finish it.
+/// 4. [`commit`](Self::commit) after the run is decided, or `rollback`.
 ///
-/// Before there is a ticket, dropping the write rolls it back.
+/// Dropping the write before it has a ticket rolls it back.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -127,47 +127,49 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # Ok::<(), setl_commit::Error>(())
 /// ```
 pub trait StagedWrite: Any + fmt::Debug + Send {
-    /// What it will change: the same text for all writes that change the same, such as the path of a file.
+    /// Returns the name of the target: the same text for all writes to the same target, such as the path of a file.
     fn target(&self) -> String;
 
-    /// Whether it leaves what is there, so that it may come after another write of the same run to the same target.
+    /// Returns `true` if the write keeps the existing content, so that it may follow another write of the same run to the
+    /// same target.
     ///
-    /// A later write that does not is refused as soon as it is staged.
+    /// A later write that returns `false` is refused as soon as it is staged. Default: `false`.
     fn adds(&self) -> bool {
         false
     }
 
-    /// Takes over a later write of the same run to the same target; its effect is to come after that of this one.
+    /// Takes over a later write of the same run to the same target. The effect of `later` comes after that of this write.
     ///
     /// # Errors
-    /// When the two cannot be put together; that is what happens if nothing is implemented.
+    /// When the two cannot be merged. The default implementation always fails.
     fn join(&mut self, later: Box<dyn StagedWrite>) -> crate::Result<()> {
         drop(later);
         Err(WriteError::Twice { target: self.target() }.into())
     }
 
-    /// Does all that can fail, so that the commit is short and sure: puts together what was joined, checks that the
-    /// target is what it was, brings everything to disk.
+    /// Does all work that can fail, so that the commit is short and safe: merges the joined writes, checks that the
+    /// target has not changed, and flushes everything to disk.
     ///
     /// # Errors
-    /// When the write cannot be committed, because the target has changed, or there is no space.
+    /// When the write cannot be committed, because the target has changed or there is no space.
     fn prepare(&mut self) -> crate::Result<()> {
         Ok(())
     }
 
-    /// Whether `commit` is one step, of which a crash leaves all or nothing.
+    /// Returns `true` if `commit` is one step, of which a crash leaves all or nothing.
     ///
-    /// If it is not, there is a journal even for this write alone. Asked after `prepare`.
+    /// If it returns `false`, even a single write gets a journal. Called after `prepare`. Default: `true`.
     fn is_one_step(&self) -> bool {
         true
     }
 
-    /// What a later process needs to finish or undo this write if the present one dies. Asked after `prepare`.
+    /// Returns the data that a later process needs to finish or undo this write if the present process dies. Called after
+    /// `prepare`.
     ///
-    /// With [`Ticket::None`], the write is undone by the death of the process itself, even after the run was decided.
+    /// With [`Ticket::None`], the death of the process undoes the write, even after the run was decided.
     ///
     /// # Errors
-    /// When it cannot be said; then all is rolled back.
+    /// When the ticket cannot be made. Then all writes are rolled back.
     fn ticket(&mut self) -> crate::Result<Ticket> {
         Ok(Ticket::None)
     }
@@ -175,18 +177,18 @@ pub trait StagedWrite: Any + fmt::Debug + Send {
     /// Makes the write visible, in one step.
     ///
     /// # Errors
-    /// When the target refuses. If there is no ticket, the target is unchanged then, and what was staged is gone; if there
-    /// is, what was staged is still there, for a later run to try again.
+    /// When the target refuses. Without a ticket, the target is unchanged and the staged data is gone. With a ticket, the
+    /// staged data is still there, and a later run tries again.
     fn commit(self: Box<Self>) -> crate::Result<()>;
 
     /// Discards the write.
     ///
     /// # Errors
-    /// When what was staged cannot be removed; the target is unchanged in any case.
+    /// When the staged data cannot be removed. The target is unchanged in any case.
     fn rollback(self: Box<Self>) -> crate::Result<()>;
 }
 
-/// A write that changes nothing, as when the target is there and is to stay.
+/// A write that changes nothing, for a target that exists and must stay.
 ///
 /// ```
 /// use setl_commit::{StagedWrite, Untouched};
@@ -202,7 +204,7 @@ pub struct Untouched {
 }
 
 impl Untouched {
-    /// Leaves `target` as it is.
+    /// Creates a write that leaves `target` unchanged.
     pub fn new(target: impl Into<String>) -> Self {
         Self { target: target.into() }
     }

@@ -1,8 +1,8 @@
-//! The lock of a target, so that one commit at a time changes it, and the note of the commit that still owes it something.
+//! The lock of a target, so that one commit at a time changes it, and the note of a commit that is unfinished there.
 //!
-//! Both lie beside the target, since that is what all who write to it have in common: they may have different state
-//! directories. The lock is the kernel's, and dies with its process. The note outlives it: a link that names the journal
-//! of a commit that has begun and whose end is not known yet.
+//! Both are beside the target, because its writers may have different state directories. The lock belongs to the kernel
+//! and ends with its process. The note outlives the process: it is a link that names the journal of a commit that has
+//! begun and whose end is unknown.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -19,10 +19,10 @@ use crate::state;
 const LOCK: &str = "setl-lock";
 const NOTE: &str = "setl-open";
 
-/// How long a commit waits for others that write to the same targets.
+/// The maximum time that a commit waits for other commits to the same targets.
 const LONGEST: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(60) };
 
-/// The lock of one target. Its file is removed when it is dropped.
+/// The lock of one target. Its file is removed when this value is dropped.
 #[derive(Debug)]
 pub(super) struct TargetLock {
     target: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct TargetLock {
 }
 
 impl TargetLock {
-    /// `None` if another commit holds it.
+    /// Takes the lock. Returns `None` if another commit holds it.
     pub(super) fn take(target: &Path) -> Result<Option<Self>, WriteError> {
         let target = target.to_owned();
         if !cfg!(unix) {
@@ -45,7 +45,7 @@ impl TargetLock {
                 return Err(failed()(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")));
             }
             match file.try_lock() {
-                // Whoever had it before may have removed the file since it was opened.
+                // The previous holder may have removed the file since it was opened.
                 Ok(()) if disk::is_at(&file, &path) => return Ok(Some(Self { target, file: Some(file) })),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -61,17 +61,17 @@ impl TargetLock {
         &self.target
     }
 
-    /// The journal of the commit that owes the target something.
+    /// Returns the journal of the commit that is unfinished at the target.
     pub(super) fn note(&self) -> Option<PathBuf> {
         fs::read_link(aside::beside(&self.target, NOTE)).ok()
     }
 
-    /// Notes that the commit of this journal owes the target something. It is on disk when the directory is.
+    /// Notes that the commit of `journal` is unfinished at the target. The note is durable once the directory is flushed.
     pub(super) fn set_note(&self, journal: &Path) -> Result<(), WriteError> {
         let path = aside::beside(&self.target, NOTE);
         disk::remove_file(&path).map_err(WriteError::io("remove", &path))?;
         match link(journal, &path) {
-            // A file system without links. Who has another state directory does not find the journal then.
+            // The file system has no links. A run with another state directory does not find the journal then.
             Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
                 Ok(())
             }
@@ -79,7 +79,8 @@ impl TargetLock {
         }
     }
 
-    /// Removes the note: the target is owed nothing any more. One that stays is no harm once its journal is gone.
+    /// Removes the note, because the commit is finished at this target. A remaining note does no harm once its journal is
+    /// gone.
     pub(super) fn clear_note(&self) {
         let _ = disk::remove_file(&aside::beside(&self.target, NOTE));
     }
@@ -87,7 +88,7 @@ impl TargetLock {
 
 impl Drop for TargetLock {
     fn drop(&mut self) {
-        // Before it is unlocked: who waits for it then sees that it is gone, and makes a new one.
+        // The file is removed before it is unlocked: a waiting process then sees that it is gone and creates a new one.
         if self.file.is_some() {
             let _ = disk::remove_file(&aside::beside(&self.target, LOCK));
         }
@@ -98,7 +99,7 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     match state::open_no_follow(&mut options, path) {
-        // That of another user can be locked too.
+        // The lock file of another user can be locked too.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             state::open_no_follow(OpenOptions::new().read(true), path).map_err(|_| error)
         }
@@ -116,14 +117,14 @@ fn link(_: &Path, _: &Path) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
-/// What takes its lock: a target, and what is staged for it.
+/// A holder of locks: a target, and optionally its staged file.
 pub(super) trait Locking {
     fn target(&self) -> &Path;
 
     /// Called as soon as the target is locked.
     fn taken(&mut self) {}
 
-    /// Called before the lock of the target is given up, to be taken again.
+    /// Called before the lock of the target is given up, to be taken again later.
     fn giving_up(&mut self) -> Result<(), WriteError> {
         Ok(())
     }
@@ -149,13 +150,13 @@ impl Locking for (PathBuf, &mut StagedFile) {
     }
 }
 
-/// Takes the locks of all targets, in one order for all commits, so that no two wait for each other. They are given in the
-/// order of `targets`.
+/// Takes the locks of all targets. All commits use the same order, so that no two wait for each other. The locks are
+/// returned in the order of `targets`.
 ///
-/// A commit that has died between two targets is finished or undone before.
+/// A commit that died between two targets is finished or undone first.
 ///
 /// # Errors
-/// When others hold a lock for too long, or what a dead commit owes a target can neither be finished nor undone.
+/// When another process holds a lock for too long, or a dead commit at a target can neither be finished nor undone.
 pub(super) fn take_all<T: Locking>(targets: &mut [T]) -> Result<Vec<TargetLock>, WriteError> {
     let mut order: Vec<_> = (0..targets.len()).collect();
     order.sort_by(|one, other| targets[*one].target().cmp(targets[*other].target()));
@@ -180,7 +181,7 @@ pub(super) fn take_all<T: Locking>(targets: &mut [T]) -> Result<Vec<TargetLock>,
             if let Some((_, reason)) = tried.take_if(|(before, _)| *before == journal) {
                 return Err(WriteError::Pending { target: disk::name_of(target), journal, reason });
             }
-            // Its recovery takes the locks of all its targets, among which may be those that are held here.
+            // The recovery takes the locks of all its targets, and some of them may be held here.
             let target = target.to_owned();
             drop(lock);
             for (index, lock) in taken {
@@ -201,13 +202,13 @@ pub(super) fn take_all<T: Locking>(targets: &mut [T]) -> Result<Vec<TargetLock>,
     }
 }
 
-/// As [`take_all`], of one.
+/// Takes the lock of one target, as [`take_all`] does.
 pub(super) fn take_one(target: &Path) -> Result<TargetLock, WriteError> {
     let taken = take_all(&mut [target])?;
     taken.into_iter().next().ok_or_else(|| WriteError::Busy { target: disk::name_of(target) })
 }
 
-/// Waits now and then, and not for ever.
+/// Waits in short, growing intervals, up to a limit.
 #[derive(Debug)]
 pub(super) struct Patience {
     until: Instant,
@@ -219,7 +220,7 @@ impl Patience {
         Self { until: Instant::now() + LONGEST, next: Duration::from_micros(500) }
     }
 
-    /// `None` when it has waited for long enough.
+    /// Waits once. Returns `None` if the time limit has passed.
     pub(super) fn wait(&mut self) -> Option<()> {
         if Instant::now() >= self.until {
             return None;

@@ -1,4 +1,4 @@
-//! How several pieces become one content: the old and the new, or what several factories have added.
+//! Merging of several pieces into one content: the old and the new, or the pieces of several factories.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -10,29 +10,29 @@ use serde::{Deserialize, Serialize};
 use super::disk;
 use super::error::WriteError;
 
-/// The way in which pieces become one content. It is serialisable, so that a later process can do it.
+/// The way to merge pieces into one content. It is serialisable, so that a later process can merge them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Recipe {
-    /// The content is one thing.
+    /// The content is one unit and cannot be merged.
     Whole,
-    /// Lines after lines.
+    /// The content consists of lines.
     Lines {
-        /// What a file begins with that has nothing yet.
+        /// The first line of a new file.
         header: String,
     },
-    /// Contents of a format that a [`Merge`] puts together.
+    /// The content has a format that a [`Merge`] function merges.
     Format {
         /// The name under which the format was [added](add_format).
         name: String,
         /// The options of the merge, as the format writes them.
         options: String,
     },
-    /// Files beside files, with this extension.
+    /// The content is a directory of files with this extension.
     Directory {
         /// The extension of the files, without a dot.
         extension: String,
-        /// What all of them have in common: format and columns.
+        /// The properties that all files share: format and columns.
         layout: String,
     },
 }
@@ -42,22 +42,22 @@ impl Recipe {
         matches!(self, Self::Directory { .. })
     }
 
-    /// Whether rows that are to be appended are not yet a file of their own.
+    /// `true` if rows to be appended are not a complete file on their own.
     pub(super) fn is_bare(&self) -> bool {
         matches!(self, Self::Lines { header } if !header.is_empty())
     }
 
-    /// Whether two writes can be put together.
+    /// `true` if two writes can be merged.
     pub(super) fn fits(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Whole, _) => false,
-            // The columns are compared when they are put together.
+            // The columns are compared when the writes are merged.
             (Self::Format { name: one, .. }, Self::Format { name: other, .. }) => one == other,
             _ => self == other,
         }
     }
 
-    /// Makes `into`, which is there and empty, from what is at `old` and the pieces, of which the first may be bare.
+    /// Fills `into`, which exists and is empty, with the content of `old` and the pieces. If `bare` is set, the pieces have no header.
     pub(super) fn merge(
         &self,
         bare: bool,
@@ -84,7 +84,7 @@ fn lines(
     let failed = || WriteError::io("write", into);
     let mut file = File::options().read(true).write(true).open(into).map_err(failed())?;
     for path in old.into_iter().chain(pieces.iter().map(PathBuf::as_path)) {
-        // What is appended has no header of its own.
+        // An appended piece has no header of its own.
         if bare && Some(path) != old && file.stream_position().map_err(failed())? == 0 {
             file.write_all(header.as_bytes()).map_err(failed())?;
         }
@@ -95,7 +95,7 @@ fn lines(
     Ok(())
 }
 
-/// Ends the last line, if there is one without an end.
+/// Ends the last line, if it has no line break.
 fn complete_line(file: &mut File) -> io::Result<()> {
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(());
@@ -106,13 +106,13 @@ fn complete_line(file: &mut File) -> io::Result<()> {
     if last != *b"\n" { file.write_all(b"\n") } else { Ok(()) }
 }
 
-/// Puts contents of one format together. It gets the options of the [recipe](Recipe::Format), the old content if there is one, the
-/// new pieces, and the file to write, which is there and empty.
+/// Merges contents of one format. The arguments are the options of the [recipe](Recipe::Format), the old content if there
+/// is one, the new pieces, and the file to write, which exists and is empty.
 pub type Merge = fn(&str, Option<&Path>, &[PathBuf], &Path) -> crate::Result<()>;
 
 static FORMATS: RwLock<Vec<(&str, Merge)>> = RwLock::new(Vec::new());
 
-/// Adds a format to those of [`Recipe::Format`], for the rest of the process. One that is there already stays.
+/// Adds a format to those of [`Recipe::Format`], for the rest of the process. A format of the same name is not replaced.
 pub fn add_format(name: &'static str, merge: Merge) {
     let mut formats = FORMATS.write().unwrap_or_else(PoisonError::into_inner);
     if formats.iter().all(|(known, _)| *known != name) {
@@ -136,7 +136,7 @@ fn format(
     }
 }
 
-/// The files of all directories, the same on disk where that can be.
+/// Links or copies the files of all directories into `into`. Hard links share the data on disk where possible.
 fn directory(extension: &str, old: Option<&Path>, pieces: &[PathBuf], into: &Path) -> Result<(), WriteError> {
     for from in old.into_iter().chain(pieces.iter().map(PathBuf::as_path)) {
         for name in part_names(from, extension)? {
@@ -149,7 +149,8 @@ fn directory(extension: &str, old: Option<&Path>, pieces: &[PathBuf], into: &Pat
     Ok(())
 }
 
-/// The names of the files in a directory that is data as a whole, sorted. Anything else in it would be lost with it.
+/// Returns the sorted names of the files in a directory that is data as a whole. Fails if it holds anything else, which
+/// would be lost with it.
 pub(crate) fn part_names(directory: &Path, extension: &str) -> Result<Vec<String>, WriteError> {
     let read = || WriteError::io("read", directory);
     let mut names = Vec::new();
@@ -171,7 +172,7 @@ pub(crate) fn part_names(directory: &Path, extension: &str) -> Result<Vec<String
     Ok(names)
 }
 
-/// Whether a file of this name is data, and not a note that a program has left beside.
+/// Returns `true` if a file of this name is data, and not a note that a program has left there.
 pub fn is_part(name: &str, extension: &str) -> bool {
     let suffix = Path::new(name).extension();
     !name.starts_with(['.', '_']) && suffix.is_some_and(|suffix| suffix == extension)

@@ -1,4 +1,4 @@
-//! The steps of a commit, each of which may be the last of the process.
+//! The steps of a commit. The process may die after any of them.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -12,8 +12,8 @@ use super::ticket::{FileStep, Ticket};
 use super::transaction::{CommitError, Owner, Write, staged_file};
 use crate::Error;
 
-/// Writes that are being committed. The locks of their targets are held until it is dropped, so that no other commit comes
-/// in between.
+/// Writes that are being committed. The locks of their targets are held until this value is dropped, so that no other
+/// commit interferes.
 pub(super) struct Commit {
     pub(super) writes: Vec<Write>,
     locks: Vec<TargetLock>,
@@ -23,7 +23,7 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    /// Puts together what goes to one target, locks the targets, and does all that can fail.
+    /// Joins the writes to the same target, locks the targets, and does all work that can fail.
     pub(super) fn prepare(writes: Vec<Write>) -> Result<Self, CommitError> {
         let mut joined: Vec<Write> = Vec::with_capacity(writes.len());
         let mut writes = writes.into_iter();
@@ -71,7 +71,7 @@ impl Commit {
         self.writes.len() > 1 || !self.one_step
     }
 
-    /// Commits what needs no journal.
+    /// Commits a write that needs no journal.
     pub(super) fn at_once(mut self) -> Result<Vec<String>, CommitError> {
         let mut targets = Vec::new();
         for Write { owner, target, mut staged } in mem::take(&mut self.writes) {
@@ -81,14 +81,14 @@ impl Commit {
             contained(|| staged.commit()).map_err(|error| CommitError::RolledBack { owner, error })?;
             targets.push(target);
             if let Some(directory) = directory {
-                // It is visible, and no failure can take it back.
+                // The write is visible, and no failure can undo it.
                 let _ = disk::sync_directory(&directory);
             }
         }
         Ok(targets)
     }
 
-    /// Writes down who takes part: whatever happens from now on, a later process knows what to remove.
+    /// Records the tickets of all writes. From now on, a later process knows which entries to remove.
     pub(super) fn record(
         &mut self,
         create: impl FnOnce() -> crate::Result<Journal>,
@@ -105,13 +105,13 @@ impl Commit {
         record().map_err(|error| self.undo(None, error))
     }
 
-    /// Gives what is staged the names that the journal says.
+    /// Renames the staged entries to the names in the journal.
     pub(super) fn arm(&mut self) -> Result<(), CommitError> {
         let armed = self.tickets.iter().try_for_each(Ticket::arm).and_then(|()| Ok(self.sync()?));
         armed.map_err(|error| self.undo(None, error))
     }
 
-    /// Flushes the directories of all targets, each once.
+    /// Flushes the directory of each target once.
     fn sync(&self) -> Result<(), WriteError> {
         let steps = self.tickets.iter().flat_map(Ticket::steps);
         let directories: BTreeSet<_> = steps.map(|step| disk::directory_of(step.target_path())).collect();
@@ -119,7 +119,7 @@ impl Commit {
         directories.try_for_each(|path| disk::sync_directory(path).map_err(WriteError::io("flush", path)))
     }
 
-    /// From now on, all is new for whoever recovers.
+    /// Records the decision. From now on, a recovery completes all writes.
     pub(super) fn decide(&mut self) -> Result<(), CommitError> {
         let count = self.tickets.len();
         let decided = self.journal.as_mut().map_or(Ok(()), |journal| journal.decide(count));
@@ -129,7 +129,7 @@ impl Commit {
     pub(super) fn switch(mut self) -> Result<Vec<String>, CommitError> {
         let (mut committed, mut open, mut failed) = (Vec::new(), Vec::new(), None);
         let mut settled = Vec::new();
-        // One that fails is no reason to leave the others behind.
+        // A failed write does not stop the others.
         for (index, Write { owner, target, staged }) in mem::take(&mut self.writes).into_iter().enumerate() {
             match contained(|| staged.commit()) {
                 Ok(()) => {
@@ -143,7 +143,7 @@ impl Commit {
             }
         }
         if let Err(error) = self.sync() {
-            // Nothing of it is for certain, so that all of it is done again.
+            // No switch is certain to be durable, so all of them are repeated.
             settled.clear();
             failed.get_or_insert((None, error.into()));
         }
@@ -153,7 +153,7 @@ impl Commit {
             self.clear_notes(|index| settled.contains(&index));
             return Err(CommitError::Unfinished { owner, error, committed, open });
         }
-        // All is visible. A journal that cannot be removed is one whose steps are settled.
+        // All writes are visible. If the journal cannot be removed, its tickets are recorded as settled.
         if let Some(mut journal) = journal
             && journal.remove().is_err()
         {
@@ -163,7 +163,7 @@ impl Commit {
         Ok(committed)
     }
 
-    /// Says beside the targets of these tickets that they are owed nothing.
+    /// Removes the notes beside the targets of these tickets.
     fn clear_notes(&self, of: impl Fn(usize) -> bool) {
         let of_tickets = self.tickets.iter().enumerate().filter(|(index, _)| of(*index));
         let targets: BTreeSet<_> =
@@ -171,7 +171,8 @@ impl Commit {
         self.locks.iter().filter(|lock| targets.contains(lock.target())).for_each(TargetLock::clear_note);
     }
 
-    /// Nothing is visible yet. If it is certain that nobody takes the journal for a decided one, all is rolled back.
+    /// Undoes a commit of which nothing is visible yet. The writes are rolled back only if it is certain that no process
+    /// takes the journal for a decided one.
     fn undo(&mut self, owner: Option<Owner>, error: Error) -> CommitError {
         let writes = mem::take(&mut self.writes);
         if let Some(journal) = self.journal.take() {
@@ -186,7 +187,8 @@ impl Commit {
     }
 }
 
-/// Calls code of a [`StagedWrite`](crate::StagedWrite). Its panic is an error: it must not keep other writes from their ends.
+/// Calls code of a [`StagedWrite`](crate::StagedWrite). Its panic becomes an error, so that the other writes are still
+/// completed.
 pub(super) fn contained<T>(call: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let text = match panic.downcast::<String>() {
@@ -194,7 +196,7 @@ pub(super) fn contained<T>(call: impl FnOnce() -> crate::Result<T>) -> crate::Re
             Err(panic) => match panic.downcast::<&str>() {
                 Ok(text) => (*text).to_owned(),
                 Err(other) => {
-                    // Dropping it may panic again.
+                    // Dropping the payload may panic again.
                     mem::forget(other);
                     "a panic without a message".to_owned()
                 }

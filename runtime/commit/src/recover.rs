@@ -1,4 +1,4 @@
-//! Finishes or undoes what runs have left that are no more.
+//! Finishes or undoes the commits of dead runs.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -34,16 +34,16 @@ pub struct Recovered {
     pub finished: Vec<String>,
     /// Targets that keep their old data, because their run was not decided.
     pub undone: Vec<String>,
-    /// Places that wait for their connector: it settles them when it is used in a run.
+    /// Places that wait for their connector, which settles them when a run uses it.
     pub waiting: Vec<String>,
-    /// Targets whose run was decided, and for which there is no new data: it was put in place and the target has been changed
-    /// or moved since, or somebody has removed it.
+    /// Targets whose run was decided and whose new data is missing: the data was put in place and the target has been
+    /// changed or moved since, or somebody has removed it.
     pub lost: Vec<String>,
-    /// Journals that cannot be recovered now. Each stays, and the next recovery tries again.
+    /// Journals that cannot be recovered now. Each journal stays, and the next recovery tries again.
     pub kept: Vec<Kept>,
 }
 
-/// A journal that cannot be recovered; its `Display` says why, and what an operator can do.
+/// A journal that cannot be recovered. Its `Display` gives the reason and the ways to solve it.
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
@@ -54,13 +54,13 @@ pub struct Recovered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Kept {
-    /// The journal.
+    /// The path of the journal.
     pub journal: PathBuf,
-    /// The pipeline of its run; empty if that is unknown.
+    /// The pipeline of its run. Empty if it is unknown.
     pub pipeline: String,
     /// The targets that are neither finished nor undone.
     pub targets: Vec<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -72,14 +72,14 @@ impl std::fmt::Display for Kept {
     }
 }
 
-/// Finishes or undoes what runs have left that were killed while they committed.
+/// Finishes or undoes the commits of runs that were killed.
 ///
-/// Every run does this for its own state directory when it first loads or saves something, or opens checkpoints, so it is
-/// only needed where no such run will come. What living runs have is left alone. It blocks.
+/// Every run does this for its own state directory when it first loads or saves data, or opens checkpoints. So it is only
+/// needed where no such run will follow. The journals of living runs are left alone. This blocks.
 ///
-/// A commit that cannot be recovered now, because a target refuses or its directory is gone, is in
-/// [`kept`](Recovered::kept). It is tried again by the next recovery, and is in the way of nobody but of those who write to
-/// its targets. [`set_aside`] gives it up.
+/// A commit that cannot be recovered now, because a target refuses or its directory is missing, is in
+/// [`kept`](Recovered::kept). The next recovery tries it again, and it blocks only runs that write to its targets.
+/// [`set_aside`] gives it up.
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
@@ -102,10 +102,10 @@ pub fn recover(state_dir: impl AsRef<Path>) -> crate::Result<Recovered> {
     Ok(recovered)
 }
 
-/// Gives up a commit that cannot be recovered: its journal is removed, and its targets stay as they are. Returns where the
-/// data lies now that was not put in place: beside the targets, with names that end in `.setl-aside`.
+/// Gives up a commit that cannot be recovered: removes its journal and leaves its targets unchanged. Returns the paths of
+/// the new data that was not put in place. They are beside the targets, with names that end in `.setl-aside`.
 ///
-/// `recover` names the journals for which this is of use in [`kept`](Recovered::kept). It blocks.
+/// [`kept`](Recovered::kept) lists the journals for which this is useful. This blocks.
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
@@ -134,7 +134,7 @@ pub fn set_aside(journal: impl AsRef<Path>) -> crate::Result<Vec<PathBuf>> {
         anyhow::bail!("{} belongs to a run that is in progress: wait for it", disk::name_of(path));
     };
     let mut asides = Vec::new();
-    // One that cannot be read names nothing.
+    // An unreadable journal names no paths.
     let content = journal.read().unwrap_or_default();
     content.tickets.iter().flat_map(|(ticket, _)| ticket.steps()).try_for_each(FileStep::check)?;
     for (ticket, settled) in &content.tickets {
@@ -151,23 +151,23 @@ pub fn set_aside(journal: impl AsRef<Path>) -> crate::Result<Vec<PathBuf>> {
     Ok(asides)
 }
 
-/// What became of a journal that a note beside a target names.
+/// The result of recovering a journal that a note names.
 pub(super) enum OfNote {
     Gone,
-    /// Another process recovers it.
+    /// Another process is recovering the journal.
     InUse,
     Kept(String),
 }
 
-/// Recovers the journal that is noted beside this target.
+/// Recovers the journal that the note beside `target` names.
 pub(super) fn of_note(path: &Path, target: &Path) -> OfNote {
     let opened = match fs::symlink_metadata(path) {
-        // Somebody has planted it.
+        // Another user has planted the note.
         _ if !path.is_absolute() || !journal::is_journal(path) => {
             clear(target, path, |_| true);
             return OfNote::Gone;
         }
-        // All it named is done: its process died before it could remove the note.
+        // All steps of the journal are done, and its process died before it could remove the note.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             clear(target, path, |path| !disk::is_there(path));
             return OfNote::Gone;
@@ -186,7 +186,7 @@ pub(super) fn of_note(path: &Path, target: &Path) -> OfNote {
     }
 }
 
-/// However far this came before, it may be done again.
+/// Recovers one journal. It is safe to repeat, whatever an earlier recovery has done.
 fn one(mut journal: Journal, recovered: &mut Recovered) {
     let path = journal.path().to_owned();
     let content = match journal.read() {
@@ -230,7 +230,7 @@ fn one(mut journal: Journal, recovered: &mut Recovered) {
         }
     }
     if failed.is_some() || waits {
-        // What is done is not looked at again: later runs may change it.
+        // Settled tickets are not processed again, because later runs may change their targets.
         if !settled.is_empty() && content.decided {
             let _ = journal.settle(settled);
         }
@@ -251,14 +251,14 @@ fn kept(path: &Path, content: &Content, error: &crate::Error) -> Kept {
 }
 
 enum NotSettled {
-    /// There is nothing that could be put in place any more.
+    /// The new data is missing, so nothing can be put in place.
     Lost,
     Failed(WriteError),
 }
 
 fn settle_step(step: &FileStep, journal: &Path, decided: bool) -> Result<(), NotSettled> {
     if !decided {
-        // Only what nobody else touches is removed, so it needs no lock.
+        // Only entries that no other process touches are removed, so no lock is needed.
         step.back().map_err(NotSettled::Failed)?;
         forget(step, journal);
         return Ok(());
@@ -275,7 +275,7 @@ fn settle_step(step: &FileStep, journal: &Path, decided: bool) -> Result<(), Not
     };
     let noted = lock.note().is_some_and(|note| note == journal);
     let result = match step.forward() {
-        // The note is where the new data was, so that this is no directory that is not mounted.
+        // The note proves that this directory held the new data, and is not an unmounted directory.
         Err(WriteError::Lost { .. }) if noted => Err(NotSettled::Lost),
         Err(error) => return Err(NotSettled::Failed(error)),
         Ok(()) => Ok(()),
@@ -287,14 +287,14 @@ fn settle_step(step: &FileStep, journal: &Path, decided: bool) -> Result<(), Not
     result
 }
 
-/// Removes the note of a commit that owes nothing any more, where nobody is at work.
+/// Removes the note of a finished commit, unless another process holds the lock.
 fn forget(step: &FileStep, journal: &Path) {
     if step.check_directory().is_ok() {
         clear(step.target_path(), journal, |_| true);
     }
 }
 
-/// Removes the note that names `journal`, if that `may` be.
+/// Removes the note that names `journal`, if `may` allows it.
 fn clear(target: &Path, journal: &Path, may: impl Fn(&Path) -> bool) {
     if let Ok(Some(lock)) = TargetLock::take(target)
         && lock.note().is_some_and(|note| note == journal)
@@ -304,7 +304,7 @@ fn clear(target: &Path, journal: &Path, may: impl Fn(&Path) -> bool) {
     }
 }
 
-/// Lets the connector of `place` settle what dead runs have left there.
+/// Lets the connector of `place` settle the writes that dead runs have left there.
 pub(super) fn settle(
     state: &Path,
     place: &str,
@@ -329,7 +329,7 @@ pub(super) fn settle(
             }
         }
         if has_settled {
-            // It was told of what else it holds when the run began.
+            // The run has already reported the other tickets when it began.
             one(journal, &mut Recovered::default());
         }
     }

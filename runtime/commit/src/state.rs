@@ -1,16 +1,15 @@
-//! The state directory is private: what others may have put there is not acted upon.
+//! The state directory is private: entries that other users may have written are refused.
 //!
-//! Checkpoints, the cache, the history and temporary files are what a program has written for itself. They say which files are
-//! removed and what a factory would deliver, so that whoever can write there decides what the program does. Directories are
-//! made for their user alone. What belongs to another user than this one and root, or can be written to by others, is refused;
-//! links are not followed.
+//! Checkpoints, the cache, the history and temporary files decide which files are removed and what a factory would
+//! deliver. So a user who can write there controls the program. Directories are created for their user alone. An entry
+//! that belongs to a user other than this one and root, or that others can write to, is refused. Links are not followed.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// The directory for the state of runs: that which is given, or else `$SETL_STATE_DIR`, or else `.setl` in the working
-/// directory. It need not be there.
+/// Returns the state directory: `given`, or else `$SETL_STATE_DIR`, or else `.setl` in the working directory. It need not
+/// exist.
 ///
 /// ```
 /// use std::path::Path;
@@ -25,7 +24,7 @@ pub fn state_directory(given: Option<&Path>) -> PathBuf {
     given.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(".setl"))
 }
 
-/// Something in a state directory that others may have put there, or the directory itself.
+/// A state directory, or an entry in it, that other users may have written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} {found}: {cure}", .path.display())]
 pub struct Insecure {
@@ -40,17 +39,17 @@ impl From<Insecure> for io::Error {
     }
 }
 
-/// Whether this is why something was refused, rather than that it cannot be had.
+/// Returns `true` if an entry was refused as [`Insecure`], and `false` if it could not be accessed.
 pub fn is_insecure(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|error| error.is::<Insecure>())
 }
 
-/// Checks a state directory before anything in it is used; whether it is there.
+/// Checks a state directory before any of its entries is used. Returns `true` if it exists.
 ///
-/// It may be a link that this user or root has made.
+/// The path may be a link of this user or of root.
 ///
 /// # Errors
-/// [`Insecure`], or when it cannot be looked at.
+/// [`Insecure`], or when it cannot be inspected.
 pub fn check(state: &Path) -> io::Result<bool> {
     let Some(metadata) = look_at(state)? else { return Ok(false) };
     if metadata.is_symlink() {
@@ -62,10 +61,10 @@ pub fn check(state: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Checks a state directory, and directories one in another in it; whether all of them are there.
+/// Checks a state directory and the nested directories `names` in it. Returns `true` if all of them exist.
 ///
 /// # Errors
-/// As [`check`].
+/// The same as [`check`].
 pub fn check_below<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<bool> {
     let mut path = state.to_owned();
     let mut is_there = check(state)?;
@@ -76,11 +75,11 @@ pub fn check_below<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -
     Ok(is_there)
 }
 
-/// Makes a state directory, and directories one in another in it, for this user alone; checks those that are there. Gives
-/// the last of them.
+/// Creates a state directory and the nested directories `names` in it for this user alone, and checks those that exist.
+/// Returns the path of the innermost.
 ///
 /// # Errors
-/// As [`check`], or when one cannot be made.
+/// The same as [`check`], or when a directory cannot be created.
 pub fn create<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<PathBuf> {
     let mut path = state.to_owned();
     if !check(&path)? {
@@ -97,7 +96,7 @@ pub fn create<'a>(state: &Path, names: impl IntoIterator<Item = &'a str>) -> io:
     Ok(path)
 }
 
-/// Makes a directory, and those above it that are not there, for this user alone.
+/// Creates a directory and its missing parents for this user alone.
 pub fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -106,21 +105,21 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Checks a directory within a state directory, which is no link; whether it is there.
+/// Checks a directory within a state directory, which must not be a link. Returns `true` if it exists.
 ///
 /// # Errors
-/// As [`check`].
+/// The same as [`check`].
 pub fn check_directory(path: &Path) -> io::Result<bool> {
     let Some(metadata) = look_at(path)? else { return Ok(false) };
     trust_directory(path, &metadata)?;
     Ok(true)
 }
 
-/// Opens a file within a state directory. It is no link, and nobody else may have written it; where it is made, it is for this
-/// user alone.
+/// Opens a file within a state directory. The file must not be a link, and no other user may have written it. A new file
+/// is created for this user alone.
 ///
 /// # Errors
-/// As [`check`], or when it cannot be opened.
+/// The same as [`check`], or when it cannot be opened.
 pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
@@ -136,32 +135,34 @@ pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file that others may have put there: it is no link that leads elsewhere, and nobody is waited for at its other end.
+/// Opens a file that other users may have put there. It does not follow a link and does not wait for the other end of a
+/// pipe.
 pub fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
 
         use rustix::fs::OFlags;
-        // Their bits are those of the system's own type.
+        // The bits are those of the system's own type.
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     }
     options.open(path)
 }
 
-/// Opens a file to read it: see [`open`].
+/// Opens a file for reading, as [`open`] does.
 pub fn open_to_read(path: &Path) -> io::Result<File> {
     open(File::options().read(true), path)
 }
 
-/// Makes a new file, or empties one that is there: see [`open`].
+/// Creates a file, or truncates an existing one. It opens the file as [`open`] does.
 pub fn create_file(path: &Path) -> io::Result<File> {
     let file = open(File::options().write(true).create(true).truncate(false), path)?;
     file.set_len(0)?;
     Ok(file)
 }
 
-/// Has a file of this user be for it alone, whatever the process says of new files: it would be refused otherwise.
+/// Restricts a file to this user, whatever the default permissions of the process are. Otherwise the file would be
+/// refused later.
 pub fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
@@ -170,14 +171,14 @@ pub fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a file as text: see [`open`].
+/// Reads a file as text. It opens the file as [`open`] does.
 pub fn read_to_string(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     open_to_read(path)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// Whether there is a file of this name that nobody else may have put there.
+/// Returns `true` if the file exists and no other user may have written it.
 pub fn has_file(path: &Path) -> bool {
     open_to_read(path).is_ok()
 }
@@ -186,7 +187,7 @@ fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
     if_there(fs::symlink_metadata(path))
 }
 
-/// Nothing, where there is nothing.
+/// Turns the error “not found” into `None`.
 pub fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -212,7 +213,7 @@ fn trust(path: &Path, metadata: &Metadata) -> io::Result<()> {
     }
 }
 
-/// Why what an open file says is not to be acted upon, if so: others could have written it.
+/// Returns the reason to distrust the content of an open file, if other users could have written it.
 pub fn objection_to(file: &File) -> io::Result<Option<String>> {
     let metadata = file.metadata()?;
     Ok(match objection(&metadata) {
@@ -221,7 +222,7 @@ pub fn objection_to(file: &File) -> io::Result<Option<String>> {
     })
 }
 
-/// What is found of something that others may have made, and the start of what changes it.
+/// The reason to distrust an entry, and the start of the command that fixes it.
 struct Objection {
     found: String,
     cure: String,
@@ -254,7 +255,7 @@ fn objection(metadata: &Metadata) -> Option<Objection> {
             cure: format!("run this as user {owner}, or `chown -h {own}"),
         });
     }
-    // The mode of a link says nothing.
+    // The mode of a link is meaningless.
     (mode & 0o022 != 0 && !metadata.is_symlink()).then(|| Objection {
         found: format!("has the mode {mode:04o} and belongs to user {owner}{OTHERS}"),
         cure: "run `chmod go-w".to_owned(),
@@ -285,7 +286,7 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Whether this may give files to another user. Says so if not.
+    /// `true` if this process may give files to another user. Prints a message if not.
     fn is_root() -> bool {
         let is_root = uzers::get_effective_uid() == 0;
         if !is_root {
@@ -384,7 +385,7 @@ mod tests {
         assert!(create_file(&state.join("lock")).is_err());
         assert!(read_to_string(&state.join("lock")).is_err());
         assert_eq!(fs::read_to_string(elsewhere.join("file")).unwrap(), "x");
-        // Nobody writes to this one, and nobody waits for that.
+        // The pipe has no writer, and the call must not wait for one.
         assert!(std::process::Command::new("mkfifo").arg(state.join("pipe")).status().unwrap().success());
         assert!(read_to_string(&state.join("pipe")).is_err());
     }

@@ -1,4 +1,4 @@
-//! What a later process needs to finish or undo a write.
+//! The data that a later process needs to finish or undo a write.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use super::disk::{self, Identity};
 use super::error::WriteError;
 use super::{aside, written};
 
-/// What becomes of a write whose process has died; [`Connector::settle`](../storage/trait.Connector.html) is told it.
+/// The decision on a write whose process has died; [`Connector::settle`](../storage/trait.Connector.html) receives it.
 ///
 /// ```
 /// use setl_commit::Decision;
@@ -25,15 +25,15 @@ use super::{aside, written};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The write is to become visible.
+    /// The write must become visible.
     Commit,
-    /// The write is to be gone.
+    /// The write must be discarded.
     Rollback,
 }
 
-/// What a later process needs to finish or undo a write whose process has died.
+/// The data that a later process needs to finish or undo a write whose process has died.
 ///
-/// It is written into the journal of the run.
+/// It is recorded in the journal of the run.
 ///
 /// ```
 /// use setl_commit::Ticket;
@@ -46,23 +46,24 @@ pub enum Decision {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Ticket {
-    /// Nothing of the write outlives the process: what becomes of it is decided with the process.
+    /// Nothing of the write outlives the process, so the write ends with the process.
     None,
-    /// Files or directories that are put in the place of others.
+    /// Files or directories that replace others.
     Files {
-        /// One after the other.
+        /// The steps, executed one after the other.
         steps: Vec<FileStep>,
     },
-    /// Something that another system has prepared. It is settled by the connector of that name, as soon as one is used.
+    /// A write that another system has prepared. The connector of that place settles it as soon as a run uses the
+    /// connector.
     Place {
-        /// What [`StagedWrite::target`](super::StagedWrite::target) says.
+        /// The text of [`StagedWrite::target`](super::StagedWrite::target).
         place: String,
-        /// By what the other system knows the write, such as the name of a prepared transaction.
+        /// The identifier of the write in the other system, such as the name of a prepared transaction.
         token: String,
     },
 }
 
-/// A file or directory that is put in the place of another; a [`StagedFile`](super::StagedFile) gives it in its ticket.
+/// A file or directory that replaces another. A [`StagedFile`](super::StagedFile) puts it in its ticket.
 ///
 /// ```
 /// use setl_commit::{StagedFile, StagedWrite, Ticket};
@@ -77,40 +78,40 @@ pub enum Ticket {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileStep {
-    /// Where the new content is before a journal names it.
+    /// The path of the new content before a journal names it.
     #[serde(with = "written")]
     pub(super) aside: PathBuf,
-    /// Where the new content is once a journal names it.
+    /// The path of the new content once a journal names it.
     #[serde(with = "written")]
     pub(super) ready: PathBuf,
     #[serde(with = "written")]
     pub(super) target: PathBuf,
     pub(super) expect: Expect,
-    /// By which the new content is known where it is in its place.
+    /// The inode number that identifies the new content in its place.
     pub(super) number: Option<u64>,
     pub(super) directory: Option<Directory>,
-    /// What went into the new content, and is of no use after it is in its place.
+    /// The pieces that were merged into the new content. They are useless once the content is in its place.
     #[serde(with = "written::all")]
     pub(super) scrap: Vec<PathBuf>,
 }
 
-/// What must be at the target, so that nothing is lost.
+/// The expected state of the target, so that no data is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Expect {
     Anything,
     Nothing,
-    /// Nothing; if there is something all the same, it stays.
+    /// The target must not exist. If it exists all the same, it stays.
     NothingOrStay,
     Same(Identity),
 }
 
-/// What becomes of the directory that is replaced.
+/// The paths of a directory while it is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Directory {
-    /// Where the old directory is between two renames.
+    /// The path of the old directory between two renames.
     #[serde(with = "written")]
     pub(super) old: PathBuf,
-    /// Where it is while it is removed: a name that says that it can be.
+    /// The path of the old directory while it is removed. The name marks it as removable.
     #[serde(with = "written")]
     pub(super) trash: PathBuf,
 }
@@ -124,8 +125,8 @@ impl FileStep {
         &self.target
     }
 
-    /// Checks that it names nothing but the target and what is staged beside that, so that whatever a journal says, nothing
-    /// else is touched.
+    /// Checks that the step names only the target and staged entries beside it. So a journal can never cause another file
+    /// to be touched.
     pub(super) fn check(&self) -> Result<(), WriteError> {
         let directory = self.directory.iter().flat_map(|directory| [&directory.old, &directory.trash]);
         let staged = [&self.aside, &self.ready].into_iter().chain(directory).chain(&self.scrap);
@@ -138,7 +139,7 @@ impl FileStep {
         }
     }
 
-    /// Checks that the directory of the target is there, and is the one that was meant.
+    /// Checks that the directory of the target exists and does not resolve to another one.
     pub(super) fn check_directory(&self) -> Result<(), WriteError> {
         let directory = disk::directory_of(&self.target);
         let found = fs::canonicalize(directory).map_err(WriteError::io("find the directory", directory))?;
@@ -148,15 +149,15 @@ impl FileStep {
         Ok(())
     }
 
-    /// Gives the new content the name that the journal says. It is for certain once the directory is flushed.
+    /// Gives the new content the name in the journal. The rename is durable once the directory is flushed.
     pub(super) fn arm(&self) -> Result<(), WriteError> {
         fs::rename(&self.aside, &self.ready).map_err(WriteError::io("rename", &self.aside))
     }
 
-    /// Puts the new content in its place. It may be done again, however far it came. It is for certain once the directory is
-    /// flushed.
+    /// Puts the new content in its place. It can be repeated after any interruption. The switch is durable once the
+    /// directory is flushed.
     ///
-    /// Whoever calls it has the lock of the target.
+    /// The caller holds the lock of the target.
     pub(super) fn forward(&self) -> Result<(), WriteError> {
         match &self.directory {
             None => self.replace()?,
@@ -168,12 +169,12 @@ impl FileStep {
         Ok(())
     }
 
-    /// Removes the new content; what a checkpoint keeps gets its name back. The target was never touched.
+    /// Removes the new content. A piece that a checkpoint keeps gets its old name back. The target was never touched.
     pub(super) fn back(&self) -> Result<(), WriteError> {
         if let Err(WriteError::Io { source, .. }) = self.check_directory()
             && source.kind() == ErrorKind::NotFound
         {
-            // With its directory, all that was staged is gone.
+            // All staged entries are gone together with the directory.
             return Ok(());
         }
         self.check_directory()?;
@@ -188,7 +189,7 @@ impl FileStep {
         self.sync()
     }
 
-    /// Leaves the target as it is, and gives the new content a name that nobody removes.
+    /// Leaves the target unchanged, and gives the new content a name that no run removes.
     pub(super) fn set_aside(&self) -> Result<Option<PathBuf>, WriteError> {
         if !disk::is_there(disk::directory_of(&self.target)) {
             return Ok(None);
@@ -200,7 +201,7 @@ impl FileStep {
             let back = disk::if_there(fs::rename(&directory.old, &self.target));
             back.map_err(WriteError::io("rename", &directory.old))?;
         }
-        // Where the two were exchanged, it is the old directory.
+        // If the two were exchanged, the ready entry is the old directory.
         let is_new = self.number.is_none() || disk::number(&self.ready) == self.number;
         if !is_new || !disk::is_there(&self.ready) {
             return Ok(None);
@@ -211,13 +212,13 @@ impl FileStep {
         Ok(Some(aside))
     }
 
-    /// Makes renames beside the target survive a crash.
+    /// Makes the renames beside the target durable.
     pub(super) fn sync(&self) -> Result<(), WriteError> {
         let directory = disk::directory_of(&self.target);
         disk::sync_directory(directory).map_err(WriteError::io("flush", directory))
     }
 
-    /// Where nothing is ready: that is so because it was put in its place before, or it is an error.
+    /// Handles a missing ready entry: either it was put in its place before, or this is an error.
     fn over(&self) -> Result<(), WriteError> {
         let placed = self.number.is_none() || disk::number(&self.target) == self.number;
         if placed || self.expect == Expect::NothingOrStay {
@@ -242,11 +243,11 @@ impl FileStep {
         }
     }
 
-    /// Takes the place only if nobody has.
+    /// Renames the ready entry to the target, only if the target does not exist.
     fn rename_new(&self) -> Result<(), WriteError> {
         match disk::rename_new(&self.ready, &self.target) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                // A link that was made when the process died.
+                // The process died after it had made a hard link.
                 let ready = disk::number(&self.ready);
                 let ours = ready.is_some() && ready == disk::number(&self.target);
                 if ours || self.expect == Expect::NothingOrStay {
@@ -259,8 +260,8 @@ impl FileStep {
         }
     }
 
-    /// Checks that the target is what it was. Commits have the lock of the target, so that only who knows of no locks can
-    /// change it from then on.
+    /// Checks that the target has not changed. Commits hold the lock of the target, so only a program that ignores locks
+    /// can change it from now on.
     fn check_same(&self, identity: &Identity) -> Result<(), WriteError> {
         let found = Identity::of(&self.target).map_err(WriteError::io("read", &self.target))?;
         if found.as_ref() == Some(identity) {
@@ -278,7 +279,7 @@ impl FileStep {
             } else if !disk::is_there(&directory.old) && matches!(self.expect, Expect::Same(_)) {
                 return Err(WriteError::Changed { target: self.target() });
             } else {
-                // There was nothing, or two renames were interrupted between the first and the second.
+                // The target did not exist, or the process died between the two renames.
                 self.rename_new()?;
             }
         } else if !is_exchanged {
@@ -289,7 +290,7 @@ impl FileStep {
         Ok(())
     }
 
-    /// Whether it is the old directory that is at the place of the new one.
+    /// `true` if the old directory is at the path of the new one.
     fn is_exchanged(&self) -> Result<bool, WriteError> {
         let Some(number) = self.number else {
             return Ok(false);
@@ -297,7 +298,7 @@ impl FileStep {
         if !disk::is_there(&self.ready) || disk::number(&self.ready) == Some(number) {
             return Ok(false);
         }
-        // One of the two is to be removed, so it must be certain which.
+        // One of the two directories will be removed, so it must be certain which is the old one.
         if disk::number(&self.target) == Some(number) {
             return Ok(true);
         }
@@ -321,7 +322,7 @@ impl FileStep {
         Ok(())
     }
 
-    /// Removes the directory that was replaced. If this is interrupted, its name says that it is to be removed.
+    /// Removes the replaced directory. If the removal is interrupted, the name still marks it as removable.
     fn remove_old(&self, directory: &Directory) {
         for path in [&directory.trash, &self.ready, &directory.old] {
             if path == &directory.trash || fs::rename(path, &directory.trash).is_ok() {
@@ -332,7 +333,7 @@ impl FileStep {
 }
 
 impl Ticket {
-    /// What is to be renamed before the decision, so that nobody takes it for a left-over.
+    /// Renames the staged entries before the decision, so that no process takes them for left-overs.
     pub(super) fn arm(&self) -> crate::Result<()> {
         self.steps().iter().try_for_each(FileStep::arm)?;
         Ok(())

@@ -1,4 +1,4 @@
-//! The writes of one run.
+//! The staged writes of one run.
 
 use std::any::Any;
 use std::mem;
@@ -25,51 +25,51 @@ pub struct Owner {
     pub attempt: u32,
 }
 
-/// A write that is staged.
+/// A staged write.
 pub(super) struct Write {
     pub(super) owner: Owner,
-    /// What it said it will change when it came.
+    /// The target that the write named when it was staged.
     pub(super) target: String,
     pub(super) staged: Box<dyn StagedWrite>,
 }
 
-/// The staged writes of one run, in the order in which they were staged. Dropping it discards all that is not committed.
+/// The staged writes of one run, in the order of staging. Dropping it discards all uncommitted writes.
 pub struct Transaction {
     writes: Mutex<Vec<Write>>,
-    /// What was not staged to its end, and may still be written to.
+    /// Files that were not completely staged and may still be written to.
     unfinished: Mutex<Vec<StagedFile>>,
     run_id: Uuid,
     pipeline: String,
     state: PathBuf,
-    /// What [`recover`](Self::recover) has found.
+    /// The result of [`recover`](Self::recover).
     recovered: Mutex<Option<Recovered>>,
 }
 
-/// A commit that did not succeed.
+/// A failed commit.
 #[derive(Debug)]
 pub enum CommitError {
-    /// Nothing has become visible; all writes are rolled back.
+    /// Nothing has become visible. All writes are rolled back.
     RolledBack {
-        /// The owner of the write that could not be prepared, if it was one.
+        /// The owner of the write that could not be prepared, if a write caused the failure.
         owner: Option<Owner>,
         /// The reason.
         error: Error,
     },
-    /// The commit was decided, but not everything is visible yet: it is finished by the next run.
+    /// The commit was decided, but not everything is visible yet. The next run finishes it.
     Unfinished {
-        /// The owner of the write that could not be switched, if it was one.
+        /// The owner of the write that could not be switched, if a write caused the failure.
         owner: Option<Owner>,
         /// The reason.
         error: Error,
-        /// The targets that are new.
+        /// The targets that hold the new data.
         committed: Vec<String>,
-        /// The targets that are still old.
+        /// The targets that still hold the old data.
         open: Vec<String>,
     },
 }
 
 impl CommitError {
-    /// The reason of the commit that did not succeed, as one error.
+    /// Returns the reason of the failure.
     pub fn into_error(self) -> Error {
         match self {
             Self::RolledBack { error, .. } | Self::Unfinished { error, .. } => error,
@@ -78,8 +78,8 @@ impl CommitError {
 }
 
 impl Transaction {
-    /// Does nothing yet: journals are kept in `state`, if there is something to keep. Without, it is what the variable
-    /// `SETL_STATE_DIR` says, or else `.setl` in the working directory.
+    /// Creates an empty transaction. Journals are written to `state` when they are needed. Default: the directory in
+    /// `SETL_STATE_DIR`, or else `.setl` in the working directory.
     pub fn new(run_id: Uuid, pipeline: &str, state: Option<PathBuf>) -> Self {
         Self {
             writes: Mutex::default(),
@@ -91,10 +91,10 @@ impl Transaction {
         }
     }
 
-    /// Finishes or undoes what runs have left that are no more. Does so once; cheap from then on. It blocks.
+    /// Finishes or undoes the commits of dead runs. Only the first call does any work. This blocks.
     ///
-    /// Returns what somebody has to look at. None of it is in the way of this run, unless it writes to the targets concerned;
-    /// then its commit is refused.
+    /// Returns notes for an operator. The open commits do not affect this run, unless it writes to their targets: then
+    /// its commit is refused.
     pub fn recover(&self) -> Vec<String> {
         let mut recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
         if recovered.is_some() {
@@ -109,7 +109,8 @@ impl Transaction {
         notes
     }
 
-    /// Lets the connector of `place` settle what dead runs have left there. Cheap, if they have left nothing. It blocks.
+    /// Lets the connector of `place` settle the writes that dead runs have left there. This is cheap if there are none.
+    /// This blocks.
     pub fn settle(
         &self,
         place: &str,
@@ -125,14 +126,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// Takes a write that an attempt has staged.
+    /// Adds a write that an attempt has staged.
     ///
-    /// It is refused, and discarded, if it would undo another write of this run.
+    /// A write that would undo another write of this run is refused and discarded.
     pub fn enlist(&self, owner: Owner, staged: Box<dyn StagedWrite>) -> crate::Result<()> {
         let (target, adds) = contained(|| Ok((staged.target(), staged.adds())))?;
         let mut writes = self.lock();
         if !adds && writes.iter().any(|earlier| earlier.target == target) {
-            // What is removed from disk is removed without the lock.
+            // The refused write removes its files after the lock is released.
             drop(writes);
             return Err(WriteError::Twice { target }.into());
         }
@@ -140,58 +141,58 @@ impl Transaction {
         Ok(())
     }
 
-    /// Whether something is staged for this target.
+    /// Returns `true` if a write is staged for this target.
     pub fn has_staged(&self, target: &str) -> bool {
         self.lock().iter().any(|write| write.target == target)
     }
 
-    /// Whether this attempt has staged anything.
+    /// Returns `true` if this attempt has staged a write.
     pub fn has_any_of(&self, owner: Owner) -> bool {
         self.lock().iter().any(|write| write.owner == owner)
     }
 
-    /// What is staged, by whom.
+    /// Returns the owner and the target of each staged write.
     pub fn targets(&self) -> Vec<(Owner, String)> {
         self.lock().iter().map(|write| (write.owner, write.target.clone())).collect()
     }
 
-    /// How many writes are staged.
+    /// Returns the number of staged writes.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether nothing is staged at all.
+    /// Returns `true` if no write is staged.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Rolls back what `discarded` says. It blocks.
+    /// Rolls back the writes whose owner satisfies `discarded`. This blocks.
     pub fn discard(&self, discarded: impl Fn(Owner) -> bool) -> Vec<Error> {
         let gone: Vec<_> = self.lock().extract_if(.., |write| discarded(write.owner)).collect();
         roll_back(gone)
     }
 
-    /// Takes what was not staged to its end, and is to be removed when nobody works for the run any more.
+    /// Keeps a file that was not completely staged until nothing works for the run any more, and removes it then.
     pub fn leave_until_end(&self, staged: StagedFile) {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).push(staged);
     }
 
-    /// Whether there is anything to remove at the end of the run that is not committed.
+    /// Returns `true` if there are incompletely staged files to remove at the end of the run.
     pub fn has_unfinished(&self) -> bool {
         !self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Removes what was not staged to its end. It blocks.
+    /// Removes the files that were not completely staged. This blocks.
     pub fn remove_unfinished(&self) {
         drop(mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 
-    /// Has the writes of an attempt outlive the run. They are still part of this run, and can be committed by it.
+    /// Makes the writes of an attempt outlive the run. They are still part of this run, which can commit them.
     ///
-    /// `intend` is told what a later run needs to go on with them, before anything stays: whoever writes that down durably
-    /// knows of all that can be left. It blocks.
+    /// Before any file is kept, `intend` receives the data that a later run needs to resume the writes. If it records
+    /// them durably, no kept file can be lost track of. This blocks.
     ///
-    /// `None` if one of them cannot be kept; then none is.
+    /// Returns `None` if one of the writes cannot be kept. Then none is kept.
     pub fn keep(
         &self,
         owner: Owner,
@@ -212,17 +213,17 @@ impl Transaction {
         Ok(Some(kept))
     }
 
-    /// Undoes [`keep`](Self::keep): the writes go with this run, unless it commits them.
+    /// Undoes [`keep`](Self::keep): the writes are removed with this run, unless it commits them.
     pub fn unkeep(&self, of: impl Fn(Owner) -> bool) {
         let mut writes = self.lock();
         let files = writes.iter_mut().filter(|write| of(write.owner));
         files.filter_map(|write| staged_file(&mut *write.staged)).for_each(StagedFile::unkeep);
     }
 
-    /// Takes writes that an earlier run has kept, in the place of an attempt of the same factory. It blocks.
+    /// Takes over writes that an earlier run has kept for an attempt of the same factory. This blocks.
     ///
     /// # Errors
-    /// When one of them is not there any more, or is in use; then none is taken.
+    /// When one of them is missing or in use. Then none is taken over.
     pub fn adopt(&self, owner: Owner, kept: &[KeptWrite]) -> crate::Result<()> {
         let writes: Vec<_> = kept.iter().map(KeptWrite::reopen).collect::<Result<_, _>>()?;
         let enlisted = writes.into_iter().try_for_each(|write| self.enlist(owner, write));
@@ -232,7 +233,7 @@ impl Transaction {
         enlisted
     }
 
-    /// Makes all writes visible, and gives their targets. It blocks.
+    /// Makes all writes visible and returns their targets. This blocks.
     pub fn commit(&self) -> Result<Vec<String>, CommitError> {
         let writes = mem::take(&mut *self.lock());
         let mut commit = Commit::prepare(writes)?;
@@ -256,25 +257,25 @@ pub(super) fn staged_file(write: &mut dyn StagedWrite) -> Option<&mut StagedFile
     write.downcast_mut()
 }
 
-/// The losses and the open commits of a recovery, each in a sentence for an operator.
+/// Formats the losses and the open commits of a recovery, each as a sentence for an operator.
 pub fn notes_of(recovered: &Recovered) -> Vec<String> {
     let lost = recovered.lost.iter().map(|target| WriteError::Lost { target: target.clone() }.to_string());
     lost.chain(recovered.kept.iter().map(ToString::to_string)).collect()
 }
 
-/// Removes all that this process has staged, for one that is about to exit. A commit that is under way is left alone.
+/// Removes all staged entries of this process, which is about to exit. A commit in progress is left alone.
 pub fn abandon_all() {
     aside::remove_living();
 }
 
-/// Commits one write by itself.
+/// Commits one write alone.
 pub fn commit_now(write: Box<dyn StagedWrite>) -> crate::Result<()> {
     let alone = Transaction::new(Uuid::now_v7(), "", None);
     alone.enlist(Owner { node: 0, attempt: 1 }, write)?;
     alone.commit().map(drop).map_err(CommitError::into_error)
 }
 
-/// Commits `writes` as a run does that has staged them, for tests that kill it.
+/// Commits `writes` as one run does. Tests use it to kill a commit.
 #[doc(hidden)]
 pub fn commit_together(state: &Path, writes: Vec<Box<dyn StagedWrite>>) -> crate::Result<Vec<String>> {
     let run = Transaction::new(Uuid::now_v7(), "together", Some(state.to_owned()));

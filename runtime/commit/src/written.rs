@@ -1,4 +1,5 @@
-//! Paths as they are written down in JSON, also those that are no UTF-8: behind a zero, which no path has, in hexadecimal.
+//! JSON representation of paths. A path that is not UTF-8 is written in hexadecimal after a zero byte, which no path
+//! contains.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     path(String::deserialize(deserializer)?)
 }
 
-/// The same of several.
+/// The representation of several paths.
 pub(super) mod all {
     use super::*;
 
@@ -30,7 +31,7 @@ pub(super) mod all {
     }
 }
 
-/// The same of several, each with something else.
+/// The representation of several paths, each with another value.
 pub(super) mod pairs {
     use super::*;
 

@@ -28,7 +28,7 @@ fn every_prefix_says_what_it_says() {
     assert_eq!(content.tickets, [(ticket("a"), false), (ticket("b"), false)]);
 }
 
-/// A damaged end is an end that was not written; damage before a decision that was is not passed over.
+/// A damaged end counts as not written. Damage before a recorded decision is reported.
 #[test]
 fn a_damaged_byte_is_noticed_wherever_it_is() {
     let bytes = journal();

@@ -1,4 +1,4 @@
-//! Crashes are played: a commit is taken so far and no further, and another transaction recovers.
+//! Crashes are simulated: a commit stops after some steps, and another transaction recovers.
 
 mod concurrent;
 mod hostile;
@@ -16,7 +16,7 @@ use super::super::merge::Recipe;
 use super::super::ticket::Ticket;
 use super::*;
 
-/// A directory with targets, and where journals are.
+/// A directory with targets and a state directory.
 struct World(tempfile::TempDir);
 
 fn owner(node: usize) -> Owner {
@@ -32,7 +32,7 @@ fn parts() -> Recipe {
 }
 
 impl World {
-    /// All targets are there and old.
+    /// Creates a world in which all old targets exist.
     fn new() -> Self {
         let this = Self(tempfile::tempdir().unwrap());
         fs::write(this.path("replaced"), "old").unwrap();
@@ -58,7 +58,7 @@ impl World {
         Box::new(staged)
     }
 
-    /// One write of each kind.
+    /// Stages one write of each kind.
     fn staged(&self) -> Vec<Write> {
         let staged = [
             self.file("replaced", How::Replace, Recipe::Whole, "new"),
@@ -84,7 +84,7 @@ impl World {
         run
     }
 
-    /// All files below, with what is in them, without the state.
+    /// Returns all files below the directory with their content, without the state directory.
     fn content(&self) -> BTreeMap<String, String> {
         fn walk(path: &Path, name: &str, into: &mut BTreeMap<String, String>) {
             for entry in fs::read_dir(path).unwrap() {
@@ -122,19 +122,19 @@ impl World {
         ]);
     }
 
-    /// What the next run does, and the one after it.
+    /// Recovers as the next run does, and the one after it.
     fn recover(&self) {
         for _ in 0..2 {
             assert_eq!(self.transaction().recover(), [""; 0]);
         }
-        // The next write to a target removes what is left beside it.
+        // The next write to a target removes the left-overs beside it.
         for name in ["replaced", "created", "parts", "appended", "missing"] {
             crate::aside::remove_left_overs(&self.path(name));
         }
     }
 }
 
-/// A process that dies leaves what is on disk, and all locks.
+/// Simulates the death of a process: it leaves its files on disk and releases all locks.
 fn die(commit: Commit) {
     for write in commit.writes {
         let write: Box<dyn Any> = write.staged;
@@ -142,7 +142,7 @@ fn die(commit: Commit) {
     }
 }
 
-/// Does the first `steps` steps of a commit, and says whether it is decided.
+/// Executes the first `steps` steps of a commit. Returns `true` if it is decided.
 fn commit_until(world: &World, steps: usize) -> bool {
     let mut commit = Commit::prepare(world.staged()).unwrap();
     assert!(commit.needs_journal());
@@ -167,7 +167,7 @@ fn commit_until(world: &World, steps: usize) -> bool {
     decided
 }
 
-/// A recovery that is killed itself after so many tickets.
+/// A recovery that is killed itself after `tickets` tickets.
 fn recover_until(world: &World, tickets: usize) {
     for path in journal::paths(&world.path("state")).unwrap() {
         let content = Journal::open(&path).unwrap().unwrap().read().unwrap();
@@ -206,7 +206,7 @@ fn every_crash_where_directories_cannot_be_exchanged() {
     for between in [false, true] {
         let world = World::new();
         commit_until(&world, 7);
-        // The two renames of the directory, as far as they came.
+        // The two renames of the directory, up to the point of interruption.
         let mut paths = fs::read_dir(world.0.path()).unwrap().map(|entry| entry.unwrap().path());
         let is_ready = |path: &PathBuf| path.to_string_lossy().ends_with(".setl-ready");
         let ready = paths.find(|path| path.to_string_lossy().contains("/.parts.") && is_ready(path)).unwrap();
@@ -377,7 +377,7 @@ fn what_is_not_committed_is_discarded() {
     let transaction = world.run();
     assert!(transaction.discard(|owner| owner.node < 2).is_empty());
     assert!(!transaction.is_empty());
-    // As a process does that ends at once.
+    // The drop of a process that exits early.
     drop(transaction);
     world.check_old();
     let transaction = world.transaction();
@@ -410,7 +410,8 @@ fn what_dead_processes_have_left_is_removed_and_nothing_else() {
     assert_eq!(fs::read_to_string(world.path("replaced")).unwrap(), "living");
 }
 
-/// The lock of the target stands for those of what is staged, from before these are given up until they are taken again.
+/// The lock of the target protects the staged entries from before their own locks are given up until these are taken
+/// again.
 #[test]
 fn what_a_commit_has_staged_is_no_left_over() {
     let world = World::new();

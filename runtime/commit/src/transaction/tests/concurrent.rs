@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A commit that is prepared has the targets to itself until it has ended.
+/// A prepared commit has exclusive use of its targets until it ends.
 #[test]
 fn one_commit_at_a_time() {
     let world = World::new();
@@ -17,7 +17,7 @@ fn one_commit_at_a_time() {
         assert!(error.to_string().contains("another run is about to commit to "), "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
-    // One that is committed by itself waits, too.
+    // A write that is committed alone waits, too.
     let mut alone = StagedFile::beside(world.path("replaced")).unwrap();
     assert!(alone.prepare().unwrap_err().to_string().contains("another run is about to commit"));
     Box::new(alone).rollback().unwrap();
@@ -32,7 +32,8 @@ fn finish(world: &World, mut commit: Commit) -> Result<Vec<String>, CommitError>
     commit.switch()
 }
 
-/// Who staged before another one committed appends to what is there no more: it is told before anything is decided.
+/// A run that staged its append before another commit is refused before anything is decided, because the target has
+/// changed.
 #[test]
 fn the_loser_changes_nothing() {
     let world = World::new();
@@ -45,14 +46,14 @@ fn the_loser_changes_nothing() {
     let (winner, loser) = (run(), run());
     winner.commit().unwrap();
     let Err(CommitError::RolledBack { error, .. }) = loser.commit() else { panic!("it is committed") };
-    // Both are worth another attempt of the run.
+    // Both errors are worth another attempt of the run.
     let refused = matches!(error.downcast_ref(), Some(WriteError::Changed { .. } | WriteError::Busy { .. }));
     assert!(refused, "{error:#}");
     world.check(&[("/replaced", "new"), ("/appended", "n\nold\nnew\n"), ("/parts/old.txt", "old")]);
     assert!(journal::paths(&world.path("state")).unwrap().is_empty());
 }
 
-/// Whatever the order in which each run writes, and whatever its state directory: no deadlock, and all targets are of one.
+/// There is no deadlock and no mixture of runs, whatever the order of the writes and the state directory of each run.
 #[test]
 fn targets_are_of_one_run() {
     let world = World::new();
@@ -69,7 +70,7 @@ fn targets_are_of_one_run() {
             }
             match run.commit() {
                 Ok(_) => {}
-                // Others have had the locks for as long as this one waits in tests.
+                // Other runs have held the locks longer than this one waits in tests.
                 Err(CommitError::RolledBack { error, .. }) => {
                     assert!(matches!(error.downcast_ref(), Some(WriteError::Busy { .. })), "{error:#}");
                 }
@@ -87,7 +88,7 @@ fn targets_are_of_one_run() {
     assert_eq!(left, [""; 0]);
 }
 
-/// The lock and the note are beside the target, so they hold between state directories that know nothing of each other.
+/// The lock and the note are beside the target, so they work across independent state directories.
 #[test]
 fn a_dead_commit_is_finished_before_another_one_from_elsewhere() {
     for (steps, decided) in [(6, false), (7, true), (8, true), (11, true)] {

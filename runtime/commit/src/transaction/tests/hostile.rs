@@ -1,4 +1,4 @@
-//! Names, kinds and permissions of files that are not as usual, and files that somebody has planted.
+//! Unusual names, kinds and permissions of files, and files that another user has planted.
 #![cfg(unix)]
 
 use std::ffi::OsStr;
@@ -44,7 +44,7 @@ fn a_journal_that_others_could_have_written_is_not_acted_upon() {
             assert!(set_aside(&path).is_err());
             assert_eq!(world.content(), before);
         }
-        // Not by way of its note, either.
+        // A note does not lead to the journal, either.
         let other = Transaction::new(Uuid::now_v7(), "Other", Some(world.path("elsewhere")));
         other.enlist(owner(0), world.file("replaced", How::Replace, Recipe::Whole, "later")).unwrap();
         let Err(CommitError::RolledBack { error, .. }) = other.commit() else { panic!("it is committed") };
@@ -53,7 +53,7 @@ fn a_journal_that_others_could_have_written_is_not_acted_upon() {
     }
 }
 
-/// Each path of a ticket, replaced by one that is of nobody's staging.
+/// Replaces each path of a ticket with one that is not staged for its target.
 #[test]
 fn a_ticket_that_names_anything_else_is_not_acted_upon() {
     let uuid = Uuid::now_v7();
@@ -103,7 +103,7 @@ fn a_ticket_that_names_anything_else_is_not_acted_upon() {
     }
 }
 
-/// A directory above the target became a link to somebody else's.
+/// A directory above the target became a link to the directory of another user.
 #[test]
 fn a_link_in_the_place_of_a_directory_is_not_followed() {
     for decided in [false, true] {
@@ -135,7 +135,7 @@ fn a_link_in_the_place_of_a_directory_is_not_followed() {
     }
 }
 
-/// A note leads to a journal and to nothing else: one that says nothing is removed.
+/// A note leads only to a journal: a note that names any other file is removed.
 #[test]
 fn a_planted_note_leads_nowhere() {
     let world = World::new();
@@ -155,7 +155,7 @@ fn a_planted_note_leads_nowhere() {
     }
 }
 
-/// Links, FIFOs and directories that somebody has put where a lock or a note would be.
+/// Links, FIFOs and directories in the place of a lock or a note.
 #[test]
 fn nothing_planted_is_opened_or_removed_for_a_lock() {
     let world = World::new();
@@ -203,7 +203,7 @@ fn what_is_no_file_is_not_replaced() {
     }
 }
 
-/// A link stays a link, and what it leads to is written, also if it is not there yet.
+/// A link stays a link and its destination is written, even if the destination does not exist yet.
 #[test]
 fn links_are_followed_to_the_target() {
     let world = World::new();
@@ -228,7 +228,7 @@ fn any_name_that_a_file_can_have() {
     let mut names =
         vec![b"a\xff.csv".to_vec(), b"a\xfe.csv".to_vec(), b"a\\xff.csv".to_vec(), b"a\nb".to_vec()];
     names.extend([199, 200, 201, 234, 254, 255].map(|length| long(b'n', length)));
-    // Two that are the same for as long as anything of them is left in other names.
+    // Two long names that have the same beginning.
     names.push([long(b'n', 254), vec![b'o']].concat());
     names.push("ß".repeat(127).into_bytes());
     let run = world.transaction();
@@ -272,7 +272,7 @@ fn any_name_that_a_file_can_have() {
     assert!(names.target().ends_with("/x\\xFF\""), "{}", names.target());
 }
 
-/// Nobody can read what is staged who cannot read what it replaces.
+/// A user who cannot read the old data cannot read the staged data.
 #[test]
 fn what_is_staged_has_the_permissions_of_its_target() {
     let world = World::new();
@@ -292,7 +292,7 @@ fn what_is_staged_has_the_permissions_of_its_target() {
     assert_eq!(mode(&world.path("parts")), 0o750);
 }
 
-/// What others wrote may panic at any call, also at one that has gone well before.
+/// Foreign implementations may panic at any call, also at one that has succeeded before.
 #[test]
 fn a_write_that_panics_when_it_is_asked_again() {
     #[derive(Debug)]

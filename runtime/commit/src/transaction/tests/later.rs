@@ -1,8 +1,8 @@
-//! What is left to later runs on purpose: kept writes, and what other systems have prepared.
+//! Writes that are left to later runs on purpose: kept writes, and writes that other systems have prepared.
 
 use super::*;
 
-/// What a checkpoint keeps outlives runs until it is committed, whoever dies meanwhile.
+/// A write that a checkpoint keeps outlives runs until it is committed, even if processes die meanwhile.
 #[test]
 fn kept_writes() {
     for journaled in [false, true] {
@@ -23,7 +23,7 @@ fn kept_writes() {
         assert!(world.transaction().adopt(owner(0), &kept[0]).unwrap_err().to_string().contains("in use"));
         drop(second);
         if journaled {
-            // It dies before it is decided; what was kept has its name back.
+            // The process dies before the decision. The kept files have their names back.
             let second = adopt();
             let mut commit = Commit::prepare(mem::take(&mut *second.lock())).unwrap();
             commit.record(|| Journal::create(&world.path("state"), Uuid::now_v7(), "")).unwrap();
@@ -50,7 +50,7 @@ fn kept_writes() {
     assert_eq!(world.content().len(), 3);
 }
 
-/// It would fail at each commit again.
+/// A write that cannot be committed is refused when it is adopted. Otherwise each commit would fail.
 #[test]
 fn what_can_no_longer_be_committed_is_not_adopted() {
     type Change = fn(&World, &KeptWrite);
@@ -78,7 +78,7 @@ fn what_can_no_longer_be_committed_is_not_adopted() {
     }
 }
 
-/// What cannot be told to anybody does not stay.
+/// A write that the callback cannot record is not kept.
 #[test]
 fn what_is_not_written_down_is_not_kept() {
     let world = World::new();
@@ -143,7 +143,7 @@ fn other_systems_settle_what_they_have_prepared() {
     assert!(journal::paths(&world.path("state")).unwrap().is_empty());
 }
 
-/// A relative path means another place in another directory, as this one does when the link leads elsewhere.
+/// A relative path means another file in another directory, such as a link that now leads elsewhere.
 #[cfg(unix)]
 #[test]
 fn what_is_kept_for_a_place_that_is_another_one_now() {

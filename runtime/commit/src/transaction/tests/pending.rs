@@ -1,9 +1,9 @@
-//! Commits that cannot be recovered: who is told, who is in whose way, and the way out.
+//! Commits that cannot be recovered: the reports, the runs that they block, and the way to give them up.
 
 use super::*;
 use crate::{recover, set_aside};
 
-/// A decided commit of two targets in a directory of their own, of which `switched` are switched.
+/// A decided commit of two targets in a directory of their own. `switched` of them are switched.
 fn decided(world: &World, switched: usize) {
     fs::create_dir(world.path("out")).unwrap();
     let writes = ["out/a", "out/b"].into_iter().enumerate().map(|(node, name)| {
@@ -30,7 +30,7 @@ fn append(world: &World) -> Result<Vec<String>, CommitError> {
     run.commit()
 }
 
-/// With its directory, all that was staged is gone, and nothing was decided.
+/// A missing directory takes all staged entries with it, and nothing was decided.
 #[test]
 fn an_undecided_commit_whose_directory_is_gone_is_over() {
     let world = World::new();
@@ -49,7 +49,7 @@ fn an_undecided_commit_whose_directory_is_gone_is_over() {
     assert_eq!(journals(&world), 0);
 }
 
-/// It may be a drive that is not mounted: the journal is kept and told of, and in nobody's way.
+/// The directory may be on an unmounted drive: the journal is kept and reported, and blocks no other run.
 #[test]
 fn a_decided_commit_whose_directory_is_gone_is_told_of() {
     let world = World::new();
@@ -60,7 +60,7 @@ fn a_decided_commit_whose_directory_is_gone_is_told_of() {
         assert!(note.contains("cannot find the directory ") && note.contains("/out: No such file"), "{note}");
         append(&world).unwrap();
     }
-    // Another directory of that name is not the one that the commit was for.
+    // Another directory of that name is not the one of the commit.
     fs::create_dir(world.path("out")).unwrap();
     let [note] = &world.transaction().recover()[..] else { panic!("it is not told of") };
     assert!(note.contains("the new data for ") && note.contains("/out/a is gone"), "{note}");
@@ -73,7 +73,7 @@ fn a_decided_commit_whose_directory_is_gone_is_told_of() {
     assert_eq!(journals(&world), 0);
 }
 
-/// What somebody has removed is lost, and that is said once.
+/// Data that somebody has removed is lost. This is reported once.
 #[test]
 fn lost_data_is_told_of() {
     let world = World::new();
@@ -93,12 +93,12 @@ fn lost_data_is_told_of() {
     assert!(fs::read_dir(world.path("out")).unwrap().next().is_none());
 }
 
-/// Who writes to a target that waits for an earlier commit is refused and told the way out; nobody else is.
+/// A run is refused, with the way out, only if it writes to a target that waits for an earlier commit.
 #[test]
 fn only_who_writes_to_its_targets_waits_for_a_commit() {
     let world = World::new();
     decided(&world, 0);
-    // Somebody has put something in the way of one of the two.
+    // An obstacle blocks one of the two targets.
     fs::create_dir(world.path("out/b")).unwrap();
     append(&world).unwrap();
     assert_eq!(fs::read_to_string(world.path("out/a")).unwrap(), "new");
@@ -110,7 +110,7 @@ fn only_who_writes_to_its_targets_waits_for_a_commit() {
     };
     write("out/a").unwrap();
     fs::remove_dir(world.path("out/b")).unwrap();
-    // What is in the way comes back after the write is staged.
+    // The obstacle returns after the write is staged.
     let run = world.transaction();
     run.enlist(owner(1), world.file("out/b", How::Replace, Recipe::Whole, "later")).unwrap();
     fs::create_dir(world.path("out/b")).unwrap();
@@ -129,12 +129,12 @@ fn only_who_writes_to_its_targets_waits_for_a_commit() {
     assert_eq!(journals(&world), 0);
     fs::remove_dir(world.path("out/b")).unwrap();
     write("out/b").unwrap();
-    // What was done before is as later runs have left it.
+    // A target that was switched before keeps the data of later runs.
     assert_eq!(fs::read_to_string(world.path("out/a")).unwrap(), "later");
     assert_eq!(fs::read_to_string(world.path("out/b")).unwrap(), "later");
 }
 
-/// Its process died after the last switch, and the journal could not be removed.
+/// The process died after the last switch, and the journal could not be removed.
 #[test]
 fn a_note_of_a_journal_that_is_gone_is_in_nobodys_way() {
     let world = World::new();
