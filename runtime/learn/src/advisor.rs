@@ -1,8 +1,8 @@
 //! Decides, while a run goes on, between ways to do a part of it, from what they have cost in earlier runs.
 //!
-//! Each part has its own evidence, by the fingerprint of its plan and the factories that wait for it. What is taken follows from
-//! [`choose`], whose bound on the regret holds for each part, and so for all of them together. What was taken, what it has
-//! cost and why is added to the history with the run.
+//! Each part has its own evidence, identified by the fingerprint of its plan and by the factories that wait for it. The choice
+//! follows from [`choose`], whose bound on the regret holds for each part, and so for all of them together. The way that was
+//! taken, its cost and the reason are added to the history with the run.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,51 +12,51 @@ use super::choice::{Alternative, Evidence, Rules, Trial, choose};
 use super::history::{ChoiceRecord, ChoiceRun};
 use super::model::{Interval, seconds};
 
-/// So many of the last times that a part was run are looked at.
+/// The number of the latest executions of a part that are considered.
 const LAST: usize = 100;
 
 /// Two ways to do a part of a run.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// What is to be chosen.
+    /// The name of the choice.
     pub choice: &'static str,
-    /// Of which plan.
+    /// The fingerprint of the plan.
     pub fingerprint: String,
-    /// The factories that wait for it.
+    /// The factories that wait for the part.
     pub factories: Vec<String>,
-    /// The way that is guessed to take less time, and the other.
+    /// The way that is estimated to take less time, and the other one.
     pub ways: [&'static str; 2],
-    /// So many times as long the other is guessed to take.
+    /// The estimated time of the second way, as a multiple of that of the first.
     pub ratio: f64,
-    /// The bytes that it takes, if they are known.
+    /// The size of the input in bytes, if it is known.
     pub size: Option<u64>,
 }
 
-/// What to do.
+/// The answer to a [`Question`].
 #[derive(Clone, Debug)]
 pub struct Advice {
     question: Question,
     /// The way to take.
     pub way: &'static str,
-    /// Whether it is taken to learn more.
+    /// `true` if this way is taken to learn more.
     pub tries: bool,
-    /// Why, as in "in 4 of 4 runs it took 12 ms, against 31 ms".
+    /// The reason, as in "in 4 of 4 runs it took 12 ms, against 31 ms".
     pub because: String,
 }
 
-/// What earlier runs say, and what this run adds.
+/// The evidence of earlier runs, and the measurements of this run.
 #[derive(Debug, Default)]
 pub struct Advisor {
     past: BTreeMap<String, Vec<Trial>>,
     rules: Rules,
     made: Mutex<Vec<ChoiceRecord>>,
-    /// What ways cost, instead of what was measured: no test waits for a clock.
+    /// The cost of each way, in place of the measured time, so that no test depends on a clock.
     #[doc(hidden)]
     pub pretended: Option<fn(&str) -> Duration>,
 }
 
 impl Advisor {
-    /// From what was chosen before, the oldest first.
+    /// Creates an advisor from earlier choices, the oldest first.
     pub fn of(choices: Vec<ChoiceRun>) -> Self {
         let mut past: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ChoiceRun { record, .. } in choices {
@@ -74,12 +74,12 @@ impl Advisor {
         Self { past, ..Self::default() }
     }
 
-    /// Which way to take this time.
+    /// Decides which way to take this time.
     pub fn decide(&self, question: Question) -> Advice {
         let name = name(question.choice, &question.fingerprint, &question.factories);
         let trials = self.past.get(&name).map_or(&[][..], Vec::as_slice);
         let [first, second] = question.ways;
-        // What was measured of one way says what the guess means for the other.
+        // The measured time of one way, together with the estimated ratio, gives the predicted time of the other.
         let medians = question.ways.map(|way| median(way, trials));
         let predicted = [
             medians[0].or(medians[1].map(|other| other / question.ratio)),
@@ -99,7 +99,7 @@ impl Advisor {
         Advice { question, way, tries: decision.tries, because }
     }
 
-    /// Adds what came of it.
+    /// Adds the measured time of a way.
     pub fn measured(&self, advice: Advice, wall: Duration) {
         let wall = self.pretended.map_or(wall, |pretended| pretended(advice.way));
         let Advice { question, way, tries, because } = advice;
@@ -115,7 +115,7 @@ impl Advisor {
         });
     }
 
-    /// What was chosen in this run, in an order that does not depend on which query was faster.
+    /// The choices of this run, in an order that does not depend on which query was faster.
     pub fn made(&self) -> Vec<ChoiceRecord> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
         made.sort_by(|a, b| (&a.factories, &a.fingerprint).cmp(&(&b.factories, &b.fingerprint)));
@@ -127,7 +127,7 @@ fn name(choice: &str, fingerprint: &str, factories: &[String]) -> String {
     format!("{choice} of {fingerprint} for {}", factories.join(", "))
 }
 
-/// The median of the last times of a way, in seconds, as if all had taken as much as the last of all.
+/// The median of the latest times of a way, in seconds, scaled to the size of the latest of all trials.
 fn median(way: &str, trials: &[Trial]) -> Option<f64> {
     let last = trials.last()?.size;
     let own = trials.iter().rev().filter(|trial| trial.alternative == way).take(10);
@@ -203,7 +203,7 @@ mod tests {
         }
     }
 
-    /// So many runs, each from the history of those before. Gives what was taken, and why.
+    /// Plays `runs` runs, each with the history of those before it. Returns the decisions.
     fn play(ratio: f64, runs: u32, times: impl Fn(u32, &str) -> f64) -> Vec<Advice> {
         let directory = tempfile::tempdir().unwrap();
         let history = History::open(History::path_in(directory.path())).unwrap();
@@ -220,7 +220,7 @@ mod tests {
         (0..runs).map(one).collect()
     }
 
-    /// As a clock would have it that is 4 % wrong now and then.
+    /// A measurement error of up to 4 %.
     fn noise(run: u32) -> f64 {
         1.0 + 0.01 * f64::from(run * 7 % 5)
     }
@@ -250,7 +250,7 @@ mod tests {
         let lost: f64 = taken.iter().filter(|advice| advice.way == "streaming").count() as f64;
         let total: f64 = (0..100).zip(&taken).map(|(run, advice)| time(run, advice.way)).sum();
         assert!(lost >= 1.0, "it was tried");
-        // And what one trial takes beyond its prediction.
+        // One trial may also take longer than predicted.
         assert!(lost <= 0.05 * total + 0.5, "{lost} of {total}");
         assert!(taken[90..].iter().all(|advice| advice.way == "in memory"));
     }

@@ -1,22 +1,22 @@
-//! Which of several ways to run a pipeline is taken next.
+//! Chooses between several ways to run a pipeline.
 //!
-//! Each alternative has a posterior of the logarithm of its makespan, as [factories](super::model) have of their times: what
-//! is predicted of it is its prior, worth [`PREDICTION`] measurements, and the makespans of its runs are measurements. That
-//! one alternative is better than another is the probability that the difference of their means is less than zero, with the
-//! degrees of freedom of Welch (*Biometrika* 34, 1947).
+//! Each alternative has a posterior of the logarithm of its makespan, as [factories](super::model) have of their times: its
+//! prediction is the prior, with a weight of [`PREDICTION`] measurements, and the makespans of its runs are measurements. The
+//! probability that one alternative is better than another is the probability that the difference of their means is less than
+//! zero, with the degrees of freedom of Welch (*Biometrika* 34, 1947).
 //!
-//! - The one with the lowest median is the **best** so far.
-//! - Another is **open** as long as the best is better with a probability of less than [`Rules::confidence`], unless both are
-//!   the same within [`Rules::indifference`] with that probability.
-//! - Of the open ones, that with the fewest runs is **tried**, if what trying has cost and what it is predicted to cost this time
-//!   are together at most [`Rules::budget`] of the time of all recorded runs. Otherwise the best is taken.
+//! - The alternative with the lowest median is the **best** so far.
+//! - Another alternative is **open** as long as the best is better with a probability of less than [`Rules::confidence`], unless
+//!   both are the same within [`Rules::indifference`] with that probability.
+//! - The open alternative with the fewest runs is **tried** if the cost of all trials so far and its predicted extra cost are
+//!   together at most [`Rules::budget`] of the time of all recorded runs. Otherwise the best is taken.
 //!
-//! What trying has cost is, of each alternative that is not the best, what its runs took beyond the median of the best. So the
-//! regret, against a program that has always known the best, is at most the budget and what the last trial took beyond its
-//! prediction. Where the times of an alternative [drift](super::drift), what was measured before counts only as a prediction,
-//! of the others too: the question is open again. What trying had cost before is not forgotten.
+//! The cost of trials is the sum, over the alternatives that are not the best, of the time that their runs took beyond the median
+//! of the best. So the regret, against a program that has always known the best, is at most the budget plus the time that the
+//! last trial took beyond its prediction. When the times of an alternative [drift](super::drift), earlier measurements count only
+//! as a prediction, for all alternatives: the question is open again. The cost of earlier trials still counts.
 //!
-//! Nothing is decided by chance: equal histories give equal decisions.
+//! The choice is deterministic: equal histories give equal decisions.
 
 mod arm;
 #[cfg(test)]
@@ -30,28 +30,28 @@ use super::history::RunRecord;
 use super::model::{Interval, seconds};
 use arm::{Arm, arms};
 
-/// A prediction is worth so many measurements.
+/// The weight of a prediction, in measurements.
 pub const PREDICTION: f64 = 0.2;
 
-/// When so many runs with the same alternative have followed, one counts half as much.
+/// The number of later runs with the same alternative after which a run counts half as much.
 pub const HALF_LIFE: f64 = 100.0;
 
-/// An alternative of which nothing is known is taken to cost so much more than the best.
+/// The extra cost, as a share of the cost of the best, that is assumed for an alternative without any evidence.
 pub const UNKNOWN: f64 = 0.5;
 
-/// When to try what, for [`choose`].
+/// The rules for trying alternatives, for [`choose`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
-    /// What trying may cost, as a share of the time of all recorded runs.
+    /// The maximum cost of trials, as a share of the time of all recorded runs.
     pub budget: f64,
-    /// How probable it has to be that one is better than another.
+    /// The probability from which on one alternative counts as better than another.
     pub confidence: f64,
-    /// Alternatives that differ by no more than this share are the same.
+    /// Alternatives whose times differ by at most this share count as the same.
     pub indifference: f64,
 }
 
 impl Default for Rules {
-    /// 5 %, 95 %, 2 %.
+    /// Default: 5 %, 95 %, 2 %.
     fn default() -> Self {
         Self { budget: 0.05, confidence: 0.95, indifference: 0.02 }
     }
@@ -62,25 +62,25 @@ impl Default for Rules {
 pub struct Alternative {
     /// Its name.
     pub name: String,
-    /// The seconds that are predicted for a run, if there is a prediction.
+    /// The predicted makespan in seconds, if there is a prediction.
     pub predicted: Option<Interval>,
 }
 
 /// One run with one of the alternatives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
-    /// Its name.
+    /// The name of the alternative.
     pub alternative: String,
-    /// How long the run took.
+    /// The makespan of the run.
     pub makespan: Duration,
-    /// How much there was to do, in any unit that is the same for all alternatives, such as bytes that are read. If it is
-    /// known of all runs, their times are compared as if all had been of the size of the last.
+    /// The amount of work, in any unit that is the same for all alternatives, such as bytes that are read. If it is known for all
+    /// runs, their times are compared as if all runs had the size of the last one.
     pub size: Option<f64>,
 }
 
 impl Trial {
-    /// The runs that have tried alternatives of a choice and succeeded, in their order, without sizes. Only those count in
-    /// which all else was as in `strategy`.
+    /// The successful runs that have tried alternatives of a choice, in their order, without sizes. Only runs whose other choices
+    /// equal `strategy` count.
     pub fn of_runs(runs: &[RunRecord], choice: &str, strategy: &BTreeMap<String, String>) -> Vec<Self> {
         let without = |strategy: &BTreeMap<String, String>| {
             let mut others = strategy.clone();
@@ -97,33 +97,33 @@ impl Trial {
     }
 }
 
-/// What speaks for or against an alternative.
+/// The evidence about one alternative.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// Its name.
+    /// The name of the alternative.
     pub alternative: String,
-    /// Its runs, since something last changed.
+    /// The number of its runs since the last change.
     pub runs: usize,
-    /// Where the median of its runs is, in seconds, with a chance of 90 %; none if nothing is known.
+    /// The estimated median of its runs, in seconds, as an interval with a probability of 90 %. `None` if nothing is known.
     pub seconds: Option<Interval>,
-    /// How probable it is that the best is better. Of the best itself, none.
+    /// The probability that the best is better. `None` for the best itself.
     pub worse: Option<f64>,
 }
 
-/// What is taken next, and why. Prints as the reason.
+/// The alternative to take next, with the reason. Prints as the reason.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Decision {
-    /// What was to be chosen.
+    /// The name of the choice.
     pub choice: String,
-    /// What is taken.
+    /// The alternative to take.
     pub alternative: String,
-    /// Why: a sentence with the figures.
+    /// The reason: a sentence with figures.
     pub reason: String,
-    /// Whether it is taken to learn more, although another may be better.
+    /// `true` if it is taken to learn more, although another may be better.
     pub tries: bool,
-    /// What speaks for and against each.
+    /// The evidence about each alternative.
     pub evidence: Vec<Evidence>,
 }
 
@@ -133,17 +133,17 @@ impl fmt::Display for Decision {
     }
 }
 
-/// What is to be chosen has no alternatives.
+/// A choice without alternatives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("choice `{choice}` has no alternatives: give it at least one")]
 #[non_exhaustive]
 pub struct NoAlternatives {
-    /// What was to be chosen.
+    /// The name of the choice.
     pub choice: String,
 }
 
-/// Chooses how to run next, from what is predicted of the alternatives and from the runs that there were, the oldest first.
-/// Trials of alternatives that there are no more count for the time of all runs only.
+/// Chooses how to run next, from the predictions for the alternatives and from the runs so far, the oldest first. Trials of
+/// alternatives that no longer exist only add to the time of all runs.
 ///
 /// ```
 /// use std::time::Duration;
@@ -175,7 +175,7 @@ pub fn choose(
     let (arms, lost) = arms(alternatives, trials);
     let lowest = |a: &&Arm<'_>, b: &&Arm<'_>| a.location().total_cmp(&b.location());
     let known = arms.iter().filter(|arm| arm.mean.is_some());
-    // Where nothing is known of any, the first is as good as another.
+    // Without any evidence, the first alternative is as good as any other.
     let Some(best) = known.min_by(lowest).or(arms.first()) else {
         return Err(NoAlternatives { choice: choice.to_owned() });
     };
@@ -186,7 +186,7 @@ pub fn choose(
     let open = arms.iter().filter(|arm| arm.name != best.name && arm.is_open(best, rules));
     let next =
         open.min_by(|a, b| a.times.len().cmp(&b.times.len()).then(a.location().total_cmp(&b.location())));
-    // The best is measured first, and as often as what it is compared with.
+    // The best is measured first, and at least as often as the alternative that it is compared with.
     let next = next.filter(|next| !best.times.is_empty() && next.times.len() <= best.times.len());
     let percent = rules.budget * 100.0;
     let limit = format!("{percent:.0} % of {} in {} runs", seconds(total), trials.len());

@@ -1,13 +1,13 @@
-//! What has become slower or faster than it was.
+//! Detects factories that have become slower or faster.
 //!
-//! Each measurement is compared with what those before it predict, as the score that is as rare in the standard normal
-//! distribution. Scores above and below [`SLACK`] add up, each side for itself, and never below nothing; when a sum exceeds
-//! [`LIMIT`], something has changed at the time at which the sum last was nothing. This is the two-sided CUSUM of Page
-//! (*Biometrika* 41, 1954; Montgomery, *Introduction to Statistical Quality Control*, chapter 9). A single score counts
-//! as 4 at most, so that one bad run alone is no change.
+//! Each measurement is compared with the prediction from the measurements before it, and converted to the score that is equally
+//! rare in the standard normal distribution. Scores above and below [`SLACK`] are added up, each side in its own sum, and a sum
+//! never falls below zero. When a sum exceeds [`LIMIT`], a change has happened, at the time at which the sum was last zero. This
+//! is the two-sided CUSUM of Page (*Biometrika* 41, 1954; Montgomery, *Introduction to Statistical Quality Control*, chapter 9).
+//! A single score counts as 4 at most, so that one bad run alone is no change.
 //!
-//! With these figures a steady factory is suspected wrongly about once in 9,000 runs (Siegmund's approximation), while one that
-//! takes twice as long is found within about 4 runs when its times vary by 10 %, and within some 10 when they vary by 30 %.
+//! With these figures a steady factory raises a false alarm about once in 9,000 runs (Siegmund's approximation). A factory that
+//! takes twice as long is found within about 4 runs if its times vary by 10 %, and within about 10 runs if they vary by 30 %.
 
 #[cfg(test)]
 mod tests;
@@ -16,54 +16,55 @@ use std::fmt;
 
 use super::model::{Belief, Point, Posterior, SLOPE};
 
-/// How far a score is from zero, in standard deviations, before it counts.
+/// The deviation from zero, in standard deviations, from which on a score counts.
 pub const SLACK: f64 = 0.5;
 
-/// Beyond this sum of scores, something has changed.
+/// The sum of scores beyond which a change is reported.
 pub const LIMIT: f64 = 8.0;
 
-/// What changes by less is not worth a word.
+/// The minimum ratio of a change that is reported.
 const WORTH_A_WORD: f64 = 1.1;
 
 const MOST: f64 = 4.0;
 
-/// Before so many measurements, nothing is expected.
+/// The number of measurements before the first prediction.
 const FEWEST: usize = 4;
 
 /// One measurement, as logarithms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
-    /// Of the size, if it is known.
+    /// The logarithm of the size, if it is known.
     pub(crate) size: Option<f64>,
     pub(crate) value: f64,
 }
 
-/// Where a series of measurements has changed its ways.
+/// A change in a series of measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Change {
-    /// The first measurement of the new ways.
+    /// The first measurement after the change.
     pub(crate) at: usize,
-    /// From so many measurements before it was predicted otherwise.
+    /// The number of measurements on which the earlier prediction rests.
     pub(crate) from: usize,
-    /// How many times what was predicted.
+    /// The ratio of the measured value to the predicted one.
     pub(crate) ratio: f64,
 }
 
-/// The last change of a series, the oldest measurement first.
+/// Finds the last change of a series, the oldest measurement first.
 pub(crate) fn last_change(series: &[Measured]) -> Option<Change> {
     let mut last = None;
     let mut watch = Watch::since(0, series);
     for next in 0..series.len() {
         if let Some(change) = watch.see(next, series) {
-            // What has been seen since the change belongs to the new ways.
+            // Measurements since the change belong to the new state.
             let before = std::mem::replace(&mut watch, Watch::since(change.at, series));
             watch.suspected = [next + 1; 2];
             last = Some((change, before));
         }
-        // Even if it is under suspicion: so the scores stay independent of each other, as the sums take them to be.
+        // A measurement is learned even if it is under suspicion, so that the scores stay independent of each other, as the sums
+        // assume.
         watch.learn(next + 1, series);
     }
-    // With all that has been measured since.
+    // The ratio comes from all measurements since the change.
     last.map(|(change, before)| Change {
         ratio: before.ratio(change.at, &series[change.at..], series),
         ..change
@@ -71,15 +72,15 @@ pub(crate) fn last_change(series: &[Measured]) -> Option<Change> {
 }
 
 struct Watch {
-    /// The first measurement of these ways.
+    /// The first measurement of the current state.
     begin: usize,
-    /// The first that is not in the posterior.
+    /// The first measurement that is not in the posterior.
     learned: usize,
     posterior: Posterior,
     centre: f64,
-    /// Above and below.
+    /// The sums of the scores above and below.
     sums: [f64; 2],
-    /// Since when each sum is more than nothing.
+    /// The measurement since which each sum is above zero.
     suspected: [usize; 2],
 }
 
@@ -99,7 +100,7 @@ impl Watch {
         from_centre(measured, self.centre)
     }
 
-    /// Learns up to a measurement, without it.
+    /// Learns the measurements before `end`.
     fn learn(&mut self, end: usize, series: &[Measured]) {
         for measured in &series[self.learned..end] {
             self.posterior.add(Point { x: self.x(measured), y: measured.value, weight: 1.0 });
@@ -126,8 +127,8 @@ impl Watch {
         None
     }
 
-    /// Where it has changed that was suspected `since`: where a step explains most of what is beyond the prediction. The sum
-    /// may have begun to rise by chance before.
+    /// Locates the change that is suspected since `since`: the place where a step explains most of the deviation from the
+    /// prediction. The sum may have begun to rise by chance before it.
     fn change(&self, since: usize, until: usize, series: &[Measured]) -> Change {
         let beyond: Vec<f64> = self.beyond(since, &series[since..=until], series).collect();
         let (mut sum, mut most, mut at) = (0.0, 0.0, since);
@@ -141,7 +142,7 @@ impl Watch {
         Change { at, from: at - self.begin, ratio: 1.0 }
     }
 
-    /// By how much measurements exceed, on average, what was predicted from those before `since`.
+    /// The mean ratio of the measurements to the prediction from those before `since`.
     fn ratio(&self, since: usize, of: &[Measured], series: &[Measured]) -> f64 {
         (self.beyond(since, of, series).sum::<f64>() / of.len() as f64).exp()
     }
@@ -164,7 +165,7 @@ fn from_centre(measured: &Measured, centre: f64) -> f64 {
     measured.size.map_or(0.0, |size| size - centre)
 }
 
-/// A factory that departs from what was predicted of it.
+/// A factory whose time differs from its prediction.
 ///
 /// ```
 /// use setl_learn::Drift;
@@ -179,18 +180,18 @@ fn from_centre(measured: &Measured, centre: f64) -> f64 {
 pub struct Drift {
     /// The factory.
     pub factory: String,
-    /// How many times the predicted time it takes.
+    /// The ratio of its time to the predicted time.
     pub ratio: f64,
-    /// From so many runs it was predicted.
+    /// The number of runs on which the prediction rests.
     pub from: usize,
-    /// The first run of the new ways.
+    /// The first run after the change.
     pub since: String,
-    /// How many runs there have been since, that one among them.
+    /// The number of runs since the change, including the first.
     pub runs: usize,
 }
 
 impl Drift {
-    /// Whether it is more than a trifle.
+    /// `true` if the change is large enough to be reported.
     pub(crate) fn is_worth_a_word(&self) -> bool {
         self.ratio.max(1.0 / self.ratio) >= WORTH_A_WORD
     }

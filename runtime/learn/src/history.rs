@@ -1,7 +1,7 @@
-//! What earlier runs cost, in an SQLite file that several processes can use at once.
+//! The cost of earlier runs, in an SQLite file that several processes can use at the same time.
 //!
-//! A run is written in one transaction, when it has ended. Nothing here is needed for a run to succeed: whoever calls it logs
-//! what goes wrong, and goes on.
+//! A run is written in one transaction after it has ended. No run depends on the history to succeed: the caller logs an error and
+//! continues.
 
 mod error;
 mod open;
@@ -24,7 +24,7 @@ pub use record::{
     Observation, ReadRecord, RunRecord, StrategyRun, SubplanRecord,
 };
 
-/// What earlier runs cost.
+/// The cost of earlier runs, in an SQLite file.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -47,32 +47,32 @@ pub struct History {
     connection: Mutex<Connection>,
 }
 
-/// Which runs [`History::prune`] keeps.
+/// The runs that [`History::prune`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Of each pipeline, so many of the newest.
+    /// The maximum number of runs kept per pipeline.
     pub runs: usize,
-    /// None that started longer ago.
+    /// The maximum age of a run, since its start.
     pub age: Duration,
 }
 
 impl Default for Retention {
-    /// A thousand runs of each pipeline, and 400 days: what comes once a year is seen twice.
+    /// Default: 1000 runs of each pipeline, and 400 days, so that a yearly event is seen twice.
     fn default() -> Self {
         Self { runs: 1000, age: Duration::from_hours(400 * 24) }
     }
 }
 
-/// To read more records of factories than this takes longer than it tells.
+/// The maximum number of factory records that are read. More records cost more time than they are worth.
 const MEASURED: usize = 20_000;
 
 impl History {
-    /// Where the history is, in a directory for state.
+    /// The path of the history within a state directory.
     pub fn path_in(state: &Path) -> PathBuf {
         state.join("history.sqlite")
     }
 
-    /// Opens a history, and makes it if there is none. One that is damaged is renamed, and a new one is begun: see
+    /// Opens a history, and creates it if it does not exist. A damaged file is renamed, and a new history is begun: see
     /// [`History::set_aside`].
     ///
     /// # Errors
@@ -88,13 +88,13 @@ impl History {
         &self.path
     }
 
-    /// Where the damaged file is that was in the place of this one, if there was one when this was opened. It can be
-    /// deleted.
+    /// The new path of the damaged file that was in the place of this one, if there was one when this history was opened. It can
+    /// be deleted.
     pub fn set_aside(&self) -> Option<&Path> {
         self.set_aside.as_deref()
     }
 
-    /// Adds a run, whole or not at all. A run that is recorded again takes the place of what was recorded of it.
+    /// Adds a run in one transaction. A run that is recorded again replaces its earlier record.
     ///
     /// # Errors
     /// When the file cannot be written, stays locked by another process for 10 seconds, or is damaged.
@@ -110,10 +110,10 @@ impl History {
         self.using("read", |connection| read::runs(connection, pipeline, last))
     }
 
-    /// What was measured in the last `last` runs of a pipeline, the oldest first, and the files that were read in the newest
-    /// `files_of` of these: without what was predicted of them, what was chosen, and who waited for whom.
+    /// The measurements of the last `last` runs of a pipeline, the oldest first, with the files that were read in the newest
+    /// `files_of` of these runs. Predictions, choices and links are left out.
     ///
-    /// Of a pipeline with very many factories there are fewer runs: as many as have [`MEASURED`] records of factories.
+    /// A pipeline with very many factories gives fewer runs: as many as have [`MEASURED`] factory records.
     pub(crate) fn measured(
         &self,
         pipeline: &str,
@@ -131,7 +131,7 @@ impl History {
         self.using("read", |connection| read::run(connection, run_id))
     }
 
-    /// What was measured of a factory in all runs of a pipeline, the oldest first.
+    /// The measurements of a factory in all runs of a pipeline, the oldest first.
     ///
     /// # Errors
     /// When the file cannot be read, or is damaged.
@@ -139,7 +139,7 @@ impl History {
         self.using("read", |connection| read::observations(connection, pipeline, factory))
     }
 
-    /// How all runs of a pipeline were done, and how long they took, the oldest first.
+    /// The strategies and makespans of all runs of a pipeline, the oldest first.
     ///
     /// # Errors
     /// When the file cannot be read, or is damaged.
@@ -147,7 +147,7 @@ impl History {
         self.using("read", |connection| read::strategies(connection, pipeline))
     }
 
-    /// What was done in one of several ways in the last `last` runs of a pipeline, and how long it took; the oldest first.
+    /// The choices of the last `last` runs of a pipeline, with their times, the oldest first.
     ///
     /// # Errors
     /// When the file cannot be read, or is damaged.
@@ -155,7 +155,7 @@ impl History {
         self.using("read", |connection| parts::choices(connection, pipeline, last))
     }
 
-    /// The pipelines of which there are runs, by name.
+    /// The pipelines that have recorded runs, by name.
     ///
     /// # Errors
     /// When the file cannot be read, or is damaged.
@@ -163,7 +163,7 @@ impl History {
         self.using("read", read::pipelines)
     }
 
-    /// Forgets runs that are too old at the time `now`, or too many. Gives how many it were.
+    /// Deletes runs that are too old at the time `now`, or too many. Returns the number of deleted runs.
     ///
     /// # Errors
     /// When the file cannot be written, stays locked by another process for 10 seconds, or is damaged.
@@ -190,7 +190,7 @@ impl History {
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A transaction that was not committed is undone.
+        // A transaction that was not committed is rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

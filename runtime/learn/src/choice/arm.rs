@@ -1,4 +1,4 @@
-//! What is known of each alternative.
+//! The evidence about each alternative.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,23 +7,23 @@ use super::{Alternative, Evidence, HALF_LIFE, PREDICTION, Rules, Trial, UNKNOWN}
 use crate::drift::{Measured, last_change};
 use crate::model::{Belief, Interval, LEVEL, Point, Posterior, SLOPE, StudentT, seconds};
 
-/// An alternative with what is known of it.
+/// An alternative with its evidence.
 pub(super) struct Arm<'arm> {
     pub(super) name: &'arm str,
-    /// Of its runs since something last changed, in seconds, as if all had been of one size.
+    /// The times of its runs since the last change, in seconds, scaled to one size.
     pub(super) times: Vec<f64>,
-    /// Of the mean of the logarithm of its time, if anything is known.
+    /// The distribution of the mean of the logarithm of its time, if anything is known.
     pub(super) mean: Option<StudentT>,
 }
 
-/// The alternatives, and what trying had cost before something last changed, in seconds.
+/// The alternatives with their evidence, and the cost of trials before the last change, in seconds.
 pub(super) fn arms<'arm>(alternatives: &'arm [Alternative], trials: &[Trial]) -> (Vec<Arm<'arm>>, f64) {
     let series = Series { trials, logs: at_one_size(trials) };
     let since = series.last_change(alternatives, trials.len());
     let arm = |alternative: &'arm Alternative| {
         let (before, own): (Vec<_>, Vec<_>) =
             series.of(&alternative.name, 0..trials.len()).into_iter().partition(|(at, _)| *at < since);
-        // What was measured before the change says more than a prediction.
+        // Measurements before the change are better evidence than a prediction.
         let last = &before[before.len().saturating_sub(10)..];
         let before =
             (!last.is_empty()).then(|| last.iter().map(|(_, log)| log).sum::<f64>() / last.len() as f64);
@@ -41,13 +41,13 @@ struct Series<'trials> {
 }
 
 impl Series<'_> {
-    /// Those of one alternative, by their places.
+    /// The trials of one alternative, each with its place and the logarithm of its time.
     fn of(&self, name: &str, places: Range<usize>) -> Vec<(usize, f64)> {
         let own = places.filter(|&at| self.trials[at].alternative == name);
         own.map(|at| (at, self.logs[at])).collect()
     }
 
-    /// Where any alternative last changed its ways before `end`.
+    /// The place of the last change of any alternative before `end`.
     fn last_change(&self, alternatives: &[Alternative], end: usize) -> usize {
         let changes = alternatives.iter().filter_map(|alternative| {
             let own = self.of(&alternative.name, 0..end);
@@ -57,7 +57,8 @@ impl Series<'_> {
         changes.max().unwrap_or(0)
     }
 
-    /// What was lost before `end` by not always taking what was then the best: from change to change, each for itself.
+    /// The time that was lost before `end` because the best alternative was not always taken. Each period between two changes
+    /// counts on its own.
     fn lost(&self, alternatives: &[Alternative], mut end: usize) -> f64 {
         let mut lost = 0.0;
         while end > 0 {
@@ -75,7 +76,7 @@ impl Series<'_> {
     }
 }
 
-/// The mean of the logarithm, from what was expected and what was measured.
+/// The mean of the logarithm, from the expected value and the measurements.
 fn mean(expected: Option<f64>, own: &[(usize, f64)]) -> Option<StudentT> {
     if expected.is_none() && own.is_empty() {
         return None;
@@ -88,8 +89,8 @@ fn mean(expected: Option<f64>, own: &[(usize, f64)]) -> Option<StudentT> {
     Some(Posterior::fit(belief, points).line_at(0.0))
 }
 
-/// Logarithms of the makespans; if all sizes are known, as if all runs had been of the size of the last. How the time grows
-/// with the size is learned from the runs of each alternative, with a slope of 1 worth 0.2 measurements.
+/// The logarithms of the makespans; if all sizes are known, scaled to the size of the last run. The growth of the time with the
+/// size is learned from the runs of each alternative; a slope of 1 is the prior, with a weight of 0.2 measurements.
 fn at_one_size(trials: &[Trial]) -> Vec<f64> {
     let logs = trials.iter().map(|trial| trial.makespan.as_secs_f64().max(1e-9).ln());
     let mut logs: Vec<f64> = logs.collect();
@@ -122,7 +123,7 @@ impl Arm<'_> {
         self.mean.map_or(0.0, |mean| mean.location.exp())
     }
 
-    /// The difference of the mean of this and that of the best, with Welch's degrees of freedom.
+    /// The difference between the mean of this alternative and that of the best, with Welch's degrees of freedom.
     fn difference(&self, best: &Self) -> Option<StudentT> {
         let (own, other) = (self.mean?, best.mean?);
         let (a, b) = (own.scale * own.scale, other.scale * other.scale);
@@ -130,7 +131,7 @@ impl Arm<'_> {
         Some(StudentT { location: own.location - other.location, scale: (a + b).sqrt(), freedom })
     }
 
-    /// How probable it is that the best is better.
+    /// The probability that the best is better.
     fn worse(&self, best: &Self) -> Option<f64> {
         self.difference(best).map(|difference| 1.0 - difference.below(0.0))
     }
@@ -141,12 +142,12 @@ impl Arm<'_> {
     }
 
     pub(super) fn is_open(&self, best: &Self, rules: &Rules) -> bool {
-        // What never ran is not known to be worse, whatever is predicted.
+        // An alternative that never ran is not known to be worse, whatever its prediction says.
         let never = self.times.is_empty();
         never || (self.worse(best).is_none_or(|worse| worse < rules.confidence) && !self.is_same(best, rules))
     }
 
-    /// What a run of this is predicted to take beyond one of the best.
+    /// The predicted time that a run of this alternative takes beyond a run of the best.
     pub(super) fn extra(&self, best: &Self) -> f64 {
         match self.mean {
             Some(_) => (self.median() - best.median()).max(0.0),
@@ -154,13 +155,13 @@ impl Arm<'_> {
         }
     }
 
-    /// What the runs of this took beyond the best.
+    /// The time that the runs of this alternative took beyond the best.
     pub(super) fn beyond(&self, best: &Self) -> f64 {
         let beyond = self.times.iter().map(|time| time - best.median());
         beyond.sum::<f64>().max(0.0)
     }
 
-    /// Why it is worth trying.
+    /// The reason to try this alternative.
     pub(super) fn doubt(&self, best: &Self) -> String {
         let Some(worse) = self.worse(best) else {
             return "nothing is known of it".to_owned();
@@ -175,7 +176,7 @@ impl Arm<'_> {
         )
     }
 
-    /// Why the best is.
+    /// The reason to take the best alternative.
     pub(super) fn proof(&self, arms: &[Self], rules: &Rules) -> String {
         let others = arms.iter().filter(|arm| arm.name != self.name);
         let one = |arm: &Self| {

@@ -1,4 +1,4 @@
-//! Why a history cannot be used.
+//! The errors of a history.
 
 use std::error::Error;
 use std::io;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-/// Why a history cannot be used. No run fails because of it.
+/// An error of the history. No run fails because of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// A newer `setl` has made it.
+    /// The file was created by a newer version of `setl`.
     #[error(
         "the history {} has format {found}, and this version of setl knows formats up to {known}: update setl, or give it \
          another state directory with `state_dir` or the environment variable SETL_STATE_DIR",
@@ -21,10 +21,10 @@ pub enum HistoryError {
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The newest format that is known.
+        /// The newest format that this version knows.
         known: u32,
     },
-    /// It is no history.
+    /// The file is not a history.
     #[error(
         "{} is a database of another program: move it away, or give setl another state directory with `state_dir` or the \
          environment variable SETL_STATE_DIR",
@@ -34,27 +34,27 @@ pub enum HistoryError {
         /// The file.
         path: PathBuf,
     },
-    /// It turned out to be damaged while it was used.
+    /// The file turned out to be damaged while it was in use.
     #[error("the history {} is damaged{}: the next run begins a new one", .path.display(), renamed(.aside.as_deref()))]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What it is called now; none if another process had already seen to it.
+        /// The new path of the damaged file. `None` if another process had already handled it.
         aside: Option<PathBuf>,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// SQLite cannot do something with it.
+    /// SQLite failed to use the file.
     #[error(
         "cannot {action} the history {}: see that it can be written to and has room, and that no process keeps it locked",
         .path.display()
     )]
     Sqlite {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: Box<dyn Error + Send + Sync>,
     },
     /// A file or directory cannot be used.
@@ -64,11 +64,11 @@ pub enum HistoryError {
         .path.display()
     )]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// With what.
+        /// The file or directory.
         path: PathBuf,
-        /// What came of it.
+        /// The I/O error.
         source: io::Error,
     },
 }
@@ -90,7 +90,7 @@ fn renamed(aside: Option<&Path>) -> String {
         .unwrap_or_default()
 }
 
-/// Whether the file itself is at fault, so that trying again is no use.
+/// `true` if the file itself is damaged, so that a retry is useless.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

@@ -1,4 +1,4 @@
-//! Opening a history: its format, and what is done about a damaged one.
+//! Opens a history: its format, and the handling of a damaged file.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,8 +12,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{HistoryError, is_busy, is_damage};
 use setl_commit::state;
 
-/// The steps from an empty file to the format that is used here. A file says by its `user_version` how many it has behind
-/// it. Steps are added at the end, and never changed.
+/// The steps from an empty file to the current format. The `user_version` of a file is the number of steps that have been
+/// applied. Steps are added at the end, and never changed.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE runs (
@@ -130,18 +130,18 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// Tells histories from databases of other programs: `setl` in ASCII.
+/// The application id that distinguishes histories from databases of other programs: `setl` in ASCII.
 const APPLICATION: i32 = 0x7365_746c;
 
-/// How long to wait for another process.
+/// The time to wait for another process.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens a history, and one in its place if it is damaged; says then what the damaged one is called now.
+/// Opens a history, or creates a new one in its place if it is damaged. Returns the new path of the damaged file as well.
 pub(super) fn open(path: &Path) -> Result<(Connection, Option<PathBuf>), HistoryError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         state::create(directory, []).map_err(HistoryError::io("create", directory))?;
     }
-    // SQLite gives the files that it makes beside it the same mode.
+    // SQLite gives the same mode to the files that it creates beside this one.
     let made = state::open(File::options().read(true).write(true).create(true).truncate(false), path);
     made.map_err(HistoryError::io("open", path))?;
     for suffix in ["-wal", "-shm", "-journal"] {
@@ -164,17 +164,17 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Option<PathBuf>), History
     }
 }
 
-/// The outer result is SQLite's, the inner ours.
+/// The outer result is that of SQLite, the inner one is that of this crate.
 fn try_open(path: &Path) -> rusqlite::Result<Result<Connection, HistoryError>> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
-    // In one transaction: another process may be making it, and what is seen is to be from before or after.
+    // One transaction gives a consistent view: another process may be creating the file.
     if let Some(refused) = refused(&*connection.transaction()?, path)? {
         return Ok(Err(refused));
     }
-    // Readers do not wait for writers. Where the file system cannot do it, the journal stays what it was.
+    // Readers do not wait for writers. If the file system does not support this, the journal mode stays as it was.
     patiently(|| connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)))?;
-    // After a power failure the last runs may be missing, but the file is whole.
+    // After a power failure the last runs may be missing, but the file is consistent.
     connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
@@ -199,7 +199,7 @@ fn format_of(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Why a file that is a database is left alone.
+/// The reason to leave a file that is a database unchanged.
 fn refused(connection: &Connection, path: &Path) -> rusqlite::Result<Option<HistoryError>> {
     let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -207,13 +207,13 @@ fn refused(connection: &Connection, path: &Path) -> rusqlite::Result<Option<Hist
     Ok(match application {
         APPLICATION if found > known => Some(HistoryError::Newer { path, found, known }),
         APPLICATION => None,
-        // Not yet made, or made by somebody else.
+        // Not yet created, or created by another program.
         0 if tables == 0 && found == 0 => None,
         _ => Some(HistoryError::Foreign { path }),
     })
 }
 
-/// Several processes that make the same file at the same time are not told to wait in every case.
+/// Retries: SQLite does not make processes wait in every case when they create the same file at the same time.
 fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -224,8 +224,8 @@ fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     }
 }
 
-/// Renames a damaged history, so that a new one can be made. Gives its new name, or none if another process has renamed it
-/// and the file that is there now is whole.
+/// Renames a damaged history, so that a new one can be created. Returns the new path, or `None` if another process has already
+/// renamed it and the present file is intact.
 pub(super) fn set_aside(path: &Path) -> Result<Option<PathBuf>, HistoryError> {
     let lock_path = with_suffix(path, ".lock");
     let opened = state::open(File::options().write(true).create(true).truncate(false), &lock_path);
@@ -235,7 +235,7 @@ pub(super) fn set_aside(path: &Path) -> Result<Option<PathBuf>, HistoryError> {
         return Ok(None);
     }
     let aside = with_suffix(path, &format!(".damaged-{}", uuid::Uuid::now_v7()));
-    // What belongs to the damaged file must not be taken for part of the new one.
+    // Files that belong to the damaged history must not become part of the new one.
     for suffix in ["-wal", "-shm", ""] {
         let from = with_suffix(path, suffix);
         match fs::rename(&from, with_suffix(&aside, suffix)) {
@@ -256,7 +256,7 @@ fn is_whole(path: &Path) -> bool {
     };
     match check() {
         Ok(found) => found == "ok",
-        // What cannot be looked at now is not known to be damaged.
+        // A file that cannot be checked now is not known to be damaged.
         Err(error) => !is_damage(&error),
     }
 }

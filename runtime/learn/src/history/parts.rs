@@ -1,4 +1,4 @@
-//! What is kept of a run beside its factories: who waited for whom, what was chosen, read, and looked for in the cache.
+//! The parts of a run record other than its factories: links, choices, reads, and cache lookups.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params};
 
@@ -57,7 +57,7 @@ pub(super) fn write(connection: &Connection, id: i64, run: &RunRecord) -> rusqli
     Ok(())
 }
 
-/// What reads the parts of a run; made once for many.
+/// The statements that read the parts of a run, prepared once for many runs.
 pub(super) struct Parts<'connection> {
     plans: Statement<'connection>,
     choices: Statement<'connection>,
@@ -105,7 +105,7 @@ fn lookup(row: &Row<'_>) -> rusqlite::Result<LookupRecord> {
     Ok(LookupRecord { factory: row.get("factory")?, hit: row.get("hit")?, because: row.get("because")? })
 }
 
-/// What was chosen in the last runs of a pipeline, the oldest first.
+/// The choices of the last runs of a pipeline, the oldest first.
 pub(super) fn choices(
     connection: &mut Connection,
     pipeline: &str,

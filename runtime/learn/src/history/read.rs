@@ -1,4 +1,4 @@
-//! What is read from a history.
+//! Reads runs from a history.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(super) fn runs(
     pipeline: &str,
     last: usize,
 ) -> rusqlite::Result<Vec<RunRecord>> {
-    // All of it as it is at one time.
+    // One transaction gives a consistent view.
     let transaction = connection.transaction()?;
     let sql =
         format!("SELECT {RUN} FROM runs WHERE pipeline = ?1 ORDER BY started_ns DESC, id DESC LIMIT ?2");
@@ -42,7 +42,7 @@ pub(super) fn runs(
     runs.into_iter().map(whole).collect()
 }
 
-/// The runs without what no prediction needs.
+/// The runs, without the columns that no prediction needs.
 pub(super) fn measured(
     connection: &mut Connection,
     pipeline: &str,
@@ -50,7 +50,7 @@ pub(super) fn measured(
     files_of: usize,
 ) -> rusqlite::Result<Vec<RunRecord>> {
     let transaction = connection.transaction()?;
-    // What was predicted is long, and is not looked at.
+    // The recorded prediction is long, and not needed here.
     let columns = RUN.replace("predicted", "NULL AS predicted");
     let sql =
         format!("SELECT {columns} FROM runs WHERE pipeline = ?1 ORDER BY started_ns DESC, id DESC LIMIT ?2");
@@ -140,7 +140,7 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
         workers: count(row.get("workers")?) as usize,
         strategy: from_json(row, "strategy")?,
         makespan: duration(row.get("makespan_ns")?),
-        // A prediction in the form of another version is as good as none.
+        // A prediction in the format of another version counts as none.
         predicted: predicted.and_then(|text| serde_json::from_str(&text).ok()),
         peak_bytes: row.get::<_, Option<i64>>("peak_bytes")?.map(count),
         cpu: row.get::<_, Option<i64>>("cpu_ns")?.map(duration),
@@ -158,7 +158,7 @@ fn head(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
     Ok((row.get("id")?, run))
 }
 
-/// The statements that read what was measured in a run.
+/// The statements that read the measurements of a run.
 struct Measurements<'connection> {
     factories: Statement<'connection>,
     subplans: Statement<'connection>,
@@ -181,7 +181,7 @@ impl<'connection> Measurements<'connection> {
         })
     }
 
-    /// Adds its factories, its parts of queries, and the queries that were run together.
+    /// Adds the factories of a run, its subplans, and its batches of queries.
     fn read(&mut self, id: i64, run: &mut RunRecord) -> rusqlite::Result<()> {
         let subplan = |row: &Row<'_>| {
             Ok(SubplanRecord {
@@ -202,7 +202,7 @@ impl<'connection> Measurements<'connection> {
         Ok(())
     }
 
-    /// Adds the files that its factories have read.
+    /// Adds the files that the factories of a run have read.
     fn read_files(&mut self, id: i64, run: &mut RunRecord) -> rusqlite::Result<()> {
         for (position, files) in files(&mut self.files, id)? {
             if let Some(record) = usize::try_from(position).ok().and_then(|at| run.factories.get_mut(at)) {
@@ -215,7 +215,7 @@ impl<'connection> Measurements<'connection> {
 
 const FILES: &str = "SELECT factory, path, bytes FROM files WHERE run = ?1 ORDER BY factory, position";
 
-/// What the factories of a run have read, by their positions.
+/// The files that the factories of a run have read, by the position of the factory.
 fn files(statement: &mut Statement<'_>, run: i64) -> rusqlite::Result<BTreeMap<i64, Vec<FileRecord>>> {
     let file = |row: &Row<'_>| {
         let path = PathBuf::from(row.get::<_, String>("path")?);
@@ -230,7 +230,8 @@ fn files(statement: &mut Statement<'_>, run: i64) -> rusqlite::Result<BTreeMap<i
 }
 
 fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
-    // There are many of them, and to look up a name takes as long as to read a column. In the order of `FACTORY`.
+    // There are many of these rows, and a look-up by name takes as long as reading a column. The positions follow the order of
+    // `FACTORY`.
     let number = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(count));
     let bound = |column: usize| row.get::<_, Option<f64>>(column);
     let bounds = (bound(10)?, bound(11)?, bound(12)?);
@@ -259,7 +260,7 @@ fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
     })
 }
 
-/// Only what is not negative was written.
+/// Only values that are not negative were written.
 pub(super) fn count(value: i64) -> u64 {
     value.unsigned_abs()
 }
@@ -284,7 +285,7 @@ pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rus
     serde_json::from_str(&text).map_err(unreadable)
 }
 
-/// Of a column that was added later.
+/// Reads a column that was added in a later format.
 fn from_json_or_nothing<T: DeserializeOwned + Default>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(T::default()),

@@ -1,4 +1,4 @@
-//! What is kept of a run.
+//! The record of a run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,61 +9,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Interval, Prediction};
 
-/// What is kept of a run.
+/// The record of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Identifies the run.
+    /// The id of the run.
     pub run_id: String,
     /// The pipeline.
     pub pipeline: String,
-    /// When it started.
+    /// The start time of the run.
     pub started: SystemTime,
     /// The version of `setl`.
     pub version: String,
-    /// How many factories could run at once.
+    /// The number of factories that could run at the same time.
     pub workers: usize,
-    /// The alternative that was taken of each choice.
+    /// The alternative that was taken for each choice.
     pub strategy: BTreeMap<String, String>,
-    /// From the start of the run to its end.
+    /// The time from the start of the run to its end.
     pub makespan: Duration,
-    /// What was predicted before.
+    /// The prediction that was made before the run.
     pub predicted: Option<Prediction>,
-    /// The most memory that it had.
+    /// The peak memory of the run, in bytes.
     pub peak_bytes: Option<u64>,
-    /// The time of processors that the process took while it ran.
+    /// The CPU time that the process used during the run.
     #[serde(default)]
     pub cpu: Option<Duration>,
-    /// Whether all went well. What is learned of a pipeline is learned from such runs.
+    /// `true` if the run succeeded. Only successful runs are used to learn from.
     pub succeeded: bool,
-    /// Why the run did not succeed, if that is not the error of a factory: a commit that failed, a deadline.
+    /// The reason why the run did not succeed, if it is not the error of a factory: a failed commit, a deadline.
     #[serde(default)]
     pub error: Option<String>,
     /// Its factories.
     pub factories: Vec<FactoryRecord>,
-    /// What was computed once for several factories.
+    /// The subplans that were computed once for several factories.
     pub subplans: Vec<SubplanRecord>,
-    /// How many cores there were.
+    /// The number of cores.
     #[serde(default)]
     pub cores: Option<usize>,
-    /// Who had to wait for whom: factories by their place in `factories`, then the gates of barriers.
+    /// The dependencies, as pairs of nodes: factories by their place in `factories`, then the gates of barriers.
     #[serde(default)]
     pub links: Vec<(usize, usize)>,
-    /// What was done in one of several ways.
+    /// The choices between several ways to do a part of the run.
     #[serde(default)]
     pub choices: Vec<ChoiceRecord>,
-    /// What queries read.
+    /// The data that queries read.
     #[serde(default)]
     pub reads: Vec<ReadRecord>,
-    /// What was looked for in the cache.
+    /// The cache lookups.
     #[serde(default)]
     pub lookups: Vec<LookupRecord>,
-    /// The queries that were run together, in their order.
+    /// The batches of queries that were run together, in their order.
     #[serde(default)]
     pub batches: Vec<BatchRecord>,
 }
 
 impl RunRecord {
-    /// Of a run of this version of `setl` that succeeded on one worker, to fill in.
+    /// Creates the record of a run of this version of `setl` that succeeded on one worker. The other fields are to be filled in.
     pub fn new(run_id: impl Into<String>, pipeline: impl Into<String>, started: SystemTime) -> Self {
         Self {
             run_id: run_id.into(),
@@ -95,23 +95,23 @@ impl RunRecord {
 #[serde(from = "String", into = "&'static str")]
 #[non_exhaustive]
 pub enum FactoryStatus {
-    /// It has run and delivered: `ok`.
+    /// The factory ran and delivered: `ok`.
     Succeeded,
-    /// Its output was taken from a checkpoint: `restored`.
+    /// The output was taken from a checkpoint: `restored`.
     Restored,
-    /// Its output was taken from the cache: `cached`.
+    /// The output was taken from the cache: `cached`.
     Cached,
-    /// Another factory has delivered for it: `merged`.
+    /// Another factory delivered its output: `merged`.
     Merged,
-    /// It was left out by its condition, by the settings or after a failure: `skipped`.
+    /// The factory was left out by its condition, by the settings or after a failure: `skipped`.
     Skipped,
-    /// It has failed: `failed`.
+    /// The factory failed: `failed`.
     Failed,
-    /// It was ended early: `cancelled`.
+    /// The factory was ended early: `cancelled`.
     Cancelled,
-    /// It was not started: `not run`.
+    /// The factory was not started: `not run`.
     NotRun,
-    /// The run was not asked for it: `left out`.
+    /// The factory was not selected for the run: `left out`.
     NotSelected,
     /// A status that this version does not know.
     Unknown,
@@ -131,7 +131,7 @@ impl FactoryStatus {
         Self::Unknown,
     ];
 
-    /// The text of the status, in records and for people.
+    /// The text of the status, in records and in output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "ok",
@@ -171,52 +171,52 @@ impl From<FactoryStatus> for &'static str {
     }
 }
 
-/// What is kept of one factory of a run.
+/// The record of one factory of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FactoryRecord {
-    /// Its name.
+    /// The name of the factory.
     pub factory: String,
     /// The fingerprint of its code, in hexadecimal digits.
     pub code: String,
-    /// The end that it came to. Only from [`FactoryStatus::Succeeded`] is anything learned.
+    /// The final status. Only [`FactoryStatus::Succeeded`] is used to learn from.
     pub status: FactoryStatus,
-    /// The number of attempts; none if it is unknown, as in records of earlier versions.
+    /// The number of attempts. `None` if it is unknown, as in records of earlier versions.
     #[serde(default)]
     pub attempts: Option<u32>,
-    /// The error of its last attempt with its causes, in one line of at most about 2 kB. None if it did not fail.
+    /// The error of the last attempt with its causes, in one line of at most about 2 kB. `None` if the factory did not fail.
     #[serde(default)]
     pub error: Option<String>,
-    /// From its start to its end.
+    /// The time from its start to its end.
     pub wall: Duration,
-    /// The time of processors that it took.
+    /// The CPU time that it used.
     pub cpu: Option<Duration>,
-    /// Rows of all that it took, files that it read among it.
+    /// The rows of its input, including the files that it read.
     pub rows_in: Option<u64>,
-    /// Bytes of all that it took, files that it read among it.
+    /// The bytes of its input, including the files that it read.
     pub bytes_in: Option<u64>,
-    /// Rows of its output.
+    /// The rows of its output.
     pub rows_out: Option<u64>,
-    /// Bytes of its output.
+    /// The bytes of its output.
     pub bytes_out: Option<u64>,
-    /// The most memory that it had.
+    /// The peak memory, in bytes.
     pub peak_bytes: Option<u64>,
-    /// The seconds that were predicted for `wall`.
+    /// The predicted seconds for `wall`.
     pub predicted: Option<Interval>,
-    /// The factory that ran the query in which the work of this one was done. It has then no time of its own.
+    /// The factory whose query did the work of this one. This factory then has no time of its own.
     pub in_query_of: Option<String>,
-    /// How much of `wall` it waited for queries that were run [together](BatchRecord) with those of others.
+    /// The part of `wall` during which it waited for queries that were run [together](BatchRecord) with those of other factories.
     #[serde(default)]
     pub waited: Duration,
-    /// How long its own queries took among them, without what they shared with others.
+    /// The time of its own queries among them, without the parts that they shared with others.
     #[serde(default)]
     pub queries: Duration,
-    /// The files that it has read, or its queries have.
+    /// The files that the factory or its queries have read.
     #[serde(default)]
     pub files: Vec<FileRecord>,
 }
 
 impl FactoryRecord {
-    /// Of a factory that succeeded, to fill in.
+    /// Creates the record of a factory that succeeded. The other fields are to be filled in.
     pub fn new(factory: impl Into<String>, code: impl Into<String>, wall: Duration) -> Self {
         Self {
             factory: factory.into(),
@@ -239,8 +239,8 @@ impl FactoryRecord {
         }
     }
 
-    /// What it took by itself: its time, with that of its own queries in the place of the time that it waited for those of
-    /// others as well.
+    /// The factory's own time: its wall time, in which the time of its own queries replaces the time of waiting for the whole
+    /// batch.
     ///
     /// ```
     /// use std::time::Duration;
@@ -256,33 +256,34 @@ impl FactoryRecord {
         self.beside() + self.queries
     }
 
-    /// What it took beside the queries that were run together.
+    /// The time of the factory outside of the batches of queries.
     pub(crate) fn beside(&self) -> Duration {
         self.wall.saturating_sub(self.waited)
     }
 
-    /// Whether its output was taken from an earlier run.
+    /// `true` if its output was taken from an earlier run.
     pub fn is_from_earlier(&self) -> bool {
         matches!(self.status, FactoryStatus::Cached | FactoryStatus::Restored)
     }
 
-    /// Whether anything can be learned from it.
+    /// `true` if the record can be used to learn from.
     pub(crate) fn has_succeeded(&self) -> bool {
         self.status == FactoryStatus::Succeeded
     }
 }
 
-/// A file that was read, or a directory of files.
+/// A file or a directory of files that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
-    /// Where it was.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Its size then; that of all files in it, if it was a directory.
+    /// The size at that time; for a directory, that of all its files.
     pub bytes: u64,
 }
 
 impl FileRecord {
-    /// Of a file as it is now, or of a directory with all that is in it; none if it is not there. It blocks.
+    /// The record of a file in its present state, or of a directory with its content. `None` if it does not exist. This function
+    /// blocks.
     ///
     /// ```
     /// use setl_learn::FileRecord;
@@ -308,130 +309,130 @@ fn size(path: &Path) -> Option<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(path).ok()? {
         let entry = entry.ok()?;
-        // A link to a directory may lead back to here.
+        // A link to a directory may lead back to this one.
         let is_link = entry.file_type().ok()?.is_symlink() && entry.path().is_dir();
         bytes += if is_link { 0 } else { size(&entry.path()).unwrap_or(0) };
     }
     Some(bytes)
 }
 
-/// What is kept of queries of several factories that were run together.
+/// The record of queries of several factories that were run together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRecord {
-    /// The factories that waited for them, by name, each once.
+    /// The names of the factories that waited for the queries, each once.
     pub factories: Vec<String>,
-    /// From the start of the first to the end of the last.
+    /// The time from the start of the first query to the end of the last.
     pub wall: Duration,
 }
 
-/// What is kept of a part of a query that was computed once for several factories.
+/// The record of a subplan that was computed once for several factories.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubplanRecord {
-    /// Identifies the part.
+    /// The fingerprint of the subplan.
     pub fingerprint: String,
-    /// The factories that took it.
+    /// The factories that used it.
     pub consumers: Vec<String>,
-    /// How long it took to compute.
+    /// The time to compute it.
     pub wall: Duration,
-    /// Its rows.
+    /// The number of its rows.
     pub rows: Option<u64>,
-    /// Its bytes.
+    /// Its size in bytes.
     pub bytes: Option<u64>,
-    /// The factories that wanted nothing but this.
+    /// The factories whose whole query is this subplan.
     #[serde(default)]
     pub whole_of: Vec<String>,
 }
 
-/// Something that was done in one of several ways, which all give the same.
+/// A choice between several ways that give the same result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChoiceRecord {
-    /// What was to be chosen: `engine`, or whether a `file` is read once for several queries.
+    /// The name of the choice: `engine`, or `file` for reading a file once for several queries.
     pub choice: String,
-    /// Of which plan: the same for the same plan, in all runs.
+    /// The fingerprint of the plan: the same for the same plan, in all runs.
     pub fingerprint: String,
     /// The factories that waited for it.
     pub factories: Vec<String>,
-    /// What was taken.
+    /// The alternative that was taken.
     pub alternative: String,
-    /// Whether it was taken to learn more, although another may have been better.
+    /// `true` if it was taken to learn more, although another may have been better.
     pub tried: bool,
-    /// How long it took.
+    /// The time that it took.
     pub wall: Duration,
-    /// The bytes that it took, if they are known.
+    /// The size of the input in bytes, if it is known.
     pub size: Option<u64>,
-    /// Why it was taken.
+    /// The reason for the choice.
     pub because: String,
 }
 
-/// Something that a query read.
+/// A source that a query read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadRecord {
-    /// The factories that waited for it.
+    /// The factories that waited for the query.
     pub factories: Vec<String>,
-    /// The file; none of a frame in memory.
+    /// The path of the file. `None` for a frame in memory.
     pub path: Option<String>,
     /// `CSV`, `NDJSON`, `Parquet`, or `frame`.
     pub format: String,
-    /// How large it is.
+    /// The size in bytes.
     pub bytes: u64,
-    /// When the file was last changed.
+    /// The time of the last change of the file.
     pub modified: Option<SystemTime>,
-    /// How many columns were read.
+    /// The number of columns that were read.
     pub columns_read: usize,
-    /// How many there are.
+    /// The number of columns of the source.
     pub columns: usize,
-    /// The factory that delivered the frame, if there is one alone that can have.
+    /// The factory that delivered the frame, if only one can have.
     pub from: Option<String>,
 }
 
-/// An output that was looked for in the cache.
+/// A cache lookup of one output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupRecord {
-    /// The factory whose output it is.
+    /// The factory of the output.
     pub factory: String,
-    /// Whether it was taken from there.
+    /// `true` if the output was taken from the cache.
     pub hit: bool,
-    /// Why it was not, where there was something.
+    /// The reason why it was not taken, if there was an entry.
     pub because: Option<String>,
 }
 
-/// What was chosen in one run.
+/// A choice of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChoiceRun {
-    /// Identifies the run.
+    /// The id of the run.
     pub run_id: String,
-    /// When the run started.
+    /// The start time of the run.
     pub started: SystemTime,
-    /// What was chosen.
+    /// The record of the choice.
     pub record: ChoiceRecord,
 }
 
-/// What was measured of a factory in one run.
+/// The measurements of a factory in one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
-    /// Identifies the run.
+    /// The id of the run.
     pub run_id: String,
-    /// When the run started.
+    /// The start time of the run.
     pub started: SystemTime,
-    /// How many factories could run at once.
+    /// The number of factories that could run at the same time.
     pub workers: usize,
-    /// What was measured.
+    /// The record of the factory.
     pub record: FactoryRecord,
 }
 
-/// How one run was done, and how long it took.
+/// The strategy of one run, and its makespan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrategyRun {
-    /// Identifies the run.
+    /// The id of the run.
     pub run_id: String,
-    /// When the run started.
+    /// The start time of the run.
     pub started: SystemTime,
-    /// How many factories could run at once.
+    /// The number of factories that could run at the same time.
     pub workers: usize,
-    /// The alternative that was taken of each choice.
+    /// The alternative that was taken for each choice.
     pub strategy: BTreeMap<String, String>,
-    /// From the start of the run to its end.
+    /// The time from the start of the run to its end.
     pub makespan: Duration,
-    /// Whether all went well.
+    /// `true` if the run succeeded.
     pub succeeded: bool,
 }

@@ -25,7 +25,7 @@ fn run(id: &str, pipeline: &str, second: u64) -> RunRecord {
     run
 }
 
-/// With everything that can be said.
+/// A run record with every field set.
 fn full() -> RunRecord {
     let interval = Interval { low: 0.5, median: 1.0, high: 2.0 };
     let mut run = run("full", "Nightly", 7);
@@ -135,7 +135,7 @@ fn what_was_recorded_is_read() {
     let (_directory, path) = fresh();
     let runs = [run("a", "Nightly", 1), full(), run("b", "Nightly", 9), run("c", "Other", 2)];
     let history = History::open(&path).unwrap();
-    // In whatever order they end.
+    // The order of recording is not the order of starting.
     for run in [2, 0, 3, 1].map(|at| &runs[at]) {
         history.record(run).unwrap();
     }
@@ -268,7 +268,7 @@ fn damage_that_shows_later_is_told_and_the_next_run_begins_anew() {
     (0..200).for_each(|second| history.record(&run(&second.to_string(), "Nightly", second)).unwrap());
     drop(history);
     let mut bytes = fs::read(&path).unwrap();
-    // All but the pages that an empty history has, with the schema.
+    // Everything except the pages of an empty history, with the schema.
     bytes[of_schema..].fill(0xAB);
     fs::write(&path, bytes).unwrap();
     let history = History::open(&path).unwrap();
@@ -399,7 +399,7 @@ fn writer() {
     let value = value.into_string().unwrap();
     let (name, path) = value.split_once('=').unwrap();
     for second in 0..EACH {
-        // Opened each time, as by programs that are started each time.
+        // The history is opened each time, as by separate programs.
         History::open(path).unwrap().record(&run(&format!("{name}{second}"), "Nightly", second)).unwrap();
     }
 }
@@ -467,7 +467,7 @@ fn what_others_may_have_made_is_no_history() {
     set_mode(path.parent().unwrap(), 0o777);
     refused("has the mode 0777");
     set_mode(path.parent().unwrap(), 0o700);
-    // What SQLite reads beside it.
+    // The files that SQLite reads beside the history.
     let elsewhere = path.with_file_name("elsewhere");
     fs::write(&elsewhere, "precious").unwrap();
     for suffix in ["-wal", "-shm", "-journal", ""] {

@@ -1,4 +1,4 @@
-//! What is written to a history.
+//! Writes runs to a history.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 use super::{FactoryRecord, Retention, RunRecord, parts};
 
 pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::Result<()> {
-    // What two processes write at once is written one after the other, and neither is refused after having read.
+    // Writes of two processes follow one another, and none is refused after it has read.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute("DELETE FROM runs WHERE run_id = ?1", [&run.run_id])?;
     transaction.execute(
@@ -77,7 +77,7 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> rusqlite::
     let mut insert = transaction.prepare("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for (factory, record) in run.factories.iter().enumerate() {
         for (position, file) in record.files.iter().enumerate() {
-            // Of a path that is no text, the size could not be looked up again.
+            // A path that is not valid text could not be looked up again.
             let Some(path) = file.path.to_str() else { continue };
             insert.execute(params![
                 id,
@@ -116,7 +116,7 @@ pub(super) fn prune(
     Ok(removed)
 }
 
-/// SQLite's integers have a sign: what is larger than they are is as large as they can be.
+/// Converts to SQLite's signed integers. A larger value becomes the largest possible one.
 pub(super) fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
