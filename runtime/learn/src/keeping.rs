@@ -1,4 +1,4 @@
-//! Which outputs are worth keeping for later runs: those that take much longer to compute than to store and load.
+//! Selects the outputs that are worth caching for later runs: those that take much longer to compute than to store and load.
 
 use std::cmp::Ordering;
 
@@ -7,41 +7,41 @@ use serde::{Deserialize, Serialize};
 use super::model::{Basis, bytes as shown, seconds};
 use super::predict::{FactoryPrediction, Prediction};
 
-/// Seconds to encode, hash, write and flush a byte: 200 MB in a second, as a disk of the cloud does.
+/// Seconds to encode, hash, write and flush a byte: 200 MB per second, as on a cloud disk.
 const STORE: f64 = 5e-9;
 
-/// Seconds to read, compare with its fingerprint and decode a byte: 500 MB in a second.
+/// Seconds to read, verify and decode a byte: 500 MB per second.
 const LOAD: f64 = 2e-9;
 
-/// Seconds for the files of an entry, whatever is in them: they are flushed, renamed and found again.
+/// Seconds for the files of an entry, whatever their size: they are flushed, renamed and looked up.
 const ENTRY: f64 = 0.01;
 
-/// So many times as long as storing and loading, computing has to take. What is cached is not taken in every run: if it is in
-/// one of two, this still pays.
+/// The minimum ratio of the time to compute an output to the time to store and load it. A cached output is not used in every run:
+/// at this ratio the cache still pays if every second run uses it.
 pub const WORTH: f64 = 3.0;
 
-/// Whether it is worth to keep the output of a factory for later runs, and why.
+/// The decision whether to cache the output of a factory, with the reason.
 ///
-/// Storing is taken to go at 200 MB in a second, loading at 500 MB, and an entry to take 10 ms besides.
+/// The assumed speed is 200 MB per second for storing and 500 MB per second for loading, plus 10 ms for each entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Keeping {
     /// The factory.
     pub factory: String,
-    /// Whether its output is cached.
+    /// `true` if the output is cached.
     pub is_kept: bool,
-    /// Predicted seconds to compute it.
+    /// The predicted seconds to compute the output.
     pub compute: f64,
-    /// Predicted seconds to store and to load it, if its size is known.
+    /// The predicted seconds to store and to load the output, if its size is known.
     pub store_and_load: Option<f64>,
-    /// Its predicted bytes.
+    /// The predicted size of the output, in bytes.
     pub bytes: Option<f64>,
-    /// Why it is kept or not, as in `it takes 12.3 s to compute, and 0.23 s to store and load its 31.0 MB`.
+    /// The reason, as in `it takes 12.3 s to compute, and 0.23 s to store and load its 31.0 MB`.
     pub because: String,
 }
 
-/// Decides about the outputs of these factories, by their places in the plan. Those that save most seconds for each byte come
-/// first, until the room of `room` bytes is used up. They are in the order of the plan.
+/// Decides which outputs of the factories in `candidates`, given by their places in the plan, are worth caching. Outputs that
+/// save the most seconds per byte come first, until `room` bytes are used. The result is in the order of the plan.
 pub fn worth_keeping(prediction: &Prediction, candidates: &[usize], room: u64) -> Vec<Keeping> {
     let factories = candidates.iter().filter_map(|&node| prediction.factories.get(node));
     let mut all: Vec<Keeping> = factories.map(Keeping::of).collect();
@@ -62,7 +62,7 @@ pub fn worth_keeping(prediction: &Prediction, candidates: &[usize], room: u64) -
 }
 
 impl Keeping {
-    /// By itself, whatever room there is.
+    /// The decision for one factory, without regard to `room`.
     fn of(factory: &FactoryPrediction) -> Self {
         let compute = factory.wall.median;
         let mut this = Self {
@@ -97,7 +97,7 @@ impl Keeping {
         this
     }
 
-    /// Seconds that are saved when it is taken, for each byte.
+    /// The seconds that a cache hit saves, per byte.
     fn gain(&self) -> f64 {
         let bytes = self.bytes.unwrap_or_default().max(1.0);
         (self.compute - bytes * LOAD - ENTRY) / bytes

@@ -1,19 +1,19 @@
-//! One quantity of one factory as a function of the size of what it takes: a Bayesian linear regression of logarithms.
+//! One quantity of one factory as a function of its input size: a Bayesian linear regression of logarithms.
 //!
-//! With `t` the wall time in seconds and `s` the bytes or rows that are taken,
+//! With `t` the wall time in seconds and `s` the bytes or rows of the input,
 //!
 //! ```text
 //! ln t = constant + slope · (ln(1 + s) − centre) + noise,    noise ~ Normal(0, σ²)
 //! ```
 //!
-//! so a slope of 1 is a time in proportion to the size, which is what is believed until measurements say otherwise. `centre`
-//! is the mean of `ln(1 + s)` over the measurements, so that the constant is the time at a usual size. Rows and bytes that
-//! come out, and the most memory, have the same model with `ln(1 + v)` on the left.
+//! so a slope of 1 is a time in proportion to the size, which is the assumption until measurements contradict it. `centre` is the
+//! mean of `ln(1 + s)` over the measurements, so that the constant is the time at a usual size. Rows and bytes of the output, and
+//! the peak memory, have the same model with `ln(1 + v)` on the left.
 //!
-//! Constant, slope and σ² have a normal-inverse-gamma prior, which measurements turn into a posterior of the same form. What
-//! the next measurement will be then has Student's t distribution: with few measurements its tails are heavy, with many it is
-//! normal. Formulas: Murphy, *Machine Learning* (2012), section 7.6.3, equations 7.70 to 7.76; also Bishop, *Pattern
-//! Recognition and Machine Learning* (2006), section 3.3. The prior in figures:
+//! Constant, slope and σ² have a normal-inverse-gamma prior, which measurements turn into a posterior of the same form. The next
+//! measurement then has Student's t distribution: with few measurements its tails are heavy, with many it is normal. Formulas:
+//! Murphy, *Machine Learning* (2012), section 7.6.3, equations 7.70 to 7.76; also Bishop, *Pattern Recognition and Machine
+//! Learning* (2006), section 3.3. The figures of the prior:
 //!
 //! | of | is |
 //! |---|---|
@@ -21,12 +21,12 @@
 //! | slope | normal with mean 1, worth 0.2 measurements at a size that is e times the usual |
 //! | constant | any is as likely as any other, once there is a measurement; before, a usual throughput within a factor of 30 |
 //!
-//! With noise of 10 to 30 % the intervals hold what they say from 5 measurements on. Where it is less, they are too wide at
-//! first; where it is 60 %, they are too narrow with fewer than 10 measurements, of which they then hold about 8 in 10.
+//! With noise of 10 to 30 % the intervals have their stated coverage from 5 measurements on. With less noise they are too wide at
+//! first. With noise of 60 % they are too narrow below 10 measurements: they then hold about 8 in 10 values.
 //!
-//! An old measurement counts less than a new one: half as much when [`HALF_LIFE`] others have followed. What was measured of
-//! other code gives its slope as the mean of the prior, and its constant only as long as there is nothing else, with
-//! all of it together worth [`LENT`] measurements.
+//! An old measurement counts less than a new one: half as much after [`HALF_LIFE`] others. Measurements of other code give their
+//! slope as the mean of the prior. They give their constant only as long as there are no other measurements, and all of them
+//! together then have the weight of [`LENT`] measurements.
 
 mod estimate;
 mod posterior;
@@ -42,48 +42,48 @@ pub use student::StudentT;
 pub(crate) use posterior::{Belief, Point, Posterior};
 pub(crate) use student::normal_draw;
 
-/// When so many measurements have followed, one counts half as much.
+/// The number of later measurements after which a measurement counts half as much.
 pub const HALF_LIFE: f64 = 20.0;
 
-/// What was measured of other code is worth so many measurements, all together.
+/// The total weight of the measurements of other code, in measurements.
 pub const LENT: f64 = 0.2;
 
-/// In measurements, of the constant before there are any.
+/// The weight of the constant before the first measurement, in measurements.
 const GUESSED: f64 = 0.05;
 const SHAPE: f64 = 0.75;
 const RATE: f64 = 0.03;
 pub(crate) const SLOPE: f64 = 1.0;
 const SLOPE_WEIGHT: f64 = 0.2;
 
-/// More than anything is: JSON has no infinity.
+/// The largest value: JSON has no infinity.
 pub(crate) const MOST: f64 = 1e300;
 
-/// What is predicted.
+/// A quantity that is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Quantity {
-    /// Seconds from the start of a factory to its end.
+    /// The seconds from the start of a factory to its end.
     Wall,
-    /// Rows that it delivers.
+    /// The rows of the output.
     RowsOut,
-    /// Bytes that it delivers.
+    /// The bytes of the output.
     BytesOut,
-    /// The most bytes that it holds at any time.
+    /// The peak memory of the factory, in bytes.
     PeakBytes,
 }
 
-/// In what the size is measured that a quantity depends on.
+/// The unit of the size on which a quantity depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unit {
-    /// In rows.
+    /// The size is measured in rows.
     Rows,
-    /// In bytes.
+    /// The size is measured in bytes.
     Bytes,
 }
 
 impl Quantity {
-    /// What it usually is, where nothing is measured: 100 MB or a million rows in a second; as much comes out as goes in.
+    /// The usual value without any measurement: 100 MB or a million rows per second, and an output as large as the input.
     fn usual(self, unit: Unit, size: Option<f64>) -> f64 {
         match (self, unit, size) {
             (Quantity::Wall, _, None) => 0.1,
@@ -99,7 +99,7 @@ impl Quantity {
 
     fn log_of(self, value: f64) -> f64 {
         match self {
-            // Finer than any clock.
+            // The lower bound is finer than any clock.
             Quantity::Wall => value.max(1e-9).ln(),
             _ => value.ln_1p(),
         }
@@ -116,15 +116,15 @@ impl Quantity {
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// Of the quantity.
+    /// The value of the quantity.
     pub value: f64,
-    /// The size of what was taken, if it was known.
+    /// The size of the input, if it was known.
     pub size: Option<f64>,
-    /// Whether it was measured of the code that there is now, and since it last changed its ways.
+    /// `true` if the present code was measured, after its last change of speed.
     pub current: bool,
 }
 
-/// What is known of one quantity of one factory.
+/// The model of one quantity of one factory.
 ///
 /// ```
 /// use setl_learn::model::{Basis, Model, Quantity, Sample, Unit};
@@ -146,7 +146,7 @@ pub struct Sample {
 pub struct Model {
     quantity: Quantity,
     unit: Unit,
-    /// None before anything was measured.
+    /// `None` before the first measurement.
     learned: Option<Learned>,
     measurements: usize,
 }
@@ -154,12 +154,12 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq)]
 struct Learned {
     posterior: Posterior,
-    /// None where no size was known: then nothing tells how the quantity grows.
+    /// `None` if no size was known: then the growth of the quantity is unknown.
     centre: Option<f64>,
 }
 
 impl Model {
-    /// Learns from samples, the oldest first. Those whose value is no number of at least zero are left out.
+    /// Learns from samples, the oldest first. Samples whose value is not a number or is negative are left out.
     pub fn fit(quantity: Quantity, unit: Unit, samples: &[Sample]) -> Self {
         let usable = |current: bool| {
             let usable = move |sample: &&Sample| {
@@ -169,7 +169,7 @@ impl Model {
             samples.iter().filter(usable).copied().collect::<Vec<_>>()
         };
         let (own, lent) = (usable(true), usable(false));
-        // All of what is lent shares its weight, as a constant; its slope is taken at its full weight.
+        // All samples of other code share one weight for the constant; their slope is learned at full weight.
         let of_lent = Learned::from(quantity, &lent, Belief::with_slope(SLOPE), None);
         let slope = of_lent.map_or(SLOPE, |learned| learned.posterior.coefficients()[1]);
         let learned = Learned::from(quantity, &own, Belief::with_slope(slope), None)
@@ -177,7 +177,7 @@ impl Model {
         Self { quantity, unit, learned, measurements: own.len() }
     }
 
-    /// What the quantity will be at this size; at a usual one if it is not known.
+    /// Predicts the quantity at this size, or at a usual size if it is unknown.
     pub fn predict(&self, size: Option<f64>) -> Estimate {
         self.estimate(&self.predictive(size))
     }
@@ -206,7 +206,7 @@ impl Model {
         }
     }
 
-    /// By how much the logarithm of the quantity grows with that of the size.
+    /// The growth of the logarithm of the quantity with the logarithm of the size.
     pub fn slope(&self) -> f64 {
         self.learned.as_ref().map_or(SLOPE, |learned| learned.posterior.coefficients()[1])
     }
@@ -216,12 +216,12 @@ impl Model {
         self.learned.as_ref().map_or((RATE / SHAPE).sqrt(), |learned| learned.posterior.noise().sqrt())
     }
 
-    /// In what sizes are measured.
+    /// The unit of the sizes.
     pub fn unit(&self) -> Unit {
         self.unit
     }
 
-    /// On what it rests.
+    /// The evidence for the model.
     pub fn basis(&self) -> Basis {
         Basis::of(self.measurements)
     }
@@ -233,7 +233,7 @@ impl Model {
 }
 
 impl Learned {
-    /// The oldest sample first. All of them together weigh at most `most`.
+    /// Learns from samples, the oldest first. Their total weight is at most `most`.
     fn from(quantity: Quantity, samples: &[Sample], belief: Belief, most: Option<f64>) -> Option<Self> {
         let newest = samples.len().checked_sub(1)?;
         let weights = (0..=newest).map(|at| forgotten(newest - at)).collect::<Vec<_>>();
@@ -254,7 +254,7 @@ impl Learned {
 }
 
 impl Belief {
-    /// What is believed of a factory of which something was measured.
+    /// The prior of a factory that was measured.
     pub(crate) const fn with_slope(slope: f64) -> Self {
         Self {
             constant: 0.0,
@@ -267,12 +267,12 @@ impl Belief {
     }
 }
 
-/// Without a size, a usual one is meant.
+/// A missing size stands for a usual one.
 fn from_centre(size: Option<f64>, centre: Option<f64>) -> f64 {
     size.zip(centre).map_or(0.0, |(size, centre)| size.ln_1p() - centre)
 }
 
-/// What a measurement counts that so many have followed.
+/// The weight of a measurement after `followed_by` later ones.
 fn forgotten(followed_by: usize) -> f64 {
     (-(followed_by as f64) / HALF_LIFE).exp2()
 }

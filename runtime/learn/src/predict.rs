@@ -1,13 +1,13 @@
-//! What the next run of a pipeline costs.
+//! Predicts the cost of the next run of a pipeline.
 //!
-//! For each factory, [models](super::model) of its time and of what it delivers, at the size of what it takes: as it is
-//! [given](Sizes), or else as the factories above it are predicted to deliver it. What is not sure of the size makes the time less
-//! sure: with slope b and a size whose logarithm has the standard deviation s, b·s is added to the scale in quadrature.
+//! Each factory has [models](super::model) of its time and of its output, at the size of its input. That size is [given](Sizes),
+//! or follows from the predicted outputs of its upstream factories. An uncertain size makes the time less certain: with slope b
+//! and a size whose logarithm has the standard deviation s, b·s is added to the scale in quadrature.
 //!
-//! The makespan comes from [simulations](super::simulate()) in which all times are drawn at random. Factories of one run are slow
-//! together when the machine is; how much of their variance they share is the mean product of the residuals of two
-//! factories in one run. What a run takes beyond the times of its factories, such as its commit, is learned from earlier runs:
-//! the logarithm of the makespan over that of a simulation with the times that were measured.
+//! The makespan comes from [simulations](super::simulate()) in which all times are drawn at random. The factories of one run are
+//! slow together if the machine is slow: their common share of the variance is the mean product of the residuals of two factories
+//! in one run. The overhead of a run beyond the times of its factories, such as the commit, is learned from earlier runs, as the
+//! logarithm of the makespan over that of a simulation with the measured times.
 
 mod compare;
 mod outlook;
@@ -31,67 +31,68 @@ use past::Past;
 pub use sizes::Sizes;
 use sizes::{Size, Uncertain};
 
-/// So many of the last runs are looked at. Older ones would count for less than a thousandth of a new one.
+/// The number of the latest runs that are considered. Older ones would count for less than a thousandth of a new one.
 pub const RUNS: usize = 200;
 
-/// Of so many of the last runs it is looked at which files were read: nobody asks what was read before.
+/// The number of the latest runs whose files are read. Files of earlier runs are not needed.
 const FILES: usize = 20;
 
-/// What the next run of a pipeline costs. Prints as a table.
+/// The predicted cost of the next run of a pipeline. Prints as a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The pipeline.
     pub pipeline: String,
-    /// How many factories can run at once.
+    /// The number of factories that can run at the same time.
     pub workers: usize,
-    /// Seconds from the start of the run to its end.
+    /// The seconds from the start of the run to its end.
     pub makespan: Interval,
-    /// The most bytes of outputs that are held at once, if those of any are known.
+    /// The maximum size of the outputs in memory, in bytes, if the size of any output is known.
     pub peak_bytes: Option<Interval>,
-    /// The fewest measurements there are of a factory on the critical path.
+    /// The smallest number of measurements of a factory on the critical path.
     pub basis: Basis,
-    /// Its factories, in the order of the plan.
+    /// The factories, in the order of the plan.
     pub factories: Vec<FactoryPrediction>,
-    /// The queries that are run together, if it is as in the last run.
+    /// The batches of queries that are run together, if they are as in the last run.
     #[serde(default)]
     pub batches: Vec<BatchPrediction>,
 }
 
-/// What queries cost that are run together.
+/// The predicted cost of queries that are run together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchPrediction {
-    /// The factories that wait for them.
+    /// The factories that wait for the queries.
     pub factories: Vec<String>,
-    /// Seconds from the start of the first to the end of the last.
+    /// The seconds from the start of the first query to the end of the last.
     pub wall: Estimate,
 }
 
-/// What one factory costs in the next run.
+/// The predicted cost of one factory in the next run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FactoryPrediction {
-    /// Its name.
+    /// The name of the factory.
     pub factory: String,
-    /// Seconds from its start to its end; of the time that it waits for queries which are run together with those of others,
-    /// its own queries alone.
+    /// The seconds from its start to its end. For queries that are run together with those of other factories, only the time of
+    /// its own queries counts.
     pub wall: Estimate,
-    /// The bytes that it takes, files that it reads among it, if they are known or predicted.
+    /// The bytes of its input, including the files that it reads, if they are known or predicted.
     #[serde(default)]
     pub bytes_in: Option<f64>,
-    /// Rows of its output, if they were ever counted.
+    /// The rows of its output, if they were ever counted.
     pub rows_out: Option<Estimate>,
-    /// Bytes of its output, if they were ever measured.
+    /// The bytes of its output, if they were ever measured.
     pub bytes_out: Option<Estimate>,
-    /// Seconds from the start of the run to its start, if all takes as long as is most likely.
+    /// The seconds from the start of the run to the start of the factory, if each time is the most likely one.
     pub start: f64,
     /// Its [upward rank](upward_rank), in seconds: the higher, the more urgent.
     pub priority: f64,
-    /// Whether the run takes longer if this factory does, with enough workers.
+    /// `true` if the factory is on the critical path: the run takes longer if the factory does, with enough workers.
     pub critical: bool,
-    /// The factory in whose query its work is done, if it was so in the last run. Then it takes no time of its own.
+    /// The factory whose query does the work of this one, if it was so in the last run. This factory then takes no time of its
+    /// own.
     pub in_query_of: Option<String>,
 }
 
-/// Predicts the runs of one pipeline from those in a history.
+/// Predicts the runs of one pipeline from its earlier runs.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -122,7 +123,7 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// From the last [`RUNS`] runs of a pipeline.
+    /// Learns from the last [`RUNS`] runs of a pipeline.
     ///
     /// # Errors
     /// When the history cannot be read, or is damaged.
@@ -130,36 +131,36 @@ impl Predictor {
         Ok(Self::of_runs(pipeline, history.runs(pipeline, RUNS)?))
     }
 
-    /// The same, with what a prediction needs alone: what was predicted of earlier runs is not read, for instance.
+    /// Does the same as [`Predictor::new`], but reads only the data that a prediction needs: for instance, no earlier
+    /// predictions.
     pub fn before_run(history: &History, pipeline: &str) -> Result<Self, HistoryError> {
         Ok(Self::of_runs(pipeline, history.measured(pipeline, RUNS, FILES)?))
     }
 
-    /// From these runs, the oldest first.
+    /// Learns from these runs, the oldest first.
     pub fn of_runs(pipeline: impl Into<String>, runs: Vec<RunRecord>) -> Self {
         Self { pipeline: pipeline.into(), runs, codes: BTreeMap::new(), gathers: true }
     }
 
-    /// Says which code a factory has now: what was measured of other code counts less. Unless it is said, it is that of the
-    /// last run.
+    /// Sets the present code of a factory: measurements of other code count less. Default: the code of the last run.
     #[must_use]
     pub fn code(mut self, factory: impl Into<String>, code: impl Into<String>) -> Self {
         self.codes.insert(factory.into(), code.into());
         self
     }
 
-    /// The runs that predictions come from, the oldest first.
+    /// The runs on which predictions rest, the oldest first.
     pub fn runs(&self) -> &[RunRecord] {
         &self.runs
     }
 
-    /// What a run of `plan` costs of which so many factories can run at once.
+    /// Predicts the cost of a run of `plan` with at most `workers` factories at the same time.
     pub fn predict(&self, plan: impl Into<FactoryGraph>, sizes: &Sizes, workers: usize) -> Prediction {
         self.outlook(&self.past(), &plan.into(), sizes, workers).0
     }
 
-    /// All that a run asks before it begins: what it costs if files are as large as they are now, what is needed to go on
-    /// predicting while it is on, and what has changed lately. It blocks.
+    /// Answers all questions of a run before it begins: the predicted cost with the present file sizes, the data for predictions
+    /// during the run, and the recent changes. This function blocks.
     pub fn look_ahead(
         &self,
         plan: &FactoryGraph,
@@ -183,7 +184,7 @@ impl Predictor {
         let overhead = past.overhead(plan, &graph);
         let members = if self.gathers { past.batches(plan) } else { Vec::new() };
         let graph = graph.with_batches(&members);
-        // What is left out of the graph is left out here.
+        // Batches that the graph leaves out are left out here, too.
         let members = &members[..graph.batches()];
         let mut known: Vec<Known> = plan.names.iter().map(|_| Known::default()).collect();
         let mut models: Vec<Models> = plan.names.iter().map(|_| Models::default()).collect();
@@ -218,7 +219,7 @@ impl Predictor {
         let (makespan, peak) = spread(&graph, workers, &spread_of);
         let on_path = critical.iter().filter_map(|&node| known[node].wall);
         let basis = on_path.map(|(_, wall)| wall.basis.measurements()).min().map_or(Basis::Prior, Basis::of);
-        // Of a factory that waits for a batch, the batch is part.
+        // The batch is part of a factory that waits for it.
         let batches_of = |node: usize| {
             let places = (0..members.len()).filter(move |&batch| members[batch].contains(&node));
             places.map(|batch| graph.batch(batch))
@@ -246,7 +247,7 @@ impl Predictor {
         (prediction, outlook)
     }
 
-    /// The sizes that the files have now which were read in the last runs, besides what is known already. It blocks.
+    /// Adds the present sizes of the files that were read in the last runs to the sizes in `known`. This function blocks.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -270,24 +271,24 @@ impl Predictor {
         known
     }
 
-    /// Says whether queries are run [together](super::Pass::Gather) in the run that is predicted: they are unless it is said.
+    /// Sets whether the predicted run executes queries [together](super::Pass::Gather). Default: `true`.
     #[must_use]
     pub fn gathers(mut self, gathers: bool) -> Self {
         self.gathers = gathers;
         self
     }
 
-    /// How long a part of a query takes that is computed once for several factories, if it ever was.
+    /// The time of a subplan that is computed once for several factories, if it was ever measured.
     pub fn subplan(&self, fingerprint: &str) -> Option<Estimate> {
         past::subplan(&self.runs, fingerprint)
     }
 
-    /// The factories that depart from what was predicted of them, in the last 20 runs, by name.
+    /// The factories whose time differs from the prediction, in the last 20 runs, by name.
     pub fn drifts(&self) -> Vec<Drift> {
         self.past().news()
     }
 
-    /// How often earlier predictions held.
+    /// The coverage of the earlier predictions.
     pub fn coverage(&self) -> Coverage {
         Coverage::of(&self.runs)
     }
@@ -297,7 +298,7 @@ impl Predictor {
     }
 }
 
-/// What a model says at a size that may not be sure.
+/// The estimate of a model at a size that may be uncertain.
 fn at(model: &Model, size: &Size) -> (StudentT, Estimate) {
     let of_size = size.in_unit(model.unit());
     let predictive = model.predictive(of_size.map(|size| size.median));
@@ -308,7 +309,7 @@ fn at(model: &Model, size: &Size) -> (StudentT, Estimate) {
     (predictive, model.estimate(&predictive))
 }
 
-/// Queries that are run together, by what all their factories take.
+/// The model of queries that are run together, at the total input size of their factories.
 fn of_batch(
     past: &Past<'_>,
     plan: &FactoryGraph,
@@ -322,14 +323,14 @@ fn of_batch(
     (log, BatchPrediction { factories: names.into_iter().map(str::to_owned).collect(), wall })
 }
 
-/// Of what is done in the query of another.
+/// The time of a factory whose work is done in the query of another.
 const NO_TIME: Estimate = Estimate { low: 0.0, median: 0.0, high: 0.0, basis: Basis::Prior };
 
-/// Of what is known of a factory, as functions of the size of what it takes.
+/// The models of one factory, as functions of its input size.
 #[derive(Clone, Debug, Default)]
 struct Models {
     wall: Option<Model>,
-    /// None if it waits for no queries that are run together with those of others.
+    /// `None` if the factory waits for no queries that are run together with those of other factories.
     beside: Option<Model>,
     rows: Option<Model>,
     bytes: Option<Model>,
@@ -337,8 +338,8 @@ struct Models {
 }
 
 impl Models {
-    /// `size` says what is known of the size. `waits` says whether it waits for queries that are run together with those of
-    /// others.
+    /// `size` is the known part of the input size. `waits` is `true` if the factory waits for queries that are run together with
+    /// those of other factories.
     fn of(past: &Past<'_>, factory: &str, size: &Size, waits: bool) -> Self {
         let in_query_of = past.in_query_of(factory).map(str::to_owned);
         let model = |quantity| past.model(factory, quantity, size);
@@ -366,12 +367,12 @@ impl Models {
     }
 }
 
-/// What is known of a factory: distributions of logarithms, and the quantities themselves.
+/// The estimates for one factory: distributions of logarithms, and the quantities themselves.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// None if its work is done in the query of another.
+    /// `None` if its work is done in the query of another factory.
     wall: Option<(StudentT, Estimate)>,
-    /// The same without the queries that are run together with those of others.
+    /// The time without the queries that are run together with those of other factories.
     beside: Option<StudentT>,
     bytes_in: Option<f64>,
     rows: Option<(StudentT, Estimate)>,

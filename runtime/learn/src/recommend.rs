@@ -1,13 +1,13 @@
-//! What to change in a pipeline, from its history: each with its evidence, and with what it is expected to gain.
+//! Recommends changes of a pipeline from its history, each with its evidence and its expected gain.
 //!
-//! Recommended is only what the last [`LAST`] successful runs of the pipeline as it is now bear out: at least [`FEWEST`] of them,
-//! and a gain that is worth a word. Runs of another plan do not count, and times are medians.
+//! A recommendation rests on the last [`LAST`] successful runs of the present plan: on at least [`FEWEST`] of them, and on a gain
+//! that is large enough to be reported. Runs of another plan do not count, and times are medians.
 //!
-//! | what | from | where |
+//! | recommendation | evidence | module |
 //! |---|---|---|
 //! | split a factory, run more at once | simulated schedules | `schedule` |
-//! | keep a file in another format, deliver less, compute once | what queries read and share | `data` |
-//! | cache, or do not | what was looked for in the cache, and what stayed the same | `caching` |
+//! | keep a file in another format, deliver less, compute once | reads and shared parts of queries | `data` |
+//! | cache, or do not | cache lookups, and outputs that stayed the same | `caching` |
 
 mod caching;
 mod data;
@@ -24,7 +24,7 @@ use super::history::RunRecord;
 use super::model::{bytes, seconds};
 use past::Past;
 
-/// An output that is kept in the cache.
+/// An output in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedOutput {
     /// The pipeline.
@@ -35,54 +35,54 @@ pub struct CachedOutput {
     pub bytes: u64,
 }
 
-/// So many runs are needed to recommend anything.
+/// The minimum number of runs for a recommendation.
 pub const FEWEST: usize = 5;
 
-/// So many runs are looked at.
+/// The maximum number of runs that are considered.
 pub const LAST: usize = 50;
 
-/// A gain of time is worth a word from this share of a run on, and from [`WORTH_SECONDS`].
+/// The minimum gain of time that is reported, as a share of a run. It must also be at least [`WORTH_SECONDS`].
 pub const WORTH: f64 = 0.05;
 
-/// In each run.
+/// The minimum gain of time that is reported, in seconds per run.
 pub const WORTH_SECONDS: f64 = 0.1;
 
-/// What a recommendation is about.
+/// The kind of a recommendation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Kind {
     /// One factory is most of the critical path.
     Split,
-    /// More factories could run at once than may.
+    /// More factories could run at the same time than the limit allows.
     Concurrency,
     /// A text file is read again and again.
     Format,
-    /// Few columns of a large delivery are used.
+    /// Few columns of a large output are used.
     Columns,
-    /// Several factories compute the same.
+    /// Several factories compute the same result.
     Same,
-    /// A cache is never of use.
+    /// The cache of a factory never hits.
     CacheNeverHits,
-    /// A factory does the same again in each run.
+    /// A factory computes the same result again in each run.
     Cache,
 }
 
-/// Something to change in a pipeline. Prints as one line.
+/// A recommended change of a pipeline. Prints as one line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Recommendation {
-    /// What it is about.
+    /// The kind of the recommendation.
     pub kind: Kind,
     /// The factories, or the file.
     pub subjects: Vec<String>,
-    /// What to do.
+    /// The recommended change.
     pub advice: String,
-    /// What speaks for it, with figures.
+    /// The evidence, with figures.
     pub evidence: String,
-    /// Seconds that are saved in each run, about, if that can be told.
+    /// The approximate number of seconds saved in each run, if it is known.
     pub seconds: Option<f64>,
-    /// Bytes that are saved, of memory or, where a cache is left out, of disk.
+    /// The approximate number of bytes saved: of memory, or of disk if a cache is to be left out.
     pub bytes: Option<u64>,
 }
 
@@ -97,8 +97,8 @@ impl fmt::Display for Recommendation {
     }
 }
 
-/// What to change in a pipeline, from its last runs, the oldest first; what gains most comes first. `cache` has the outputs that
-/// are kept of it, if that is known.
+/// Recommends changes of a pipeline from its last runs, the oldest first. The change with the largest gain comes first. `cache`
+/// has the cached outputs of the pipeline, if they are known.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -1,8 +1,8 @@
-//! How long a plan takes on so many workers, from the time of each of its factories.
+//! Simulates the makespan of a plan on a number of workers, from the time of each factory.
 //!
-//! List scheduling (Graham, 1966): whenever a worker is free, it takes the node with the highest priority of those that wait
-//! for nothing any more. The executor does the same. With the [upward rank](upward_rank) as the priority, this is the order
-//! of HEFT (Topcuoglu, Hariri and Wu, *IEEE Transactions on Parallel and Distributed Systems* 13, 2002) on equal workers.
+//! The simulation uses list scheduling (Graham, 1966): a free worker takes the ready node with the highest priority. The executor
+//! does the same. With the [upward rank](upward_rank) as the priority, this is the order of HEFT (Topcuoglu, Hariri and Wu, *IEEE
+//! Transactions on Parallel and Distributed Systems* 13, 2002) on equal workers.
 
 mod graph;
 mod spread;
@@ -16,37 +16,38 @@ pub use graph::{FactoryGraph, Graph, Links};
 pub use spread::DRAWS;
 pub(crate) use spread::{Spread, spread};
 
-/// What came of a [simulation](simulate).
+/// The result of a [simulation](simulate).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Simulation {
-    /// Seconds from the start of the first node to the end of the last.
+    /// The seconds from the start of the first node to the end of the last.
     pub makespan: f64,
-    /// When each node starts, in seconds.
+    /// The start time of each node, in seconds.
     pub start: Vec<f64>,
-    /// When each node ends, in seconds.
+    /// The end time of each node, in seconds.
     pub finish: Vec<f64>,
-    /// The share of the workers' time in which they work.
+    /// The share of the workers' time during which they work.
     pub utilisation: f64,
-    /// The most bytes of outputs that are held at once: each from the end of its factory to the end of its last consumer,
-    /// or of the run if it is kept.
+    /// The maximum size of the outputs in memory, in bytes. An output is in memory from the end of its factory to the end of its
+    /// last consumer, or of the run if it is kept.
     pub peak_bytes: f64,
 }
 
-/// What the nodes of a [`Graph`] take, for [`simulate`].
+/// The costs of the nodes of a [`Graph`], for [`simulate`].
 #[derive(Clone, Copy, Debug)]
 pub struct Costs<'costs> {
-    /// The time of each factory, then that of each batch, in seconds. What is missing takes none, nor do gates.
+    /// The time of each factory, then that of each batch, in seconds. A missing time is zero, and gates take no time.
     pub seconds: &'costs [f64],
-    /// Which of those that are ready goes first: the highest. Of equal ones, that which has been ready longest.
+    /// The priority of each node: the ready node with the highest priority goes first. Among equal priorities, the node that has
+    /// been ready longest goes first.
     pub priorities: &'costs [f64],
-    /// The bytes of each output, of those factories for which they are known.
+    /// The size of each output in bytes. A missing size is zero.
     pub bytes: &'costs [f64],
 }
 
 impl Costs<'_> {
     fn of(values: &[f64], node: usize) -> f64 {
-        // What is no number would be ordered by no rule.
+        // A value that is not a number has no order.
         values.get(node).copied().filter(|value| value.is_finite()).unwrap_or(0.0)
     }
 
@@ -55,8 +56,8 @@ impl Costs<'_> {
     }
 }
 
-/// Runs a plan in thought. `workers` is the number of factories that can run at once: the threads, or what
-/// limit of concurrency allows if that is less.
+/// Simulates a run of a plan. `workers` is the number of factories that can run at the same time: the number of threads, or the
+/// limit of concurrency if that is less.
 ///
 /// ```
 /// use setl_learn::simulate::{Costs, Graph, simulate, upward_rank};
@@ -75,8 +76,8 @@ pub fn simulate(graph: &Graph, workers: usize, costs: Costs<'_>) -> Simulation {
     bench.simulation(graph, costs)
 }
 
-/// How long it takes from the start of each node to the end of the plan if no node ever waits for a worker: the weight of
-/// the heaviest way down, itself included. Of nodes that are ready, that with the highest is the most urgent.
+/// The time from the start of each node to the end of the plan if no node ever waits for a worker: the weight of the heaviest
+/// path from the node to the end, including the node itself. The ready node with the highest rank is the most urgent.
 pub fn upward_rank(graph: &Graph, seconds: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0_f64; graph.nodes()];
     for &node in graph.order().iter().rev() {
@@ -87,7 +88,8 @@ pub fn upward_rank(graph: &Graph, seconds: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// The factories of the heaviest way through the plan, in their order: with however many workers, it takes no less.
+/// The factories on the heaviest path through the plan, in their order. The makespan is at least the weight of this path, with
+/// any number of workers.
 pub fn critical_path(graph: &Graph, seconds: &[f64]) -> Vec<usize> {
     let ranks = upward_rank(graph, seconds);
     let heaviest = |nodes: &mut dyn Iterator<Item = usize>| {
@@ -102,11 +104,11 @@ pub fn critical_path(graph: &Graph, seconds: &[f64]) -> Vec<usize> {
     path
 }
 
-/// A node that waits for nothing but a worker.
+/// A ready node that waits for a worker.
 #[derive(PartialEq)]
 struct Ready {
     priority: f64,
-    /// The how many-th it is to become ready.
+    /// The position in the order of becoming ready.
     turn: Reverse<u32>,
     node: u32,
 }
@@ -125,7 +127,7 @@ impl PartialOrd for Ready {
     }
 }
 
-/// A node that runs: the first to end is the greatest.
+/// A running node. The first one to end is the greatest.
 #[derive(PartialEq)]
 struct Running {
     until: f64,
@@ -146,7 +148,7 @@ impl PartialOrd for Running {
     }
 }
 
-/// What a simulation works with, so that many in a row do without new memory.
+/// The buffers of a simulation, so that a series of simulations allocates them once.
 struct Bench {
     workers: usize,
     waits: Vec<u32>,
@@ -155,7 +157,7 @@ struct Bench {
     start: Vec<f64>,
     finish: Vec<f64>,
     makespan: f64,
-    /// How many consumers each output still has.
+    /// The number of remaining consumers of each output.
     takers: Vec<u32>,
     held: f64,
     peak: f64,
@@ -202,7 +204,7 @@ impl Bench {
             let Some(Running { until, node }) = self.running.pop() else { break };
             now = until;
             self.end(graph, costs, node as usize, now);
-            // Whoever ends at the same time leaves a worker before one is given to the next.
+            // All nodes that end at the same time free their workers before the next node starts.
             while self.running.peek().is_some_and(|next| next.until <= now)
                 && let Some(Running { node, .. }) = self.running.pop()
             {
@@ -213,7 +215,7 @@ impl Bench {
 
     fn make_ready(&mut self, graph: &Graph, costs: Costs<'_>, node: usize, now: f64) {
         if graph.place(node).is_none() {
-            // A gate is passed at once, by nobody.
+            // A gate passes immediately and needs no worker.
             self.start[node] = now;
             self.end(graph, costs, node, now);
             return;
@@ -227,7 +229,7 @@ impl Bench {
         self.finish[node] = now;
         self.makespan = now;
         if node < graph.factories() {
-            // It is there before what it was made of is gone.
+            // The output exists before its inputs are dropped.
             self.held += Costs::of(costs.bytes, node);
             self.peak = self.peak.max(self.held);
             for &source in graph.sources(node) {
@@ -244,7 +246,7 @@ impl Bench {
         }
     }
 
-    /// Drops an output that nobody will take.
+    /// Drops an output that has no remaining consumer.
     fn let_go(&mut self, graph: &Graph, costs: Costs<'_>, node: usize) {
         if self.takers[node] == 0 && !graph.is_kept(node) {
             self.held -= Costs::of(costs.bytes, node);

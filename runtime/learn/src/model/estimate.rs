@@ -1,19 +1,19 @@
-//! What is said of a quantity that is not known yet.
+//! Estimates of quantities that are not known yet.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How sure an [`Interval`] is: nine in ten of what happens are to lie in it.
+/// The probability of an [`Interval`]: nine in ten values are expected to lie in it.
 pub const LEVEL: f64 = 0.9;
 
-/// The fewest measurements on which a prediction that is shown rests.
+/// The minimum number of measurements of a prediction that is shown.
 pub const FEWEST: usize = 3;
 
-/// The most times `low` that `high` is in a prediction that is shown.
+/// The maximum ratio of `high` to `low` in a prediction that is shown.
 pub const WIDEST: f64 = 4.0;
 
-/// Says why a prediction is not shown, as in `1 run so far, and 3 are needed`.
+/// The reason why a prediction is not shown, as in `1 run so far, and 3 are needed`.
 pub fn unknown_since(basis: Basis) -> String {
     match basis.measurements() {
         0 => format!("no run so far, and {FEWEST} are needed"),
@@ -23,10 +23,10 @@ pub fn unknown_since(basis: Basis) -> String {
     }
 }
 
-/// What stands in the place of a prediction that is not shown.
+/// The text that replaces a prediction that is not shown.
 pub const NOT_KNOWN: &str = "not known yet";
 
-/// Where a quantity is expected: with a chance of [`LEVEL`] between `low` and `high`. Times are in seconds.
+/// The range in which a quantity is expected: with a probability of [`LEVEL`] between `low` and `high`. Times are in seconds.
 ///
 /// ```
 /// use setl_learn::Interval;
@@ -39,21 +39,22 @@ pub const NOT_KNOWN: &str = "not known yet";
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// One in twenty is less.
+    /// One in twenty values is less.
     pub low: f64,
-    /// As many are less as are more.
+    /// Half of the values are less, and half are more.
     pub median: f64,
-    /// One in twenty is more.
+    /// One in twenty values is more.
     pub high: f64,
 }
 
 impl Interval {
-    /// Of what is known.
+    /// The interval of a known value.
     pub const fn exactly(value: f64) -> Self {
         Self { low: value, median: value, high: value }
     }
 
-    /// The interval, if it is of use: it rests on at least [`FEWEST`] measurements, and `high` is at most [`WIDEST`] times `low`.
+    /// Returns the interval if it is useful: it rests on at least [`FEWEST`] measurements, and `high` is at most [`WIDEST`] times
+    /// `low`.
     ///
     /// ```
     /// use setl_learn::{Basis, Interval};
@@ -67,17 +68,17 @@ impl Interval {
         (basis.measurements() >= FEWEST && self.high <= WIDEST * self.low).then_some(self)
     }
 
-    /// Whether it holds this value.
+    /// `true` if the interval contains this value.
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }
 
-    /// As text, in a unit of time.
+    /// The interval as text, in a unit of time.
     pub fn seconds(&self) -> impl fmt::Display {
         self.shown(TIME)
     }
 
-    /// As text, in a unit of size.
+    /// The interval as text, in a unit of size.
     pub fn bytes(&self) -> impl fmt::Display {
         self.shown(SIZE)
     }
@@ -89,23 +90,23 @@ impl Interval {
     }
 }
 
-/// On what an [`Estimate`] rests.
+/// The evidence for an [`Estimate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Basis {
-    /// Nothing of the kind was measured: what is usual, or what was measured of other code.
+    /// No measurement of this code: the estimate is a usual value, or comes from other code.
     Prior,
-    /// So many measurements.
+    /// The number of measurements.
     Observed(usize),
 }
 
 impl Basis {
-    /// Of so many measurements.
+    /// The basis of this number of measurements.
     pub const fn of(measurements: usize) -> Self {
         if measurements == 0 { Basis::Prior } else { Basis::Observed(measurements) }
     }
 
-    /// How many measurements there are.
+    /// The number of measurements.
     pub const fn measurements(self) -> usize {
         match self {
             Basis::Prior => 0,
@@ -124,32 +125,32 @@ impl fmt::Display for Basis {
     }
 }
 
-/// A quantity that is not known yet, and on what that rests. Times are in seconds.
+/// An estimate of a quantity that is not known yet, with its basis. Times are in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// One in twenty is less.
+    /// One in twenty values is less.
     pub low: f64,
-    /// As many are less as are more.
+    /// Half of the values are less, and half are more.
     pub median: f64,
-    /// One in twenty is more.
+    /// One in twenty values is more.
     pub high: f64,
-    /// On what it rests.
+    /// The evidence for the estimate.
     pub basis: Basis,
 }
 
 impl Estimate {
-    /// The interval, if it is [of use](Interval::if_known).
+    /// Returns the interval if it is [useful](Interval::if_known).
     pub fn if_known(&self) -> Option<Interval> {
         self.interval().if_known(self.basis)
     }
 
-    /// Without what it rests on.
+    /// The interval, without its basis.
     pub const fn interval(&self) -> Interval {
         Interval { low: self.low, median: self.median, high: self.high }
     }
 }
 
-/// Names of units, and how much each is, from the smallest.
+/// The names of units with their sizes, from the smallest.
 type Units = &'static [(f64, &'static str)];
 
 const TIME: Units = &[(1e-6, "µs"), (1e-3, "ms"), (1.0, "s")];
@@ -159,7 +160,7 @@ fn unit_of(value: f64, units: Units) -> (f64, &'static str) {
     units.iter().rev().copied().find(|(unit, _)| value >= *unit).unwrap_or(units[0])
 }
 
-/// Three significant digits, as far as they stand behind the point.
+/// Formats with three significant digits, as far as they stand after the decimal point.
 fn three_digits(value: f64) -> String {
     match value {
         v if v >= 1e6 => format!("{v:.1e}"),
@@ -175,7 +176,7 @@ fn with_unit(value: f64, units: Units) -> String {
     format!("{} {name}", three_digits(value / unit))
 }
 
-/// A time in seconds as text: three digits and a unit.
+/// Formats a time in seconds: three digits and a unit.
 ///
 /// ```
 /// assert_eq!(setl_learn::model::seconds(0.0123), "12.3 ms");
@@ -184,7 +185,7 @@ pub fn seconds(value: f64) -> String {
     with_unit(value, TIME)
 }
 
-/// A size in bytes as text: three digits and a unit.
+/// Formats a size in bytes: three digits and a unit.
 ///
 /// ```
 /// assert_eq!(setl_learn::model::bytes(52e6), "52.0 MB");

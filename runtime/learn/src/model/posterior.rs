@@ -2,15 +2,15 @@
 
 use super::StudentT;
 
-/// What is believed before anything is measured: a normal-inverse-gamma distribution.
+/// The belief before the first measurement: a normal-inverse-gamma distribution.
 ///
 /// The variance σ² of the noise has an inverse gamma distribution with `shape` and `rate`. Given σ², constant and slope are
-/// normal and independent, with these means and the variances σ² / `constant_weight` and σ² / `slope_weight`: so a weight
-/// counts as so many measurements.
+/// normal and independent, with these means and the variances σ² / `constant_weight` and σ² / `slope_weight`: so a weight is a
+/// number of measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Belief {
     pub(crate) constant: f64,
-    /// Zero where any constant is as likely as any other.
+    /// Zero if every constant is equally likely.
     pub(crate) constant_weight: f64,
     pub(crate) slope: f64,
     pub(crate) slope_weight: f64,
@@ -26,11 +26,11 @@ pub(crate) struct Point {
     pub(crate) weight: f64,
 }
 
-/// What is believed of `y = constant + slope · x + noise` after measurements.
+/// The belief about `y = constant + slope · x + noise` after measurements.
 ///
 /// The formulas are those of Murphy, *Machine Learning* (2012), section 7.6.3, equations 7.70 to 7.76, or Bishop, *Pattern
-/// Recognition and Machine Learning* (2006), section 3.3, with weights. They are kept as sums over the measurements, so that
-/// one more costs the same however many there are.
+/// Recognition and Machine Learning* (2006), section 3.3, with weights. The posterior is kept as sums over the measurements, so
+/// that the cost of adding one does not depend on their number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Posterior {
     belief: Belief,
@@ -77,8 +77,8 @@ impl Posterior {
         self.n - self.belief.constant_weight
     }
 
-    /// The Cholesky factor `L` of the precision `Λ = L Lᵀ`, by its three entries. The slope's weight is more than zero, and
-    /// either the constant's is or there are measurements.
+    /// The Cholesky factor `L` of the precision `Λ = L Lᵀ`, as its three entries. The weight of the slope is above zero, and
+    /// either the weight of the constant is above zero or there are measurements.
     fn factor(&self) -> [f64; 3] {
         let a = self.n.sqrt();
         let b = self.x / a;
@@ -96,7 +96,7 @@ impl Posterior {
     }
 
     fn shape(&self) -> f64 {
-        // Where the constant is free, the first measurement goes to it.
+        // A free constant uses up the first measurement.
         let spent = if self.belief.constant_weight > 0.0 { 0.0 } else { 1.0 };
         self.belief.shape + ((self.weight() - spent) / 2.0).max(0.0)
     }
@@ -104,7 +104,7 @@ impl Posterior {
     fn rate(&self) -> f64 {
         let [constant, slope] = self.coefficients();
         let explained = constant * self.y + slope * self.xy;
-        // Both are large and nearly equal where the noise is small.
+        // Both are large and nearly equal if the noise is small.
         self.belief.rate + ((self.yy - explained) / 2.0).max(0.0)
     }
 
@@ -113,12 +113,12 @@ impl Posterior {
         self.rate() / self.shape()
     }
 
-    /// Of the line itself at `x`.
+    /// The distribution of the line itself at `x`.
     pub(crate) fn line_at(&self, x: f64) -> StudentT {
         self.at(x, 0.0)
     }
 
-    /// Of the next measurement at `x`.
+    /// The distribution of the next measurement at `x`.
     pub(crate) fn next_at(&self, x: f64) -> StudentT {
         self.at(x, 1.0)
     }

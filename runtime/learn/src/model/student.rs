@@ -1,9 +1,9 @@
-//! Student's t distribution, which is what is known of a normal quantity whose mean and variance are both estimated.
+//! Student's t distribution: the distribution of a normal quantity whose mean and variance are both estimated.
 
 use fastrand::Rng;
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
-/// Beyond so many degrees of freedom it is a normal distribution to all digits that matter.
+/// The degrees of freedom from which on the distribution is normal to all digits that matter.
 const MOST_FREEDOM: f64 = 1e5;
 
 /// Student's t distribution with a location and a scale.
@@ -17,39 +17,39 @@ const MOST_FREEDOM: f64 = 1e5;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StudentT {
-    /// Its median.
+    /// The median.
     pub location: f64,
-    /// How wide it is. Nothing is known for certain: it is more than zero.
+    /// The width of the distribution. It is above zero, because nothing is known for certain.
     pub scale: f64,
-    /// Its degrees of freedom: the fewer, the heavier its tails.
+    /// The degrees of freedom: the fewer, the heavier the tails.
     pub freedom: f64,
 }
 
 impl StudentT {
-    /// The value that is not exceeded with this chance.
+    /// The value that is not exceeded with the probability `chance`.
     pub fn quantile(&self, chance: f64) -> f64 {
         self.location + self.scale * standard(self.freedom).map_or(0.0, |t| t.inverse_cdf(chance))
     }
 
-    /// The chance of a value below `value`.
+    /// The probability of a value below `value`.
     pub fn below(&self, value: f64) -> f64 {
         let score = (value - self.location) / self.scale;
         standard(self.freedom).map_or(0.5, |t| t.cdf(score))
     }
 
-    /// How unusual a value is: where it would be in the standard normal distribution.
+    /// The place of a value in the standard normal distribution: a measure of how unusual it is.
     pub fn normal_score(&self, value: f64) -> f64 {
-        // What is rarer than a double can tell is as rare as can be told.
+        // The probability is limited to the range in which a double can tell it from 0 and 1.
         let chance = self.below(value).clamp(1e-15, 1.0 - 1e-15);
         Normal::new(0.0, 1.0).map_or(0.0, |normal| normal.inverse_cdf(chance))
     }
 
-    /// One value at random, by Bailey's polar method (Mathematics of Computation 62, 1994), without its rejections.
+    /// Draws a random value by Bailey's polar method (Mathematics of Computation 62, 1994), without its rejections.
     pub(crate) fn draw(&self, random: &mut Rng) -> f64 {
         self.location + self.scale * standard_draw(self.freedom, random)
     }
 
-    /// The distribution of this and something independent of it with this scale.
+    /// The distribution of the sum of this quantity and an independent one with the scale `scale`.
     pub(crate) fn widened(self, scale: f64) -> Self {
         Self { scale: self.scale.hypot(scale), ..self }
     }
@@ -60,13 +60,13 @@ fn standard(freedom: f64) -> Option<StudentsT> {
 }
 
 fn standard_draw(freedom: f64, random: &mut Rng) -> f64 {
-    // Not zero.
+    // The first value is never zero.
     let (u, v) = (1.0 - random.f64(), random.f64());
     let radius = freedom * ((-2.0 / freedom * u.ln()).exp_m1());
     radius.sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
-/// One value of the standard normal distribution at random (Box and Muller, 1958).
+/// Draws a random value of the standard normal distribution (Box and Muller, 1958).
 pub(crate) fn normal_draw(random: &mut Rng) -> f64 {
     let (u, v) = (1.0 - random.f64(), random.f64());
     (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()

@@ -1,4 +1,4 @@
-//! What a model learns from samples whose law is known.
+//! Models learn from samples whose law is known.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
@@ -12,7 +12,7 @@ struct Law {
     constant: f64,
     slope: f64,
     noise: f64,
-    /// The sizes are within this factor of the middle one.
+    /// The ratio of the largest size to the middle one.
     spread: f64,
 }
 
@@ -53,7 +53,7 @@ fn known_coefficients_are_found() {
     }
 }
 
-/// How often what comes next is in the interval.
+/// The share of next values that lie in the interval.
 fn coverage(law: &Law, count: usize) -> f64 {
     let mut random = Rng::with_seed(count as u64);
     let rounds = 2000;
@@ -90,7 +90,7 @@ fn more_samples_make_it_narrower() {
     let mut random = Rng::with_seed(3);
     let law = Law { constant: 1e-6, slope: 1.0, noise: 0.1, spread: 3.0 };
     let width = |count: usize, random: &mut Rng| {
-        // On average, since a few samples may happen to be close together.
+        // The average counts, since a few samples may be close together by chance.
         let models = (0..50).map(|_| law.model(count, random).predict(Some(1e6)));
         models.map(|Estimate { low, high, .. }| high / low).sum::<f64>() / 50.0
     };
@@ -183,7 +183,7 @@ proptest! {
         let points = points.into_iter().map(|(x, y, weight)| Point { x, y, weight }).collect::<Vec<_>>();
         let posterior = Posterior::fit(belief, points.iter().copied());
         let [constant, slope] = posterior.coefficients();
-        // The derivatives of the sum of squares that they are to make least, and the sum itself.
+        // The derivatives of the sum of squares that the coefficients minimise, and the sum itself.
         let error = |p: &Point| p.weight * (p.y - constant - slope * p.x);
         let by_constant = constant_weight * (0.5 - constant) + points.iter().map(error).sum::<f64>();
         let by_slope = 0.3 * (1.0 - slope) + points.iter().map(|p| error(p) * p.x).sum::<f64>();

@@ -1,4 +1,4 @@
-//! What was predicted beside what happened.
+//! Compares predictions with measurements.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::Prediction;
 use crate::history::{FactoryRecord, RunRecord};
 use crate::model::{Basis, Interval, LEVEL, seconds, unknown_since};
 
-/// What was predicted of a run, beside what happened.
+/// The prediction of a run, compared with its measurements.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -33,29 +33,28 @@ use crate::model::{Basis, Interval, LEVEL, seconds, unknown_since};
 pub struct Comparison {
     /// The makespan, in seconds.
     pub makespan: Compared,
-    /// The [own](crate::FactoryRecord::own) time of each factory that had one and came to its end, in seconds, by
-    /// name.
+    /// The [own](crate::FactoryRecord::own) time of each factory that had one and succeeded, in seconds, by name.
     pub factories: Vec<(String, Compared)>,
 }
 
-/// One quantity that was predicted, and what it was.
+/// One predicted quantity with its measured value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compared {
-    /// Where it was expected.
+    /// The predicted interval.
     pub predicted: Interval,
-    /// On what that rests.
+    /// The evidence for the prediction.
     pub basis: Basis,
-    /// What it was.
+    /// The measured value.
     pub was: f64,
 }
 
 impl Compared {
-    /// Whether it was where it was expected.
+    /// `true` if the measured value is in the predicted interval.
     pub fn held(&self) -> bool {
         self.predicted.contains(self.was)
     }
 
-    /// Whether the prediction was [of use](Interval::if_known).
+    /// `true` if the prediction was [useful](Interval::if_known).
     pub fn was_known(&self) -> bool {
         self.predicted.if_known(self.basis).is_some()
     }
@@ -76,7 +75,7 @@ impl fmt::Display for Compared {
 }
 
 impl Comparison {
-    /// Of a run and what was predicted before.
+    /// Compares a run with its prediction.
     pub fn new(predicted: &Prediction, run: &RunRecord) -> Self {
         let factories = run.factories.iter().filter(|record| record.has_succeeded());
         let factories = factories.filter(|record| record.in_query_of.is_none()).filter_map(|record| {
@@ -93,12 +92,12 @@ impl Comparison {
         }
     }
 
-    /// Whether the makespan was where it was expected.
+    /// `true` if the makespan is in the predicted interval.
     pub fn held(&self) -> bool {
         self.makespan.held()
     }
 
-    /// How many of its factories took as long as was predicted of them.
+    /// The number of factories whose time is in the predicted interval, and the number of compared factories.
     pub fn coverage(&self) -> (usize, usize) {
         (self.factories.iter().filter(|(_, compared)| compared.held()).count(), self.factories.len())
     }
@@ -119,7 +118,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// How often predictions held: about nine in ten times, if they are what they say.
+/// The coverage of predictions: about nine in ten values should lie in their intervals.
 ///
 /// ```
 /// use setl_learn::predict::Coverage;
@@ -132,10 +131,10 @@ impl fmt::Display for Comparison {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Of so many makespans of successful runs that were predicted (the second), so many (the first) were as predicted. Those
-    /// in which something was taken from an earlier run do not count: all was predicted to be computed.
+    /// The number of makespans in their intervals, and the number of predicted makespans of successful runs. Runs that took an
+    /// output from an earlier run do not count, because the prediction was that all outputs are computed.
     pub makespans: (usize, usize),
-    /// The same of the times of factories.
+    /// The same two numbers for the times of factories.
     pub factories: (usize, usize),
 }
 

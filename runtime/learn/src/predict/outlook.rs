@@ -1,17 +1,17 @@
-//! What is expected of a run while it is on.
+//! Updates the prediction of a run while it goes on.
 //!
-//! What a factory has delivered replaces what was predicted of it. If it departs from that, what depends on it is predicted
-//! anew, by the same models.
+//! A measured output replaces its prediction. If the two differ, the factories that depend on the output are predicted again, by
+//! the same models.
 
 use super::sizes::{Size, Sizes};
 use super::{Known, Models};
 use crate::model::{Estimate, Quantity, StudentT};
 use crate::simulate::{FactoryGraph, Graph};
 
-/// From this ratio of what was measured to what was predicted on, either way, what depends on it is predicted anew.
+/// The ratio of a measured value to its prediction, or its inverse, from which on dependent factories are predicted again.
 const WORTH: f64 = 1.25;
 
-/// What is expected of the factories of a run.
+/// The current predictions for the factories of a run.
 #[derive(Clone, Debug)]
 pub struct Outlook {
     graph: Graph,
@@ -23,10 +23,10 @@ pub struct Outlook {
     done: Vec<bool>,
 }
 
-/// An output that is not of the size that was predicted.
+/// An output whose size differs from its prediction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Surprise {
-    /// The quantity that departs.
+    /// The quantity that differs.
     pub quantity: Quantity,
     /// Its predicted value.
     pub predicted: f64,
@@ -52,13 +52,13 @@ impl Outlook {
         &self.names[node]
     }
 
-    /// How long a factory takes if all goes as is most likely.
+    /// The most likely time of a factory, in seconds.
     pub fn seconds(&self, node: usize) -> f64 {
         self.known[node].wall.map_or(0.0, |(_, wall)| wall.median)
     }
 
-    /// A factory has ended, and has delivered so much, as far as it was measured. What depends on it is predicted anew if that
-    /// is not what was predicted.
+    /// Records that a factory has ended, with the measured size of its output, if it is known. Predicts the remaining factories
+    /// again if the size differs from its prediction, and then returns the difference.
     pub fn measured(&mut self, node: usize, rows: Option<u64>, bytes: Option<u64>) -> Option<Surprise> {
         self.done[node] = true;
         let known = &mut self.known[node];
@@ -73,7 +73,7 @@ impl Outlook {
     }
 }
 
-/// Puts what was measured in the place of what was predicted.
+/// Replaces a prediction by the measured value.
 fn replace(
     known: &mut Option<(StudentT, Estimate)>,
     quantity: Quantity,

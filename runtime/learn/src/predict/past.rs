@@ -1,4 +1,4 @@
-//! What earlier runs say of each factory.
+//! The evidence of earlier runs about each factory.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,13 +8,13 @@ use crate::history::{FactoryRecord, FileRecord, RunRecord};
 use crate::model::{Belief, Estimate, Model, Point, Posterior, Quantity, Sample, StudentT, Unit};
 use crate::simulate::{Costs, FactoryGraph, Graph, simulate, upward_rank};
 
-/// Of so many runs, the makespan is compared with a simulation.
+/// The number of runs whose makespan is compared with a simulation.
 const COMPARED: usize = 50;
 
-/// A change is told of as long as there have been no more runs since.
+/// The maximum number of runs since a change that is still reported.
 const NEWS: usize = 20;
 
-/// A simulation is believed to be within 2 % of the makespan, before that was looked at.
+/// The prior of the overhead: a simulation is within 2 % of the makespan.
 const OVERHEAD: Belief = Belief {
     constant: 0.0,
     constant_weight: 1.0,
@@ -28,7 +28,7 @@ const OVERHEAD: Belief = Belief {
 pub(super) struct Past<'runs> {
     runs: &'runs [RunRecord],
     factories: BTreeMap<&'runs str, Vec<Seen<'runs>>>,
-    /// Of each run, the factories whose work was done in the query of another, by this other.
+    /// For each run, the factories whose work was done in the query of another factory, by the name of this other factory.
     guests: Vec<BTreeMap<&'runs str, Vec<&'runs str>>>,
 }
 
@@ -36,7 +36,8 @@ pub(super) struct Past<'runs> {
 struct Seen<'runs> {
     run: usize,
     record: &'runs FactoryRecord,
-    /// Of the code that there is now, with as much of other factories in its query, and since it last changed its ways.
+    /// `true` if the record is of the present code, with the same other factories in its query, and after its last change of
+    /// speed.
     current: bool,
 }
 
@@ -69,7 +70,7 @@ impl<'runs> Past<'runs> {
         past
     }
 
-    /// Whose work is done in the query of this factory.
+    /// The factories whose work is done in the query of `host`.
     fn guests(&self, run: usize, host: &str) -> &[&'runs str] {
         self.guests[run].get(host).map_or(&[], Vec::as_slice)
     }
@@ -82,7 +83,7 @@ impl<'runs> Past<'runs> {
         self.seen(factory).last()?.record.in_query_of.as_deref()
     }
 
-    /// The last change of the time of a factory, among the records that are current, whose places are given too.
+    /// The last change of the time of a factory among its current records, with the places of these records.
     fn change(&self, factory: &str) -> Option<(Change, Vec<usize>)> {
         let seen = self.seen(factory);
         let unit = self.unit(factory, |unit| seen.iter().any(|one| size(one.record, unit).is_some()));
@@ -96,14 +97,14 @@ impl<'runs> Past<'runs> {
         Some((last_change(&series)?, of_current))
     }
 
-    /// What has changed in the last runs, by the names of the factories.
+    /// The changes in the last runs, by the names of the factories.
     pub(super) fn news(&self) -> Vec<Drift> {
         let drifts = self.factories.keys().filter_map(|factory| self.drift(factory));
         drifts.filter(|drift| drift.runs <= NEWS).collect()
     }
 
     fn drift(&self, factory: &str) -> Option<Drift> {
-        // With all that was current before the change.
+        // With all records that were current before the change.
         let factories = BTreeMap::from([self.as_before(factory)?]);
         let all = Past { runs: self.runs, factories, guests: Vec::new() };
         let (change, of_current) = all.change(factory)?;
@@ -128,7 +129,7 @@ impl<'runs> Past<'runs> {
         Some((&last.record.factory, seen.collect()))
     }
 
-    /// Bytes, unless only rows are known.
+    /// The unit of the size: bytes, unless only rows are known.
     fn unit(&self, factory: &str, is_known: impl Fn(Unit) -> bool) -> Unit {
         let measured = |unit| self.seen(factory).iter().any(|one| size(one.record, unit).is_some());
         let usable = |unit: &Unit| is_known(*unit) && measured(*unit);
@@ -137,7 +138,7 @@ impl<'runs> Past<'runs> {
         units.into_iter().find(usable).or_else(|| units.into_iter().find(known)).unwrap_or(Unit::Bytes)
     }
 
-    /// Of the time there is always one; of what was never measured otherwise, there is none.
+    /// The model of one quantity. There is always one for the time; there is none for another quantity that was never measured.
     pub(super) fn model(&self, factory: &str, quantity: Quantity, of: &Size) -> Option<Model> {
         let unit = self.unit(factory, |unit| of.in_unit(unit).is_some());
         let samples: Vec<_> =
@@ -145,7 +146,7 @@ impl<'runs> Past<'runs> {
         (!samples.is_empty() || quantity == Quantity::Wall).then(|| Model::fit(quantity, unit, &samples))
     }
 
-    /// What a factory takes beside the queries that are run together with those of others.
+    /// The model of the time of a factory outside of the queries that are run together with those of other factories.
     pub(super) fn beside(&self, factory: &str, of: &Size) -> Model {
         let unit = self.unit(factory, |unit| of.in_unit(unit).is_some());
         let samples =
@@ -157,15 +158,15 @@ impl<'runs> Past<'runs> {
         Model::fit(Quantity::Wall, unit, &samples.collect::<Vec<_>>())
     }
 
-    /// The queries that are run together, as they were in the last run in which nothing was taken from elsewhere: the factories
-    /// that wait for them, by their places in the plan.
+    /// The batches of queries of the last run that took nothing from an earlier run: the factories that wait for each batch, by
+    /// their places in the plan.
     pub(super) fn batches(&self, plan: &FactoryGraph) -> Vec<Vec<usize>> {
         let whole =
             |run: &&RunRecord| run.succeeded && run.factories.iter().all(|record| !record.is_from_earlier());
         self.runs.iter().rev().find(whole).map(|run| places(&by_name(plan), run)).unwrap_or_default()
     }
 
-    /// How long the queries of these factories take together, as a function of the bytes that all of these take.
+    /// The model of the time of the queries of these factories, as a function of their total input size in bytes.
     pub(super) fn batch(&self, names: &[&str]) -> Model {
         let mut samples = Vec::new();
         for run in self.runs.iter().filter(|run| run.succeeded) {
@@ -185,12 +186,12 @@ impl<'runs> Past<'runs> {
         Model::fit(Quantity::Wall, Unit::Bytes, &samples)
     }
 
-    /// Looks up how large the files are now that were read in the last runs.
+    /// Looks up the present sizes of the files that were read in the last runs.
     pub(super) fn look_up(&self, sizes: &mut Sizes) {
         self.files().for_each(|(factory, files)| sizes.look_up(factory, files));
     }
 
-    /// The files that each factory has read when it ran last; none if it had read others when it ran before.
+    /// The files that each factory read in its last run. `None` for a factory that read other files in the run before.
     fn files(&self) -> impl Iterator<Item = (&'runs str, Option<&'runs [FileRecord]>)> {
         self.factories.iter().filter_map(|(name, seen)| {
             let files = |one: &Seen<'runs>| -> &'runs [FileRecord] { &one.record.files };
@@ -202,7 +203,7 @@ impl<'runs> Past<'runs> {
         })
     }
 
-    /// How much of the variation of their times the factories of a run have in common: its standard deviation.
+    /// The common variation of the times of the factories of a run, as a standard deviation.
     pub(super) fn common(&self) -> f64 {
         let mut residuals = vec![Vec::new(); self.runs.len()];
         for (name, seen) in &self.factories {
@@ -222,14 +223,14 @@ impl<'runs> Past<'runs> {
             (sum * sum - squares) / (of_run.len() * (of_run.len() - 1)) as f64
         });
         let products: Vec<f64> = products.collect();
-        // A handful of runs tells nothing of it.
+        // A handful of runs is too few for an estimate.
         if products.len() < 5 {
             return 0.0;
         }
         (products.iter().sum::<f64>() / products.len() as f64).max(0.0).sqrt()
     }
 
-    /// Of the logarithm of the makespan over that of a simulation with the same times.
+    /// The distribution of the logarithm of the makespan over that of a simulation with the same times.
     pub(super) fn overhead(&self, plan: &FactoryGraph, graph: &Graph) -> StudentT {
         let compared = self.runs.iter().rev().filter(|run| run.succeeded).take(COMPARED);
         let by_name = by_name(plan);
@@ -245,7 +246,7 @@ impl<'runs> Past<'runs> {
                 Some(if record.in_query_of.is_some() { 0.0 } else { record.beside().as_secs_f64() })
             });
             let mut seconds: Vec<f64> = seconds.collect::<Option<_>>()?;
-            // As they were run together then.
+            // The batches are those of that run.
             let graph = graph.clone().with_batches(&places(&by_name, run));
             seconds.extend(run.batches.iter().map(|batch| batch.wall.as_secs_f64()));
             let priorities = upward_rank(&graph, &seconds);
@@ -279,7 +280,7 @@ fn places(by_name: &HashMap<&str, usize>, run: &RunRecord) -> Vec<Vec<usize>> {
     run.batches.iter().map(|batch| batch.factories.iter().filter_map(place).collect()).collect()
 }
 
-/// How long a part of a query took that was computed once for several factories.
+/// The time of a subplan that was computed once for several factories.
 pub(super) fn subplan(runs: &[RunRecord], fingerprint: &str) -> Option<Estimate> {
     let subplans =
         runs.iter().flat_map(|run| &run.subplans).filter(|subplan| subplan.fingerprint == fingerprint);

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use super::Prediction;
 use crate::model::{Basis, Interval, NOT_KNOWN, seconds, unknown_since};
 
-/// One rule under the header.
+/// One line below the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 impl fmt::Display for Prediction {
@@ -19,7 +19,7 @@ impl fmt::Display for Prediction {
             let most = own().map(|factory| factory.wall.basis.measurements()).max().unwrap_or_default();
             return write!(f, "\n{NOT_KNOWN}: {}", unknown_since(Basis::of(most)));
         }
-        // Who starts after something of which the time is not known starts nobody knows when.
+        // The start of a factory is unknown if the time of a factory before it is unknown.
         let unknown = own().filter(|factory| factory.wall.if_known().is_none()).map(|factory| factory.start);
         let known_until = unknown.fold(f64::INFINITY, f64::min);
         let mut table = Table::new();

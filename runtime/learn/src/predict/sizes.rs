@@ -1,4 +1,4 @@
-//! The size of what a factory takes.
+//! The input size of a factory.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::Known;
 use crate::history::FileRecord;
 use crate::model::Unit;
 
-/// The sizes of what factories take, as far as they are known before the run: of files that are read, for instance.
+/// The input sizes that are known before the run: for instance, those of files.
 ///
 /// ```
 /// use setl_learn::Sizes;
@@ -16,49 +16,49 @@ use crate::model::Unit;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sizes {
     taken: BTreeMap<String, Size>,
-    /// Of the files that are read; none if that is not known.
+    /// The total size of the files that are read. `None` if it is unknown.
     files: BTreeMap<String, Option<u64>>,
 }
 
 impl Sizes {
-    /// None is known.
+    /// Creates sizes of which none is known.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// All that `factory` takes has so many bytes, files that it reads among it.
+    /// Sets the total input size of `factory` in bytes, including the files that it reads.
     #[must_use]
     pub fn bytes(mut self, factory: impl Into<String>, bytes: u64) -> Self {
         self.taken.entry(factory.into()).or_default().bytes = Some(Uncertain::exactly(bytes));
         self
     }
 
-    /// All that `factory` takes has so many rows, files that it reads among it.
+    /// Sets the total input size of `factory` in rows, including the files that it reads.
     #[must_use]
     pub fn rows(mut self, factory: impl Into<String>, rows: u64) -> Self {
         self.taken.entry(factory.into()).or_default().rows = Some(Uncertain::exactly(rows));
         self
     }
 
-    /// The files that `factory` reads have so many bytes, to which comes what the factories above it are predicted to deliver.
+    /// Sets the total size of the files that `factory` reads. The predicted outputs of its upstream factories are added to it.
     #[must_use]
     pub fn files(mut self, factory: impl Into<String>, bytes: u64) -> Self {
         self.files.insert(factory.into(), Some(bytes));
         self
     }
 
-    /// Looks up how large these files are now, unless something is said of the factory already. Of files that nobody knows
-    /// nothing is known.
+    /// Looks up the present sizes of these files, unless a size of the factory is already set. If `files` is `None`, the size is
+    /// unknown.
     pub(super) fn look_up(&mut self, factory: &str, files: Option<&[FileRecord]>) {
         if !self.taken.contains_key(factory) && !self.files.contains_key(factory) {
-            // Where one is not there any more, others may be read.
+            // If one of the files no longer exists, others may be read.
             let size = |file: &FileRecord| Some(FileRecord::at(&file.path)?.bytes);
             let bytes = files.and_then(|files| files.iter().map(size).sum());
             self.files.insert(factory.to_owned(), bytes);
         }
     }
 
-    /// Of a factory that takes the outputs of these others, of which something is known.
+    /// The input size of a factory, from the outputs of its upstream factories and from its files.
     pub(super) fn of(&self, factory: &str, sources: &[u32], known: &[Known]) -> Size {
         if let Some(size) = self.taken.get(factory) {
             return *size;
@@ -75,11 +75,11 @@ impl Sizes {
     }
 }
 
-/// Something that was predicted, or is known.
+/// A quantity that was predicted or is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Uncertain {
     pub(super) median: f64,
-    /// The standard deviation of its logarithm, about.
+    /// The approximate standard deviation of its logarithm.
     pub(super) log_scale: f64,
 }
 
@@ -88,18 +88,18 @@ impl Uncertain {
         Self { median: value as f64, log_scale: 0.0 }
     }
 
-    /// The sum of independent quantities, if there are any.
+    /// The sum of independent quantities, or `None` if there are none.
     pub(super) fn sum(parts: impl Iterator<Item = Self>) -> Option<Self> {
         let parts: Vec<Self> = parts.collect();
         let median: f64 = parts.iter().map(|part| part.median).sum();
-        // By the share that each has in the sum.
+        // Each part counts by its share in the sum.
         let of_log = |part: &Self| part.log_scale * part.median / median.max(f64::MIN_POSITIVE);
         let log_scale = parts.iter().map(of_log).fold(0.0, f64::hypot);
         (!parts.is_empty()).then_some(Self { median, log_scale })
     }
 }
 
-/// Of what one factory takes.
+/// The input size of one factory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Size {
     pub(super) bytes: Option<Uncertain>,
@@ -107,8 +107,8 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Of the outputs of these factories: the bytes of those that have a size, and the rows if those of
-    /// all are known.
+    /// The total size of the outputs of these factories: the bytes of those whose size is known, and the rows if those of all are
+    /// known.
     pub(super) fn of_outputs(sources: &[u32], known: &[Known]) -> Self {
         let sources = || sources.iter().map(|&source| &known[source as usize]);
         Self {

@@ -1,4 +1,4 @@
-//! Sizes, and what earlier runs say.
+//! Tests of sizes and of the evidence of earlier runs.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
@@ -189,7 +189,7 @@ fn predicted(walls: [(f64, f64, usize); 3], makespan: (f64, f64, usize)) -> Pred
 
 #[test]
 fn a_prediction_that_is_of_no_use_is_not_shown_as_a_number() {
-    // Known, too wide, and of too few runs.
+    // A known interval, one that is too wide, and one from too few runs.
     let some = predicted([(1.0, 4.0, 3), (1.0, 4.1, 9), (1.0, 1.2, 2)], (2.0, 7.0, 3)).to_string();
     let words = |name: &str| {
         let line = some.lines().find(|line| line.contains(name)).unwrap();

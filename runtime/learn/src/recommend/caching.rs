@@ -1,4 +1,4 @@
-//! What to keep across runs, and what not.
+//! Recommends outputs to cache, and caches to remove.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use super::{CachedOutput, FEWEST, Kind, Recommendation};
 use crate::history::{FactoryRecord, ReadRecord, RunRecord};
 use crate::model::{bytes, seconds};
 
-/// In such a share of the runs a factory has to have done the same as in the run before.
+/// The minimum share of the runs in which a factory computed the same as in the run before.
 const STEADY: f64 = 0.8;
 
-/// What takes less is not worth a cache.
+/// The minimum time in seconds that makes a cache worthwhile.
 const SLOW: f64 = 1.0;
 
 pub(super) fn recommend(past: &Past<'_>, cache: &[CachedOutput], all: &mut Vec<Recommendation>) {
@@ -54,7 +54,7 @@ fn never_hits(past: &Past<'_>, node: usize, cache: &[CachedOutput]) -> Option<Re
 fn worth_caching(past: &Past<'_>, node: usize) -> Option<Recommendation> {
     let name = past.name(node);
     let (time, _) = past.median(node).filter(|(time, _)| *time >= SLOW)?;
-    // Where something was looked for, it is cached.
+    // A factory with cache lookups is already cached.
     if past.runs.iter().any(|run| run.lookups.iter().any(|lookup| lookup.factory == name)) {
         return None;
     }
@@ -87,7 +87,8 @@ fn worth_caching(past: &Past<'_>, node: usize) -> Option<Recommendation> {
     })
 }
 
-/// Whether a factory did in two runs the same, as far as the history tells: of what is not read from files it tells nothing.
+/// `true` if a factory did the same in two runs, as far as the history shows. The history does not record inputs other than
+/// files.
 fn is_steady(
     past: &Past<'_>,
     node: usize,
@@ -106,7 +107,7 @@ fn is_steady(
 
 type File<'run> = (&'run str, u64, Option<std::time::SystemTime>);
 
-/// The files that a factory reads; none if it reads something else, too.
+/// The files that a factory reads. `None` if it also reads something else.
 fn files<'run>(run: &'run RunRecord, factory: &str) -> Option<BTreeSet<File<'run>>> {
     let own = run.reads.iter().filter(|read| read.factories.iter().any(|name| name == factory));
     let file = |read: &'run ReadRecord| Some((read.path.as_deref()?, read.bytes, read.modified));

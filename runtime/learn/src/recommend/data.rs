@@ -1,4 +1,4 @@
-//! What would make runs read, hold or compute less.
+//! Recommends changes that make runs read, hold or compute less.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,12 +8,12 @@ use super::{FEWEST, Kind, Recommendation};
 use crate::history::ReadRecord;
 use crate::model::{bytes, seconds};
 
-/// Seconds to read a byte of a text file, and of the same values in Parquet, about: as the optimiser takes it to be when it
-/// decides what to share (20 times 1.5 ns for a value of ten letters; 5 ns for one in Parquet).
+/// The approximate seconds to read a byte of a text file, and a byte of the same values in Parquet, as the optimiser assumes them
+/// when it decides about sharing (20 times 1.5 ns for a value of ten letters; 5 ns for one in Parquet).
 const OF_TEXT: f64 = 3e-9;
 const OF_PARQUET: f64 = 5e-10;
 
-/// A delivery is large from so many bytes on.
+/// The minimum size of a large output, in bytes.
 const LARGE: u64 = 16 << 20;
 
 pub(super) fn recommend(past: &Past<'_>, all: &mut Vec<Recommendation>) {
@@ -22,7 +22,7 @@ pub(super) fn recommend(past: &Past<'_>, all: &mut Vec<Recommendation>) {
     same(past, all);
 }
 
-/// Text files that are read in run after run.
+/// Recommends another format for text files that are read in run after run.
 fn formats(past: &Past<'_>, all: &mut Vec<Recommendation>) {
     let mut files: BTreeMap<&str, Vec<(usize, &ReadRecord)>> = BTreeMap::new();
     for (at, run) in past.runs.iter().enumerate() {
@@ -41,7 +41,7 @@ fn formats(past: &Past<'_>, all: &mut Vec<Recommendation>) {
         let columns = of_last.iter().map(|read| read.columns).max().unwrap_or(1).max(1);
         let used = of_last.iter().map(|read| read.columns_read).sum::<usize>().min(columns);
         let estimated = size * (OF_TEXT - OF_PARQUET * used as f64 / columns as f64);
-        // It is no more than what the factories take that wait for it.
+        // The gain is limited by the time of the factories that wait for the file.
         let takers: BTreeSet<&String> = of_last.iter().flat_map(|read| &read.factories).collect();
         let longest = takers.iter().filter_map(|name| past.median(past.node(name)?)).map(|(time, _)| time);
         let gain = estimated.min(longest.fold(0.0, f64::max));
@@ -52,7 +52,7 @@ fn formats(past: &Past<'_>, all: &mut Vec<Recommendation>) {
         let span =
             runs.last().zip(runs.first()).and_then(|(b, a)| started(b).duration_since(started(a)).ok());
         let days = span.map_or(0.0, |span| span.as_secs_f64() / 86_400.0);
-        // From the first to the last there is one run less than there are.
+        // The time from the first run to the last has one interval less than there are runs.
         let often = match days >= 1.0 {
             true => format!("{:.1} runs a day", (runs.len() - 1) as f64 / days),
             false => "run after run".to_owned(),
@@ -76,11 +76,11 @@ fn formats(past: &Past<'_>, all: &mut Vec<Recommendation>) {
     }
 }
 
-/// Frames of which few columns are used.
+/// Recommends fewer columns for outputs of which few columns are used.
 fn columns(past: &Past<'_>, all: &mut Vec<Recommendation>) {
     for (node, record) in past.last().factories.iter().enumerate() {
         let factory = &record.factory;
-        // Who takes it, whichever way.
+        // All factories that take the output, with or without a query.
         let takers = past.last().links.iter().filter(|(from, to)| *from == node && *to < past.seconds.len());
         let takers: BTreeSet<&str> = takers.map(|(_, to)| past.name(*to)).collect();
         let mut found = Vec::new();
@@ -93,10 +93,10 @@ fn columns(past: &Past<'_>, all: &mut Vec<Recommendation>) {
             let by: BTreeSet<&str> =
                 reads.iter().flat_map(|read| &read.factories).map(|name| &**name).collect();
             let columns = reads.iter().map(|read| read.columns).max().unwrap_or(0);
-            // At most, if no two of them use the same.
+            // This is the maximum: it holds if no two of them use the same columns.
             let used: usize = reads.iter().map(|read| read.columns_read).sum();
             let size = reads.iter().map(|read| read.bytes).max().unwrap_or(0);
-            // Who does not ask a query may use all of it.
+            // A factory that takes the output without a query may use all of it.
             if !reads.is_empty() && by == takers && 2 * used <= columns {
                 found.push((used, columns, size));
             }
@@ -121,7 +121,7 @@ fn columns(past: &Past<'_>, all: &mut Vec<Recommendation>) {
     }
 }
 
-/// Factories that want the same and nothing else.
+/// Recommends one factory in place of several whose whole query is the same.
 fn same(past: &Past<'_>, all: &mut Vec<Recommendation>) {
     let mut groups: BTreeMap<&[String], Vec<f64>> = BTreeMap::new();
     for run in &past.runs {

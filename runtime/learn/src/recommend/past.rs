@@ -1,15 +1,15 @@
-//! The runs that a recommendation rests on.
+//! The runs on which a recommendation rests.
 
 use super::{FEWEST, LAST, WORTH, WORTH_SECONDS};
 use crate::history::{FactoryRecord, RunRecord};
 use crate::simulate::{Costs, Graph, simulate, upward_rank};
 
-/// The last runs of the plan as it is now, the oldest first.
+/// The last runs of the present plan, the oldest first.
 pub(super) struct Past<'runs> {
     pub(super) runs: Vec<&'runs RunRecord>,
-    /// None if it is not known who waits for whom.
+    /// `None` if the dependencies are unknown.
     pub(super) graph: Option<Graph>,
-    /// Of each factory that ran often enough, the median; nothing of the others.
+    /// The median time of each factory that ran often enough; zero for the others.
     pub(super) seconds: Vec<f64>,
     pub(super) makespan: f64,
 }
@@ -38,7 +38,7 @@ impl<'runs> Past<'runs> {
     }
 
     pub(super) fn last(&self) -> &'runs RunRecord {
-        // There are at least `FEWEST`.
+        // There are at least `FEWEST` runs.
         self.runs[self.runs.len() - 1]
     }
 
@@ -50,14 +50,14 @@ impl<'runs> Past<'runs> {
         self.last().factories.iter().position(|record| record.factory == factory)
     }
 
-    /// What is recorded of a factory with the code that it has now, in the runs in which it ran.
+    /// The records of a factory with its present code, from the runs in which it ran.
     pub(super) fn records(&self, node: usize) -> Vec<(&'runs RunRecord, &'runs FactoryRecord)> {
         let code = &self.last().factories[node].code;
         let records = self.runs.iter().map(|run| (*run, &run.factories[node]));
         records.filter(|(_, record)| record.has_succeeded() && record.code == *code).collect()
     }
 
-    /// The median of the times of a factory, and from how many runs.
+    /// The median time of a factory, with the number of runs.
     pub(super) fn median(&self, node: usize) -> Option<(f64, usize)> {
         let records = self.records(node);
         let own = records.iter().filter(|(_, record)| record.in_query_of.is_none());
@@ -66,13 +66,13 @@ impl<'runs> Past<'runs> {
         (runs >= FEWEST).then_some((median(times)?, runs))
     }
 
-    /// How long the plan takes with these times on so many workers.
+    /// The makespan of the plan with these times on `workers` workers.
     pub(super) fn simulated(graph: &Graph, seconds: &[f64], workers: usize) -> f64 {
         let priorities = upward_rank(graph, seconds);
         simulate(graph, workers, Costs { seconds, priorities: &priorities, bytes: &[] }).makespan
     }
 
-    /// Whether a gain of time is worth a word.
+    /// `true` if a gain of time is large enough to be reported.
     pub(super) fn is_worth(&self, gain: f64) -> bool {
         gain >= WORTH_SECONDS && gain >= WORTH * self.makespan
     }

@@ -1,14 +1,14 @@
-//! What would make a run shorter by doing more at once.
+//! Recommends changes that make a run shorter by more parallel work.
 
 use super::past::Past;
 use super::{Kind, Recommendation};
 use crate::model::seconds;
 use crate::simulate::{Graph, critical_path};
 
-/// A factory is split if it is so much of the critical path.
+/// The minimum share of the critical path from which on a split is recommended.
 const SPLIT: f64 = 0.6;
 
-/// Who gains no more than this by one more at once has enough.
+/// The minimum speed-up from one more worker.
 const ENOUGH: f64 = 1.02;
 
 pub(super) fn recommend(past: &Past<'_>, all: &mut Vec<Recommendation>) {
@@ -22,7 +22,7 @@ fn split(past: &Past<'_>, graph: &Graph) -> Option<Recommendation> {
     let total: f64 = path.iter().map(|&node| past.seconds[node]).sum();
     let node = path.into_iter().find(|&node| past.seconds[node] >= SPLIT * total)?;
     let (own, runs) = past.median(node)?;
-    // Both halves are nodes, with what comes before and after.
+    // Both halves become nodes, with the same upstream and downstream nodes.
     let half = graph.factories();
     let last = past.last();
     let shifted = |at: usize| if at >= half { at + 1 } else { at };
@@ -59,7 +59,7 @@ fn split(past: &Past<'_>, graph: &Graph) -> Option<Recommendation> {
 fn concurrency(past: &Past<'_>, graph: &Graph) -> Option<Recommendation> {
     let last = past.last();
     let (workers, cores) = (last.workers, last.cores?);
-    // What was measured with more or fewer says nothing of these.
+    // Measurements with another number of workers do not apply to this one.
     if cores <= workers || past.runs.iter().any(|run| run.workers != workers) {
         return None;
     }

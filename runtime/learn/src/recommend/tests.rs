@@ -1,4 +1,4 @@
-//! Histories that bear out a recommendation, and such as nearly do.
+//! Histories that support a recommendation, and histories that almost do.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use crate::history::{FactoryRecord, LookupRecord, ReadRecord, SubplanRecord};
 
 const MB: u64 = 1_000_000;
 
-/// Runs at noon of so many days; `read` and `clean` take a second each, `report` waits for both and takes one, too.
+/// Runs at noon of `days` days. `read` and `clean` take one second each; `report` waits for both and also takes one second.
 fn runs(days: u64) -> Vec<RunRecord> {
     let run = |day: u64| {
         let noon = SystemTime::UNIX_EPOCH + Duration::from_hours(12 + 24 * day);
@@ -21,7 +21,7 @@ fn runs(days: u64) -> Vec<RunRecord> {
     (0..days).map(run).collect()
 }
 
-/// Runs of which each was changed.
+/// Runs to each of which `change` is applied.
 fn changed(days: u64, change: impl Fn(u64, &mut RunRecord)) -> Vec<RunRecord> {
     let mut runs = runs(days);
     (0..).zip(&mut runs).for_each(|(day, run)| change(day, run));
@@ -36,7 +36,7 @@ fn of_kind(kind: Kind, runs: &[RunRecord]) -> Option<String> {
     first
 }
 
-/// Says this of these runs, nothing of the first four of them, and nothing of the others.
+/// Checks that these runs give this text, and that their first four and all of `others` give nothing.
 fn check(kind: Kind, runs: &[RunRecord], says: &str, others: &[Vec<RunRecord>]) {
     assert_eq!(of_kind(kind, runs).as_deref(), Some(says));
     assert_eq!(of_kind(kind, &runs[..4]), None, "on thin data");
@@ -62,7 +62,7 @@ fn a_factory_that_is_most_of_the_critical_path_is_to_be_split() {
     };
     let says = "split `clean` into parts that run at once: it is 90 % of the critical path, 9.00 s of 10.0 s (median of 12 \
                 runs); saves about 4.50 s in each run";
-    // 1.1 s are hardly the half, one worker gains nothing, and of other code nothing is known.
+    // 1.1 s are less than the minimum share, one worker gains nothing, and new code has no history.
     let mut new_code = with(9.0, 4);
     new_code[11].factories[1].code = "new".into();
     check(Kind::Split, &with(9.0, 4), says, &[with(1.1, 4), with(9.0, 1), new_code]);
@@ -113,7 +113,7 @@ fn a_text_file_that_is_read_again_and_again_is_to_be_parquet() {
                 takes about 600 ms each time, by its size; saves about 575 ms in each run";
     let others = [with("Parquet", 200 * MB, true), with("CSV", 10 * MB, true), with("CSV", 200 * MB, false)];
     check(Kind::Format, &with("CSV", 200 * MB, true), says, &others);
-    // No more than the factory takes that reads it.
+    // The gain is limited by the time of the factory that reads the file.
     let runs = changed(11, |_, run| {
         run.reads = vec![read("sales.csv", "CSV", 9000 * MB, 4)];
     });
@@ -137,7 +137,7 @@ fn columns_that_nobody_uses_are_to_be_left_out() {
     };
     let says = "deliver only those columns of `clean` that are used, or a `LazyFrame`: it holds 16 columns in 400 MB, and \
                 queries of `report` use 2 of them (9 runs); saves about 350 MB";
-    // Small, mostly used, and not used by the one who takes it.
+    // Small, mostly used, and not used by the factory that takes it.
     let others = [with(MB, 2, "report"), with(400 * MB, 9, "report"), with(400 * MB, 2, "read")];
     check(Kind::Columns, &with(400 * MB, 2, "report"), says, &others);
 }
@@ -204,13 +204,13 @@ fn what_is_the_same_in_each_run_is_to_be_cached() {
     cached[9].lookups = vec![LookupRecord { factory: "read".into(), hit: false, because: None }];
     let mut frame = steady.clone();
     frame.iter_mut().for_each(|run| run.reads[0].path = None);
-    // It waits for the queries of others, and would wait as long.
+    // The factory waits for the queries of others, and would wait as long.
     let mut waiting = steady.clone();
     waiting.iter_mut().for_each(|run| run.factories[0].waited = run.factories[0].wall);
     let others =
         [with(|day| day, |_| 5, 6), with(|_| 0, |day| day, 6), with(|_| 0, |_| 5, 0), cached, frame, waiting];
     check(Kind::Cache, &steady, says, &others);
-    // Where it hits in 8 of 9 runs, it saves as much less.
+    // If the cache hits in 8 of 9 runs, it saves correspondingly less.
     let often = of_kind(Kind::Cache, &with(|day| day / 9, |_| 5, 6));
     assert!(often.as_ref().is_some_and(|text| text.ends_with("saves about 4.44 s in each run")), "{often:?}");
 }

@@ -1,8 +1,8 @@
-//! What has to wait for what, and who takes whose output.
+//! The dependencies between nodes, and the sources of each factory.
 
 use std::borrow::Cow;
 
-/// The nodes of a plan, and which waits for which: the factories, by their index, then the gates of barriers, then
+/// The nodes of a plan with their dependencies: the factories, by their index, then the gates of barriers, then
 /// [batches](Graph::with_batches) of queries.
 #[derive(Clone, Debug)]
 pub struct Graph {
@@ -11,7 +11,7 @@ pub struct Graph {
     successors: Cow<'static, [u32]>,
     waits: Cow<'static, [u32]>,
     order: Cow<'static, [u32]>,
-    /// Whose outputs each factory takes, one list after another.
+    /// The start of the list of sources of each factory.
     source_offsets: Vec<u32>,
     sources: Vec<u32>,
     takers: Vec<u32>,
@@ -19,20 +19,20 @@ pub struct Graph {
     batches: usize,
 }
 
-/// The links of a plan, as it holds them: nothing is copied of a plan that is a constant.
+/// The links of a plan, in its own representation: the links of a constant plan are not copied.
 #[derive(Clone, Debug)]
 pub struct Links {
-    /// The range of each node in `successors`, and one end more.
+    /// The start of the range of each node in `successors`, and the end of the last range.
     pub offsets: Cow<'static, [u32]>,
     /// The nodes that wait for each node, one list after another.
     pub successors: Cow<'static, [u32]>,
     /// The number of nodes for which each node waits.
     pub waits: Cow<'static, [u32]>,
-    /// All nodes, each after those for which it waits.
+    /// All nodes, each after the nodes for which it waits.
     pub order: Cow<'static, [u32]>,
 }
 
-/// The factories of a pipeline by name, and the graph of what waits for what.
+/// The factories of a pipeline by name, with the graph of their dependencies.
 ///
 /// ```
 /// use setl_learn::FactoryGraph;
@@ -49,7 +49,7 @@ pub struct FactoryGraph {
 }
 
 impl FactoryGraph {
-    /// Factories that take each other's outputs, as in [`Graph::new`].
+    /// The graph of factories that take each other's outputs, as in [`Graph::new`].
     ///
     /// # Panics
     /// As [`Graph::new`].
@@ -67,14 +67,14 @@ impl FactoryGraph {
 }
 
 impl Graph {
-    /// The graph of a plan whose links and order are known, from the factories whose outputs each factory takes, and whether the output
-    /// of each is kept.
+    /// The graph of a plan with known links and order. `sources` has the factories whose outputs each factory takes, and `kept`
+    /// is `true` for each output that is kept.
     pub fn of_links(links: Links, sources: Vec<Vec<u32>>, kept: Vec<bool>) -> Self {
         let Links { offsets, successors, waits, order } = links;
         Self { offsets, successors, waits, order, kept, ..Self::without_links(sources) }
     }
 
-    /// Of factories that take each other's outputs: `(0, 2)` says that 2 takes that of 0. Without kept outputs.
+    /// The graph of factories that take each other's outputs: `(0, 2)` means that 2 takes the output of 0. No output is kept.
     ///
     /// # Panics
     /// When a number is not less than `factories`, or when factories wait for each other in a cycle.
@@ -87,7 +87,7 @@ impl Graph {
         }
     }
 
-    /// As it is recorded: gates come after the factories. Without kept outputs; none if there is a cycle.
+    /// The graph of a record: gates come after the factories. No output is kept. `None` if there is a cycle.
     pub(crate) fn of_record(factories: usize, links: &[(usize, usize)]) -> Option<Self> {
         let nodes = links.iter().map(|(before, after)| before.max(after) + 1).fold(factories, usize::max);
         let mut sources = vec![Vec::new(); factories];
@@ -119,7 +119,7 @@ impl Graph {
         let mut takers = vec![0; factories];
         for of_one in &mut sources {
             of_one.sort_unstable();
-            // Whoever takes an output twice lets it go once.
+            // A factory that takes an output twice releases it once.
             of_one.dedup();
             of_one.iter().for_each(|&source| takers[source as usize] += 1);
         }
@@ -138,10 +138,10 @@ impl Graph {
         }
     }
 
-    /// With queries that are run together, each batch as a node of its own: it waits for all that the factories wait for which
-    /// wait for it. Its time follows those of the factories.
+    /// Adds batches of queries, each as a node of its own. A batch waits for all nodes for which its factories wait, and these
+    /// factories wait for the batch. The times of the batches follow those of the factories.
     ///
-    /// Batches in which somebody would wait for himself are left out, all of them: they are of another plan.
+    /// If a factory would wait for itself in a batch, all batches are left out: they belong to another plan.
     ///
     /// ```
     /// use setl_learn::simulate::{Costs, Graph, simulate};
@@ -161,7 +161,7 @@ impl Graph {
             let is_member = |node: &u32| members.contains(&(*node as usize));
             let mut of_batch = 0;
             for next in &mut successors {
-                // Whoever delivers to several of them is waited for once.
+                // A node that delivers to several factories of the batch counts once.
                 if next.iter().any(is_member) {
                     next.push(batch);
                     of_batch += 1;
@@ -191,17 +191,17 @@ impl Graph {
         }
     }
 
-    /// How many factories there are.
+    /// The number of factories.
     pub fn factories(&self) -> usize {
         self.factories
     }
 
-    /// How many batches of queries there are.
+    /// The number of batches of queries.
     pub fn batches(&self) -> usize {
         self.batches
     }
 
-    /// How many nodes there are: factories, gates and batches.
+    /// The number of nodes: factories, gates and batches.
     pub fn nodes(&self) -> usize {
         self.waits.len()
     }
@@ -214,12 +214,12 @@ impl Graph {
         self.waits[node]
     }
 
-    /// All nodes, each after those it waits for.
+    /// All nodes, each after the nodes for which it waits.
     pub(crate) fn order(&self) -> &[u32] {
         &self.order
     }
 
-    /// Whose outputs a factory takes.
+    /// The factories whose outputs a factory takes.
     pub(crate) fn sources(&self, factory: usize) -> &[u32] {
         &self.sources[self.source_offsets[factory] as usize..self.source_offsets[factory + 1] as usize]
     }
@@ -236,7 +236,7 @@ impl Graph {
         self.place(node).and_then(|at| seconds.get(at)).copied().unwrap_or(0.0)
     }
 
-    /// Where the time of a node stands: gates take none.
+    /// The index of a node in the list of times. `None` for gates, which take no time.
     pub(super) fn place(&self, node: usize) -> Option<usize> {
         match node.checked_sub(self.nodes() - self.batches) {
             Some(batch) => Some(self.factories + batch),
@@ -250,7 +250,7 @@ impl Graph {
     }
 }
 
-/// All nodes, each after those it waits for; those that wait for themselves are left out, and all that wait for them.
+/// All nodes, each after the nodes for which it waits. Nodes in a cycle, and all nodes that wait for them, are left out.
 fn order(successors: &[Vec<u32>], waits: &[u32]) -> Vec<u32> {
     let mut left = waits.to_vec();
     let mut order: Vec<u32> = (0..waits.len() as u32).filter(|&node| left[node as usize] == 0).collect();
@@ -267,7 +267,7 @@ fn order(successors: &[Vec<u32>], waits: &[u32]) -> Vec<u32> {
     order
 }
 
-/// Lists in one, and where each begins.
+/// Concatenates lists, and returns the start of each.
 fn one_after_another(lists: Vec<Vec<u32>>) -> (Vec<u32>, Vec<u32>) {
     let mut offsets = vec![0];
     let mut all = Vec::new();

@@ -1,31 +1,30 @@
-//! How far the makespan can be from what is most likely: many simulations with times at random.
+//! The uncertainty of the makespan: many simulations with random times.
 
 use fastrand::Rng;
 
 use super::{Bench, Costs, Graph};
 use crate::model::{Interval, LEVEL, MOST, StudentT, normal_draw};
 
-/// How many simulations an interval of the makespan comes from. Its ends are then within about 2 % of the ranks that they
-/// stand for.
+/// The number of simulations for an interval of the makespan. Its ends are then within about 2 % of their nominal ranks.
 pub const DRAWS: usize = 400;
 
-/// The same in every run, so that equal histories give equal predictions.
+/// A fixed seed, so that equal histories give equal predictions.
 const SEED: u64 = 0x5e71;
 
-/// What is known of the nodes of a plan, for [`spread`].
+/// The distributions for the nodes of a plan, for [`spread`].
 pub(crate) struct Spread<'spread> {
-    /// Of the logarithm of each factory's seconds; none of those that take no time of their own.
+    /// The distribution of the logarithm of each factory's seconds. `None` for a factory that takes no time of its own.
     pub(crate) seconds: &'spread [Option<StudentT>],
-    /// Of the logarithm of one and the bytes of each output.
+    /// The distribution of the logarithm of one plus the bytes of each output.
     pub(crate) bytes: &'spread [Option<StudentT>],
     pub(crate) priorities: &'spread [f64],
-    /// The standard deviation of what makes all factories of a run slower or faster together, as a logarithm.
+    /// The standard deviation of the common factor that makes all factories of a run slower or faster, as a logarithm.
     pub(crate) common: f64,
-    /// Of the logarithm of the makespan over that of the simulation.
+    /// The distribution of the logarithm of the makespan over that of the simulation.
     pub(crate) overhead: StudentT,
 }
 
-/// The makespan and the most bytes held at once, each as an interval.
+/// The makespan, and the maximum size of the outputs in memory, each as an interval.
 pub(crate) fn spread(graph: &Graph, workers: usize, known: &Spread<'_>) -> (Interval, Interval) {
     let mut random = Rng::with_seed(SEED);
     let mut bench = Bench::new(graph, workers);
@@ -36,7 +35,7 @@ pub(crate) fn spread(graph: &Graph, workers: usize, known: &Spread<'_>) -> (Inte
         let together = normal_draw(&mut random);
         for (seconds, of_one) in seconds.iter_mut().zip(known.seconds) {
             *seconds = of_one.map_or(0.0, |of_one| {
-                // What all have in common is part of what each varies by.
+                // The common factor is part of the variation of each factory.
                 let common = known.common.min(of_one.scale * 0.95);
                 let scale = (of_one.scale * of_one.scale - common * common).sqrt();
                 (StudentT { scale, ..of_one }.draw(&mut random) + common * together).exp()
@@ -53,7 +52,7 @@ pub(crate) fn spread(graph: &Graph, workers: usize, known: &Spread<'_>) -> (Inte
     (interval(makespans), interval(peaks))
 }
 
-/// Of values that are equally likely.
+/// The interval of values that are equally likely.
 fn interval(mut values: Vec<f64>) -> Interval {
     values.sort_unstable_by(f64::total_cmp);
     let at = |chance: f64| {

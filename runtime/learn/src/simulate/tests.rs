@@ -1,4 +1,4 @@
-//! Makespans of plans that can be worked out by hand, and bounds that hold for all.
+//! Makespans of plans that can be worked out by hand, and bounds that hold for all plans.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
@@ -43,7 +43,7 @@ fn a_diamond_takes_its_longer_side() {
     assert_eq!(critical_path(&graph, &seconds), [0, 1, 3]);
 }
 
-/// Short ones first keep a worker from the chain that all depends on.
+/// If the short nodes run first, they keep a worker from the chain on which the makespan depends.
 #[test]
 fn what_is_urgent_goes_first() {
     let graph = Graph::new(6, &[(4, 5)]);
@@ -52,7 +52,7 @@ fn what_is_urgent_goes_first() {
     assert_eq!(by_rank(&graph, 2, &seconds).makespan, 8.0);
 }
 
-/// Graham's anomaly (*SIAM Journal on Applied Mathematics* 17, 1969): a fourth worker makes it longer.
+/// Graham's anomaly (*SIAM Journal on Applied Mathematics* 17, 1969): a fourth worker makes the run longer.
 #[test]
 fn more_workers_can_take_longer() {
     let links = [(0, 8), (3, 4), (3, 5), (3, 6), (3, 7)];
