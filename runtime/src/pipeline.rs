@@ -1,4 +1,4 @@
-//! A pipeline: which factories there are, and who delivers to whom.
+//! A pipeline: its factories and their wiring.
 
 pub mod fields;
 pub mod finding;
@@ -16,37 +16,37 @@ use crate::run::Step;
 /// A payload whose type the executor does not know.
 pub type AnyPayload = Arc<dyn Any + Send + Sync>;
 
-/// A `T` that goes by an id: what is asked for by `#[delivery(id = …)]` and made by `#[factory(id = …)]`.
+/// A `T` with an id: requested by `#[delivery(id = …)]` and delivered by `#[factory(id = …)]`.
 pub struct WithId<T, Id>(PhantomData<fn() -> (T, Id)>);
 
-/// That exactly one factory or input of this pipeline delivers `T`, which is [`WithId`] where there is an id.
+/// Implemented if exactly one factory or input of this pipeline delivers `T`; with an id, `T` is a [`WithId`].
 ///
-/// Where two deliver it, the compiler sees two implementations and names this trait with its parameters. It has no other
-/// words to add: hence the names of the trait and of `Cure`.
+/// If two deliver it, the compiler finds two implementations and names this trait with its parameters. The error cannot have
+/// other words: hence the names of the trait and of `Cure`.
 pub trait HasExactlyOneProducerOf<T, Cure> {
-    /// What delivers it: [`Nth`] factory, or [`NoFactory`].
+    /// The producer: the [`Nth`] factory, or [`NoFactory`].
     type Producer;
-    /// Who delivers it.
+    /// The source of the delivery.
     const SOURCE: Source;
 }
 
-/// The cure where two deliver one type. It is the same for all: a cure of each factory's own would cost the compiler as much time
-/// as the wiring itself.
+/// The cure if two factories deliver one type. All factories share it: a type for each factory would cost the compiler as much
+/// time as the wiring itself.
 pub struct GiveOneAnIdOrAnotherType;
 
 /// The factory with this index in its pipeline.
 pub struct Nth<const INDEX: usize>;
 
-/// What delivers the inputs and the context.
+/// The producer of inputs and of the context.
 pub struct NoFactory;
 
-/// Any factory at all, in a pipeline whose attribute could not be understood.
+/// Any factory, in a pipeline whose attribute is invalid.
 pub struct AnyFactory;
 
-/// That in this pipeline the factory `F` has this place: [`Nth`].
+/// Implemented if the factory `F` has this place in the pipeline: [`Nth`].
 pub trait ListsAt<F, Place> {}
 
-/// That this factory is in a stage of the pipeline `P`: it is who delivers its output there.
+/// Implemented if this factory is in a stage of the pipeline `P`, and so delivers its output there.
 #[diagnostic::on_unimplemented(
     message = "pipeline `{P}` does not list the factory `{Self}`: add it to a stage",
     label = "`{Self}` is in no stage of `{P}`",
@@ -74,7 +74,7 @@ where
         <P as HasExactlyOneProducerOf<<F as Produces<P>>::Key, GiveOneAnIdOrAnotherType>>::SOURCE;
 }
 
-/// That this pipeline lists the factory `F`.
+/// Implemented if this pipeline lists the factory `F`.
 pub trait Lists<F> {
     /// Its position.
     const SOURCE: Source;
@@ -84,7 +84,7 @@ impl<P, F: ListedIn<P>> Lists<F> for P {
     const SOURCE: Source = <F as ListedIn<P>>::SOURCE;
 }
 
-/// That this pipeline lists the factory `F`, and that its output is there after a run (`KEPT`), or not.
+/// Implemented if this pipeline lists the factory `F`. `KEPT` is `true` if its output is available after a run.
 pub trait Keeps<F, const KEPT: bool>: Lists<F> {}
 
 impl<P, F, const KEPT: bool> Keeps<F, KEPT> for P where
@@ -92,7 +92,7 @@ impl<P, F, const KEPT: bool> Keeps<F, KEPT> for P where
 {
 }
 
-/// That the output of this factory, which has this place in the pipeline `P`, is there after a run (`KEPT`), or not.
+/// Implemented for the factory in this place of the pipeline `P`. `KEPT` is `true` if its output is available after a run.
 #[diagnostic::on_unimplemented(
     message = "the output of `{Self}` is not there after a run of `{P}`, since another factory takes it: add `keep({Self})` to `#[pipeline(...)]`",
     label = "its output moved on",
@@ -103,37 +103,38 @@ pub trait KeptBy<P, Place, const KEPT: bool> {}
 #[diagnostic::do_not_recommend]
 impl<F, P, Place, const KEPT: bool> KeptBy<P, Place, KEPT> for F where P: KeepsAt<Place, KEPT> {}
 
-/// What a pipeline says to [`KeptBy`] of the factory in a place.
+/// Implemented by the pipeline for each place. It is the base of [`KeptBy`].
 pub trait KeepsAt<Place, const KEPT: bool> {}
 
-/// What `#[pipeline]` says of a struct.
+/// The items that `#[pipeline]` generates for a struct.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a pipeline: it has no `#[pipeline(...)]` attribute",
     label = "needs `#[pipeline(stage(Factory, ...))]`"
 )]
 pub trait PipelineItem: Sized {
-    /// What it consists of.
+    /// The plan of the pipeline.
     const PLAN: &'static Plan;
-    /// How its factories are run, in the order of the plan.
+    /// The steps that run its factories, in the order of the plan.
     const STEPS: &'static [Step];
 
-    /// How the fingerprint of each input is taken, in the order of the plan, where there is one that counts.
+    /// Returns the function that fingerprints each input, in the order of the plan. `None` for an input that does not count or
+    /// cannot be compared.
     fn fingerprints() -> Vec<Option<FingerprintOf>> {
         Vec::new()
     }
 
-    /// The inputs, in the order of the plan; an optional input may be absent.
+    /// Returns the inputs, in the order of the plan. An optional input may be absent.
     fn into_inputs(self) -> Vec<Option<AnyPayload>>;
 }
 
-/// What a pipeline that lists a factory needs of it, whatever the pipeline.
+/// The data of a factory that every pipeline needs that lists it.
 #[diagnostic::on_unimplemented(
     message = "factory `{Self}` does not say what it does: `impl Factory for {Self}` is missing",
     label = "declared by `#[factory]`, but does nothing yet",
     note = "write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
 )]
 pub trait Listed {
-    /// All of it.
+    /// The factory, before it has its place in a plan.
     const ENTRY: Entry;
 }
 
@@ -152,21 +153,21 @@ impl<F: Factory> Listed for F {
 
 /// A factory, before it has its place in a plan.
 pub struct Entry {
-    /// How to run it.
+    /// The step that runs it.
     pub step: Step,
-    /// What it takes.
+    /// Its deliveries.
     pub deliveries: &'static [Delivery],
     id: Option<&'static str>,
     blocking: bool,
     output: fn() -> &'static str,
-    /// What is done when it fails, and before.
+    /// Its retries, limits, conditions and fallbacks.
     pub policy: &'static Policy,
-    /// Who stands in for it when it fails.
+    /// The fallback that runs when it fails.
     pub fallback: Option<Fallback>,
 }
 
 impl Entry {
-    /// The factory in a plan that is a constant.
+    /// Makes the node of the factory in a constant plan.
     pub const fn node(
         &self,
         name: &'static str,
@@ -199,8 +200,8 @@ impl Entry {
     }
 }
 
-/// A factory by position: used where a pipeline is given a factory's type. What a pipeline lists is a factory; to ask for
-/// that, too, would give two errors for one mistake.
+/// Returns the index of a factory type in a pipeline. There is no bound on `F` as a factory, since it would give two errors for
+/// one mistake.
 pub(crate) fn position<P: Lists<F>, F>() -> usize {
     match P::SOURCE {
         Source::Factory(index) => index,
@@ -209,12 +210,12 @@ pub(crate) fn position<P: Lists<F>, F>() -> usize {
     }
 }
 
-/// Whether a factory takes an input, for a lint.
+/// Tells a lint if a factory takes an input.
 pub struct IsTaken<const TAKEN: bool>;
 
-/// What the lint sees: a value that must be used, if the input is not taken.
+/// The type that the lint checks: it must be used if the input is not taken.
 pub trait Lint {
-    /// `()`, or [`PipelineInput`] in a tuple: for a value within another the compiler does not propose `let _ = …`.
+    /// `()`, or [`PipelineInput`] in a tuple: for a nested value the compiler does not propose `let _ = …`.
     type Lint;
 }
 

@@ -1,7 +1,7 @@
-//! Tells of fields that may have been meant as deliveries: fields without `#[delivery]` whose type the pipeline delivers.
+//! Warns of fields that may be meant as deliveries: fields without `#[delivery]` whose type the pipeline delivers.
 //!
-//! A method of a type is preferred to one of a reference to it, so that the first field whose type is delivered is told of.
-//! `#[factory]` lists the fields as `(Type, Marker, (Type, Marker, ()))`; the marker must be used, with a text that names the
+//! The compiler prefers a method of a type to one of a reference to it, so it selects the first field whose type is delivered.
+//! `#[factory]` lists the fields as `(Type, Marker, (Type, Marker, ()))`. The marker must be used, and its message names the
 //! field.
 
 use std::marker::PhantomData;
@@ -12,15 +12,15 @@ use super::{GiveOneAnIdOrAnotherType, HasExactlyOneProducerOf};
 pub struct Fields<P, List>(PhantomData<fn() -> (P, List)>);
 
 impl<P, List> Fields<P, List> {
-    /// Those that a factory lists.
+    /// Makes the fields that a factory lists.
     pub const fn of(_: PhantomData<List>) -> Self {
         Self(PhantomData)
     }
 }
 
-/// Of factories that have no such fields.
+/// Implemented for all types. A factory with such fields has a function of the same name, which takes precedence.
 pub trait HasNoFields {
-    /// The list of them.
+    /// Returns the list of fields.
     fn __setl_fields() -> PhantomData<()> {
         PhantomData
     }
@@ -32,10 +32,10 @@ macro_rules! told_of {
     ($($(#[$doc:meta])* $name:ident: $reference:ty, [$($parameter:ident)*] $($field:ident)? => $lint:ty;)*) => {$(
         $(#[$doc])*
         pub trait $name {
-            /// What must be used, if anything.
+            /// A type that must be used, or `()`.
             type Lint;
 
-            /// Never called: only its type counts.
+            /// Is never called: only its type counts.
             fn __setl_lint(self) -> Self::Lint;
         }
 
@@ -53,7 +53,7 @@ macro_rules! told_of {
 }
 
 told_of! {
-    /// There is no field.
+    /// The case without fields.
     None: &&&&&&Fields<P, ()>, [] => ();
     /// The first field.
     First: &&&&&Fields<P, (A, M, Rest)>, [A M Rest] A => (M,);
@@ -63,6 +63,6 @@ told_of! {
     Third: &&&Fields<P, (A, K, (B, L, (C, M, Rest)))>, [A K B L C M Rest] C => (M,);
     /// The fourth field.
     Fourth: &&Fields<P, (A, J, (B, K, (C, L, (D, M, Rest))))>, [A J B K C L D M Rest] D => (M,);
-    /// None of them is delivered.
+    /// The case that none of the fields is delivered.
     Others: &Fields<P, List>, [List] => ();
 }

@@ -1,7 +1,7 @@
-//! How a delivery finds its producer in a pipeline: one trait for each way to ask, so that each has its own error.
+//! The ways in which a delivery finds its producer in a pipeline: one trait for each way, so that each has its own error.
 //!
-//! All of them are asked of [`TheWiring`], and name the pipeline as a parameter. If they were asked of the pipeline, the compiler
-//! would show its declaration in each error, and list whatever else it delivers, in the order of the alphabet.
+//! They are implemented for [`TheWiring`] and have the pipeline as a parameter. If they were implemented for the pipeline, the
+//! compiler would show its declaration in each error, and list all its other deliveries in alphabetical order.
 
 use crate::delivery::AutoLoad;
 use crate::factory::Wired;
@@ -12,12 +12,12 @@ use crate::plan::Sources;
 /// The wiring of a pipeline, as the subject of the compiler's sentences.
 pub struct TheWiring;
 
-/// That all deliveries of the factory `F` are delivered in this pipeline.
+/// Implemented if all deliveries of the factory `F` are delivered in this pipeline.
 ///
-/// This is [`Wired`] seen from the pipeline. Without it, the compiler would add to each error that `Wired` is implemented for
+/// This is [`Wired`] as a trait of the pipeline. Without it, the compiler would add to each error that `Wired` is implemented for
 /// the factory.
 pub trait Wires<F> {
-    /// Where the deliveries come from.
+    /// The sources of the deliveries.
     const SOURCES: Sources<'static>;
 }
 
@@ -25,14 +25,14 @@ impl<P, F: Wired<P>> Wires<F> for P {
     const SOURCES: Sources<'static> = F::SOURCES;
 }
 
-/// That a `T` is delivered in the pipeline `P`: a plain `#[delivery]`.
+/// Implemented if a `T` is delivered in the pipeline `P`: a plain `#[delivery]`.
 #[diagnostic::on_unimplemented(
     message = "nothing in pipeline `{P}` delivers `{T}`: list a factory whose output it is, or add an input of this type",
     label = "takes `{T}`",
     note = "an output with an id is taken with it: `#[delivery(id = ...)]`"
 )]
 pub trait Finds<T, P> {
-    /// Who delivers it.
+    /// The source of the delivery.
     const SOURCE: Source;
 }
 
@@ -41,14 +41,14 @@ impl<T, P: HasExactlyOneProducerOf<T, GiveOneAnIdOrAnotherType>> Finds<T, P> for
     const SOURCE: Source = P::SOURCE;
 }
 
-/// That a `T` with this id is delivered in the pipeline `P`: `#[delivery(id = …)]`.
+/// Implemented if a `T` with this id is delivered in the pipeline `P`: `#[delivery(id = …)]`.
 #[diagnostic::on_unimplemented(
     message = "nothing in pipeline `{P}` delivers `{T}` with id `{Id}`: give its producer `id = {Id}`, or add an input with it",
     label = "takes `{T}` with id `{Id}`",
     note = "a producer has its id from `#[factory(id = {Id})]`, an input from `#[delivery(id = {Id})]`"
 )]
 pub trait FindsWithId<T, Id, P> {
-    /// Who delivers it.
+    /// The source of the delivery.
     const SOURCE: Source;
 }
 
@@ -59,13 +59,13 @@ impl<T, Id, P: HasExactlyOneProducerOf<WithId<T, Id>, GiveOneAnIdOrAnotherType>>
     const SOURCE: Source = P::SOURCE;
 }
 
-/// Declares the traits of deliveries whose type reads as if an option of `#[delivery]` had been forgotten, or as if one were too
-/// many. `$asked` is what is asked for, and `$Other` the type that was perhaps meant.
+/// Declares the traits of deliveries whose type looks as if an option of `#[delivery]` is missing or superfluous. `$asked` is the
+/// requested type, and `$Other` the type that was probably meant.
 macro_rules! by_shape {
     ($(#[$attribute:meta])* $name:ident<$asked:ident, $Other:ident>) => {
         $(#[$attribute])*
         pub trait $name<$asked, $Other: ?Sized, P> {
-            /// Who delivers it.
+            /// The source of the delivery.
             const SOURCE: Source;
         }
 
@@ -80,7 +80,7 @@ macro_rules! by_shape {
 }
 
 by_shape! {
-    /// That an `Option<T>` is delivered as it is: without `optional`.
+    /// Implemented if an `Option<T>` itself is delivered: without `optional`.
     #[diagnostic::on_unimplemented(
         message = "nothing in pipeline `{P}` delivers `{O}`: to take a `{T}` that may be absent, write `#[delivery(optional)]`",
         label = "takes `{O}`, without `optional`"
@@ -89,7 +89,7 @@ by_shape! {
 }
 
 by_shape! {
-    /// That an `Option<Arc<T>>` is delivered as it is: without `optional` and `shared`.
+    /// Implemented if an `Option<Arc<T>>` itself is delivered: without `optional` and `shared`.
     #[diagnostic::on_unimplemented(
         message = "nothing in pipeline `{P}` delivers `{O}`: to share a `{T}` that may be absent, write `#[delivery(optional, shared)]`",
         label = "takes `{O}`, without `optional` and `shared`"
@@ -98,7 +98,7 @@ by_shape! {
 }
 
 by_shape! {
-    /// That an `Arc<T>` is delivered as it is: without `shared`.
+    /// Implemented if an `Arc<T>` itself is delivered: without `shared`.
     #[diagnostic::on_unimplemented(
         message = "nothing in pipeline `{P}` delivers `{A}`: to share a `{T}` with other factories, write `#[delivery(shared)]`",
         label = "takes `{A}`, without `shared`"
@@ -107,7 +107,7 @@ by_shape! {
 }
 
 by_shape! {
-    /// That a `Result<T>` is delivered as it is.
+    /// Implemented if a `Result<T>` itself is delivered.
     #[diagnostic::on_unimplemented(
         message = "nothing in pipeline `{P}` delivers `{R}`: take `{T}`, since an output is delivered only if there was no error",
         label = "takes `{R}` instead of `{T}`"
@@ -116,7 +116,7 @@ by_shape! {
 }
 
 by_shape! {
-    /// That a `T` is delivered, which may be absent: `optional`.
+    /// Implemented if a `T` that may be absent is delivered: `optional`.
     #[diagnostic::on_unimplemented(
         message = "nothing in pipeline `{P}` delivers `{T}`: list a factory whose output it is, or add an input `#[delivery(optional)] ...: {O}`",
         label = "takes `{T}`, if it is there",
@@ -126,7 +126,7 @@ by_shape! {
 }
 
 by_shape! {
-    /// That a `T` is delivered, which is taken together with others: `shared`.
+    /// Implemented if a `T` that is shared with other factories is delivered: `shared`.
     #[diagnostic::on_unimplemented(
         message = "nothing in pipeline `{P}` delivers `{T}`: list a factory whose output it is, or add an input of this type",
         label = "takes `{T}`, shared",
@@ -135,11 +135,11 @@ by_shape! {
     FindsShared<T, A>
 }
 
-/// That what `T` is loaded from is delivered in the pipeline `P`: `#[delivery(auto_load)]`.
+/// Implemented if the source from which `T` is loaded is delivered in the pipeline `P`: `#[delivery(auto_load)]`.
 ///
-/// It is no error of the factory if `T` cannot be loaded: that is found where it loads.
+/// If `T` cannot be loaded, the error is not reported here but at the call that loads it.
 pub trait FindsSourceOf<T, P> {
-    /// Who delivers it.
+    /// The source of the delivery.
     const SOURCE: Source;
 }
 
@@ -151,9 +151,9 @@ where
     const SOURCE: Source = <TheWiring as Finds<<T as AutoLoad>::Source, P>>::SOURCE;
 }
 
-/// That what `T` is loaded from is delivered with an id: `#[delivery(auto_load, id = …)]`.
+/// Implemented if the source from which `T` is loaded is delivered with an id: `#[delivery(auto_load, id = …)]`.
 pub trait FindsSourceWithId<T, Id, P> {
-    /// Who delivers it.
+    /// The source of the delivery.
     const SOURCE: Source;
 }
 

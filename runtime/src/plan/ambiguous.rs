@@ -1,12 +1,13 @@
-//! Deliveries of one factory that are the same value, although nothing says so.
+//! Finds deliveries of one factory that are accidentally the same value.
 
 use super::presence::Consumer;
 use super::text::Text;
 use super::{Delivery, Source, Taking};
 
-/// Two of these deliveries, with these sources, that nothing tells apart: the same output or input, taken in the same way.
+/// Returns two of these deliveries, with these sources, that are indistinguishable: the same output or input, taken in the same
+/// way.
 ///
-/// Whoever names a producer knows what he takes, and what is loaded may differ by its condition.
+/// A delivery with `producer = …` is deliberate, and loaded data may differ by its condition. Both are exempt.
 pub(super) const fn same_value(deliveries: &[Delivery], sources: &[Source]) -> Option<(usize, usize)> {
     let mut second = 1;
     while second < sources.len() {
@@ -40,7 +41,7 @@ const fn is_alike(one: &Delivery, other: &Delivery) -> bool {
         )
 }
 
-/// What is wrong with two such deliveries, which come from an input or a factory of this name.
+/// Builds the error for two such deliveries from the input or factory with this name.
 pub(super) const fn is_ambiguous(
     pipeline: &str,
     consumer: &Consumer<'_>,

@@ -1,4 +1,4 @@
-//! Pipelines that are put together at run time: in a loop, or from configuration.
+//! Pipelines that are built at run time: in a loop, or from configuration.
 
 mod check;
 mod inputs;
@@ -16,7 +16,7 @@ use crate::pipeline::AnyPayload;
 use crate::policy::Policy;
 use crate::run::{Launch, Runner, Step, Steps};
 
-/// What a factory asks for, by type.
+/// A delivery that a factory requires, by type.
 #[derive(Clone, Copy, Debug)]
 pub struct Requirement {
     payload: TypeId,
@@ -27,7 +27,7 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// A delivery of `Payload`, which goes by `Key`.
+    /// Makes the requirement of a delivery of type `Payload` that is looked up by `Key`.
     pub fn new<Payload: 'static, Key: 'static>(optional: bool, producer: Option<TypeId>) -> Self {
         Self {
             payload: TypeId::of::<Payload>(),
@@ -38,17 +38,17 @@ impl Requirement {
         }
     }
 
-    /// What is delivered, with the modules of all its parts.
+    /// Returns the full type name of the delivery, with modules.
     #[cfg(feature = "optimize")]
     pub(crate) const fn type_name(&self) -> &'static str {
         self.type_name
     }
 }
 
-/// A pipeline that was put together at run time by [`Pipeline::builder`].
+/// A pipeline that was built at run time by [`Pipeline::builder`].
 ///
-/// It has the same checks as a `#[pipeline]`, made when it is built, and reports mistakes in the same words. Prefer
-/// `#[pipeline]` wherever the factories are known when the program is written.
+/// It has the same checks as a `#[pipeline]`, made when it is built, and reports mistakes in the same words. Prefer `#[pipeline]`
+/// if the factories are known when the program is written.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -100,29 +100,29 @@ impl Pipeline {
         }
     }
 
-    /// A run of this pipeline: `.await` it.
+    /// Makes a run of this pipeline: `.await` it.
     pub fn run(self) -> Runner<Self> {
         let Self { plan, steps, inputs, fingerprints, has_twins } = self;
         let (plan, steps) = (PlanRef::Shared(plan), Steps::Owned(steps));
         Runner::of(Launch { plan, steps, inputs, fingerprints, has_twins })
     }
 
-    /// What the pipeline consists of, and who delivers to whom.
+    /// Returns the plan: the parts of the pipeline and their links.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// The pipeline as a picture, in Mermaid or DOT.
+    /// Draws the pipeline as a diagram, in Mermaid or DOT.
     pub fn diagram(&self) -> Diagram<'_> {
         Diagram::of(&self.plan)
     }
 
-    /// The pipeline as text: stages, factories, what each takes from whom.
+    /// Describes the pipeline as text: stages, factories, and the source of each delivery.
     pub fn describe(&self) -> String {
         describe(&self.plan)
     }
 
-    /// Inputs that no factory takes. In a `#[pipeline]` they are a warning of the compiler.
+    /// Lists the inputs that no factory takes. In a `#[pipeline]` the compiler warns of them.
     pub fn inputs_without_consumer(&self) -> impl Iterator<Item = &str> {
         let mut taken = vec![false; self.plan.inputs.len()];
         for source in self.plan.factories.iter().flat_map(Node::all_sources) {
@@ -140,7 +140,7 @@ impl fmt::Debug for Step {
     }
 }
 
-/// Puts a [`Pipeline`] together.
+/// Builds a [`Pipeline`].
 #[must_use = "call `build` to get the pipeline"]
 pub struct Builder {
     name: String,
@@ -161,13 +161,13 @@ struct InputDraft {
     supply: Supply,
 }
 
-/// What something delivers.
+/// The value that an input or a factory delivers.
 struct Supply {
     payload: TypeId,
     type_name: &'static str,
-    /// What it goes by; nothing if it is only delivered by name.
+    /// The type by which it is looked up. `None` if it is only delivered by name.
     key: Option<TypeId>,
-    /// Whether it may be absent.
+    /// `true` if it may be absent.
     optional: bool,
 }
 
@@ -184,7 +184,7 @@ struct FactoryDraft {
     policy: &'static Policy,
     fallback: Option<FallbackDraft>,
     step: Step,
-    /// Deliveries that come from what has this name, whatever else there is of their type.
+    /// Pairs of a delivery and the name of its source, which takes precedence over its type.
     takes: Vec<(String, String)>,
 }
 
@@ -194,7 +194,7 @@ struct FallbackDraft {
 }
 
 impl Builder {
-    /// Starts a stage: the factories that follow belong to it.
+    /// Starts a stage. The following factories belong to it.
     pub fn stage(mut self, name: impl Into<String>) -> Self {
         let mut stage = Stage::new("", 0);
         stage.name = Cow::Owned(name.into());
@@ -202,17 +202,17 @@ impl Builder {
         self
     }
 
-    /// Nothing of a later stage starts before the stage just started, and all before it, have finished.
+    /// Delays all later stages until this stage and everything before it have finished.
     pub fn barrier(self) -> Self {
         self.stage_option(Stage::barrier)
     }
 
-    /// The factories of the stage just started run one after another.
+    /// Runs the factories of this stage one after another.
     pub fn sequential(self) -> Self {
         self.stage_option(Stage::sequential)
     }
 
-    /// The factories of the stage just started do not write.
+    /// Disables the writes of the factories in this stage.
     pub fn no_write(self) -> Self {
         self.stage_option(Stage::no_write)
     }
@@ -227,16 +227,16 @@ impl Builder {
         self
     }
 
-    /// Adds a factory to the stage just started. Its deliveries are found by their types.
+    /// Adds a factory to this stage. Its deliveries are found by their types.
     pub fn factory<F: Factory + Produces<Pipeline>>(self) -> Self {
         let key = TypeId::of::<<F as Produces<Pipeline>>::Key>();
         self.add_factory::<F>(F::NAME.to_owned(), Some(key), Vec::new())
     }
 
-    /// Adds a factory under a name of its own, so that one type can be there several times.
+    /// Adds a factory under its own name, so that one type can be listed several times.
     ///
-    /// Its output goes only where that name is asked for; `wire` says which of its own deliveries come from where, and
-    /// all others are found by their types.
+    /// Its output is delivered only where that name is requested. `wire` sets the sources of its own deliveries by name. All
+    /// others are found by their types.
     pub fn factory_named<F: Factory>(
         self,
         name: impl Into<String>,
@@ -280,22 +280,22 @@ impl Builder {
         self
     }
 
-    /// What holds for all factories that say nothing else: retries and timeouts, as `defaults(…)` in `#[pipeline]`.
+    /// Sets the retries and timeouts of all factories that do not set their own, like `defaults(…)` in `#[pipeline]`.
     pub fn defaults(mut self, defaults: Policy) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// Keeps the output of a factory, by its name, although others take it.
+    /// Keeps the output of the factory with this name after the run, although other factories take it.
     pub fn keep(mut self, factory: impl Into<String>) -> Self {
         self.keep.push(factory.into());
         self
     }
 
-    /// Checks the wiring.
+    /// Checks the wiring and builds the pipeline.
     ///
     /// # Errors
-    /// Lists every mistake: what is not delivered, delivered twice, or delivered in a cycle.
+    /// Lists every mistake: deliveries without a source, with two sources, or in a cycle.
     pub fn build(mut self) -> Result<Pipeline, WiringError> {
         let mut mistakes = std::mem::take(&mut self.mistakes);
         let index = self.index();
@@ -324,32 +324,32 @@ impl Builder {
     }
 }
 
-/// Which deliveries of a named factory come from where.
+/// The deliveries of a named factory that have a source by name.
 #[must_use = "give it back from the closure"]
 pub struct Wiring {
     takes: Vec<(String, String)>,
 }
 
 impl Wiring {
-    /// The delivery (field or parameter) comes from the input or factory with this name.
+    /// Takes the delivery (field or parameter) from the input or factory with this name.
     pub fn take(mut self, delivery: impl Into<String>, from: impl Into<String>) -> Self {
         self.takes.push((delivery.into(), from.into()));
         self
     }
 }
 
-/// Why a [`Pipeline`] could not be built: every mistake in its wiring.
+/// The error of a [`Pipeline`] that could not be built: every mistake in its wiring.
 #[derive(Debug, thiserror::Error)]
 #[error("pipeline `{pipeline}` is not wired:\n  {}", .mistakes.join("\n  "))]
 #[non_exhaustive]
 pub struct WiringError {
     /// The name of the pipeline.
     pub pipeline: String,
-    /// Each mistake in a sentence.
+    /// The mistakes, each in a sentence.
     pub mistakes: Vec<String>,
 }
 
-/// The name of a type without its path. With generic parts it stays whole, as it is borrowed from the program.
+/// Returns the name of a type without its path. A generic type keeps its path, since the text is borrowed from the program.
 fn short_name(full: &'static str) -> &'static str {
     if full.contains('<') { full } else { full.rsplit("::").next().unwrap_or(full) }
 }

@@ -1,14 +1,14 @@
-//! What checkpoints and caches depend on, and of which it has to be told whether it has changed.
+//! Checks that the inputs of checkpoints and caches have fingerprints, so that changes are detected.
 
 use super::text::Text;
 use super::{Source, Sources};
 use crate::pipeline::Entry;
 
-/// Checks that every input that a checkpoint or a cache depends on has a fingerprint; `inputs` gives the name and type of each, and
-/// whether it has one.
+/// Checks that every input that a checkpoint or a cache depends on has a fingerprint. `inputs` has the name and type of each
+/// input, and `true` if it has a fingerprint.
 ///
 /// # Panics
-/// When one has none, which then stops the compiler with a text that names both ends.
+/// If an input has none. The panic stops the compiler with a text that names both ends.
 #[track_caller]
 pub const fn check_fingerprints<const FACTORIES: usize>(
     pipeline: &str,
@@ -18,13 +18,13 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
     from: &[Sources<'_>; FACTORIES],
     order: &[u32],
 ) {
-    // For each factory, one whose output is kept that depends on it.
+    // For each factory, the index of a kept factory that depends on it.
     let mut below = [usize::MAX; FACTORIES];
     let mut left = order.len();
     while left > 0 {
         left -= 1;
         let node = order[left] as usize;
-        // What follows the factories are gates.
+        // The nodes after the factories are gates.
         if node >= FACTORIES {
             continue;
         }
@@ -34,7 +34,7 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
         let mut at = 0;
         while below[node] != usize::MAX && at < from[node].len() {
             match from[node].get(at) {
-                // What is volatile counts by what it delivers, whatever that is made of.
+                // The output of a volatile factory is compared by its content, regardless of its inputs.
                 Source::Factory(above) if below[above] == usize::MAX && !entries[above].policy.volatile => {
                     below[above] = below[node];
                 }

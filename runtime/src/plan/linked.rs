@@ -1,4 +1,4 @@
-//! Who waits for whom, computed at run time: for pipelines that are put together then, and for those that are rewritten.
+//! Computes the order of factories at run time: for pipelines that are built at run time, and for rewritten plans.
 
 use petgraph::algo::toposort;
 use petgraph::graph::DiGraph;
@@ -17,11 +17,11 @@ pub(crate) struct Linked {
 }
 
 impl Linked {
-    /// Of factories whose sources are `from`, and the gates after `stages`; `more` are factories of which the second waits for
-    /// the first for another reason.
+    /// Links factories whose sources are `from`, and the gates after `stages`. In each pair of `more`, the second factory waits
+    /// for the first, too.
     ///
     /// # Errors
-    /// The graph, where its nodes wait for each other in a cycle.
+    /// If the nodes wait for each other in a cycle; the error is the graph.
     pub(crate) fn of(
         from: &[Sources<'_>],
         stages: &[Stage],

@@ -1,6 +1,6 @@
-//! The plan of a pipeline: what is in it, who delivers to whom, and in which order it can run.
+//! The plan of a pipeline: its parts, its wiring, and an order of execution.
 //!
-//! For a `#[pipeline]` the plan is a constant. `Pipeline::builder()` makes the same thing at run time.
+//! For a `#[pipeline]` the plan is a constant. `Pipeline::builder()` makes the same plan at run time.
 
 mod ambiguous;
 pub mod dynamic;
@@ -21,7 +21,7 @@ pub use presence::check_presence;
 pub(crate) use presence::mistake_in_fallback;
 pub(crate) use text::Text;
 
-/// Where a delivery comes from.
+/// The source of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -29,32 +29,32 @@ pub enum Source {
     Input(usize),
     /// The factory with this index.
     Factory(usize),
-    /// The [`Context`](crate::Context) that every run supplies.
+    /// The [`Context`](crate::Context), which every run supplies.
     Context,
 }
 
-/// Where all that a factory takes comes from. It waits for what its fallback takes, too.
+/// The sources of all deliveries of a factory and its fallback. The factory waits for both.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'plan> {
-    /// Of its own deliveries, in their order.
+    /// The sources of its own deliveries, in their order.
     pub own: &'plan [Source],
-    /// Of its fallback's deliveries, in their order.
+    /// The sources of its fallback's deliveries, in their order.
     pub fallback: &'plan [Source],
 }
 
 impl Sources<'_> {
-    /// How many there are.
+    /// Returns the number of sources.
     pub(crate) const fn len(&self) -> usize {
         self.own.len() + self.fallback.len()
     }
 
-    /// First its own, then its fallback's.
+    /// Returns a source by index: first its own, then its fallback's.
     pub(crate) const fn get(&self, at: usize) -> Source {
         if at < self.own.len() { self.own[at] } else { self.fallback[at - self.own.len()] }
     }
 }
 
-/// How a factory takes a delivery.
+/// The way in which a factory takes a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Taking {
@@ -69,7 +69,7 @@ pub enum Taking {
 /// One delivery that a factory declares.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
-    /// The field or parameter.
+    /// The name of the field or parameter.
     pub name: &'static str,
     /// Its type, as written.
     pub type_name: &'static str,
@@ -77,13 +77,13 @@ pub struct Delivery {
     pub id: Option<&'static str>,
     /// `producer = …`, as written.
     pub producer: Option<&'static str>,
-    /// Whether it may be absent.
+    /// `true` if it may be absent.
     pub optional: bool,
-    /// How it is taken.
+    /// The way in which it is taken.
     pub taking: Taking,
 }
 
-/// A value that is given to the pipeline when it is constructed.
+/// An input: a value that the caller passes to the pipeline.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// The field of the pipeline.
@@ -97,84 +97,84 @@ pub struct Input {
 /// A named group of factories.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// The name the pipeline gives it.
+    /// The name in the pipeline.
     pub name: Cow<'static, str>,
-    /// How many factories it has.
+    /// The number of its factories.
     pub factories: usize,
-    /// Nothing of a later stage starts before everything up to and including this stage has finished.
+    /// `true` if later stages wait until this stage and all earlier ones have finished.
     pub barrier: bool,
-    /// Its factories run one after another, in the order in which they are listed.
+    /// `true` if its factories run one after another, in the order in which they are listed.
     pub sequential: bool,
-    /// Its factories do not write.
+    /// `true` if its factories do not write.
     pub no_write: bool,
 }
 
 impl Stage {
-    /// A stage without options.
+    /// Makes a stage without options.
     pub const fn new(name: &'static str, factories: usize) -> Self {
         Self { name: Cow::Borrowed(name), factories, barrier: false, sequential: false, no_write: false }
     }
 
-    /// See [`Stage::barrier`](Stage#structfield.barrier).
+    /// Sets [`Stage::barrier`](Stage#structfield.barrier).
     pub const fn barrier(mut self) -> Self {
         self.barrier = true;
         self
     }
 
-    /// See [`Stage::sequential`](Stage#structfield.sequential).
+    /// Sets [`Stage::sequential`](Stage#structfield.sequential).
     pub const fn sequential(mut self) -> Self {
         self.sequential = true;
         self
     }
 
-    /// See [`Stage::no_write`](Stage#structfield.no_write).
+    /// Sets [`Stage::no_write`](Stage#structfield.no_write).
     pub const fn no_write(mut self) -> Self {
         self.no_write = true;
         self
     }
 }
 
-/// One factory of a plan.
+/// One factory in a plan.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Its name, as the pipeline lists it.
     pub name: Cow<'static, str>,
     /// The index of its stage.
     pub stage: usize,
-    /// What it takes.
+    /// Its deliveries.
     pub deliveries: &'static [Delivery],
-    /// Where each delivery comes from, in the same order.
+    /// The sources of its deliveries, in the same order.
     pub sources: Cow<'static, [Source]>,
     /// The id of its output.
     pub id: Option<&'static str>,
-    /// Whether its output is there after the run.
+    /// `true` if its output is available after the run.
     pub kept: bool,
-    /// Whether it occupies a thread while it runs.
+    /// `true` if it blocks a thread while it runs.
     pub blocking: bool,
-    /// Gives the name of its output's type.
+    /// Returns the name of its output's type.
     pub output: fn() -> &'static str,
-    /// What is done when it fails, and before.
+    /// Its retries, limits, conditions and fallbacks.
     pub policy: &'static Policy,
-    /// Who stands in for it when it fails.
+    /// The fallback that runs when it fails.
     pub fallback: Option<FallbackNode>,
 }
 
-/// The factory that stands in for another when that fails.
+/// The factory that runs in place of a failed one.
 #[derive(Clone, Debug)]
 pub struct FallbackNode {
     /// Its name.
     pub name: &'static str,
-    /// What it takes.
+    /// Its deliveries.
     pub deliveries: &'static [Delivery],
-    /// Where each delivery comes from, in the same order.
+    /// The sources of its deliveries, in the same order.
     pub sources: Cow<'static, [Source]>,
     /// Its own retries and timeouts.
     pub policy: &'static Policy,
-    /// Whether it occupies a thread while it runs.
+    /// `true` if it blocks a thread while it runs.
     pub blocking: bool,
 }
 
-/// What a pipeline consists of and how it hangs together.
+/// The parts of a pipeline and their links.
 ///
 /// The nodes of the order are the factories, by their index, followed by one gate for each barrier.
 #[derive(Clone, Debug)]
@@ -187,22 +187,22 @@ pub struct Plan {
     pub stages: Cow<'static, [Stage]>,
     /// Its factories, stage by stage.
     pub factories: Cow<'static, [Node]>,
-    /// For each node, where its successors start in `successors`; one more entry marks the end.
+    /// The index in `successors` at which the successors of each node start. One more entry marks the end.
     pub offsets: Cow<'static, [u32]>,
     /// The nodes that wait for a node, one list after another.
     pub successors: Cow<'static, [u32]>,
-    /// For how many predecessors each node waits.
+    /// The number of predecessors that each node waits for.
     pub waits: Cow<'static, [u32]>,
     /// The nodes in an order in which they could run one by one.
     pub order: Cow<'static, [u32]>,
-    /// The length of the longest way to each node from the start.
+    /// The length of the longest path from the start to each node.
     pub levels: Cow<'static, [u32]>,
-    /// What holds for all factories that say nothing else.
+    /// The policy of all factories that do not set their own.
     pub defaults: Policy,
 }
 
 impl Node {
-    /// Where all that it takes comes from, and what its fallback takes.
+    /// Returns the sources of its own deliveries and those of its fallback.
     pub fn all_sources(&self) -> impl Iterator<Item = Source> {
         let of_fallback = self.fallback.iter().flat_map(|fallback| fallback.sources.iter());
         self.sources.iter().chain(of_fallback).copied()
@@ -210,7 +210,7 @@ impl Node {
 }
 
 impl Plan {
-    /// Of a pipeline whose attribute could not be understood.
+    /// The plan of a pipeline whose attribute is invalid.
     #[doc(hidden)]
     pub const EMPTY: Self = Self {
         pipeline: Cow::Borrowed(""),
@@ -225,28 +225,28 @@ impl Plan {
         defaults: Policy::NONE,
     };
 
-    /// Whether there are no policies.
+    /// Returns `true` if there are no policies.
     pub(crate) fn says_nothing(&self) -> bool {
         self.defaults.is_trivial() && self.factories.iter().all(|node| node.policy.is_trivial())
     }
 
-    /// The nodes that wait for `node`.
+    /// Returns the nodes that wait for `node`.
     pub fn successors(&self, node: usize) -> &[u32] {
         &self.successors[self.offsets[node] as usize..self.offsets[node + 1] as usize]
     }
 
-    /// The factories of a stage, by index.
+    /// Returns the factories of a stage, with their indices.
     pub fn factories_of(&self, stage: usize) -> impl Iterator<Item = (usize, &Node)> {
         self.factories.iter().enumerate().filter(move |(_, node)| node.stage == stage)
     }
 
-    /// The factories in an order in which they could run one by one.
+    /// Returns the factories in an order in which they could run one by one.
     pub fn factory_order(&self) -> impl Iterator<Item = usize> {
         let factories = self.factories.len();
         self.order.iter().map(|&node| node as usize).filter(move |&node| node < factories)
     }
 
-    /// The name of what a delivery comes from.
+    /// Returns the name of a source.
     pub fn source_name(&self, source: Source) -> &str {
         match source {
             Source::Input(index) => &self.inputs[index].name,
@@ -259,9 +259,9 @@ impl Plan {
 /// A plan that is a constant, or one made at run time.
 #[derive(Clone)]
 pub enum PlanRef {
-    /// Of a `#[pipeline]`.
+    /// The plan of a `#[pipeline]`.
     Static(&'static Plan),
-    /// Of a `Pipeline`.
+    /// The plan of a `Pipeline`.
     Shared(std::sync::Arc<Plan>),
 }
 

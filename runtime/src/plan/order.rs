@@ -1,13 +1,13 @@
-//! Who waits for whom, and in which order that can be run: computed by the compiler for `#[pipeline]`.
+//! Computes the links and the order of factories: at compile time for `#[pipeline]`.
 //!
-//! Everything here is linear in factories and deliveries, since the compiler interprets it.
+//! All functions take linear time in factories and deliveries, since the compiler interprets them.
 
 use super::text::Text;
 use super::{Source, Sources, Stage};
 
-/// Which node waits for which, as lists of successors one after another.
+/// The links between nodes: lists of successors, one after another.
 ///
-/// `NODES` counts factories and gates, `OFFSETS` is one more, `LINKS` comes from [`count_links`].
+/// `NODES` counts factories and gates, `OFFSETS` is one more, and `LINKS` comes from [`count_links`].
 pub struct Links<const NODES: usize, const OFFSETS: usize, const LINKS: usize> {
     /// See [`Plan::offsets`](super::Plan#structfield.offsets).
     pub offsets: [u32; OFFSETS],
@@ -25,9 +25,9 @@ pub struct Ordering<const NODES: usize> {
     pub levels: [u32; NODES],
 }
 
-/// Walks over every pair (node, one that waits for it): deliveries, then sequential stages, then barriers.
+/// Visits every pair of a node and one that waits for it: deliveries, then sequential stages, then barriers.
 ///
-/// A gate waits for all factories since the gate before it, and for that gate; what follows waits for the gate.
+/// A gate waits for the previous gate and for all factories since then. All later factories wait for the gate.
 macro_rules! for_each_link {
     ($from:expr, $stages:expr, |$before:ident, $after:ident| $body:block) => {{
         let from: &[Sources<'_>] = $from;
@@ -89,7 +89,7 @@ macro_rules! for_each_link {
 }
 pub(super) use for_each_link;
 
-/// How many pairs of nodes there are of which one waits for the other.
+/// Returns the number of pairs of nodes of which one waits for the other.
 pub const fn count_links(from: &[Sources<'_>], stages: &[Stage]) -> usize {
     let mut links = 0;
     for_each_link!(from, stages, |_before, _after| {
@@ -99,7 +99,7 @@ pub const fn count_links(from: &[Sources<'_>], stages: &[Stage]) -> usize {
 }
 
 impl<const NODES: usize, const OFFSETS: usize, const LINKS: usize> Links<NODES, OFFSETS, LINKS> {
-    /// The links between the factories, whose sources are `from`, and the gates after `stages`.
+    /// Computes the links between the factories, whose sources are `from`, and the gates after `stages`.
     pub const fn new(from: &[Sources<'_>], stages: &[Stage]) -> Self {
         let mut links = Self { offsets: [0; OFFSETS], successors: [0; LINKS], waits: [0; NODES] };
         for_each_link!(from, stages, |before, after| {
@@ -123,7 +123,7 @@ impl<const NODES: usize, const OFFSETS: usize, const LINKS: usize> Links<NODES, 
 /// Orders the nodes so that each comes after those it waits for (Kahn's algorithm).
 ///
 /// # Panics
-/// When factories wait for each other in a cycle, which then stops the compiler with the cycle spelled out.
+/// If factories wait for each other in a cycle. The panic stops the compiler with the cycle spelled out.
 #[track_caller]
 pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     pipeline: &str,
@@ -168,10 +168,10 @@ pub const fn order<const NODES: usize, const OFFSETS: usize, const LINKS: usize>
     ordering
 }
 
-/// Spells out one cycle among the nodes whose count in `waits` never came down to zero.
+/// Spells out one cycle among the nodes whose count in `waits` never reached zero.
 ///
-/// Each of them waits for another of them, so going from one to what it waits for must come back. `waits_for` is there to
-/// be written on: as long as `waits`, and `usize::MAX` all over.
+/// Each of them waits for another of them, so following these links must lead back. `waits_for` is scratch space: as long as
+/// `waits`, and filled with `usize::MAX`.
 pub(super) const fn describe_cycle(
     pipeline: &str,
     names: &[&str],
@@ -180,7 +180,7 @@ pub(super) const fn describe_cycle(
     from: &[Sources<'_>],
     stages: &[Stage],
 ) -> Text {
-    // What each stuck node waits for: the first stuck one that is found.
+    // For each stuck node, the first stuck node that it waits for.
     for_each_link!(from, stages, |before, after| {
         if waits[before] > 0 && waits_for[after] == usize::MAX {
             waits_for[after] = before;
@@ -245,7 +245,7 @@ pub(super) const fn describe_cycle(
     text
 }
 
-/// Whether a node takes, itself or by its fallback, what the factory delivers.
+/// Returns `true` if a node, or its fallback, takes the output of the factory.
 const fn takes_from(from: &[Sources<'_>], node: usize, producer: usize) -> bool {
     node < from.len() && (takes(from[node].own, producer) || takes(from[node].fallback, producer))
 }
@@ -263,7 +263,7 @@ const fn takes(sources: &[Source], producer: usize) -> bool {
     false
 }
 
-/// The name of a factory, or of the stage after which a gate stands.
+/// Appends the name of a factory, or of the stage before a gate.
 const fn push_name(text: &mut Text, names: &[&str], stages: &[Stage], node: usize) {
     if node < names.len() {
         text.push(names[node]);
@@ -288,7 +288,7 @@ const fn push_name(text: &mut Text, names: &[&str], stages: &[Stage], node: usiz
     }
 }
 
-/// Whether a factory takes the input with this index.
+/// Returns `true` if a factory takes the input with this index.
 pub const fn input_is_taken(from: &[Sources<'_>], input: usize) -> bool {
     let mut node = 0;
     while node < from.len() {
@@ -306,7 +306,7 @@ pub const fn input_is_taken(from: &[Sources<'_>], input: usize) -> bool {
     false
 }
 
-/// Whether the output of each factory is there after the run: nobody took it, or it was `asked` for with `keep`.
+/// Returns for each factory if its output is available after the run: no factory takes it, or `keep` lists it (`asked`).
 pub const fn kept<const FACTORIES: usize, const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     links: &Links<NODES, OFFSETS, LINKS>,
     from: &[Sources<'_>],
@@ -328,7 +328,7 @@ pub const fn kept<const FACTORIES: usize, const NODES: usize, const OFFSETS: usi
     kept
 }
 
-/// Whether nobody takes the output of this factory. Successors for the sake of order take nothing.
+/// Returns `true` if no factory takes the output of this one. Successors that only run later do not count.
 const fn is_sink<const NODES: usize, const OFFSETS: usize, const LINKS: usize>(
     links: &Links<NODES, OFFSETS, LINKS>,
     from: &[Sources<'_>],

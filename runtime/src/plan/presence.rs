@@ -1,4 +1,4 @@
-//! What may be absent, and who takes it all the same.
+//! Checks that values that may be absent are taken as optional.
 
 use super::ambiguous::{is_ambiguous, same_value};
 use super::text::Text;
@@ -6,24 +6,25 @@ use super::{Delivery, Source, Sources, Taking};
 use crate::pipeline::Entry;
 use crate::policy::{OnFailure, Policy};
 
-/// Who takes a delivery: a factory, or the fallback of one.
+/// The consumer of a delivery: a factory, or its fallback.
 pub(super) struct Consumer<'plan> {
     pub(super) factory: &'plan str,
     pub(super) fallback: Option<&'plan str>,
 }
 
-/// What may be absent.
+/// A value that may be absent.
 pub(super) enum Absent<'plan> {
-    /// An input with this name that is optional.
+    /// An optional input with this name.
     Input(&'plan str),
-    /// A factory with this name that may be skipped, and why.
+    /// A factory with this name that may be skipped, and its policy.
     Factory(&'plan str, &'plan Policy),
 }
 
-/// Checks that what may be absent is only taken as optional, and that no factory takes one value twice without saying so; `inputs` says of each whether it may be absent.
+/// Checks that values that may be absent are only taken as optional, and that no factory accidentally takes one value twice.
+/// `inputs` has `true` for each input that may be absent.
 ///
 /// # Panics
-/// When it is not, which then stops the compiler with a text that names both ends.
+/// If a check fails. The panic stops the compiler with a text that names both ends.
 #[track_caller]
 pub const fn check_presence(
     pipeline: &str,
@@ -83,7 +84,7 @@ const fn check_sources(
     }
 }
 
-/// What is wrong when a delivery is needed in every run and comes from what may be absent.
+/// Builds the error for a delivery that is required in every run, but comes from a source that may be absent.
 pub(super) const fn must_be_optional(
     pipeline: &str,
     consumer: &Consumer<'_>,
@@ -151,7 +152,7 @@ const fn why_skippable(policy: &Policy) -> &'static str {
     if policy.conditional { "`when = ...`" } else { "`on_failure = skip`" }
 }
 
-/// What is wrong with a factory as a fallback: it must deliver, whatever happens, and nobody stands in for it.
+/// Returns the reason why a factory cannot be a fallback: a fallback must always deliver, and has no fallback itself.
 pub(crate) const fn mistake_in_fallback(factory: &str, fallback: &str, policy: &Policy) -> Option<Text> {
     let problem = match policy.on_failure {
         OnFailure::Fallback => "it has a fallback itself; remove `on_failure` from one of the two",

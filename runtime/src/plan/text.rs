@@ -1,6 +1,6 @@
-//! Text that is put together while a constant is evaluated.
+//! A text that is built while a constant is evaluated.
 
-/// Longest message that fits; what goes beyond is cut.
+/// The maximum length of a text. Longer texts are truncated.
 const CAPACITY: usize = 2048;
 
 pub(crate) struct Text {
@@ -30,7 +30,7 @@ impl Text {
         let (text, _) = self.bytes.split_at(self.len);
         match std::str::from_utf8(text) {
             Ok(text) => text,
-            // Only whole strings are pushed.
+            // Only whole strings are appended.
             Err(_) => unreachable!(),
         }
     }

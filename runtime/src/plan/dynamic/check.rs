@@ -1,4 +1,4 @@
-//! What [`Builder::build`] checks: names, producers, sources and the order.
+//! The checks of [`Builder::build`]: names, producers, sources and the order.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -19,35 +19,36 @@ use crate::plan::presence::{Absent, Consumer, must_be_optional};
 use crate::plan::{Delivery, FallbackNode, Input, Node, Plan, Source, Sources};
 use crate::policy::Policy;
 
-/// What a pipeline consists of, by what it is looked up by.
+/// Look-up tables for the parts of a pipeline.
 pub(super) struct Index<'draft> {
     names: HashMap<Cow<'draft, str>, Source>,
-    /// The first that delivers under a key.
+    /// The first source that delivers each key.
     keys: HashMap<TypeId, Source>,
     /// The factories of each type, in their order.
     items: HashMap<TypeId, Vec<usize>>,
-    /// How many names may still be proposed: to look for what is near takes long.
+    /// The number of names that may still be proposed, since a search for similar names is slow.
     proposals: Cell<usize>,
 }
 
-/// So many mistakes propose a name.
+/// The maximum number of mistakes that propose a name.
 const PROPOSALS: usize = 20;
 
-/// Where what a factory and its fallback take comes from.
+/// The sources of a factory and of its fallback.
 pub(super) struct Resolved {
     own: Vec<Source>,
     fallback: Vec<Source>,
 }
 
 impl Resolved {
-    /// Whether a factory with these sources can be the same as another: what it does may depend on its name otherwise.
+    /// Returns `true` if a factory with these sources can be identical to another one. Otherwise its effect may depend on its
+    /// name.
     fn can_be_alike(&self) -> bool {
         self.fallback.is_empty() && !self.own.contains(&Source::Context)
     }
 }
 
 impl Builder {
-    /// Whether there is the same factory under two names, with the same deliveries.
+    /// Returns `true` if the same factory is listed under two names with the same deliveries.
     pub(super) fn has_twins(&self, resolved: &[Resolved]) -> bool {
         let all = self.factories.iter().zip(resolved);
         let mut alike = all.filter(|(_, resolved)| resolved.can_be_alike());
@@ -79,7 +80,7 @@ impl Builder {
         }
     }
 
-    /// Names are how things are told apart in errors and reports, and asked for.
+    /// Checks that names are unique, since they identify factories in errors, reports and requests.
     pub(super) fn check_names(&self, index: &Index<'_>, mistakes: &mut Vec<String>) {
         let mut seen = HashSet::new();
         for factory in &self.factories {
@@ -107,7 +108,7 @@ impl Builder {
         }
     }
 
-    /// Stages are told apart by their names, too.
+    /// Checks that stages have unique names.
     pub(super) fn check_stages(&self, mistakes: &mut Vec<String>) {
         let mut seen = HashSet::new();
         for stage in &self.stages {
@@ -118,7 +119,7 @@ impl Builder {
         }
     }
 
-    /// Exactly one factory or input delivers each type.
+    /// Checks that exactly one factory or input delivers each type.
     pub(super) fn check_producers(&self, mistakes: &mut Vec<String>) {
         let mut producers: HashMap<TypeId, &str> = HashMap::new();
         for (name, id, supply) in self.supplies() {
@@ -130,7 +131,7 @@ impl Builder {
                 continue;
             }
             let first = *producers.entry(key).or_insert(name);
-            // A factory that is listed twice has been told of.
+            // A factory that is listed twice is already reported.
             if first != name {
                 let with_id = id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
                 let an_id = if id.is_some() { "another id" } else { "an id" };
@@ -142,7 +143,7 @@ impl Builder {
         }
     }
 
-    /// An output is no `Result`: of a generic factory, only the types that it is listed with tell.
+    /// Checks that no output is a `Result`. For a generic factory only its concrete types tell.
     pub(super) fn check_outputs(&self, mistakes: &mut Vec<String>) {
         for factory in self.factories.iter().filter(|factory| is_result(factory.supply.type_name)) {
             mistakes.push(format!(
@@ -154,7 +155,7 @@ impl Builder {
         }
     }
 
-    /// What delivers something: its name, its id and what.
+    /// Lists all supplies with their names and ids.
     fn supplies(&self) -> impl Iterator<Item = (&str, Option<&'static str>, &Supply)> {
         let inputs = self.inputs.iter().map(|input| (input.name.as_str(), input.id, &input.supply));
         let factories =
@@ -162,7 +163,7 @@ impl Builder {
         inputs.chain(factories)
     }
 
-    /// Defaults are of use to every factory.
+    /// Checks that the defaults contain only retries and consistent timeouts.
     pub(super) fn check_defaults(&self, mistakes: &mut Vec<String>) {
         let Policy { retry, timeout, total_timeout, .. } = self.defaults;
         let understood = Policy { retry, timeout, total_timeout, ..Policy::NONE };
@@ -184,7 +185,7 @@ impl Builder {
         }
     }
 
-    /// Where each delivery of each factory comes from.
+    /// Finds the source of each delivery of each factory.
     pub(super) fn resolve(&self, index: &Index<'_>, mistakes: &mut Vec<String>) -> Vec<Resolved> {
         let mut resolved = Vec::with_capacity(self.factories.len());
         for factory in &self.factories {
@@ -206,7 +207,7 @@ impl Builder {
         resolved
     }
 
-    /// What is not wired by name is not the same value twice.
+    /// Checks that deliveries that are wired by type are not accidentally the same value.
     fn check_distinct(
         &self,
         consumer: &Consumer<'_>,
@@ -250,7 +251,7 @@ impl Builder {
         resolved.collect()
     }
 
-    /// What is wired by name is a delivery of the factory or its fallback, and comes from one place.
+    /// Checks that each delivery wired by name belongs to the factory or its fallback, and is wired once.
     fn check_takes(&self, factory: &FactoryDraft, mistakes: &mut Vec<String>) {
         let FactoryDraft { name, deliveries, takes, fallback, .. } = factory;
         let of_fallback = fallback.as_ref().map(|fallback| fallback.item.deliveries).unwrap_or_default();
@@ -402,7 +403,7 @@ impl Builder {
         })
     }
 
-    /// In the words of the compiler's check.
+    /// Describes a cycle in the words of the compile-time check.
     fn describe_cycle(&self, graph: &DiGraph<usize, ()>, from: &[Sources<'_>]) -> String {
         let is_cycle = |component: &Vec<NodeIndex>| {
             component.len() > 1 || component.iter().any(|&node| graph.contains_edge(node, node))
@@ -418,7 +419,7 @@ impl Builder {
     }
 }
 
-/// `, did you mean …?`, if one of the names is near to it.
+/// Returns `, did you mean …?` if one of the names is similar.
 fn near<'names>(index: &Index<'_>, name: &str, names: impl Iterator<Item = &'names str>) -> String {
     let left = index.proposals.get();
     if left == 0 {
@@ -434,7 +435,7 @@ fn near<'names>(index: &Index<'_>, name: &str, names: impl Iterator<Item = &'nam
     }
 }
 
-/// Whether a type is `std::result::Result`, by the name that the compiler gives it.
+/// Returns `true` if a type is `std::result::Result`, by the name that the compiler gives it.
 fn is_result(type_name: &str) -> bool {
     type_name.starts_with("core::result::Result<")
 }

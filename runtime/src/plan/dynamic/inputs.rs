@@ -1,4 +1,4 @@
-//! The inputs of a pipeline that is put together at run time.
+//! The inputs of a pipeline that is built at run time.
 
 use std::any::{TypeId, type_name};
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use crate::delivery::Payload;
 use crate::pipeline::{AnyPayload, WithId};
 
 impl Builder {
-    /// An input, delivered to every factory that asks for its type.
+    /// Adds an input, which is delivered to every factory that takes its type.
     pub fn input<T: Payload>(self, name: impl Into<String>, value: T) -> Self {
         self.add_input::<T>(name.into(), Some(TypeId::of::<T>()), None, Some(value), false)
     }
 
-    /// An input with an id, as `#[delivery(id = Id)]`.
+    /// Adds an input with an id, like `#[delivery(id = Id)]`.
     pub fn input_with_id<Id: 'static, T: Payload>(self, name: impl Into<String>, value: T) -> Self {
         let id = Some(short_name(type_name::<Id>()));
         self.add_input::<T>(name.into(), Some(TypeId::of::<WithId<T, Id>>()), id, Some(value), false)
     }
 
-    /// An input that may be absent, for `#[delivery(optional)]`.
+    /// Adds an input that may be absent, for `#[delivery(optional)]`.
     pub fn optional_input<T: Payload>(self, name: impl Into<String>, value: Option<T>) -> Self {
         self.add_input::<T>(name.into(), Some(TypeId::of::<T>()), None, value, true)
     }
 
-    /// An input that is delivered only where its name is asked for: see [`Wiring::take`](super::Wiring::take).
+    /// Adds an input that is delivered only where its name is requested: see [`Wiring::take`](super::Wiring::take).
     pub fn named_input<T: Payload>(self, name: impl Into<String>, value: T) -> Self {
         self.add_input::<T>(name.into(), None, None, Some(value), false)
     }
@@ -47,9 +47,8 @@ impl Builder {
         self
     }
 
-    /// Says of the input just given that it can be told whether it has changed, so that what depends on it may be kept for
-    /// other runs: as [checkpoints](crate::Runner::resume), and in the [cache](crate::cache). Of a `#[pipeline]` that is found out by
-    /// the compiler.
+    /// Compares the previous input between runs, so that outputs that depend on it may be kept: as
+    /// [checkpoints](crate::Runner::resume), and in the [cache](crate::cache). For a `#[pipeline]` the compiler selects this.
     ///
     /// ```
     /// use setl::cache::CachePolicy;
@@ -83,7 +82,7 @@ impl Builder {
         self.input_option(is_it, fingerprint_of::<T, Via>(), mistake)
     }
 
-    /// Says of the input just given that whether it changes does not count for what is kept, as `#[delivery(opaque)]`.
+    /// Ignores changes of the previous input for kept outputs, like `#[delivery(opaque)]`.
     pub fn opaque(self) -> Self {
         let is_there = !self.inputs.is_empty();
         self.input_option(is_there, opaque, || {
