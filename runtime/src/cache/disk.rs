@@ -1,4 +1,4 @@
-//! The entries of a cache on disk: who uses one, how large it is, and how one is removed.
+//! The entries of a cache on disk: their use, their size, and their removal.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -12,16 +12,16 @@ use crate::checkpoint::entry::{self, MANIFEST, NEW, OLD, PAYLOAD};
 use crate::checkpoint::{Fingerprint, seconds};
 use setl_commit::state;
 
-/// In an entry: a byte for each time that it was taken, so that whatever becomes of it, it says nothing wrong. Its time is
-/// that of the last use.
+/// The file of an entry that holds one byte for each use, so that a torn write cannot corrupt it. Its modification time
+/// is the time of the last use.
 pub(super) const USED: &str = "used";
-/// In what is being made: locked by who makes it.
+/// The marker file of an unfinished entry. The process that makes the entry holds its lock.
 pub(super) const MAKING: &str = "making";
 
-/// What is being made and not locked belongs to nobody after this time; before, it may be about to be locked.
+/// An unfinished entry without a lock is abandoned after this time. A younger one may be about to be locked.
 const FORSAKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What could not be done, with what, and why.
+/// The operation that failed, its path, and the error.
 pub(super) type Failed = (&'static str, PathBuf, io::Error);
 
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failed + use<> {
@@ -29,12 +29,12 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
     move |error| (action, path, error)
 }
 
-/// Keeps others from removing an entry. Whoever dies gives it up.
+/// Keeps other processes from removing an entry. The death of the process releases it.
 pub(super) struct InUse(#[allow(dead_code, reason = "it is held, not used")] File);
 
 impl InUse {
-    /// Of an entry; none if it is about to be removed, or gone. Where there are no locks, what is taken is compared with its
-    /// fingerprint all the same.
+    /// Marks an entry as used. Returns `None` if the entry is about to be removed, or is gone. On a file system without
+    /// locks, the payload is still compared with its fingerprint.
     pub(super) fn of(entry: &Path) -> Option<Self> {
         let file = state::open_to_read(&entry.join(MANIFEST)).ok()?;
         match file.try_lock_shared() {
@@ -44,15 +44,16 @@ impl InUse {
     }
 }
 
-/// Removes an entry, unless somebody uses it; whether it is gone.
+/// Removes an entry, unless a process uses it. Returns `true` if it is gone.
 pub(super) fn remove_unused(entry: &Path) -> io::Result<bool> {
-    // What has no manifest is of no use to anybody.
+    // An entry without a manifest is useless.
     if let Ok(file) = state::open_to_read(&entry.join(MANIFEST)) {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Ok(false);
         }
         if cfg!(windows) {
-            // There, what is open cannot be renamed. That goes for those who use it, too, and protects it as well.
+            // On Windows, an open file cannot be renamed. This also applies to the processes that use the entry, and
+            // protects it too.
             drop(file);
             return entry::remove(entry).map(|()| true);
         }
@@ -63,13 +64,13 @@ pub(super) fn remove_unused(entry: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Counts one more use of an entry. Where that cannot be written down, it is taken all the same.
+/// Counts one more use of an entry. If the count cannot be written, the entry is used all the same.
 pub(super) fn count_use(entry: &Path) {
     let file = state::open(File::options().append(true).create(true), &entry.join(USED));
     let _ = file.and_then(|mut file| file.write_all(b"."));
 }
 
-/// What every version of setl says of an entry, as far as this one can read it.
+/// The fields of a manifest that every version of setl writes and that this version can read.
 #[derive(Deserialize)]
 struct Said {
     pipeline: String,
@@ -80,7 +81,7 @@ struct Said {
     max_age: Option<u64>,
 }
 
-/// An entry, for those who look at the whole cache.
+/// An entry, for functions that process the whole cache.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) path: PathBuf,
@@ -96,7 +97,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// None if its manifest is damaged, so that it is of no use.
+    /// Reads the entry at `path`. Returns `None` if its manifest is damaged, which makes it useless.
     fn at(path: &Path) -> Option<Self> {
         let text = state::read_to_string(&path.join(MANIFEST)).ok()?;
         let (checksum, text) = text.split_once('\n')?;
@@ -127,13 +128,13 @@ impl Stored {
     }
 }
 
-/// How long ago that was. Clocks may have been set back since: what is to be made long from now is of no known age, and counts
-/// as old.
+/// The time since `made`. A clock may have been set back since, so an entry from the far future has an unknown age and
+/// counts as old.
 pub(super) fn age(made: u64) -> Duration {
     Duration::from_secs(seconds(SystemTime::now()).abs_diff(made))
 }
 
-/// Of all files in a directory. What goes away meanwhile does not count.
+/// The total size of all files in a directory. Files that disappear meanwhile are not counted.
 pub(super) fn bytes_of(directory: &Path) -> u64 {
     let mut bytes = 0;
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -146,7 +147,7 @@ pub(super) fn bytes_of(directory: &Path) -> u64 {
     bytes
 }
 
-/// The directories in a directory; none if it is not there, or somebody else may have made it.
+/// Returns the directories in a directory. Returns none if it is missing, or another user may have made it.
 pub(super) fn directories(directory: &Path) -> Result<Vec<PathBuf>, Failed> {
     if !matches!(state::check_directory(directory), Ok(true)) {
         return Ok(Vec::new());
@@ -158,7 +159,7 @@ pub(super) fn directories(directory: &Path) -> Result<Vec<PathBuf>, Failed> {
     let mut paths = Vec::new();
     for entry in entries {
         let entry = entry.map_err(failed("read", directory))?;
-        // No link is.
+        // A link is not a directory here.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             paths.push(entry.path());
         }
@@ -171,7 +172,7 @@ fn is_called(path: &Path, start: &str) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(start.as_bytes()))
 }
 
-/// What is whole among these, newest first.
+/// Returns the complete entries of a factory, newest first.
 pub(super) fn whole(factory: &Path) -> Vec<PathBuf> {
     let mut paths = directories(factory).unwrap_or_default();
     paths.retain(|path| !is_called(path, "."));
@@ -183,7 +184,7 @@ pub(super) fn whole(factory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// All entries of a cache. What is damaged, and what dead processes have left half made, is removed on the way.
+/// Returns all entries of a cache. Removes damaged entries and the unfinished entries of dead processes.
 pub(super) fn all(root: &Path) -> Result<Vec<Stored>, Failed> {
     let mut all = Vec::new();
     for pipeline in directories(root)? {
@@ -205,21 +206,22 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stored>, Failed> {
     Ok(all)
 }
 
-/// Removes what is being made, unless somebody makes it.
+/// Removes an unfinished entry, unless a process is making it.
 fn remove_forsaken(path: &Path) -> io::Result<()> {
-    // A lock that is had is held meanwhile, so that whoever is about to have it sees that it is gone.
+    // An acquired lock is held during the removal, so that a process that is about to lock the file sees that it is gone.
     match lock(&path.join(MAKING)) {
         Lock::Had(_making) => return entry::remove_all(path),
         Lock::Others => return Ok(()),
         Lock::None => {}
     }
-    // What is whole is called what it is, next. If it is by now, there is nothing here.
+    // A complete entry is about to be renamed. If it has been renamed by now, nothing is left here.
     match lock(&path.join(MANIFEST)) {
         Lock::Had(_manifest) if cfg!(not(windows)) => return entry::remove_all(path),
         Lock::Others => return Ok(()),
         Lock::Had(_) | Lock::None => {}
     }
-    // Of somebody who has only just begun, or has died then: the former begins once more. It is gone only if it is empty.
+    // The process that made it has just begun, or has died at that point. A living process starts again if its directory
+    // is removed. An empty directory is removed at once.
     if fs::remove_dir(path).is_ok() {
         return Ok(());
     }
@@ -228,12 +230,12 @@ fn remove_forsaken(path: &Path) -> io::Result<()> {
     if is_forsaken { entry::remove_all(path) } else { Ok(()) }
 }
 
-/// What came of asking for a lock.
+/// The result of an attempt to lock a file.
 enum Lock {
     Had(File),
-    /// Somebody else has it, or there are no locks here.
+    /// Another process holds the lock, or the file system has no locks.
     Others,
-    /// There is no such file.
+    /// The file does not exist.
     None,
 }
 
@@ -245,8 +247,8 @@ fn lock(path: &Path) -> Lock {
     }
 }
 
-/// Removes what is too old, and of the rest what was not used for longest, until what is left is not too much. What somebody
-/// uses stays. Gives what was removed.
+/// Removes expired entries, and then the least recently used entries until the rest is within the limit. Entries in use
+/// stay. Returns the removed entries.
 pub(super) fn sweep(root: &Path, limits: Limits) -> Result<Vec<Stored>, Failed> {
     let mut all = all(root)?;
     all.sort_by_key(|stored| stored.last_used);

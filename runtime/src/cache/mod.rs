@@ -1,10 +1,9 @@
-//! Outputs that are kept across runs, so that what takes long to compute is computed once for the same code, inputs and
-//! files.
+//! Outputs that are kept across runs, so that an expensive output is computed once for the same code, inputs and files.
 //!
-//! The output of a factory under `#[factory(cache)]` is written to disk when the factory has finished. Any later run of the
-//! pipeline takes it from there instead of running the factory, if and only if all that it depends on is the same. What it
-//! is made of is found out and compared as for a [checkpoint](crate::checkpoint); the difference is that it stays after the
-//! run.
+//! The output of a factory under `#[factory(cache)]` is written to disk when the factory has finished. A later run of the
+//! pipeline takes it from there instead of running the factory, if and only if everything that it depends on is the same.
+//! The dependencies are recorded and compared as for a [checkpoint](crate::checkpoint). Unlike a checkpoint, the output
+//! stays after the run.
 //!
 //! | for | see |
 //! |---|---|
@@ -57,27 +56,27 @@ pub(crate) use store::{Cache, Found};
 use disk::{Failed, Stored};
 use store::root_of;
 
-/// One output that is kept.
+/// One cached output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheEntry {
     /// The pipeline.
     pub pipeline: String,
-    /// The factory whose output it is.
+    /// The factory that made the output.
     pub factory: String,
-    /// What it takes on disk.
+    /// The size on disk, in bytes.
     pub bytes: u64,
-    /// How long ago it was made.
+    /// The time since it was made.
     pub age: Duration,
-    /// How long it took to compute; zero if that is unknown, since the output was lazy.
+    /// The time that it took to compute. Zero if that is unknown, because the output was lazy.
     pub took: Duration,
-    /// When it was taken last, or else when it was made.
+    /// The time of the last use, or the time when it was made if it was never used.
     pub last_used: SystemTime,
-    /// How often it was taken.
+    /// The number of uses.
     pub hits: u64,
-    /// The version of setl that made it: others do not take it.
+    /// The version of setl that made it. Other versions do not use it.
     pub setl: String,
-    /// Where it is.
+    /// The path of the entry.
     pub path: PathBuf,
 }
 
@@ -89,7 +88,7 @@ impl From<Stored> for CacheEntry {
     }
 }
 
-/// Why a cache cannot be looked at or cleared.
+/// An error of reading or clearing a cache.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
@@ -99,11 +98,11 @@ pub enum CacheError {
         .path.display()
     )]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// With what.
+        /// The path of the operation.
         path: PathBuf,
-        /// What came of it.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -114,9 +113,9 @@ impl From<Failed> for CacheError {
     }
 }
 
-/// What is kept in a state directory, of all pipelines; what was used last comes first.
+/// Returns the cached outputs of all pipelines in a state directory. The most recently used comes first.
 ///
-/// Damaged entries are removed on the way. It blocks.
+/// Damaged entries are removed. This blocks.
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
@@ -127,16 +126,17 @@ impl From<Failed> for CacheError {
 /// ```
 ///
 /// # Errors
-/// When the directory cannot be read, or what is damaged cannot be removed.
+/// When the directory cannot be read, or a damaged entry cannot be removed.
 pub fn list(state_dir: impl AsRef<Path>) -> Result<Vec<CacheEntry>, CacheError> {
     let mut all = disk::all(&root_of(state_dir.as_ref())?)?;
     all.sort_by_key(|stored| std::cmp::Reverse(stored.last_used));
     Ok(all.into_iter().map(CacheEntry::from).collect())
 }
 
-/// Removes what is older or more than the policy allows for, as every run does that adds something; gives what was removed.
+/// Removes the entries that exceed the age or the size that `policy` allows, and returns them. Every run that adds an
+/// entry does the same.
 ///
-/// What a running process uses stays. It blocks.
+/// Entries that a running process uses stay. This blocks.
 ///
 /// ```
 /// use setl::cache::{CachePolicy, prune};
@@ -148,16 +148,16 @@ pub fn list(state_dir: impl AsRef<Path>) -> Result<Vec<CacheEntry>, CacheError> 
 /// ```
 ///
 /// # Errors
-/// When the directory cannot be read, or something cannot be removed.
+/// When the directory cannot be read, or an entry cannot be removed.
 pub fn prune(state_dir: impl AsRef<Path>, policy: &CachePolicy) -> Result<Vec<CacheEntry>, CacheError> {
     let removed = disk::sweep(&root_of(state_dir.as_ref())?, policy.limits())?;
     Ok(removed.into_iter().map(CacheEntry::from).collect())
 }
 
-/// Removes all that is kept, but for what a running process uses; gives what was removed.
+/// Removes all entries, except those that a running process uses, and returns the removed ones.
 ///
-/// To remove what is kept of one factory or pipeline, remove the [`path`](CacheEntry::path) of its entries, or the directory
-/// that they are in. It blocks.
+/// To remove the entries of one factory or pipeline, remove the [`path`](CacheEntry::path) of each entry, or the
+/// directory that contains them. This blocks.
 ///
 /// ```
 /// # let state = std::env::temp_dir().join("setl-no-such-state");
@@ -166,14 +166,14 @@ pub fn prune(state_dir: impl AsRef<Path>, policy: &CachePolicy) -> Result<Vec<Ca
 /// ```
 ///
 /// # Errors
-/// When the directory cannot be read, or something cannot be removed.
+/// When the directory cannot be read, or an entry cannot be removed.
 pub fn clear(state_dir: impl AsRef<Path>) -> Result<Vec<CacheEntry>, CacheError> {
     let root = root_of(state_dir.as_ref())?;
     let nothing = CachePolicy::default().max_bytes(0);
     let removed = disk::sweep(&root, nothing.limits())?;
     for pipeline in disk::directories(&root)? {
         for factory in disk::directories(&pipeline)? {
-            // Whatever is there still stays, and so do the directories above it.
+            // A remaining entry keeps its directory and the directories above it.
             let _ = fs::remove_dir(factory);
         }
         let _ = fs::remove_dir(pipeline);

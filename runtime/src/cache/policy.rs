@@ -1,16 +1,16 @@
-//! What a run says of its cache.
+//! The cache policy of a run.
 
 use std::time::Duration;
 
-/// So much is kept in a state directory if nothing is said: 1 GiB.
+/// The default of [`CachePolicy::max_bytes`]: 1 GiB.
 pub const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 
-/// So long an output is taken if nothing is said: 30 days.
+/// The default of [`CachePolicy::max_age`]: 30 days.
 pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Whose outputs are cached in a run, for how long, and how much of the disk that may take.
+/// Selects the factories whose outputs are cached in a run, and limits the age and the disk space of the cache.
 ///
-/// [`Runner::cache`](crate::Runner::cache) takes it. Without one, those are cached that say so: `#[factory(cache)]`.
+/// [`Runner::cache`](crate::Runner::cache) takes it. Default: the factories under `#[factory(cache)]`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,38 +29,40 @@ pub struct CachePolicy {
     pub(crate) max_age: Option<Duration>,
 }
 
-/// Whose outputs are cached.
+/// The selection of factories whose outputs are cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// Of those who say so.
+    /// The factories that declare it.
     Declared,
-    /// Of all whose output can be written down.
+    /// All factories whose output can be stored.
     All,
-    /// Of those who say so, and of those of which it is known that it pays.
+    /// The factories that declare it, and those for which the history shows that caching pays.
     #[cfg(feature = "optimize")]
     ByCost,
-    /// Of none.
+    /// No factories.
     Nobodys,
 }
 
 impl CachePolicy {
-    /// The factories that say so, in `#[factory(cache)]` or in the settings.
+    /// Caches the factories that declare it, in `#[factory(cache)]` or in the settings.
     pub fn declared() -> Self {
         Self { whose: Some(Whose::Declared), ..Self::default() }
     }
 
-    /// All factories whose output can be kept on disk, but for those that are volatile.
+    /// Caches all factories whose output can be kept on disk, except volatile factories.
     pub fn all() -> Self {
         Self { whose: Some(Whose::All), ..Self::default() }
     }
 
-    /// Besides those that say so, the factories for which it pays: which, by the [history](crate::optimize::History) of the
-    /// pipeline, take at least three times as long to compute as their output takes to be stored and loaded. Where
-    /// [`max_bytes`](Self::max_bytes) is less than all of these need, those are cached that save most seconds for each byte.
+    /// Caches the factories that declare it, and those for which caching pays. Caching pays if the
+    /// [history](crate::optimize::History) of the pipeline shows that computing the output takes at least three times as
+    /// long as storing and loading it. If [`max_bytes`](Self::max_bytes) is less than all of them need, the factories
+    /// that save the most seconds per byte are cached.
     ///
-    /// It is decided before each run anew; [`Learned::keeping`](crate::run::Learned) says what was, and why. What was never
-    /// measured, and what has no [size](crate::delivery::Inspect::bytes), is not cached. That a factory writes turns out when it
-    /// runs: its output is not cached then. The run has to [learn](crate::Runner::learn), or it does not start.
+    /// The decision is made anew before each run. [`Learned::keeping`](crate::run::Learned) gives the decisions and their
+    /// reasons. An output that was never measured or has no [size](crate::delivery::Inspect::bytes) is not cached. If a
+    /// factory turns out to write while it runs, its output is not cached either. The run must
+    /// [learn](crate::Runner::learn), or it does not start.
     ///
     /// ```
     /// use setl::cache::CachePolicy;
@@ -101,41 +103,41 @@ impl CachePolicy {
         Self { whose: Some(Whose::ByCost), ..Self::default() }
     }
 
-    /// None: nothing is taken from the cache, and nothing is added to it.
+    /// Switches the cache off: no output is taken from it or added to it.
     pub fn off() -> Self {
         Self { whose: Some(Whose::Nobodys), ..Self::default() }
     }
 
-    /// The factories of these names and no others, whatever they say: for who chooses by what it costs to compute them and
-    /// to keep them.
+    /// Caches the factories with these names and no others, whatever they declare. Use it to choose by the costs of
+    /// computing and keeping the outputs.
     ///
-    /// The run does not start if there is no such factory, if it is volatile, or if its output cannot be kept on disk.
+    /// The run does not start if a named factory does not exist or is volatile, or if its output cannot be kept on disk.
     pub fn only<N: Into<String>>(factories: impl IntoIterator<Item = N>) -> Self {
         Self::off().also(factories)
     }
 
-    /// These factories, too. See [`CachePolicy::only`].
+    /// Caches these factories, too. See [`CachePolicy::only`].
     pub fn also<N: Into<String>>(mut self, factories: impl IntoIterator<Item = N>) -> Self {
         self.also.extend(factories.into_iter().map(Into::into));
         self
     }
 
-    /// Keeps at most so much in the state directory, whichever pipelines it is of: what was not used for longest is removed
-    /// first. Without it, 1 GiB.
+    /// Keeps at most `bytes` bytes in the state directory, for all pipelines together. The least recently used entries
+    /// are removed first. Default: 1 GiB.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// Takes and keeps nothing that was made longer ago. A factory that says so itself goes by that. Without it, 30 days.
+    /// Uses and keeps no entry that is older than `age`. The `max_age` of a factory takes precedence. Default: 30 days.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// This; where it says nothing, what `other` says.
+    /// Merges two policies. Settings of `other` apply where this one has none.
     pub(crate) fn or(&self, other: &Self) -> Self {
-        // Who switches off what others have chosen means all of it.
+        // Switching off the cache also discards the factories that others have added.
         let also = if self.whose == Some(Whose::Nobodys) { &[] } else { &*other.also };
         Self {
             whose: self.whose.or(other.whose),
@@ -145,7 +147,7 @@ impl CachePolicy {
         }
     }
 
-    /// Whether the history is asked for whom it pays.
+    /// `true` if the history decides for which factories caching pays.
     pub(crate) fn is_by_cost(&self) -> bool {
         #[cfg(feature = "optimize")]
         return self.whose == Some(Whose::ByCost);
@@ -161,7 +163,7 @@ impl CachePolicy {
     }
 }
 
-/// How much a cache may hold, and for how long.
+/// The limits of the size and the age of a cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_bytes: u64,

@@ -1,27 +1,28 @@
-//! What came of a cache in a run.
+//! The cache report of a run.
 
 use std::time::Duration;
 
-/// What the cache did for one factory in one run.
+/// The effect of the cache on one factory in one run.
 ///
-/// A factory that was left out, since nobody needed its output, counts as neither.
+/// A factory that was skipped because its output was not needed counts as neither hit nor miss.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheReport {
     /// The factory.
     pub factory: String,
-    /// 1 if its output was taken from the cache, or else 0.
+    /// 1 if its output was taken from the cache, otherwise 0.
     pub hits: u32,
-    /// 1 if it ran although its output is cached, or else 0.
+    /// 1 if it ran although its output is cached, otherwise 0.
     pub misses: u32,
-    /// Why nothing was taken, where there was something.
+    /// The reason why no entry was used, although there was one.
     pub because: Option<String>,
-    /// How long it took when it was computed, if it did not run in this run because it had. Zero if that is unknown.
+    /// The time that computing the output took originally, if the factory did not run because of the cache. Zero if that
+    /// is unknown.
     pub saved: Duration,
-    /// Whether it did not run because of the cache, and how long it took is unknown, since its output was lazy.
+    /// Is set if the factory did not run because of the cache, and its time is unknown because its output was lazy.
     pub saved_unknown: bool,
-    /// Whether its output of this run is kept for the next.
+    /// Is set if its output of this run is kept for the next.
     pub added: bool,
-    /// Why it is not, if it ran.
+    /// The reason why its output is not kept, if it ran.
     pub not_added: Option<String>,
 }

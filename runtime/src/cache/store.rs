@@ -1,4 +1,4 @@
-//! The cache of one pipeline, in a run: what is taken from it, and what is added.
+//! The cache of one pipeline in a run: taking and adding outputs.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,24 +12,24 @@ use crate::checkpoint::{Components, Contents, Key, Made, Manifest, Validity, syn
 use crate::{Error, Result};
 use setl_commit::state;
 
-/// Where the caches of all pipelines are, in a state directory.
+/// The folder of the caches of all pipelines in a state directory.
 const CACHE: &str = "cache";
 
-/// The same as a path, if nobody else may have written what is there.
+/// Returns the path of that folder, if no other user may have written in it.
 ///
 /// # Errors
-/// When somebody may.
+/// When another user may have written in it.
 pub(super) fn root_of(state: &Path) -> Result<PathBuf, Failed> {
     let root = state.join(CACHE);
     state::check_below(state, [CACHE]).map_err(failed("use", &root))?;
     Ok(root)
 }
 
-/// The cache of one pipeline. Any number of runs use it at once. All of it blocks.
+/// The cache of one pipeline. Any number of runs may use it at the same time. All methods block.
 ///
-/// Each entry is a directory with the payload, a manifest, and how often it was taken. Its name is its own: there are several
-/// of one factory, and who reads one never finds another in its place. It is made aside and renamed when it is on disk, so
-/// that whenever the program ends it is there or it is not.
+/// Each entry is a directory with the payload, a manifest, and a count of its uses. Its name is unique: a factory can
+/// have several entries, and a reader never finds another entry in its place. An entry is made in a temporary directory
+/// and renamed once it is on disk, so that it is complete or missing whenever the program ends.
 #[derive(Debug)]
 pub(crate) struct Cache {
     state: PathBuf,
@@ -38,34 +38,35 @@ pub(crate) struct Cache {
     limits: Limits,
 }
 
-/// An entry that may be taken, as far as its manifest says.
+/// An entry that is valid according to its manifest.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) manifest: Manifest,
     path: PathBuf,
 }
 
-/// What was found of a factory.
+/// The result of a look-up for a factory.
 #[derive(Debug, Default)]
 pub(crate) struct LookUp {
-    /// What may be taken, newest first.
+    /// The valid entries, newest first.
     pub(crate) found: Vec<Found>,
-    /// Why the rest may not.
+    /// The reason why other entries are invalid.
     pub(crate) because: Option<String>,
 }
 
 impl Cache {
-    /// Of a pipeline. Nothing is touched before something is looked up or added.
+    /// Creates the cache of a pipeline. The disk is not touched before a look-up or an addition.
     pub(crate) fn new(state: &Path, pipeline: &str, run: impl ToString, limits: Limits) -> Self {
         Self { state: state.to_owned(), pipeline: pipeline.to_owned(), run: run.to_string(), limits }
     }
 
-    /// Where the entries of a factory are: names of directories one in another.
+    /// The names of the nested directories that hold the entries of a factory.
     fn of_factory(&self, factory: &str) -> [String; 3] {
         [CACHE.to_owned(), file_name(&self.pipeline), file_name(factory)]
     }
 
-    /// What there is of a factory that would deliver the same again; `writes` is whether it writes in this run.
+    /// Finds the entries of a factory that would deliver the same output again. `writes` is set if the factory writes in
+    /// this run.
     pub(crate) fn look_up(
         &self,
         factory: &str,
@@ -99,7 +100,7 @@ impl Cache {
             }
         }
         if result.found.is_empty() && result.because.is_none() {
-            // What is the matter with the one that was made last.
+            // The difference to the newest of the other entries.
             result.because = others.iter().find_map(|path| match read(path) {
                 Ok(Some(manifest)) => now.difference(&manifest.components),
                 Ok(None) => None,
@@ -109,7 +110,7 @@ impl Cache {
         result
     }
 
-    /// Takes what was found, unless it turns out to be damaged: then it is removed. Why it cannot be taken is said in words.
+    /// Loads an entry. If it turns out to be damaged, it is removed, and the error says why.
     pub(crate) fn take<T>(
         &self,
         found: &Found,
@@ -129,19 +130,19 @@ impl Cache {
             }
             Err(because) => {
                 drop(in_use);
-                // It is of no use to anybody. If it cannot be removed now, the next run finds the same.
+                // The entry is useless. If it cannot be removed now, the next run finds the same.
                 let _ = remove_unused(&found.path);
                 Err(because)
             }
         }
     }
 
-    /// Adds an output; `store` writes the payload into the directory that it is given. Gives what `store` gives. What is too
-    /// much or too old then is removed.
+    /// Adds an output. `store` writes the payload into the given directory, and its result is returned. Entries that then
+    /// exceed the limits are removed.
     ///
     /// # Errors
-    /// What `store` gives, when the disk does not take it, when it is more than the cache may hold, or when what was read for it
-    /// is not the same any more: a query reads only when it is run. Nothing is left of it.
+    /// When `store` fails, when the disk refuses, when the output is larger than the cache may hold, or when a file that was read
+    /// for it has changed meanwhile, because a query reads only when it is run. Nothing of the output is left then.
     pub(crate) fn put<T>(
         &self,
         factory: &str,
@@ -163,7 +164,7 @@ impl Cache {
                 }
             })?;
         self.drop_superseded(&directory, key);
-        // What cannot be removed now is too much for the next run, too.
+        // The next run tries again to remove an entry that cannot be removed now.
         let _ = disk::sweep(&self.state.join(CACHE), self.limits);
         Ok(stored)
     }
@@ -196,7 +197,8 @@ impl Cache {
             return Err(Unfilled::Output(Error::msg(message)));
         }
         let path = aside.0.join(MAKING);
-        // From here on, its manifest says that somebody makes it. On Windows, what is open could not be renamed.
+        // From here on, the lock of the manifest shows that a process is making the entry. On Windows, an open file could
+        // not be renamed.
         let in_use = if cfg!(windows) { None } else { InUse::of(&aside.0) };
         fs::remove_file(&path).map_err(Unfilled::io("remove", &path))?;
         drop(making);
@@ -207,7 +209,8 @@ impl Cache {
         Ok(stored)
     }
 
-    /// Removes what the newest of a key stands for: two runs may have made it at once, or it was too old.
+    /// Removes the entries that the newest entry of a key replaces: two runs may have made it at the same time, or an old
+    /// one had expired.
     fn drop_superseded(&self, directory: &Path, key: Key) {
         let mut all = disk::whole(directory).into_iter().filter(|path| is_of(path, key));
         let newest = all.next().map(|path| read(&path));
@@ -222,7 +225,7 @@ impl Cache {
     }
 }
 
-/// A directory for what is being made, with a lock by which others see that somebody makes it.
+/// Creates a directory for an unfinished entry, with a lock that shows other processes that it is being made.
 fn begin(directory: &Path) -> std::result::Result<(Aside, File), Unfilled> {
     loop {
         let aside = Aside::within(directory);
@@ -232,10 +235,10 @@ fn begin(directory: &Path) -> std::result::Result<(Aside, File), Unfilled> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             made => made.map_err(Unfilled::io("create", &path))?,
         };
-        // Before it is locked, somebody may take it for what a dead process has left, and remove it.
+        // Before the file is locked, another process may take it for a left-over and remove it.
         match making.try_lock() {
             Err(TryLockError::WouldBlock) => continue,
-            // Where there are no locks, nobody finds that this process has died.
+            // Without locks, no process finds that this one has died.
             Err(TryLockError::Error(_)) => return Ok((aside, making)),
             Ok(()) if path.exists() => return Ok((aside, making)),
             Ok(()) => continue,
@@ -257,13 +260,13 @@ fn check(
     manifest.check(now, writes, contents)
 }
 
-/// The manifest of an entry; none if the entry is gone by now. What is damaged is removed.
+/// Reads the manifest of an entry. Returns `None` if the entry is gone by now. A damaged entry is removed.
 fn read(entry: &Path) -> std::result::Result<Option<Manifest>, String> {
     match Manifest::read(&entry.join(MANIFEST)) {
         Ok(manifest) => Ok(Some(manifest)),
         Err(_) if !entry.exists() => Ok(None),
         Err(because) => {
-            // Another version may find it useful, or whoever may read it.
+            // Another version of setl may be able to use the entry, or a process that may read it.
             if because.ends_with(" is damaged") || because.ends_with(" is missing") {
                 let _ = remove_unused(entry);
             }
@@ -272,7 +275,7 @@ fn read(entry: &Path) -> std::result::Result<Option<Manifest>, String> {
     }
 }
 
-/// What the names of entries with this key begin with, so that not all manifests have to be read.
+/// The first part of the names of all entries with this key, so that not every manifest has to be read.
 fn prefix(key: Key) -> String {
     let all = format!("{:#}", key.fingerprint());
     all[..16].to_owned()

@@ -25,7 +25,7 @@ impl Office {
         Cache::new(self.state.path(), "Delays", 1, self.limits)
     }
 
-    /// Adds a payload that was made by this code, out of the file.
+    /// Adds a payload made by this code from the file.
     fn put(&self, code: u128, content: &str) {
         self.put_of("Rates", code, content).unwrap();
     }
@@ -62,7 +62,7 @@ impl Office {
         self.cache().look_up("Rates", &components(code), true, self.limits.max_age, &Contents::default())
     }
 
-    /// What is taken for this code, or why nothing is.
+    /// Takes the output for this code. The error says why there is none.
     fn take(&self, code: u128) -> std::result::Result<String, String> {
         let LookUp { found, because } = self.look_up(code);
         match found.first() {
@@ -71,7 +71,7 @@ impl Office {
         }
     }
 
-    /// The directory of the only entry.
+    /// Returns the directory of the only entry.
     fn only(&self) -> PathBuf {
         let all = list(self.state.path()).unwrap();
         assert_eq!(all.len(), 1, "{all:?}");
@@ -124,7 +124,7 @@ fn several_versions_are_there_at_once() {
     fs::remove_file(office.file()).unwrap();
     assert_eq!(office.take(1), is("payload 1"));
     assert_eq!(office.take(3), is("payload 3"));
-    // The same once more takes the place of what was there.
+    // The same output replaces the existing entry.
     office.put(3, "payload 3");
     assert_eq!(office.entries(), 5);
 }
@@ -139,7 +139,7 @@ fn what_was_not_used_for_longest_goes_first() {
     let bytes = list(office.state.path()).unwrap()[0].bytes;
     assert!((10_000..15_000).contains(&bytes), "{bytes}");
     assert!(office.take(1).is_ok());
-    // In the order of their last use: 2, 3, 4, 1.
+    // The order of the last use is 2, 3, 4, 1.
     for (at, code) in [2, 3, 4, 1].into_iter().enumerate() {
         let entry = office.look_up(code).found.remove(0).path;
         let then = SystemTime::now() - Duration::from_secs(100 - at as u64);
@@ -189,7 +189,7 @@ fn what_is_too_old_is_neither_taken_nor_kept() {
     assert_eq!(office.entries(), 1);
     office.put_of("Other", 1, "new").unwrap();
     assert_eq!(list(office.state.path()).unwrap()[0].factory, "Other");
-    // What its factory says itself goes before what the run says.
+    // The setting of a factory takes precedence over that of the run.
     let made = Made { max_age: Some(10 * LONG), ..office.made(1) };
     office
         .cache()
@@ -200,7 +200,7 @@ fn what_is_too_old_is_neither_taken_nor_kept() {
     assert!(!office.state.path().join(CACHE).exists() || office.entries() == 0);
 }
 
-/// Each file of an entry, damaged in each of these ways.
+/// Damages each file of an entry in each of these ways.
 #[test]
 fn whatever_is_damaged_is_noticed_and_removed() {
     type Damage = fn(&Path);
@@ -228,7 +228,7 @@ fn whatever_is_damaged_is_noticed_and_removed() {
             assert_eq!(office.take(1), is("payload"));
         }
     }
-    // How often it was used is no part of what it is.
+    // The count of uses is not part of the identity.
     for (_, damage) in &damages[1..] {
         let office = Office::new();
         office.put(1, "payload");
@@ -236,7 +236,7 @@ fn whatever_is_damaged_is_noticed_and_removed() {
         damage(&office.only().join(USED));
         assert_eq!(office.take(1), is("payload"));
     }
-    // Each byte of the manifest.
+    // Damages each byte of the manifest.
     let office = Office::new();
     office.put(1, "payload");
     let path = office.only().join(MANIFEST);
@@ -266,13 +266,13 @@ fn a_directory_in_place_of_a_file_is_noticed() {
     assert!(!entry.exists());
 }
 
-/// What a program that is killed can leave of what it was adding, at each step.
+/// The states that a killed program can leave of an entry that it was adding.
 #[test]
 fn a_kill_leaves_nothing_or_all_of_it() {
     let whole = Office::new();
     whole.put(1, "payload");
     let entry = whole.only();
-    // Nothing of it, or the mark of who makes it and so on.
+    // Only the directory exists, without a marker file.
     let begun = Office::new();
     begun.put(2, "other");
     fs::create_dir_all(begun.only().with_file_name(".new-1")).unwrap();
@@ -292,12 +292,12 @@ fn a_kill_leaves_nothing_or_all_of_it() {
                 fs::write(aside.join(file), &content[..len]).unwrap();
             }
             if step == files.len() && cfg!(not(windows)) {
-                // All that is missing is its name.
+                // The entry only lacks its name.
                 fs::remove_file(aside.join(MAKING)).unwrap();
             }
             assert_eq!(office.take(1), because("its code has changed"));
             assert_eq!(office.take(2), is("other"));
-            // Whoever looks at the cache or adds to it removes what nobody makes any more.
+            // Each listing and each addition removes abandoned entries.
             assert_eq!(office.entries(), 1);
             check_clean(&office);
         }
@@ -334,7 +334,7 @@ fn what_somebody_uses_is_not_removed() {
         })
         .unwrap();
     assert_eq!(clear(office.state.path()).unwrap().len(), 1);
-    // What was found and is gone by now is no mistake.
+    // An entry that was found and is gone by now is not an error.
     let gone = office.cache().take(&found, |_| Ok(()));
     assert_eq!(gone, Err("somebody has removed it".to_owned()));
 }
@@ -352,7 +352,7 @@ fn any_number_use_it_at_once() {
                 for round in 0..30u128 {
                     let code = (thread + round) % 5;
                     let content = format!("{code}{}", "x".repeat(4000));
-                    // What is there is whole, whatever others remove meanwhile.
+                    // An entry is complete, whatever other threads remove meanwhile.
                     match office.take(code) {
                         Ok(taken) => assert_eq!(taken, content),
                         Err(_) => office.put_of("Rates", code, &content).unwrap(),
@@ -396,7 +396,7 @@ fn another_version_of_setl_is_left_alone_and_not_used() {
     assert!(path.exists());
 }
 
-/// A query reads when it is run, which is when it is stored.
+/// A query reads the file when it is run, which is when its output is stored.
 #[test]
 fn what_was_made_of_a_file_that_changes_meanwhile_is_not_added() {
     let office = Office::new();
@@ -407,7 +407,7 @@ fn what_was_made_of_a_file_that_changes_meanwhile_is_not_added() {
     });
     assert!(added.unwrap_err().to_string().ends_with("rates.csv has changed meanwhile"));
     check_clean(&office);
-    // Were it there, it would be taken for what is made of the old content.
+    // The entry would be taken for the output of the old content.
     fs::write(office.file(), "a").unwrap();
     assert_eq!(office.take(1), because("there is none"));
 }
