@@ -2,11 +2,11 @@
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Runs `work` where Polars may wait.
+/// Runs `work`, which may make Polars wait.
 ///
-/// Even the schema of a file is read asynchronously by Polars, which then waits with `tokio::task::block_in_place`.
-/// That panics on the thread of a current-thread runtime, the kind that `#[tokio::test]` makes, so there the work goes
-/// to a thread of its own.
+/// Polars reads even the schema of a file asynchronously, and waits for it with `tokio::task::block_in_place`. That call
+/// panics on the thread of a current-thread runtime, the kind that `#[tokio::test]` creates. There, the work runs on a
+/// separate thread.
 pub(crate) fn waiting<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match Handle::try_current() {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::CurrentThread => {

@@ -1,25 +1,25 @@
-//! Casts of columns that lose nothing without saying so.
+//! Casts of columns that never lose a value silently.
 //!
-//! A strict cast of Polars fails where a value becomes null. It does not fail where a value becomes another one: 2.7 becomes
-//! 2, and 1e300 becomes infinity.
+//! A strict cast of Polars fails where a value becomes null. It does not fail where a value changes: 2.7 becomes 2, and
+//! 1e300 becomes infinity.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use polars::prelude::*;
 
 use super::{ColumnDef, days_of, micros_of, nanos_of};
 
-/// The column by its name as it is: `col` takes `*` and `^…$` for patterns.
+/// The column with exactly this name. In contrast, `col` treats `*` and `^…$` as patterns.
 pub(crate) fn named(name: &str) -> Expr {
     Expr::Column(name.into())
 }
 
-/// Whether values of `from` can be cast at all: a list or a struct is no text and no number.
+/// `true` if values of `from` can be cast at all. A list or a struct cannot be cast to text or to a number.
 pub(crate) fn is_castable(from: &DataType, to: &DataType) -> bool {
     from == to || ((!from.is_nested() || to.is_nested()) && refusal(from, to).is_none())
 }
 
-/// Why values of `from` are not cast although Polars would, and what to do first: it takes the numbers by which it stores
-/// categories, dates and times, whatever they count.
+/// The reason to refuse a cast that Polars would do, and the first step to take instead. Polars would cast the numbers by
+/// which it stores categories, dates and times, whatever their unit.
 pub(crate) fn refusal(from: &DataType, to: &DataType) -> Option<String> {
     let is_number = |dtype: &DataType| dtype.is_numeric() || dtype.is_bool();
     match (from, to) {
@@ -42,7 +42,7 @@ pub(crate) fn refusal(from: &DataType, to: &DataType) -> Option<String> {
     }
 }
 
-/// Casts `column` from the dtype that it has to the declared one. A value that does not survive makes the query fail.
+/// Casts `column` from its dtype to the declared dtype. A value that does not survive makes the query fail.
 pub(crate) fn exact(column: &ColumnDef, from: &DataType) -> Expr {
     let (name, to) = (column.name, column.dtype.clone());
     if *from == to {
@@ -59,13 +59,13 @@ pub(crate) fn exact(column: &ColumnDef, from: &DataType) -> Expr {
     )
 }
 
-/// Whether every value is there after the cast.
+/// `true` if the cast keeps every value.
 fn never_loses(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Boolean, Date, Datetime, Float32, Float64, Int8, Int16, Int32, Int64, Null, String, UInt8, UInt16,
         UInt32,
     };
-    // Polars panics where it writes one that no calendar has.
+    // Polars panics when it formats a date that no calendar has.
     let may_be_beyond = matches!(from, Date | Datetime(..));
     matches!(
         (from, to),
@@ -99,7 +99,7 @@ fn cast(name: &str, values: &Column, to: &DataType) -> PolarsResult<Column> {
     )
 }
 
-/// A value for people. Polars panics at moments and dates that `chrono` does not know.
+/// Formats a value for people. Polars panics at moments and dates that `chrono` does not support.
 fn shown(values: &Column, index: usize) -> PolarsResult<String> {
     let physical = values.to_physical_repr();
     Ok(match (values.dtype(), physical.get(index)?) {
@@ -120,7 +120,7 @@ fn moment_of(unit: TimeUnit, number: i64) -> Option<DateTime<Utc>> {
     }
 }
 
-/// The first date or moment that `chrono` does not know.
+/// The index of the first date or moment that `chrono` does not support.
 fn first_beyond(values: &Column) -> PolarsResult<Option<usize>> {
     const SECONDS: i64 = 86_400;
     let numbers = values.to_physical_repr().cast(&DataType::Int64)?;
@@ -131,7 +131,7 @@ fn first_beyond(values: &Column) -> PolarsResult<Option<usize>> {
     Ok(numbers.i64()?.iter().position(|number| number.is_some_and(|number| !is_known(number))))
 }
 
-/// The first value that is another one after the cast.
+/// The index of the first value that the cast changes.
 fn first_lost(values: &Column, cast: &Column) -> PolarsResult<Option<usize>> {
     let (from, to) = (values.dtype(), cast.dtype());
     if cast.null_count() > values.null_count() {
@@ -139,7 +139,7 @@ fn first_lost(values: &Column, cast: &Column) -> PolarsResult<Option<usize>> {
     }
     let is_lost = match (from, to) {
         (from, to) if from.is_integer() && to.is_integer() => return Ok(None),
-        // What is rounded is still about the same number.
+        // A rounded value still stands for the same number.
         (DataType::Float64, DataType::Float32) => {
             let mut pairs = values.f64()?.iter().zip(cast.f32()?.iter());
             return Ok(pairs.position(|pair| match pair {
@@ -160,8 +160,8 @@ fn first_lost(values: &Column, cast: &Column) -> PolarsResult<Option<usize>> {
             }));
         }
         (DataType::String | DataType::Binary, _) => return Ok(None),
-        // What is finer than a microsecond is cut off. Files in which moments are 96 bits wide have moments that
-        // nanoseconds do not reach; the first or the last one that these do stands for them.
+        // Digits below a microsecond are cut off. Files with 96-bit moments may hold moments beyond the range of
+        // nanoseconds. The first or the last moment of that range stands for them.
         (DataType::Datetime(TimeUnit::Nanoseconds, _), DataType::Datetime(..))
         | (DataType::Duration(TimeUnit::Nanoseconds), DataType::Duration(_)) => {
             let ends = |value: Option<i64>| matches!(value, Some(i64::MIN | i64::MAX));
@@ -176,7 +176,7 @@ fn first(mask: &BooleanChunked) -> Option<usize> {
     mask.iter().position(|is_it| is_it == Some(true))
 }
 
-/// Dates, times and moments of texts in ISO 8601. A moment with an offset is brought to UTC.
+/// Parses dates, times and moments from texts in ISO 8601. A moment with an offset is converted to UTC.
 fn parsed(name: &str, texts: &StringChunked, to: &DataType) -> PolarsResult<Column> {
     let (unit, example, parse): (_, _, fn(&str) -> Option<i64>) = match to {
         DataType::Date => {

@@ -10,7 +10,7 @@ use super::{Condition, Value};
 
 /// A column of the row `R` whose values have the type `V`.
 ///
-/// `#[derive(Row)]` makes one per field. Comparing it with a value of another type does not compile; a column of
+/// `#[derive(Row)]` creates one per field. Comparing it with a value of another type does not compile. A column of
 /// `Option<f64>` is compared with `f64`. As in SQL, no comparison holds for a null: use [`is_null`](Self::is_null).
 ///
 /// ```
@@ -38,17 +38,17 @@ pub struct Column<R, V> {
 }
 
 impl<R, V> Column<R, V> {
-    /// The column `name`; prefer the one that `#[derive(Row)]` made.
+    /// Creates the column `name`. Prefer the one from `#[derive(Row)]`.
     pub const fn new(name: &'static str) -> Self {
         Self { name, types: PhantomData }
     }
 
-    /// The name of the column, which need not be the name of the field.
+    /// Returns the name of the column, which need not be the name of the field.
     pub const fn name(self) -> &'static str {
         self.name
     }
 
-    /// The Polars expression of the column.
+    /// Returns the Polars expression of the column.
     ///
     /// ```
     /// # use setl::Row;
@@ -109,7 +109,7 @@ impl<R, V: Value> Column<R, V> {
         Condition::named(self.col().gt_eq(low.expr).and(self.col().lt_eq(high.expr)), text)
     }
 
-    /// Holds where the column equals one of `values`; never, if there are none.
+    /// Holds where the column equals one of `values`. It never holds if there are none.
     pub fn is_in<O: Operand<V::Plain>>(self, values: impl IntoIterator<Item = O>) -> Condition<R> {
         let values: Vec<_> = values.into_iter().map(|value| value.operand()).collect();
         let texts: Vec<_> = values.iter().map(|value| value.text.as_str()).collect();
@@ -121,7 +121,7 @@ impl<R, V: Value> Column<R, V> {
         });
         let expr = match list {
             Some(list) => self.col().is_in(lit(list).implode(true), false),
-            // A value that no column can hold makes the query fail and say so.
+            // A value that no column can hold makes the query fail with an error that names it.
             None => values
                 .into_iter()
                 .map(|value| self.col().eq(value.expr))
@@ -175,7 +175,7 @@ impl<R, V> From<Column<R, V>> for PlSmallStr {
     }
 }
 
-/// What a column of `V` can be compared with: a `V`; for text, a `&str` too.
+/// A value that a column of `V` can be compared with: a `V`, and for text also a `&str`.
 #[diagnostic::on_unimplemented(
     message = "a column of `{V}` cannot be compared with `{Self}`",
     label = "not a `{V}`",
@@ -186,7 +186,7 @@ pub trait Operand<V> {
     fn operand(&self) -> Constant;
 }
 
-/// A value in the form that a query takes.
+/// A value in the form that a query needs.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Constant {
@@ -207,7 +207,7 @@ impl<V: Value> Operand<V> for V {
                 text: value.to_string(),
                 value: Some(value),
             },
-            // The cast of the reason fails when the query runs, and its error quotes the reason.
+            // The query fails at the cast of the reason, and the error quotes the reason.
             Err(reason) => {
                 Constant { expr: lit(reason.clone()).strict_cast(V::dtype()), value: None, text: reason }
             }

@@ -1,4 +1,4 @@
-//! Which rows are wanted.
+//! Conditions that select rows.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::ops::{BitAnd, BitOr, Not};
 
 use polars::prelude::Expr;
 
-/// Which rows of `R` are wanted; made by comparing a [`Column`](super::Column).
+/// A condition on rows of `R`. Comparing a [`Column`](super::Column) creates one.
 ///
 /// Conditions combine with `&`, `|` and `!`.
 ///
@@ -35,7 +35,7 @@ pub struct Condition<R> {
 }
 
 impl<R> Condition<R> {
-    /// A condition from any Polars expression that gives booleans.
+    /// Creates a condition from any Polars expression of booleans.
     pub fn new(expr: impl Into<Expr>) -> Self {
         let expr = expr.into();
         let text = expr.to_string();
@@ -46,7 +46,7 @@ impl<R> Condition<R> {
         Self { expr, text, row: PhantomData }
     }
 
-    /// The condition as a Polars expression.
+    /// Returns the condition as a Polars expression.
     pub fn into_expr(self) -> Expr {
         self.expr
     }
@@ -79,7 +79,7 @@ impl<R> Not for Condition<R> {
     }
 }
 
-/// A negation carries its own parentheses.
+/// Adds parentheses, unless the text is a negation, which has its own.
 fn parenthesised(text: &str) -> String {
     let negation = text.strip_prefix("not (").and_then(|rest| rest.strip_suffix(')'));
     match negation {

@@ -1,4 +1,4 @@
-//! The check of a schema against what a row declares.
+//! The check of a schema against the columns that a row declares.
 
 use std::fmt;
 
@@ -30,18 +30,18 @@ pub struct ColumnDef {
     pub name: &'static str,
     /// The Polars dtype of the column.
     pub dtype: DataType,
-    /// Whether the field is an `Option`.
+    /// Is set if the field is an `Option`.
     pub nullable: bool,
 }
 
 impl ColumnDef {
-    /// The column `name` of a field of type `V`.
+    /// Describes the column `name` of a field of type `V`.
     pub fn of<V: super::Value>(name: &'static str) -> Self {
         Self { name, dtype: V::dtype(), nullable: V::NULLABLE }
     }
 }
 
-/// What a row declares, without its type: what a [`Connector`](crate::storage::Connector) needs to know of it.
+/// The schema that a row declares, without its Rust type, as a [`Connector`](crate::storage::Connector) needs it.
 ///
 /// ```
 /// use setl::dataset::Shape;
@@ -65,20 +65,20 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of `T`.
+    /// Returns the shape of `T`.
     pub fn of<T: Row>() -> Self {
         Self { row: T::NAME, columns: T::columns() }
     }
 
-    /// The columns as a Polars schema.
+    /// Returns the columns as a Polars schema.
     pub fn schema(&self) -> Schema {
         Schema::from_iter(self.columns.iter().map(|column| (column.name.into(), column.dtype.clone())))
     }
 
-    /// Compares a schema with these columns; the order and further columns do not matter.
+    /// Compares a schema with these columns. The order of the columns and further columns do not matter.
     ///
     /// # Errors
-    /// [`DataError::Schema`] about `subject`, with every column that is missing or has another dtype.
+    /// [`DataError::Schema`] for `subject`, with every column that is missing or has another dtype.
     pub fn check(&self, found: &Schema, subject: impl FnOnce() -> Provenance) -> Result<(), DataError> {
         let mismatches: Vec<_> =
             self.columns.iter().filter_map(|column| self.mismatch(column, found)).collect();
@@ -109,7 +109,7 @@ impl Shape {
     }
 
     fn missing(&self, column: &ColumnDef, found: &Schema) -> Mismatch {
-        // A column that another field already claims is no candidate for this one.
+        // A column that another field declares is no candidate.
         let free = found
             .iter_names()
             .map(|name| name.as_str())
@@ -134,7 +134,7 @@ pub struct Mismatch {
     pub expected: DataType,
     /// The dtype that was found, or `None` if the column is missing.
     pub found: Option<DataType>,
-    /// What to do about it.
+    /// The fix.
     pub fix: String,
 }
 
@@ -159,7 +159,7 @@ fn cast_target(dtype: &DataType) -> String {
     }
 }
 
-/// `` `a`, `b` ``, shortened when there are many.
+/// Formats `` `a`, `b` ``, shortened if there are many.
 fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 20;
     let count = names.len();

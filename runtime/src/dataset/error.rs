@@ -1,4 +1,4 @@
-//! What can go wrong with data.
+//! The errors of data.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,9 +9,9 @@ use thiserror::Error;
 
 use super::contract::Mismatch;
 
-/// What is wrong with a dataset, a frame or a file.
+/// An error of a dataset, a frame or a file.
 ///
-/// Every message names the row type, and the column, the file and the factory where they are known.
+/// Every message names the row type. It also names the column, the file and the factory if they are known.
 ///
 /// ```
 /// use polars::prelude::*;
@@ -35,7 +35,7 @@ pub enum DataError {
     /// Columns are missing or have another dtype than the row declares.
     #[error("{subject}: {}", listed(mismatches))]
     Schema {
-        /// What was checked.
+        /// The data that was checked.
         subject: Box<Provenance>,
         /// Every column that differs.
         mismatches: Vec<Mismatch>,
@@ -48,59 +48,59 @@ pub enum DataError {
         if *or_more { " or more" } else { "" }
     )]
     Nulls {
-        /// Where the nulls are.
+        /// The data that holds the nulls.
         subject: Box<Provenance>,
-        /// The columns and how many nulls each holds.
+        /// The columns, each with its number of nulls.
         columns: Vec<(String, usize)>,
-        /// Whether the query was ended at these, so that there may be more.
+        /// Is set if the query stopped at these nulls, so that there may be more.
         or_more: bool,
     },
 
-    /// A value lies outside what the other side can hold.
+    /// A value is outside the range of its column or field.
     #[error("{subject}: column `{column}`{}: {reason}", at_row(*index))]
     OutOfRange {
-        /// What holds the value.
+        /// The data that holds the value.
         subject: Box<Provenance>,
         /// The column of the value.
         column: String,
         /// The row of the value, counted from 0, if it is known.
         index: Option<usize>,
-        /// What does not fit where.
+        /// The reason.
         reason: String,
     },
 
-    /// What a run has loaded is not there any more as it was.
+    /// A file that a run has loaded has changed or is missing.
     #[error("{subject}: {reason}")]
     Changed {
-        /// What was loaded.
+        /// The data that was loaded.
         subject: Box<Provenance>,
-        /// Which file, who has changed it, and what to do.
+        /// The file, the cause of the change, and the fix.
         reason: String,
     },
 
     /// Polars could not compute the query.
     #[error("{subject} cannot be computed{reads}")]
     Query {
-        /// What was to be computed.
+        /// The data that the query computes.
         subject: Box<Provenance>,
-        /// The files that the query reads, in a half sentence.
+        /// The files that the query reads, as part of a sentence.
         reads: String,
-        /// What Polars says.
+        /// The error of Polars.
         source: PolarsError,
     },
 
-    /// The target cannot express some values.
+    /// The target cannot represent some values.
     #[error("{subject} cannot be written to {place}: {}; {fix}", counted(columns, what))]
     NotRepresentable {
-        /// What was to be written.
+        /// The data to be written.
         subject: Box<Provenance>,
-        /// Where it was to be written.
+        /// The target.
         place: String,
         /// The kind of value, in the singular.
         what: &'static str,
-        /// The columns and how many such values each holds.
+        /// The columns, each with its number of such values.
         columns: Vec<(String, usize)>,
-        /// What can be done about it.
+        /// The fix.
         fix: &'static str,
     },
 
@@ -109,45 +109,46 @@ pub enum DataError {
     BadOption {
         /// The file.
         place: String,
-        /// What is wrong with the option.
+        /// The problem with the option.
         reason: String,
     },
 
-    /// A file that must exist does not.
+    /// A required file does not exist.
     #[error("{format} file {} does not exist{hint}", path.display())]
     NoFile {
         /// The format of the file.
         format: &'static str,
-        /// Where it was looked for.
+        /// The path of the missing file.
         path: PathBuf,
-        /// In which directory, a file of a similar name, or what to do.
+        /// The working directory, a file of a similar name, or the fix.
         hint: String,
     },
 
-    /// A file is not of the format it should be.
+    /// A file does not have the expected format.
     #[error("{format} file {} cannot be read: {reason}", path.display())]
     BadFile {
-        /// The format it should have.
+        /// The expected format.
         format: &'static str,
-        /// Where it is.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 
-    /// The operating system refused something.
+    /// The operating system refused an operation.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried, as in “cannot create”.
+        /// The operation, as in “cannot create”.
         action: &'static str,
-        /// With what.
+        /// The path of the operation.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
-/// What a dataset is, for messages: its row type, where it was loaded from, and which factory delivered it.
+/// The origin of a dataset, for messages: its row type, the place that it was loaded from, and the factory that delivered
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
     pub(crate) row: &'static str,
@@ -164,17 +165,17 @@ impl Provenance {
         Self { row, place: Some(place.into()), factory: None }
     }
 
-    /// The name of the row type.
+    /// Returns the name of the row type.
     pub fn row(&self) -> &str {
         self.row
     }
 
-    /// Where the data was loaded from, as in `CSV file flights.csv`.
+    /// Returns the place that the data was loaded from, as in `CSV file flights.csv`.
     pub fn place(&self) -> Option<&str> {
         self.place.as_deref()
     }
 
-    /// The factory that delivered the data.
+    /// Returns the factory that delivered the data.
     pub fn factory(&self) -> Option<&str> {
         self.factory
     }
@@ -193,7 +194,7 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// One mistake continues the line; several get a line each.
+/// Formats the row of an error, if it is known.
 fn at_row(index: Option<usize>) -> String {
     index.map_or_else(String::new, |index| format!(", row {index}"))
 }
@@ -209,7 +210,7 @@ fn listed(mismatches: &[Mismatch]) -> String {
     }
 }
 
-/// `` column `a` holds 2 nulls, column `b` holds 1 null ``
+/// Formats `` column `a` holds 2 nulls, column `b` holds 1 null ``.
 fn counted(columns: &[(String, usize)], what: &str) -> String {
     let parts: Vec<_> = columns
         .iter()
@@ -221,7 +222,7 @@ fn counted(columns: &[(String, usize)], what: &str) -> String {
     parts.join(", ")
 }
 
-/// The name of a dtype as it is written in Rust.
+/// Returns the name of a dtype as it is written in Rust.
 pub(crate) fn dtype_name(dtype: &DataType) -> String {
     match dtype {
         DataType::Datetime(unit, None) => format!("Datetime({unit:?}, None)"),

@@ -1,28 +1,29 @@
-//! One walk over the columns of a row serves its schema, its conversion to a frame, and the one back.
+//! A walk over the columns of a row. It serves for the schema and for the conversions to and from a frame.
 //!
-//! The derive writes the walk once, so that a field of a type that no column has is one error.
+//! The derive writes the walk once, so that a field of an unsupported type causes only one error.
 
 use polars::prelude::{Column, DataFrame, PolarsError};
 
 use super::contract::{ColumnDef, Shape};
 use super::{DataError, Provenance, Row, Unrepresentable, Value, required};
 
-/// What is done with the columns of `R`, in [`Row::walk`].
+/// A visitor of the columns of `R`, for [`Row::walk`].
 pub trait Layout<R: Row>: Sized {
-    /// What comes out of the walk.
+    /// The result of the walk.
     type Output;
 
-    /// Visits the column `name`, whose values are those of `field`. Gives the values to build rows of, if any.
+    /// Visits the column `name`, whose values come from `field`. Returns the values to build rows from, if any.
     ///
     /// # Errors
-    /// When a value does not fit into the column, or the column does not have what the field needs.
+    /// When a value does not fit into the column, or the column does not have the dtype or the nulls that the field
+    /// allows.
     fn column<V: Value>(
         &mut self,
         name: &'static str,
         field: impl Fn(&R) -> &V,
     ) -> Result<std::vec::IntoIter<V>, DataError>;
 
-    /// Ends the walk. `row` builds the next row from the values that [`column`](Self::column) gave.
+    /// Ends the walk. `row` builds the next row from the values that [`column`](Self::column) returned.
     ///
     /// # Errors
     /// When the columns do not make a frame.
@@ -50,7 +51,7 @@ impl<R: Row> Layout<R> for Definitions {
     }
 }
 
-/// Makes a frame of rows.
+/// Makes a frame from rows.
 pub(super) struct Writer<'a, R> {
     rows: &'a [R],
     columns: Vec<Column>,
@@ -82,11 +83,11 @@ impl<R: Row> Layout<R> for Writer<'_, R> {
     }
 }
 
-/// Makes rows of a frame.
+/// Makes rows from a frame.
 pub(super) struct Reader<'a>(&'a DataFrame);
 
 impl<'a> Reader<'a> {
-    /// Checks the frame first, so that all its mistakes come at once.
+    /// Checks the frame first, so that all its mistakes are reported together.
     pub(super) fn new<R: Row>(frame: &'a DataFrame) -> Result<Self, DataError> {
         let shape = Shape::of::<R>();
         shape.check(frame.schema(), || Provenance::of(R::NAME))?;

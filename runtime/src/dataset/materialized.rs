@@ -1,5 +1,4 @@
-//! What a query comes to, kept for those who go on with it: in memory, or in a temporary file where the run has a limit of
-//! memory.
+//! Materialized queries: their results in memory, or in a temporary file if the run has a memory limit.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,19 +13,19 @@ use crate::run::current::Current;
 use crate::run::memory::Memory;
 use crate::run::spill::Spill;
 
-/// Bytes in memory of what is written, and later read, at a time. There are several of them in memory at once.
+/// The size in memory of a row group, in bytes. Several of them are in memory at the same time.
 const ROW_GROUP: u64 = 4 << 20;
 
-/// What a query came to.
+/// A materialized query.
 pub(crate) enum Materialized {
-    /// In memory.
+    /// The result is in memory.
     Here(DataFrame),
-    /// In a temporary file.
+    /// The result is in a temporary file.
     Aside(Box<Aside>),
 }
 
 impl Materialized {
-    /// To go on with it.
+    /// Returns a query that reads the result.
     pub(crate) fn into_lazy(self) -> LazyFrame {
         match self {
             Self::Here(frame) => frame.lazy(),
@@ -37,16 +36,16 @@ impl Materialized {
 
 /// A temporary file with the rows of a query.
 pub(crate) struct Aside {
-    /// Reads it.
+    /// The query that reads the file.
     pub(crate) frame: LazyFrame,
     pub(crate) rows: usize,
     #[cfg_attr(not(feature = "optimize"), expect(dead_code, reason = "who shares it removes it"))]
     pub(crate) path: PathBuf,
-    /// Keeps it there.
+    /// Keeps the directory of the file.
     pub(crate) spill: Arc<Spill>,
 }
 
-/// Runs a query and keeps what it comes to, where the run that this thread works for has room for it.
+/// Runs a query and materializes its result where the run of this thread has room for it.
 pub(crate) async fn materialized(frame: LazyFrame) -> Result<Materialized, Fault> {
     let Some(shared) = Current::get().map(|current| current.shared).filter(|shared| shared.memory.is_some())
     else {
@@ -59,7 +58,7 @@ pub(crate) async fn materialized(frame: LazyFrame) -> Result<Materialized, Fault
     crate::run::blocking(move || end_in(shared.memory.as_deref(), writing)).await.map_err(Fault::Query)
 }
 
-/// As [`materialized`], on this thread, which waits.
+/// Does the same as [`materialized`] and blocks this thread.
 pub(crate) fn materialized_blocking(frame: LazyFrame) -> Result<Materialized, Fault> {
     let Some(current) = Current::get().filter(|current| current.shared.memory.is_some()) else {
         return running::collected_blocking(frame).map(Materialized::Here);
@@ -92,7 +91,8 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// What writes the rows of a query into a temporary file, without holding all of them. It blocks.
+    /// Returns a query that writes the rows of `frame` into a temporary file without holding all of them in memory. This
+    /// blocks.
     pub(crate) fn begin(memory: &Memory, mut frame: LazyFrame) -> PolarsResult<(LazyFrame, Self)> {
         let schema = waiting(|| frame.collect_schema())?;
         let spill = memory.spill().map_err(|error| PolarsError::ComputeError(format!("{error:#}").into()))?;
@@ -101,7 +101,7 @@ impl Writing {
         let rows = ROW_GROUP / row_width(&schema).max(1);
         let options = ParquetWriteOptions {
             row_group_size: Some(usize::try_from(rows).unwrap_or(usize::MAX).clamp(1024, 1 << 18)),
-            // It is read soon, and by nobody else.
+            // The file is read soon, and only by this run.
             compression: ParquetCompression::Lz4Raw,
             ..ParquetWriteOptions::default()
         };
@@ -113,7 +113,7 @@ impl Writing {
         Ok((query, Self { schema, path, spill }))
     }
 
-    /// What has been written. Where it is little, it is taken into memory. It blocks.
+    /// Returns the written rows. A small result is loaded into memory. This blocks.
     pub(crate) fn end(self, memory: &Memory) -> PolarsResult<Materialized> {
         let Self { schema, path, spill } = self;
         spill.count(&path);
@@ -123,7 +123,7 @@ impl Writing {
         let bytes = rows as u64 * row_width(&schema);
         if memory.keeps(bytes) {
             let here = waiting(|| frame.collect())?;
-            // Whoever drops the rest removes it, too.
+            // The directory is removed later with all remaining files.
             let _ = fs::remove_file(&path);
             return Ok(Materialized::Here(here));
         }
@@ -131,12 +131,12 @@ impl Writing {
     }
 }
 
-/// Bytes of a row in memory, about.
+/// The approximate size of a row in memory, in bytes.
 fn row_width(schema: &Schema) -> u64 {
     schema.iter_values().map(width).sum()
 }
 
-/// Bytes of a value in memory, about.
+/// The approximate size of a value in memory, in bytes.
 fn width(dtype: &DataType) -> u64 {
     match dtype {
         DataType::Boolean | DataType::Int8 | DataType::UInt8 => 1,

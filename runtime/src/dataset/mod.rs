@@ -1,7 +1,7 @@
 //! Typed data: rows, their columns, and datasets of them.
 //!
-//! A [`Row`] is a struct whose fields are columns. A [`Dataset<T>`] is a Polars query that is known to give the columns
-//! of `T`; it stays lazy until it is collected, so that a query which several factories build is optimised as one.
+//! A [`Row`] is a struct whose fields are columns. A [`Dataset<T>`] is a Polars query that is known to deliver the
+//! columns of `T`. It stays lazy until it is collected, so that a query built by several factories is optimised as one.
 
 mod blocking;
 pub(crate) mod cast;

@@ -1,10 +1,11 @@
-//! What in the answer of a query depends on the order of the rows inside it.
+//! Analysis of queries: does the answer depend on the order of rows inside the query?
 //!
-//! The answer of a query is that of the in-memory engine of Polars. The engine that streams gives the same rows, but after a
-//! join, and among rows that a sort leaves equal, in another order; and a part that is computed once for several queries lacks
-//! the filters that Polars would have moved into it, by which the in-memory engine orders an inner join. So both are used only
-//! where it is proved that the order is not observed. The proof starts from what is known not to observe it: expressions that look
-//! at one row at a time, and aggregates whose value is the same in any order. All else observes it.
+//! The in-memory engine of Polars defines the answer of a query. The streaming engine delivers the same rows, but in
+//! another order after a join and among rows that a sort leaves equal. A part that is computed once for several queries
+//! lacks the filters that Polars would have moved into it, and those filters decide how the in-memory engine orders an
+//! inner join. So both are used only where it is proved that the order is not observed. The proof starts from a list of
+//! expressions that do not observe it: expressions that process each row alone, and aggregates whose value is the same in
+//! any order. Every other expression is taken to observe it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,21 +23,21 @@ use polars_plan::prelude::{Arena, Node};
 use super::required::is_check;
 use super::waiting;
 
-/// Begins the names of functions of setl in plans, all of which look at one row at a time.
+/// The prefix of the names of setl's functions in plans. All of them process each row alone.
 pub(crate) const BY_ROW: &str = "setl: ";
 
-/// What the rest of a query makes of the rows at some place in it.
+/// The use that the rest of a query makes of the rows at some place in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// Whether the answer depends on their order.
+    /// Is set if the answer depends on the order of the rows.
     pub(crate) ordered: bool,
-    /// Whether they may be others by themselves, or in another order: Polars moves filters and limits down, and keeps no order below
-    /// what is not told to maintain it.
+    /// Is set if Polars may give other rows there, or another order: it moves filters and limits down, and keeps no order
+    /// below a node that is not told to maintain it.
     pub(crate) moved: bool,
 }
 
 impl Demand {
-    /// Of the rows of the answer.
+    /// The demand on the rows of the answer.
     pub(crate) const ANSWER: Self = Self { ordered: true, moved: false };
     const UNORDERED: Self = Self { ordered: false, moved: false };
     const ALL: Self = Self { ordered: true, moved: true };
@@ -54,52 +55,52 @@ impl Demand {
     }
 }
 
-/// In which order rows are.
+/// The order of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RowOrder {
-    /// In the one that the query says.
+    /// The order that the query defines.
     Defined,
-    /// In any: Polars gives groups in another order each time.
+    /// Any order: Polars returns groups in another order each time.
     Arbitrary,
-    /// In one that depends on the engine, and on how many rows there are.
+    /// An order that depends on the engine and on the number of rows.
     ByEngine,
 }
 
-/// What is known of a query.
+/// The result of analysing a query.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
-    /// That of its answer.
+    /// The order of the rows of its answer.
     pub(crate) rows: RowOrder,
-    /// Whether the order of rows is observed nowhere where it depends on the engine.
+    /// Is set if no place where the order depends on the engine is observed.
     pub(crate) is_free: bool,
-    /// Whether the engine that streams gives the same answer.
+    /// Is set if the streaming engine gives the same answer.
     pub(crate) streams: bool,
-    /// Whether it does when left joins are told to maintain the order.
+    /// Is set if the streaming engine gives the same answer once left joins are told to maintain the order.
     pub(crate) streams_maintained: bool,
-    /// The frames that it reads, and what it makes of their rows.
+    /// The frames that the query reads, each with the demand on its rows.
     pub(crate) frames: Vec<(Arc<DataFrame>, Demand)>,
 }
 
 impl Order {
-    /// Of a query of which nothing is known.
+    /// Describes a query that cannot be analysed.
     fn unknown() -> Self {
         let rows = RowOrder::ByEngine;
         Self { rows, is_free: false, streams: false, streams_maintained: false, frames: Vec::new() }
     }
 
-    /// Of a query; `demand` is what is made of its answer.
+    /// Analyses a query. `demand` is the demand on its answer.
     pub(crate) fn of(plan: &DslPlan, demand: Demand) -> Self {
         Self::with(plan, demand, &|_| None)
     }
 
-    /// As [`Order::of`], where `known` says of frames in which order their rows are.
+    /// Analyses a query as [`Order::of`] does. `known` gives the order of the rows of a frame.
     pub(crate) fn with(
         plan: &DslPlan,
         demand: Demand,
         known: &dyn Fn(&DataFrame) -> Option<RowOrder>,
     ) -> Self {
         let plan = plan.clone();
-        // Polars may panic where it looks at a plan that is not valid. Who runs it tells of it.
+        // Polars may panic at an invalid plan. The error is reported when the query is run.
         let lowered = catch_unwind(AssertUnwindSafe(|| waiting(|| LazyFrame::from(plan).to_alp())));
         match lowered {
             Ok(Ok(plan)) => walk(&plan, demand, known),
@@ -108,20 +109,20 @@ impl Order {
     }
 }
 
-/// What a node does to the order of rows.
+/// The effect of a node on the order of rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    /// Keeps it.
+    /// The node keeps the order.
     Keeps,
-    /// Keeps that of the first input.
+    /// The node keeps the order of the first input.
     KeepsFirst,
-    /// Gives groups in any order.
+    /// The node returns groups in any order.
     Arbitrary,
-    /// Keeps that of its input, but that rows which are equal to it come in an order of the engine.
+    /// The node sorts. The order of equal rows depends on the engine.
     Sorts,
-    /// Depends on the engine.
+    /// The order depends on the engine.
     Engine,
-    /// Depends on the engine, which can be told to keep that of the left side.
+    /// The order depends on the engine, which can be told to keep the order of the left side.
     Maintainable,
 }
 
@@ -129,10 +130,10 @@ struct Visit {
     demand: Demand,
     inputs: Vec<usize>,
     effect: Effect,
-    /// Whether both engines give the same for the same rows.
+    /// Is set if both engines return the same rows for the same input.
     listed: bool,
     facts: Facts,
-    /// Whether it compares floating-point numbers of its input for equality.
+    /// Is set if the node compares floating-point numbers of its input for equality.
     keys_are_floats: bool,
     frame: Option<Arc<DataFrame>>,
 }
@@ -148,10 +149,10 @@ fn walk(plan: &IRPlan, demand: Demand, known: &dyn Fn(&DataFrame) -> Option<RowO
         let (mut visit, below) = visit(node, demand, plan);
         visit.inputs = Vec::with_capacity(below.len());
         visits.push(visit);
-        // The first input is looked at first.
+        // The first input is processed first.
         todo.extend(below.into_iter().rev().map(|(node, demand)| (node, demand, Some(at))));
     }
-    // From the leaves to the top: inputs stand behind what takes them.
+    // The loop goes from the leaves to the top, because the inputs of a node come after it.
     let mut orders = vec![RowOrder::Defined; visits.len()];
     let mut rounded = vec![false; visits.len()];
     let (mut is_free, mut maintained, mut listed, mut exact) = (true, true, true, true);
@@ -165,7 +166,7 @@ fn walk(plan: &IRPlan, demand: Demand, known: &dyn Fn(&DataFrame) -> Option<RowO
         let depends = |order| if order == RowOrder::Arbitrary { order } else { RowOrder::ByEngine };
         orders[at] = match visit.effect {
             Effect::Keeps => visit.frame.as_deref().and_then(known).unwrap_or(worst),
-            // Polars takes them to be in no order.
+            // Polars treats these rows as unordered.
             Effect::KeepsFirst => visit.inputs.first().map_or(worst, |input| depends(orders[*input])),
             Effect::Arbitrary => RowOrder::Arbitrary,
             Effect::Sorts => depends(worst),
@@ -182,7 +183,7 @@ fn walk(plan: &IRPlan, demand: Demand, known: &dyn Fn(&DataFrame) -> Option<RowO
         }
     }
     let frames = visits.iter().filter_map(|visit| Some((Arc::clone(visit.frame.as_ref()?), visit.demand)));
-    // Where last digits decide, all of them have to be the same.
+    // If the last digits matter, all of them must be the same.
     let frames = frames.map(|(frame, demand)| (frame, if exact { demand } else { demand.observed() }));
     Order {
         rows: orders.first().copied().unwrap_or(RowOrder::ByEngine),
@@ -193,7 +194,7 @@ fn walk(plan: &IRPlan, demand: Demand, known: &dyn Fn(&DataFrame) -> Option<RowO
     }
 }
 
-/// A node by itself, and its inputs with what it makes of their rows.
+/// Describes a node by itself. Returns its inputs with the demand on their rows.
 fn visit(node: Node, demand: Demand, plan: &IRPlan) -> (Visit, Vec<(Node, Demand)>) {
     let (nodes, exprs) = (&plan.lp_arena, &plan.expr_arena);
     let ir = nodes.get(node);
@@ -228,7 +229,7 @@ fn visit(node: Node, demand: Demand, plan: &IRPlan) -> (Visit, Vec<(Node, Demand
             let only_values = matches!(ir, IR::Select { .. })
                 && all.iter().all(|expr| polars_plan::plans::is_scalar_ae(expr.node(), exprs));
             let demand = match facts.listed {
-                // One row of values, which have no order.
+                // The result is one row of values, which has no order.
                 true if only_values => Demand { ordered: false, ..demand },
                 true => demand,
                 false => demand.observed(),
@@ -245,7 +246,7 @@ fn visit(node: Node, demand: Demand, plan: &IRPlan) -> (Visit, Vec<(Node, Demand
             facts = look(by_column, Context::Row, *input);
             let demand = if facts.listed { demand } else { demand.observed() };
             let demand = if slice.is_some() { Demand::ALL } else { demand };
-            // One that maintains the order is still another one where only its first rows are asked for.
+            // A sort that maintains the order still differs if only its first rows are requested.
             let effect =
                 if demand.ordered || !sort_options.maintain_order { Effect::Sorts } else { Effect::Keeps };
             (effect, vec![(*input, demand.moved())])
@@ -336,14 +337,14 @@ fn visit(node: Node, demand: Demand, plan: &IRPlan) -> (Visit, Vec<(Node, Demand
     (Visit { demand, inputs: Vec::new(), effect, listed, facts, keys_are_floats, frame }, inputs)
 }
 
-/// What expressions are like.
+/// The properties of expressions.
 #[derive(Clone, Copy)]
 struct Facts {
-    /// Whether all of them give the same in any order of rows, and by either engine.
+    /// Is set if all expressions give the same result in any order of rows and with both engines.
     listed: bool,
-    /// Whether one adds floating-point numbers, so that the last digits depend on the order.
+    /// Is set if an expression adds floating-point numbers, so that the last digits depend on the order.
     rounds: bool,
-    /// Whether one depends on all digits of floating-point numbers.
+    /// Is set if an expression depends on all digits of floating-point numbers.
     compares_floats: bool,
 }
 
@@ -363,18 +364,18 @@ impl Facts {
     }
 }
 
-/// Where an expression stands.
+/// The context of an expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Context {
-    /// It gives a value for each row, or one for all.
+    /// The expression gives a value per row, or one for all rows.
     Row,
-    /// It gives a value for each row.
+    /// The expression gives a value per row.
     Key,
-    /// It gives a value for a group.
+    /// The expression gives a value per group.
     Group,
-    /// An aggregate takes what it gives.
+    /// An aggregate consumes the values of the expression.
     Aggregated,
-    /// It is the same for all rows, and may have several values.
+    /// The expression is the same for all rows, and may have several values.
     Constant,
 }
 
@@ -396,7 +397,7 @@ impl Look<'_> {
 
     fn is_float(&self, node: Node) -> bool {
         let dtype = self.exprs.get(node).to_dtype(&ToFieldContext::new(self.exprs, self.schema));
-        // What is not known may be one.
+        // An unknown dtype may be a float.
         dtype.map_or(true, |dtype| dtype.is_float() || dtype.is_nested() || dtype.is_unknown())
     }
 
@@ -413,7 +414,7 @@ impl Look<'_> {
         true
     }
 
-    /// Whether an expression by itself is one that gives the same in any order; `todo` gets what it is made of.
+    /// Returns `true` if the expression alone gives the same result in any order. Adds its inputs to `todo`.
     fn one(
         &self,
         expr: &AExpr,

@@ -1,7 +1,7 @@
-//! The promise that columns hold no nulls, and no dates that no field holds, as a node of a query.
+//! A node of a query that checks the promise of a dataset: no nulls, and no dates outside the range of their fields.
 //!
-//! A query of one's own that goes on from a dataset has this node between the data and itself. It looks at the columns that
-//! are read through it, batch by batch, and lets conditions, choices of columns and limits pass down to the data.
+//! A user's query that continues from a dataset has this node between itself and the data. The node checks the columns
+//! that are read through it, batch by batch. It lets filters, projections and limits pass down to the data.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,19 +16,19 @@ use super::temporal::{beyond, is_limited};
 use super::{DataError, Provenance, Shape};
 use crate::storage::{Seen, reads_lines};
 
-/// What the name of the node begins with. The rest of it tells one check from another, for Polars too.
+/// The prefix of the node's name. The rest distinguishes one check from another, also for Polars.
 const NAME: &str = "CHECK no nulls in";
-/// The same of a node that looks at dates, too.
+/// The prefix of the name of a node that also checks dates.
 const NAME_WITH_DATES: &str = "CHECK dates";
-/// The same of a node that only looks whether what was loaded is still there.
+/// The prefix of the name of a node that only checks that the loaded file has not changed.
 const NAME_OF_FILE: &str = "CHECK unchanged since it was loaded";
 
-/// Whether a node of this name is such a check, which looks at each row by itself.
+/// `true` if a node of this name is such a check, which processes each row alone.
 pub(super) fn is_check(name: &str) -> bool {
     [NAME, NAME_WITH_DATES, NAME_OF_FILE].iter().any(|start| name.starts_with(start)) || reads_lines(name)
 }
 
-/// What was found where it may not be.
+/// A violation of the promise.
 #[derive(Clone, Debug)]
 enum Found {
     Nulls { subject: Provenance, columns: Vec<(String, usize)> },
@@ -58,14 +58,14 @@ impl fmt::Display for Found {
 
 impl StdError for Found {}
 
-/// What a dataset promises of its columns.
+/// The promise of a dataset about its columns.
 struct Required {
     subject: Provenance,
-    /// Those that hold no nulls.
+    /// The columns that hold no nulls.
     whole: Vec<&'static str>,
-    /// Those whose values have to be within the range of their fields.
+    /// The columns whose values must be in the range of their fields.
     limited: Vec<&'static str>,
-    /// What has to be as it was when it was loaded.
+    /// The file that must be as it was when it was loaded.
     seen: Option<Arc<Seen>>,
 }
 
@@ -77,14 +77,15 @@ impl Required {
         Self { subject, whole: whole.collect(), limited: limited.collect(), seen: None }
     }
 
-    /// The nulls of a frame, which need not have all columns.
+    /// Counts the nulls of a frame, which need not have all columns.
     fn nulls(&self, frame: &DataFrame) -> Vec<(String, usize)> {
         let columns =
             self.whole.iter().filter_map(|name| Some((*name, frame.column(name).ok()?.null_count())));
         columns.filter(|(_, nulls)| *nulls > 0).map(|(name, nulls)| (name.to_owned(), nulls)).collect()
     }
 
-    /// The first value of a frame beyond the range of its field: its column, row, and why.
+    /// Finds the first value of a frame that is outside the range of its field. Returns its column, its row and the
+    /// reason.
     fn beyond(&self, frame: &DataFrame) -> Option<(String, usize, String)> {
         self.limited.iter().find_map(|name| {
             let (index, reason) = beyond(frame.column(name).ok()?)?;
@@ -106,7 +107,7 @@ impl Required {
         Err(PolarsError::from(io::Error::new(io::ErrorKind::InvalidData, found)))
     }
 
-    /// The query with this as a node.
+    /// Adds this check to a query as a node.
     fn on(self, frame: LazyFrame) -> LazyFrame {
         let (whole, subject) = (self.whole.join(", "), &self.subject);
         let name = match (&*whole, &*self.limited.join(", ")) {
@@ -130,7 +131,7 @@ impl Required {
     }
 }
 
-/// The query with the promise of `shape` kept in whatever is made of it.
+/// Adds a check of the promise of `shape` to a query.
 pub(crate) fn keeping(
     frame: LazyFrame,
     shape: &Shape,
@@ -140,7 +141,7 @@ pub(crate) fn keeping(
     Required { seen, ..Required::of(shape, subject.clone()) }.on(frame)
 }
 
-/// The query with the part of the promise kept that is about the range of values, for what counts nulls by itself.
+/// Adds a check of only the ranges of values, for queries that count their nulls themselves.
 pub(crate) fn within_range(
     frame: LazyFrame,
     shape: &Shape,
@@ -169,11 +170,11 @@ pub(super) fn check(
     }
 }
 
-/// Whether a query is known to keep the promise, because it is a frame in memory.
+/// `true` if a query is known to keep the promise, because it is a frame in memory.
 pub(super) fn is_kept(frame: &LazyFrame, shape: &Shape) -> bool {
     let required = Required::of(shape, Provenance::of(shape.row));
     let mut plan = &frame.logical_plan;
-    // A query whose schema was asked for is wrapped.
+    // A query whose schema was requested is wrapped.
     while let DslPlan::IR { dsl, .. } = plan {
         plan = dsl;
     }
@@ -183,8 +184,8 @@ pub(super) fn is_kept(frame: &LazyFrame, shape: &Shape) -> bool {
     }
 }
 
-/// The name of a node that is such a check, or that reads the lines of a file one by one: nodes with the same name are the same.
-/// None if it is any other node.
+/// Returns the name of a node that is such a check, or that reads the lines of a file one by one. Nodes with the same
+/// name are the same. Returns `None` for any other node.
 #[cfg(feature = "optimize")]
 pub(crate) fn check_of(plan: &DslPlan) -> Option<&str> {
     match plan {
@@ -196,7 +197,7 @@ pub(crate) fn check_of(plan: &DslPlan) -> Option<&str> {
     }
 }
 
-/// What such a check has found, if the error of a query comes from one.
+/// Returns the violation that such a check has found, if it is the cause of `error`.
 pub(crate) fn found(error: &PolarsError) -> Option<DataError> {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {

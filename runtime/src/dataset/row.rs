@@ -7,8 +7,8 @@ use super::{ColumnDef, DataError};
 
 /// A struct whose fields are the columns of a dataset.
 ///
-/// Derive it: `#[derive(Row)]` writes the schema, the conversions, and one typed [`Column`](super::Column) per field,
-/// named as the field in capitals.
+/// `#[derive(Row)]` writes the schema, the conversions, and one typed [`Column`](super::Column) per field, with the name
+/// of the field in capitals.
 ///
 /// ```
 /// use setl::Row;
@@ -42,7 +42,7 @@ pub trait Row: Sized + Send + Sync + 'static {
 
     /// Visits every column in order, then ends the walk with a function that builds the next row.
     ///
-    /// This is what the derive writes; call it only to define a [`Layout`] of your own.
+    /// The derive writes this method. Call it only with a [`Layout`] of your own.
     ///
     /// ```
     /// use setl::dataset::{DataError, Layout, Row};
@@ -64,16 +64,16 @@ pub trait Row: Sized + Send + Sync + 'static {
     /// ```
     ///
     /// # Errors
-    /// What the layout reports.
+    /// The error of the layout.
     fn walk<L: Layout<Self>>(layout: L) -> Result<L::Output, DataError>;
 
-    /// The columns in the order of the fields.
+    /// Returns the columns in the order of the fields.
     fn columns() -> Vec<ColumnDef> {
         // Listing the columns reads no value, so it cannot fail.
         Self::walk(Definitions::default()).unwrap_or_default()
     }
 
-    /// The columns as a Polars schema.
+    /// Returns the columns as a Polars schema.
     ///
     /// ```
     /// use polars::prelude::DataType;
@@ -92,7 +92,7 @@ pub trait Row: Sized + Send + Sync + 'static {
         Schema::from_iter(columns.map(|column| (column.name.into(), column.dtype))).into()
     }
 
-    /// Makes a frame with one row per element; its columns are those of [`columns`](Self::columns), in that order.
+    /// Makes a frame with one row per element. Its columns are those of [`columns`](Self::columns), in that order.
     ///
     /// # Errors
     /// [`DataError::OutOfRange`] when a value does not fit into the dtype of its column.
@@ -100,11 +100,11 @@ pub trait Row: Sized + Send + Sync + 'static {
         Self::walk(Writer::new(rows))
     }
 
-    /// Reads every row of a frame. Columns are found by name: their order, and further columns, do not matter.
+    /// Reads every row of a frame. Columns are found by name, so their order and further columns do not matter.
     ///
     /// # Errors
-    /// [`DataError::Schema`] when a column is missing or has another dtype, [`DataError::Nulls`] when a column holds
-    /// nulls and its field is not an `Option`, [`DataError::OutOfRange`] when a value does not fit into its field.
+    /// [`DataError::Schema`] when a column is missing or has another dtype. [`DataError::Nulls`] when a column holds
+    /// nulls and its field is not an `Option`. [`DataError::OutOfRange`] when a value does not fit into its field.
     fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, DataError> {
         Self::walk(Reader::new::<Self>(frame)?)
     }

@@ -1,4 +1,4 @@
-//! Running the queries of factories: together with those of others, where the run does so.
+//! Runs the queries of factories, together with those of other factories where the run does so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ pub(crate) use crate::optimize::queries::Fault;
 #[cfg(feature = "optimize")]
 use crate::run::gather::{gathered, gathered_blocking};
 
-/// Why nothing comes of a query.
+/// The reason why a query has no answer.
 #[cfg(not(feature = "optimize"))]
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -25,13 +25,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// The error of a factory; `failed` makes that of a query. A panic goes on where the query was waited for.
+    /// Converts this into an error of a factory. `failed` converts an error of Polars. A panic continues on the thread
+    /// that waits for the query.
     pub(crate) fn into_error<E: Into<crate::Error>>(
         self,
         failed: impl FnOnce(PolarsError) -> E,
     ) -> crate::Error {
         match self {
-            // A dataset that the query reads has nulls where it must not: then that is what is wrong.
+            // If a dataset that the query reads violates its promise, that is the error.
             Self::Query(error) => match required::found(&error) {
                 Some(nulls) => nulls.into(),
                 None => failed(error).into(),
@@ -44,7 +45,7 @@ impl Fault {
     }
 }
 
-/// The factory that this thread works for delivers a query that is not run yet.
+/// Reports that the factory of this thread delivers a query that has not been run.
 pub(super) fn delivers(frame: &LazyFrame) {
     #[cfg(feature = "optimize")]
     crate::run::gather::delivers(frame);
@@ -65,7 +66,7 @@ pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
     with_place(&plan, crate::run::blocking(move || here(frame)).await)
 }
 
-/// As [`collected`], on this thread, which waits.
+/// Does the same as [`collected`] and blocks this thread.
 pub(crate) fn collected_blocking(frame: LazyFrame) -> Result<DataFrame, Fault> {
     #[cfg(feature = "optimize")]
     crate::run::learn::scans(&frame);
@@ -78,7 +79,7 @@ pub(crate) fn collected_blocking(frame: LazyFrame) -> Result<DataFrame, Fault> {
     with_place(&plan, here(frame))
 }
 
-/// What a query that has failed could not read is named with its file and line.
+/// Adds the file and the line to the error of a query that could not read a value.
 fn with_place(plan: &DslPlan, answer: Result<DataFrame, Fault>) -> Result<DataFrame, Fault> {
     answer.map_err(|fault| match fault {
         Fault::Query(error) if required::found(&error).is_none() => {
@@ -91,7 +92,7 @@ fn with_place(plan: &DslPlan, answer: Result<DataFrame, Fault>) -> Result<DataFr
     })
 }
 
-/// Runs a query for its errors and the number of its rows, without holding them.
+/// Runs a query for its errors and its number of rows, without holding the rows.
 pub(crate) fn counted_blocking(frame: LazyFrame) -> Result<usize, Fault> {
     let rows = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&rows);
@@ -108,8 +109,8 @@ fn here(frame: LazyFrame) -> Result<DataFrame, Fault> {
     super::waiting(|| answered(frame, Engine::InMemory)).map_err(Fault::Query)
 }
 
-/// Runs a query by this engine. Only the one that streams writes files: rows that would come to it in another order are collected
-/// first, so that what is written is what is collected.
+/// Runs a query with `engine`. Only the streaming engine writes files. If it would write the rows in another order, they
+/// are collected first, so that the file holds the collected rows.
 pub(crate) fn answered(frame: LazyFrame, engine: Engine) -> PolarsResult<DataFrame> {
     let run =
         |frame: LazyFrame, engine| frame.collect_with_engine(engine).map(|result| result.unwrap_single());
@@ -123,11 +124,11 @@ pub(crate) fn answered(frame: LazyFrame, engine: Engine) -> PolarsResult<DataFra
     run(LazyFrame::from_logical_plan(plan, flags), Engine::Streaming)
 }
 
-/// Runs a query of a factory, on the threads for blocking work: as [`Dataset::collect`](super::Dataset::collect), for queries
-/// that have no row type.
+/// Runs a query of a factory on the threads for blocking work. It works as [`Dataset::collect`](super::Dataset::collect),
+/// for queries without a row type.
 ///
-/// In a run, queries for which several factories wait at the same time are run together, so that what they have in common is
-/// computed once; see the book's page on the optimiser.
+/// In a run, queries that several factories wait for at the same time are run together, so that their common parts are
+/// computed once. See the book's page on the optimiser.
 ///
 /// ```
 /// use setl::polars::prelude::*;
@@ -155,7 +156,7 @@ pub async fn collect(frame: LazyFrame) -> crate::Result<DataFrame> {
     collected(frame).await.map_err(|fault| fault.into_error(|error| error))
 }
 
-/// As [`collect`], on this thread: for synchronous factories.
+/// Does the same as [`collect`] on this thread, for synchronous factories.
 ///
 /// # Errors
 /// When the query fails.
@@ -163,11 +164,12 @@ pub fn collect_blocking(frame: LazyFrame) -> crate::Result<DataFrame> {
     collected_blocking(frame).map_err(|fault| fault.into_error(|error| error))
 }
 
-/// Runs a query of a factory once and keeps what it comes to for those who go on with it, on the threads for blocking work: in
-/// memory, or, where the run has a [limit of memory](crate::Runner::memory_limit), in a temporary file. As
-/// [`Dataset::materialize`](super::Dataset::materialize), for queries that have no row type.
+/// Runs a query of a factory once, on the threads for blocking work, and materializes the result for its downstream
+/// factories. The result is in memory, or in a temporary file if the run has a [memory
+/// limit](crate::Runner::memory_limit). It works as [`Dataset::materialize`](super::Dataset::materialize), for queries
+/// without a row type.
 ///
-/// The temporary file is there until the result of the run is dropped.
+/// The temporary file exists until the result of the run is dropped.
 ///
 /// ```
 /// use setl::polars::prelude::*;
@@ -200,10 +202,10 @@ pub async fn materialize(frame: LazyFrame) -> crate::Result<LazyFrame> {
     materialized(frame).await.map(Materialized::into_lazy).map_err(|fault| fault.into_error(|error| error))
 }
 
-/// As [`materialize`], on this thread: for synchronous factories.
+/// Does the same as [`materialize`] on this thread, for synchronous factories.
 ///
 /// # Errors
-/// As [`materialize`].
+/// The same as [`materialize`].
 pub fn materialize_blocking(frame: LazyFrame) -> crate::Result<LazyFrame> {
     materialized_blocking(frame).map(Materialized::into_lazy).map_err(|fault| fault.into_error(|error| error))
 }

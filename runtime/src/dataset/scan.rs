@@ -1,7 +1,7 @@
 //! Scans of Parquet files, with every option of Polars named.
 //!
-//! The defaults of Polars are made for a shell: they take folders such as `year=2013` for columns and a `*` for a pattern.
-//! Here a path is a path, and a file holds what is written in it.
+//! The defaults of Polars suit a shell: they take folders such as `year=2013` for columns and a `*` for a pattern. Here,
+//! a path is only a path, and a file holds exactly its written columns.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use polars::io::HiveOptions;
 use polars::io::parquet::read::ParallelStrategy;
 use polars::prelude::*;
 
-/// A path as Polars takes it. A path that looks like a URL is still a path on this machine.
+/// Converts a path for Polars. A path that looks like a URL is still a path on this machine.
 pub(crate) fn polars_path(path: &Path) -> PolarsResult<PlRefPath> {
     let plain = PlRefPath::try_from_path(path)?;
     if plain.has_scheme() { PlRefPath::try_from_path(&std::path::absolute(path)?) } else { Ok(plain) }
 }
 
-/// Reads exactly the columns of the file at `path`. A scan that is given the `schema` looks into the file when it runs.
+/// Reads exactly the columns of the file at `path`. With a `schema`, the scan opens the file only when it runs.
 pub(crate) fn scan_parquet(path: &Path, schema: Option<SchemaRef>) -> PolarsResult<LazyFrame> {
     let arguments = ScanArgsParquet {
         n_rows: None,

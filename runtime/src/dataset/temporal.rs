@@ -12,7 +12,7 @@ const EPOCH: NaiveDate = match NaiveDate::from_ymd_opt(1970, 1, 1) {
 pub(crate) const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 pub(crate) fn days_of(date: NaiveDate) -> i32 {
-    // The years that `chrono` knows are fewer than 2^31 days.
+    // The years that `chrono` supports span fewer than 2^31 days.
     date.signed_duration_since(EPOCH).num_days() as i32
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn micros_of(moment: NaiveDateTime) -> Result<i64, Unrepresentable> {
     Ok(moment.and_utc().timestamp_micros())
 }
 
-/// `chrono` counts a leap second in the nanoseconds of the second before.
+/// `true` for a leap second, which `chrono` counts in the nanoseconds of the second before.
 fn is_leap(time: &impl Timelike) -> bool {
     i64::from(time.nanosecond()) >= NANOS_PER_SECOND
 }
@@ -68,12 +68,13 @@ fn delta_micros(delta: TimeDelta) -> Result<i64, Unrepresentable> {
     })
 }
 
-/// Whether a column of this dtype can hold values that no field holds: Polars counts further than `chrono` does.
+/// `true` if a column of this dtype can hold values that no field holds, because the range of Polars is wider than that
+/// of `chrono`.
 pub(super) fn is_limited(dtype: &DataType) -> bool {
     matches!(dtype, DataType::Date | DataType::Time | DataType::Datetime(TimeUnit::Microseconds, _))
 }
 
-/// The first value of a column that no field holds, by its index, and why.
+/// Finds the first value of a column that no field holds. Returns its index and the reason.
 pub(super) fn beyond(column: &Column) -> Option<(usize, Unrepresentable)> {
     let objection: fn(i64) -> Option<Unrepresentable> = match column.dtype() {
         DataType::Date => |days| date_of(days as i32).err(),
@@ -83,14 +84,14 @@ pub(super) fn beyond(column: &Column) -> Option<(usize, Unrepresentable)> {
     };
     let numbers = column.to_physical_repr().cast(&DataType::Int64).ok()?;
     let numbers = numbers.i64().ok()?;
-    // What lies between two values that fit does, too.
+    // All values between two supported values are supported, too.
     if [numbers.min(), numbers.max()].into_iter().flatten().all(|end| objection(end).is_none()) {
         return None;
     }
     numbers.iter().enumerate().find_map(|(index, number)| Some((index, objection(number?)?)))
 }
 
-/// A type that Polars stores as a number of days, microseconds or nanoseconds.
+/// Implements `Value` for a type that Polars stores as a number of days, microseconds or nanoseconds.
 macro_rules! stored_as_number {
     ($($rust:ty => $dtype:expr, $array:ident, $accessor:ident, $to:expr, $from:expr;)*) => {$(
         impl Value for $rust {

@@ -1,4 +1,4 @@
-//! A lazy query with the columns of a row.
+//! Typed datasets: lazy queries with the columns of a row.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,9 +14,9 @@ use crate::delivery::{Inspect, Rehearsal};
 use crate::run::spill::Spill;
 use crate::storage::{Seen, scanned};
 
-/// A Polars query that gives the columns of `T`, with exactly their dtypes and in their order.
+/// A Polars query that delivers the columns of `T`, with exactly their dtypes and in their order.
 ///
-/// Nothing is computed before it is collected. A clone shares the query.
+/// The query is computed only when it is collected. A clone shares the query.
 ///
 /// ```
 /// use polars::prelude::*;
@@ -36,36 +36,37 @@ use crate::storage::{Seen, scanned};
 /// # Ok::<(), setl::Error>(())
 /// ```
 pub struct Dataset<T> {
-    /// As it was made: what gives it out adds the check that its columns hold no nulls.
+    /// The query as it was made. The methods that return it add the check for nulls.
     frame: LazyFrame,
-    /// Whether it is known without a check that they hold none.
+    /// Is set if it is known without a check that the columns hold no forbidden nulls.
     is_whole: bool,
     rows: Option<usize>,
     provenance: Provenance,
-    /// Keeps the temporary file there that the query reads, if it reads one.
+    /// Keeps the temporary file that the query reads, if there is one.
     spill: Option<Arc<Spill>>,
-    /// What it reads, if a run has loaded that.
+    /// The file that the query reads, if a run has loaded it.
     seen: Option<Arc<Seen>>,
     row: PhantomData<fn() -> T>,
 }
 
 impl<T: Row> Dataset<T> {
-    /// Takes a query whose columns are those of `T`; further columns are left out.
+    /// Makes a dataset from a query with the columns of `T`. Further columns are left out.
     ///
-    /// The names and dtypes are checked now, from the schema, without running the query. Nulls are found when it runs.
+    /// The names and dtypes are checked now, from the schema, without running the query. Nulls are found when the query
+    /// runs.
     ///
     /// # Errors
-    /// [`DataError::Schema`], with every column that is missing or has another dtype; [`DataError::Query`] when the
-    /// query has no valid schema.
+    /// [`DataError::Schema`] with every column that is missing or has another dtype. [`DataError::Query`] when the query
+    /// has no valid schema.
     pub fn new(frame: LazyFrame) -> crate::Result<Self> {
         Ok(Self::checked(frame, Provenance::of(T::NAME))?)
     }
 
-    /// As [`new`](Self::new), after casting each declared column to its declared dtype.
+    /// Casts each declared column to its declared dtype, then does the same as [`new`](Self::new).
     ///
-    /// A value that does not survive its cast makes the query fail when it runs; it never becomes null, nor another value,
-    /// as 2.7 would become 2. What remains is that an `f32` is rounded, that moments are cut to microseconds, and that a text
-    /// with an offset from UTC is brought to UTC.
+    /// A value that does not survive its cast makes the query fail when it runs. It never becomes null or another value,
+    /// as 2.7 would become 2. There are three exceptions: an `f32` is rounded, moments are cut to microseconds, and a
+    /// text with an offset from UTC is converted to UTC.
     ///
     /// ```
     /// # use polars::prelude::*;
@@ -81,7 +82,7 @@ impl<T: Row> Dataset<T> {
     /// ```
     ///
     /// # Errors
-    /// As [`new`](Self::new); a dtype is wrong only where no cast exists.
+    /// The same as [`new`](Self::new). A dtype is wrong only if no cast exists.
     pub fn cast(mut frame: LazyFrame) -> crate::Result<Self> {
         let provenance = Provenance::of(T::NAME);
         let schema = waiting(|| frame.collect_schema()).map_err(|source| DataError::Query {
@@ -101,7 +102,7 @@ impl<T: Row> Dataset<T> {
         Ok(Self::checked(frame, provenance)?)
     }
 
-    /// A dataset of the given rows.
+    /// Makes a dataset from rows.
     ///
     /// # Errors
     /// [`DataError::OutOfRange`] when a value does not fit into the dtype of its column.
@@ -129,33 +130,33 @@ impl<T: Row> Dataset<T> {
         let declared = shape.columns;
         let in_order = schema.len() == declared.len()
             && schema.iter_names().zip(&declared).all(|(found, column)| found.as_str() == column.name);
-        // Selecting what is there already would only lengthen the plan.
+        // Selecting the columns that are there already would only lengthen the plan.
         let frame = if in_order { frame } else { frame.select(declared_columns::<T>()) };
         Ok(Self { is_whole, ..Self::trusted(frame, provenance) })
     }
 
-    /// As it was loaded by a run, from what was there then.
+    /// Records the files that the dataset reads, as a run has loaded them.
     pub(crate) fn reading(self, seen: Option<Arc<Seen>>) -> Self {
         Self { seen, ..self }
     }
 
-    /// Takes a query whose schema the caller has checked.
+    /// Makes a dataset from a query whose schema the caller has checked.
     pub(crate) fn trusted(frame: LazyFrame, provenance: Provenance) -> Self {
         Self { frame, is_whole: false, rows: None, provenance, spill: None, seen: None, row: PhantomData }
     }
 
-    /// The rows for which `condition` holds.
+    /// Returns the rows for which `condition` holds.
     pub fn filter(&self, condition: Condition<T>) -> Self {
         let filtered = self.frame.clone().filter(condition.into_expr());
         let (is_whole, spill, seen) = (self.is_whole, self.spill.clone(), self.seen.clone());
         Self { is_whole, spill, seen, ..Self::trusted(filtered, self.provenance.clone()) }
     }
 
-    /// Runs the query, on the threads for blocking work.
+    /// Runs the query on the threads for blocking work.
     ///
     /// # Errors
-    /// [`DataError::Query`] when the query fails, [`DataError::Nulls`] when a column holds nulls and its field is not
-    /// an `Option`.
+    /// [`DataError::Query`] when the query fails. [`DataError::Nulls`] when a column holds nulls and its field is not an
+    /// `Option`.
     pub async fn collect(&self) -> crate::Result<DataFrame> {
         let collected = running::collected(self.frame.clone()).await;
         self.whole(collected)
@@ -164,7 +165,7 @@ impl<T: Row> Dataset<T> {
     /// Runs the query on this thread. In asynchronous code, use [`collect`](Self::collect).
     ///
     /// # Errors
-    /// As [`collect`](Self::collect).
+    /// The same as [`collect`](Self::collect).
     pub fn collect_blocking(&self) -> crate::Result<DataFrame> {
         self.whole(running::collected_blocking(self.frame.clone()))
     }
@@ -172,34 +173,34 @@ impl<T: Row> Dataset<T> {
     /// Runs the query and reads its rows, on the threads for blocking work.
     ///
     /// # Errors
-    /// As [`collect`](Self::collect), and [`DataError::OutOfRange`] when a value does not fit into its field.
+    /// The same as [`collect`](Self::collect), and [`DataError::OutOfRange`] when a value does not fit into its field.
     pub async fn to_rows(&self) -> crate::Result<Vec<T>> {
         let frame = self.collect().await?;
         crate::run::blocking(move || Ok(T::from_frame(&frame)?)).await
     }
 
-    /// Runs the query and reads its rows, on this thread. In asynchronous code, use [`to_rows`](Self::to_rows).
+    /// Runs the query and reads its rows on this thread. In asynchronous code, use [`to_rows`](Self::to_rows).
     ///
     /// # Errors
-    /// As [`to_rows`](Self::to_rows).
+    /// The same as [`to_rows`](Self::to_rows).
     pub fn to_rows_blocking(&self) -> crate::Result<Vec<T>> {
         Ok(T::from_frame(&self.collect_blocking()?)?)
     }
 
-    /// Runs the query once and keeps the result, on the threads for blocking work: in memory, or, where the run has a
-    /// [limit of memory](crate::Runner::memory_limit), in a temporary file.
+    /// Runs the query once on the threads for blocking work and materializes the result: in memory, or in a temporary
+    /// file if the run has a [memory limit](crate::Runner::memory_limit).
     ///
-    /// Worth it where several consumers share an expensive query. The number of rows is known from then on. The temporary file
-    /// is there as long as a dataset of it, or the result of the run.
+    /// This is useful if several consumers share an expensive query. The number of rows is known from then on. The
+    /// temporary file exists as long as a dataset that reads it, or the result of the run.
     ///
     /// # Errors
-    /// As [`collect`](Self::collect).
+    /// The same as [`collect`](Self::collect).
     pub async fn materialize(self) -> crate::Result<Self> {
         let materialized = materialized(self.with_nulls()).await;
         self.kept(materialized)
     }
 
-    /// As [`materialize`](Self::materialize), on this thread.
+    /// Does the same as [`materialize`](Self::materialize) on this thread.
     ///
     /// ```
     /// # use setl::{dataset::Dataset, Row};
@@ -213,13 +214,13 @@ impl<T: Row> Dataset<T> {
     /// ```
     ///
     /// # Errors
-    /// As [`collect`](Self::collect).
+    /// The same as [`collect`](Self::collect).
     pub fn materialize_blocking(self) -> crate::Result<Self> {
         let materialized = materialized_blocking(self.with_nulls());
         self.kept(materialized)
     }
 
-    /// What the query came to in its place, if it has no nulls where there must not be any.
+    /// Replaces the query with its materialized result. Fails if a column holds forbidden nulls.
     fn kept(self, materialized: Result<Materialized, running::Fault>) -> crate::Result<Self> {
         match materialized {
             Ok(Materialized::Here(frame)) => {
@@ -252,7 +253,7 @@ impl<T: Row> Dataset<T> {
         }
     }
 
-    /// What a query came to, if it has no nulls where there must not be any.
+    /// Checks the result of the query. Fails if a loaded file has changed, or a column holds forbidden nulls.
     fn whole(&self, collected: Result<DataFrame, running::Fault>) -> crate::Result<DataFrame> {
         if let Some(reason) = self.seen.as_ref().and_then(|seen| seen.change(true)) {
             return Err(DataError::Changed { subject: self.provenance.clone().into(), reason }.into());
@@ -262,17 +263,17 @@ impl<T: Row> Dataset<T> {
         Ok(frame)
     }
 
-    /// Polars does not say in which file it found what it could not read, so the files of the query are named.
+    /// Makes an error that lists the files of the query, because Polars does not say which file it could not read.
     fn failed(&self, source: PolarsError) -> DataError {
         DataError::Query { subject: self.provenance.clone().into(), reads: files_of(&self.frame), source }
     }
 }
 
 impl<T: Row> Dataset<T> {
-    /// The query, to go on with. It has the columns of `T`; what is made of it may have others.
+    /// Returns the query with the columns of `T`. Queries that are made from it may have other columns.
     ///
-    /// A null in a column of `T` that is not an `Option` makes the query fail, whatever is made of it, if it reads that
-    /// column and that row; so does a date, moment or time that no field can hold:
+    /// Any query made from it fails at a null in a column of `T` that is not an `Option`, if it reads that column and
+    /// that row. It also fails at a date, moment or time that no field can hold:
     ///
     /// ```
     /// use polars::prelude::*;
@@ -297,7 +298,7 @@ impl<T: Row> Dataset<T> {
         self.clone().into_lazy()
     }
 
-    /// As [`lazy`](Self::lazy), for a dataset that is not needed any more.
+    /// Does the same as [`lazy`](Self::lazy), and consumes the dataset.
     pub fn into_lazy(self) -> LazyFrame {
         if self.is_whole {
             return self.frame;
@@ -305,7 +306,7 @@ impl<T: Row> Dataset<T> {
         required::keeping(self.frame, &Shape::of::<T>(), &self.provenance, self.seen)
     }
 
-    /// The query without the check for nulls, for what counts them by itself.
+    /// Returns the query without the check for nulls, for code that counts the nulls itself.
     pub(crate) fn with_nulls(&self) -> LazyFrame {
         match self.is_whole {
             true => self.frame.clone(),
@@ -318,18 +319,18 @@ impl<T: Row> Dataset<T> {
 }
 
 impl<T> Dataset<T> {
-    /// The number of rows, if it is known without running the query.
+    /// Returns the number of rows, if it is known without running the query.
     pub fn row_count(&self) -> Option<usize> {
         self.rows
     }
 
-    /// What this dataset is, as errors name it.
+    /// Returns the origin of this dataset, as errors name it.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
     }
 }
 
-/// ` (it reads CSV file flights.csv and Parquet file weather.parquet)`, if the query scans files.
+/// Formats ` (it reads CSV file flights.csv and Parquet file weather.parquet)`, if the query scans files.
 fn files_of(frame: &LazyFrame) -> String {
     const SHOWN: usize = 5;
     let mut files = scanned(&frame.logical_plan);
@@ -392,7 +393,7 @@ impl<T: Row> TryFrom<LazyFrame> for Dataset<T> {
 impl<T: Row> TryFrom<DataFrame> for Dataset<T> {
     type Error = DataError;
 
-    /// As [`Dataset::new`]; the number of rows is known.
+    /// Does the same as [`Dataset::new`]. The number of rows is known.
     fn try_from(frame: DataFrame) -> Result<Self, DataError> {
         let rows = frame.height();
         let mut this = Self::try_from(frame.lazy())?;
@@ -451,7 +452,7 @@ impl Inspect for LazyFrame {
         None
     }
 
-    /// Of a frame in memory on which nothing is to be done.
+    /// Returns the size of a frame in memory, if the query does nothing else.
     fn bytes(&self) -> Option<u64> {
         match &self.logical_plan {
             DslPlan::DataFrameScan { df, .. } => df.bytes(),

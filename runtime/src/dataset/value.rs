@@ -1,4 +1,4 @@
-//! The types that a column can have.
+//! The types of column values.
 
 use polars::prelude::*;
 
@@ -10,12 +10,12 @@ use polars::prelude::*;
 /// | `f32`, `f64` | `Float32`, `Float64` |
 /// | `bool`, `String` | `Boolean`, `String` |
 /// | `chrono::NaiveDate` | `Date` |
-/// | `chrono::NaiveDateTime` | `Datetime(Microseconds, None)`: what is finer than a microsecond is cut off, a leap second is an error |
-/// | `chrono::TimeDelta` | `Duration(Microseconds)`: what is finer than a microsecond is cut off |
+/// | `chrono::NaiveDateTime` | `Datetime(Microseconds, None)`: digits below a microsecond are cut off, a leap second is an error |
+/// | `chrono::TimeDelta` | `Duration(Microseconds)`: digits below a microsecond are cut off |
 /// | `chrono::NaiveTime` | `Time`, in nanoseconds; a leap second is an error |
 /// | `Option` of any of these | the same, with nulls |
 ///
-/// A type of your own is a column when it is written as one of these:
+/// A type of your own can be a column if it is written as one of these:
 ///
 /// ```
 /// use polars::prelude::{DataType, PlSmallStr, PolarsResult, Series};
@@ -55,37 +55,37 @@ use polars::prelude::*;
     note = "`usize` and `isize` differ between machines: use `u64` and `i64`; borrowed text: use `String`; for a type of your own, implement `setl::dataset::Value`"
 )]
 pub trait Value: Sized + Send + Sync + 'static {
-    /// The type itself, or what the `Option` holds: what the column is compared with.
+    /// The type that the column is compared with: the type itself, or the content of the `Option`.
     type Plain: Value;
 
-    /// Whether the column may hold nulls.
+    /// Is set if the column may hold nulls.
     const NULLABLE: bool = false;
 
-    /// The dtype of the column.
+    /// Returns the dtype of the column.
     fn dtype() -> DataType;
 
-    /// Makes a series of the values; `None` becomes null.
+    /// Makes a series from the values. `None` becomes null.
     ///
     /// # Errors
-    /// When the dtype cannot hold a value; gives the index of the value too.
+    /// When the dtype cannot hold a value. The error has the index of the value.
     fn encode<'a>(
         name: PlSmallStr,
         values: impl Iterator<Item = Option<&'a Self>>,
     ) -> Result<Series, (usize, Unrepresentable)>;
 
-    /// Reads the values of a series of the right dtype, one by its index; null becomes `None`.
+    /// Reads a series. The returned function reads the value at an index, and a null as `None`.
     ///
     /// # Errors
-    /// When the series has another dtype. The function fails when the type cannot hold the value.
+    /// When the series has another dtype. The returned function fails when the type cannot hold the value.
     fn decode(series: &Series) -> PolarsResult<impl Fn(usize) -> Result<Option<Self>, Unrepresentable>>;
 }
 
-/// Why a value does not fit into a column, or the content of a column not into a value.
+/// The reason why a value does not fit into a column, or why a value of a column does not fit into a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unrepresentable(String);
 
 impl Unrepresentable {
-    /// Says what does not fit where, as in `1970-01-01 does not fit into a leap year`.
+    /// Creates the reason. It names the value and the type, as in `1970-01-01 does not fit into a leap year`.
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
@@ -116,7 +116,7 @@ impl<V: Value<Plain = V>> Value for Option<V> {
     }
 }
 
-/// A type that Polars stores as it is.
+/// Implements `Value` for a type that Polars stores directly.
 macro_rules! stored_as_is {
     ($($rust:ty => $dtype:ident, $array:ident, $accessor:ident;)*) => {$(
         impl Value for $rust {
@@ -134,7 +134,7 @@ macro_rules! stored_as_is {
             }
 
             fn decode(series: &Series) -> PolarsResult<impl Fn(usize) -> Result<Option<Self>, Unrepresentable>> {
-                // In one chunk, access by index is a plain array access.
+                // With a single chunk, access by index is a plain array access.
                 let values = series.rechunk().$accessor()?.clone();
                 Ok(move |index| Ok(values.get(index)))
             }

@@ -96,11 +96,11 @@ fn groups_are_in_any_order_and_what_follows_them_may_observe_it() {
     let sums = summed(joined(JoinType::Inner));
     assert_eq!(order(&sums).rows, RowOrder::Arbitrary);
     assert!(order(&sums.clone().sort(["value"], Default::default()).limit(2)).streams);
-    // But not what is joined to them, which the in-memory engine keeps in order.
+    // A left join with them does not stream, because the in-memory engine keeps the order of the left side.
     let left = table().join(sums, [col("key")], [col("key")], JoinType::Left.into());
     assert!(!order(&left).streams && order(&left).streams_maintained);
     assert!(order(&left.clone().select([len()])).streams);
-    // Below a filter, Polars may take another kind of join, with another order.
+    // Below a filter, Polars may choose another kind of join, with another order.
     assert!(!order(&left.filter(col("rows").gt(lit(1)))).streams_maintained);
 }
 
@@ -114,7 +114,7 @@ fn where_all_digits_of_a_rounded_sum_decide_nothing_is_streamed() {
     assert!(!order(&sums().select([col("number").round(0, RoundMode::default())])).streams);
     assert!(!order(&sums().select([col("number").cast(DataType::String)])).streams);
     assert!(!order(&sums().join(table(), [col("number")], [col("number")], JoinType::Semi.into())).streams);
-    // Before they are added, numbers have all their digits.
+    // Numbers have all their digits before they are added.
     let few = table().filter(col("number").eq(lit(0.5)));
     assert!(order(&few.group_by([col("key")]).agg([col("number").sum()])).streams);
 }
