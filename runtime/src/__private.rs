@@ -1,4 +1,4 @@
-//! What generated code uses. Not for others: it changes without notice.
+//! Items for generated code. Do not use them directly: they change without notice.
 
 pub use core::primitive::{bool, str, u128, usize};
 pub use std::any::TypeId;
@@ -48,51 +48,51 @@ pub use crate::plan::{
 pub use crate::policy::{Caching, CodeScope, OnFailure, Policy, Resource, Retry, RetryOn};
 pub use crate::run::{Inbox, Rows, Runner, Step};
 
-/// For `#[pipeline]`, which marks an import of `delivery` as used, though none is needed.
+/// Imports for `#[pipeline]`, which marks an import of `delivery` as used, although it is not needed.
 pub mod attributes {
     pub use setl_macros::delivery;
 }
 
-/// A vector, where `From` is not in scope.
+/// Makes a vector, even if `From` is not in scope.
 pub fn vec<T, const LEN: usize>(items: [T; LEN]) -> Vec<T> {
     Vec::from(items)
 }
 
-/// Gives a value that must be used, if the input is not taken. Never called.
+/// Returns a value that must be used if the input is not taken. Is never called.
 pub fn check_input<I: Lint>() -> I::Lint {
     unreachable!("only its type counts")
 }
 
-/// Stands where a factory is built whose attribute could not be understood.
+/// Stands in for the construction of a factory whose attribute is invalid.
 pub fn never<T>() -> T {
     unreachable!("what has mistakes in its attribute does not compile")
 }
 
-/// The error of a function factory whose deliveries are gone.
+/// Makes the error of a function factory that has no deliveries left.
 pub fn processed_twice() -> crate::Error {
     anyhow::anyhow!("`process` was called twice on one instance: a function gives its deliveries away")
 }
 
-/// Whether a factory runs: what stands in `when = …`.
+/// Evaluates the value of `when = …`: `true` if the factory runs.
 ///
 /// # Errors
-/// When the condition cannot be found out.
+/// If the condition cannot be evaluated.
 pub fn is_due<Condition: IsDue>(condition: Condition) -> Result<bool> {
     condition.into_result()
 }
 
-/// What stands in `retry(on = …)`.
+/// The type of the function in `retry(on = …)`.
 pub type RetryIf = fn(&crate::Error) -> bool;
 
-/// How a typed output is inspected.
+/// The functions that inspect a typed output.
 pub struct Inspector<T> {
-    /// Tells it the name of its factory, and asks it for its rows.
+    /// Sets the origin of the output to the name of its factory, and returns its number of rows.
     pub rows: fn(&mut T, &'static str) -> Rows,
     /// See [`Inspect::rehearsal`].
     pub rehearsal: fn(&T) -> Option<Rehearsal>,
 }
 
-/// Finds out whether `T` implements [`Inspect`]: a method of the type is preferred to one of a reference to it.
+/// Detects if `T` implements [`Inspect`]: the compiler prefers a method of the type to one of a reference to it.
 pub struct Probe<T>(PhantomData<fn() -> T>);
 
 impl<T> Probe<T> {
@@ -100,9 +100,9 @@ impl<T> Probe<T> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// Of types that implement [`Inspect`].
+/// Implemented for types that implement [`Inspect`].
 pub trait Inspectable<T> {
-    /// Gives its rows, and tells it its origin.
+    /// Returns the functions that set its origin and return its rows.
     fn __setl_inspector(&self) -> Inspector<T>;
 }
 
@@ -122,9 +122,9 @@ impl<T: Inspect> Inspectable<T> for &Probe<T> {
     }
 }
 
-/// Of all other types.
+/// Implemented for all other types.
 pub trait Opaque<T> {
-    /// Nothing is known of it.
+    /// Returns functions that do nothing, since nothing is known of the type.
     fn __setl_inspector(&self) -> Inspector<T>;
 }
 
@@ -134,7 +134,7 @@ impl<T> Opaque<T> for Probe<T> {
     }
 }
 
-/// Finds out whether the factory `F` implements [`Rollback`], in the same way.
+/// Detects in the same way if the factory `F` implements [`Rollback`].
 pub struct UndoProbe<F>(PhantomData<fn() -> F>);
 
 impl<F> UndoProbe<F> {
@@ -142,9 +142,9 @@ impl<F> UndoProbe<F> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// Of factories that implement [`Rollback`].
+/// Implemented for factories that implement [`Rollback`].
 pub trait Undoable<F> {
-    /// Rolls it back.
+    /// Returns the function that rolls the factory back.
     fn __setl_undo(&self) -> Option<Undo<F>>;
 }
 
@@ -154,9 +154,9 @@ impl<F: Rollback> Undoable<F> for &UndoProbe<F> {
     }
 }
 
-/// Of all other factories.
+/// Implemented for all other factories.
 pub trait Lasting<F> {
-    /// Nothing is done.
+    /// Returns `None`.
     fn __setl_undo(&self) -> Option<Undo<F>>;
 }
 

@@ -1,4 +1,4 @@
-//! What a factory can know of the run it is in.
+//! The context of a run, as seen by a factory.
 
 use std::fmt;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::run::resume::record_read;
 use crate::run::{Event, Shared};
 use setl_commit::{Owner, StagedWrite};
 
-/// The run that a factory is part of. Every pipeline supplies it: take it as a delivery.
+/// The run that a factory belongs to. Every pipeline supplies it: take it as a delivery.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -41,7 +41,7 @@ use setl_commit::{Owner, StagedWrite};
 pub struct Context {
     shared: Arc<Shared>,
     owner: Owner,
-    /// Of the attempt, where it can end before the run does.
+    /// The token of the attempt, if the attempt can end before the run does.
     cancel: Option<CancellationToken>,
 }
 
@@ -50,46 +50,47 @@ impl Context {
         Self { shared, owner, cancel }
     }
 
-    /// Of no run: see [`testing::context`](crate::testing::context).
+    /// Makes a context outside of any run: see [`testing::context`](crate::testing::context).
     pub(crate) fn alone() -> Self {
         let shared =
             Shared::new(crate::testing::no_launch(), crate::run::Conduct::default(), &mut Default::default());
         Self::new(Arc::new(shared), Owner { node: 0, attempt: 1 }, None)
     }
 
-    /// Identifies this run. Ids of later runs sort after those of earlier ones.
+    /// Returns the id of this run. Ids of later runs sort after those of earlier ones.
     ///
-    /// A factory that asks for it may deliver something else in every run, so that what it delivers is never taken from a
-    /// [checkpoint](crate::Runner::resume) or from the [cache](crate::cache), nor what is made of that.
+    /// A factory that calls this may have a different output in every run. So its output and everything computed from it are
+    /// never taken from a [checkpoint](crate::Runner::resume) or from the [cache](crate::cache).
     pub fn run_id(&self) -> Uuid {
         self.record_unknown("the id of its run");
         self.shared.run_id
     }
 
-    /// The name of the pipeline.
+    /// Returns the name of the pipeline.
     pub fn pipeline(&self) -> &str {
         &self.shared.plan.pipeline
     }
 
-    /// The name of the factory that was given this context.
+    /// Returns the name of the factory that was given this context.
     pub fn factory(&self) -> &str {
         &self.shared.plan.factories[self.owner.node].name
     }
 
-    /// The attempt, counted from 1. What a factory delivers that asks for it in a later attempt than the first is not taken
-    /// by other runs, as with [`Context::run_id`].
+    /// Returns the number of the attempt, counted from 1. If a factory calls this in a later attempt than the first, other runs
+    /// do not take its output, as with [`Context::run_id`].
     pub fn attempt(&self) -> u32 {
-        // The first attempt of the next run is told the same.
+        // The first attempt of the next run sees the same number.
         if self.owner.attempt > 1 {
             self.record_unknown("the number of its attempt");
         }
         self.owner.attempt
     }
 
-    /// Whether the run or this attempt is to end: blocking work should look now and then, and return early.
+    /// Returns `true` if the run or this attempt is cancelled. Blocking work should check this regularly, and return early.
     ///
-    /// What a factory delivers after it was told so is not taken, since it may not be all: it counts as cancelled, as does
-    /// one that was given the [token](Context::cancellation) which is cancelled by then.
+    /// After this has returned `true`, the output of the factory is discarded, since it may be incomplete, and the factory counts
+    /// as cancelled. The same applies to a factory that was given the [token](Context::cancellation), if the token is cancelled
+    /// before the factory ends.
     pub fn is_cancelled(&self) -> bool {
         let is_cancelled = self.token().is_cancelled();
         if is_cancelled {
@@ -98,7 +99,7 @@ impl Context {
         is_cancelled
     }
 
-    /// Cancelled when the run or this attempt is to end: for work that takes a token of its own.
+    /// Returns a token that is cancelled when the run or this attempt is cancelled, for work that takes a token.
     pub fn cancellation(&self) -> CancellationToken {
         self.shared.tell(self.owner);
         self.token().clone()
@@ -108,31 +109,31 @@ impl Context {
         self.cancel.as_ref().unwrap_or(&self.shared.cancel)
     }
 
-    /// Gives the run something that is written and not visible yet: it is committed with all other writes of the run, or
-    /// rolled back. What goes through a repository is given to the run by itself.
+    /// Adds a staged write to the run. It is committed with all other writes of the run, or rolled back. Writes through a
+    /// repository are added automatically.
     ///
     /// # Errors
-    /// When the run already writes to the same target, and the two cannot be put together; or when all its factories have
-    /// ended.
+    /// If the run already writes to the same target and the two writes cannot be combined, or if all its factories have ended.
     pub fn enlist(&self, write: Box<dyn StagedWrite>) -> crate::Result<()> {
         let current = self.current();
         current.recover();
         current.enlist(write)
     }
 
-    /// Says that what this factory delivers depends on a file, or on all files in a directory, that it reads by itself. Call
-    /// it before reading.
+    /// Declares that the output of this factory depends on a file, or on all files in a directory, that it reads itself. Call
+    /// this before reading.
     ///
-    /// A [checkpoint](crate::Runner::resume) or a [cached](crate::cache) output is valid only as long as the content is the same. What goes through a repository
-    /// is known without. It blocks, since it reads the content, and does nothing where the run keeps no outputs.
+    /// A [checkpoint](crate::Runner::resume) or a [cached](crate::cache) output is valid only while the content stays the same.
+    /// Reads through a repository are recorded automatically. This function blocks, since it reads the content. It does nothing
+    /// if the run keeps no outputs.
     ///
     /// # Errors
-    /// When what is there cannot be read.
+    /// If the file or directory cannot be read.
     pub fn depends_on(&self, path: impl AsRef<Path>) -> crate::Result<()> {
         self.current().scope(|| record_read(Some(path.as_ref()), String::new))
     }
 
-    /// Records that the factory reads something that is another in the next run.
+    /// Records that the factory reads a value that differs in the next run.
     fn record_unknown(&self, place: &str) {
         self.current().record(|reads| reads.record_unknown(place));
     }
@@ -141,10 +142,10 @@ impl Context {
         Current { shared: Arc::clone(&self.shared), owner: self.owner }
     }
 
-    /// Lets a future work for this factory wherever it is polled.
+    /// Binds a future to this factory, wherever it is polled.
     ///
-    /// Work that blocks finds the run that it belongs to by itself, but not in a task that the factory has spawned. There it needs
-    /// this. A repository needs it only within another value that was delivered, of which it was not cloned in the factory.
+    /// Blocking work finds its run automatically, but not in a task that the factory has spawned: such a task needs this. A
+    /// repository needs this only if it is part of another delivered value and was not cloned in the factory.
     ///
     /// ```
     /// # use setl::prelude::*;
@@ -165,7 +166,7 @@ impl Context {
         Scoped { current: self.current(), future: Box::pin(future) }
     }
 
-    /// Tells who observes the run that `done` of `total` units of work are done.
+    /// Reports to observers of the run that `done` of `total` units of work are done.
     pub fn progress(&self, done: u64, total: Option<u64>) {
         let factory = self.factory();
         self.shared.emit(|| Event::Progress { factory, done, total });

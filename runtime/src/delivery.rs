@@ -1,4 +1,4 @@
-//! What a factory can be given, and how.
+//! Deliveries: the values that a factory takes, and the ways to take them.
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::pipeline::{AnyPayload, WithId};
 use crate::plan::dynamic::Requirement;
 use crate::run::Inbox;
 
-/// What can be passed from one factory to another: anything `Send + Sync + 'static`.
+/// A value that can be passed from one factory to another: anything `Send + Sync + 'static`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be delivered to a factory, which may run on another thread: use `Arc` for `Rc`, `Mutex` for `RefCell`",
     label = "must be `Send + Sync + 'static`",
@@ -19,36 +19,36 @@ pub trait Payload: Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Send + Sync + 'static + ?Sized> Payload for T {}
 
-/// What a plain `#[delivery]` can take: several factories may take the same payload, so it has to be `Clone`.
+/// A payload for a plain `#[delivery]`: several factories may take the same payload, so it must be `Clone`.
 pub trait Owned: Clone + Payload {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Payload> Owned for T {}
 
-/// Taking a delivery by value.
+/// The mode that takes a delivery by value.
 pub struct ByValue;
 
-/// That a `T` can be taken [`ByValue`].
+/// Implemented if a `T` can be taken [`ByValue`].
 ///
-/// This is asked of `ByValue` rather than of `T`, since the compiler would propose to borrow a `T`.
+/// It is implemented for `ByValue` rather than for `T`, since the compiler would propose to borrow a `T`.
 #[diagnostic::on_unimplemented(
     message = "`{T}` is delivered by value and is not `Clone`: take it as `Arc<{T}>` with `#[delivery(shared)]`",
     label = "every factory that takes it gets its own `{T}`",
     note = "or let it be cloned: `#[derive(Clone)]` on `{T}`"
 )]
 pub trait HandsOver<T> {
-    /// The delivery.
+    /// Returns the delivery.
     ///
     /// # Errors
-    /// When it is not there, which the plan rules out.
+    /// If it is absent, which the plan rules out.
     fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
     where
         T: Payload;
 
-    /// The delivery, if it is there.
+    /// Returns the delivery, if it is present.
     ///
     /// # Errors
-    /// None today.
+    /// None at present.
     fn take_optional(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<T>>
     where
         T: Payload;
@@ -71,23 +71,23 @@ impl<T: Clone> HandsOver<T> for ByValue {
     }
 }
 
-/// Taking a delivery by value in a generic factory.
+/// The mode that takes a delivery by value in a generic factory.
 pub struct ByGenericValue;
 
-/// [`HandsOver`] of a type with parameters: that they are `Clone` is what the compiler is to say, and to propose.
+/// The variant of [`HandsOver`] for types with parameters. The compiler itself reports and proposes a missing `Clone` bound.
 pub trait HandsOverGeneric<T> {
-    /// The delivery.
+    /// Returns the delivery.
     ///
     /// # Errors
-    /// When it is not there, which the plan rules out.
+    /// If it is absent, which the plan rules out.
     fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
     where
         T: Payload;
 
-    /// The delivery, if it is there.
+    /// Returns the delivery, if it is present.
     ///
     /// # Errors
-    /// None today.
+    /// None at present.
     fn take_optional(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<T>>
     where
         T: Payload;
@@ -116,13 +116,13 @@ impl<T: Clone> HandsOverGeneric<T> for ByGenericValue {
     note = "write `Option<{Self}>`, or remove `optional` if it is always there"
 )]
 pub trait Optional {
-    /// What is delivered when it is there.
+    /// The type of the delivery when it is present.
     type Payload;
 
-    /// The field's value.
+    /// Makes the value of the field.
     fn from_option(payload: Option<Self::Payload>) -> Self;
 
-    /// The payload, if it is there.
+    /// Returns the payload, if it is present.
     fn into_option(self) -> Option<Self::Payload>;
 }
 
@@ -145,10 +145,10 @@ impl<T> Optional for Option<T> {
     note = "write `Arc<{Self}>`, or remove `shared` to get a clone"
 )]
 pub trait Shared {
-    /// What is delivered.
+    /// The type of the delivery.
     type Payload;
 
-    /// The field's value.
+    /// Makes the value of the field.
     fn from_arc(payload: Arc<Self::Payload>) -> Self;
 }
 
@@ -160,22 +160,22 @@ impl<T> Shared for Arc<T> {
     }
 }
 
-/// A payload that a delivery can load from a source which the pipeline supplies: `#[delivery(auto_load)]`.
+/// A payload that a delivery can load from a source in the pipeline: `#[delivery(auto_load)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be loaded by `auto_load`: only a `Dataset<T>` can, from a `Repository<T>`",
     label = "cannot be loaded",
     note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
 )]
 pub trait AutoLoad: Sized {
-    /// Where it is loaded from.
+    /// The type that it is loaded from.
     type Source;
-    /// What restricts the rows that are loaded.
+    /// The type of conditions that restrict the loaded rows.
     type Condition;
 
-    /// Loads all of `source`, or what satisfies `condition`.
+    /// Loads all of `source`, or only the part that satisfies `condition`.
     ///
     /// # Errors
-    /// When the source cannot be opened or does not have the declared shape.
+    /// If the source cannot be opened or does not have the declared schema.
     fn auto_load(source: &Self::Source, condition: Option<Self::Condition>) -> Result<Self>;
 }
 
@@ -186,7 +186,7 @@ pub trait AutoLoad: Sized {
     note = "a factory is built anew for each run: `#[delivery]` fields are injected, all others start as `Default::default()`"
 )]
 pub trait Undelivered: Sized {
-    /// What the field starts with.
+    /// Returns the initial value of the field.
     fn initial() -> Self;
 }
 
@@ -197,36 +197,36 @@ impl<T: Default> Undelivered for T {
     }
 }
 
-/// What the runtime can tell of a payload without computing it.
+/// The properties of a payload that are known without computing it.
 ///
-/// A factory's output that implements it shows its rows in the run's report.
+/// If a factory's output implements it, the run's report shows the number of rows.
 pub trait Inspect {
-    /// Rows, where they are known without running a query.
+    /// Returns the number of rows, if it is known without running a query.
     fn rows(&self) -> Option<usize>;
 
-    /// Bytes that it takes in memory, where they are known without running a query.
+    /// Returns the size in memory in bytes, if it is known without running a query.
     fn bytes(&self) -> Option<u64> {
         None
     }
 
-    /// Whether it is a query that nothing has run yet, so that the time of its factory is not that of its rows.
+    /// Returns `true` if it is a query that has not run yet. Then the time of its factory does not include computing its rows.
     fn is_lazy(&self) -> bool {
         false
     }
 
-    /// Remembers which factory delivered this payload, so that later errors can say so.
+    /// Stores the name of the factory that delivered this payload, for later errors.
     fn set_origin(&mut self, factory: &'static str) {
         let _ = factory;
     }
 
-    /// Computes a lazy payload without keeping anything, so that a dry run finds what writing it would find. None if
-    /// nothing is lazy.
+    /// Returns a function that computes a lazy payload and discards the result, so that a dry run finds the same errors as a
+    /// write. `None` if nothing is lazy.
     fn rehearsal(&self) -> Option<Rehearsal> {
         None
     }
 }
 
-/// Computes a payload and gives its rows, where they are known. It blocks.
+/// A function that computes a payload and returns its number of rows, if known. It blocks.
 pub type Rehearsal = Box<dyn FnOnce() -> crate::Result<Option<usize>> + Send>;
 
 impl<T> Inspect for Vec<T> {
@@ -234,14 +234,14 @@ impl<T> Inspect for Vec<T> {
         Some(self.len())
     }
 
-    /// Without what its elements point to.
+    /// Returns the size without memory that its elements point to.
     fn bytes(&self) -> Option<u64> {
         Some(size_of_val(self.as_slice()) as u64)
     }
 }
 
-/// What generated code asks of a delivery with `auto_load`. All of it is in one trait, so that a type that cannot be
-/// loaded is one error.
+/// The functions that generated code needs for a delivery with `auto_load`. They are in one trait, so that a type that cannot be
+/// loaded gives a single error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be loaded by `auto_load`: only a `Dataset<T>` can, from a `Repository<T>`",
     label = "cannot be loaded",
@@ -254,23 +254,23 @@ pub trait Loadable: Sized {
     /// Loads the delivery.
     ///
     /// # Errors
-    /// When loading fails.
+    /// If loading fails.
     fn load(inbox: &mut Inbox<'_>, delivery: usize, condition: Option<Self::Condition>) -> Result<Self>;
 
-    /// Loads the delivery, if its source is there.
+    /// Loads the delivery, if its source is present.
     ///
     /// # Errors
-    /// When loading fails.
+    /// If loading fails.
     fn load_optional(
         inbox: &mut Inbox<'_>,
         delivery: usize,
         condition: Option<Self::Condition>,
     ) -> Result<Option<Self>>;
 
-    /// What is asked for.
+    /// Returns the required source.
     fn requirement(optional: bool, producer: Option<TypeId>) -> Requirement;
 
-    /// What is asked for, with an id.
+    /// Returns the required source with an id.
     fn requirement_with_id<Id: 'static>(optional: bool, producer: Option<TypeId>) -> Requirement;
 }
 
@@ -306,28 +306,28 @@ where
     }
 }
 
-/// A delivery together with others.
+/// Returns a delivery that is shared with other factories.
 ///
 /// # Errors
-/// When it is not there, which the plan rules out.
+/// If it is absent, which the plan rules out.
 pub fn share<T: Payload>(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Arc<T>> {
     inbox.share(delivery)
 }
 
-/// A delivery together with others, which may be absent.
+/// Returns a delivery that is shared with other factories and may be absent.
 ///
 /// # Errors
-/// None today.
+/// None at present.
 pub fn share_optional<T: Payload>(inbox: &mut Inbox<'_>, delivery: usize) -> Result<Option<Arc<T>>> {
     inbox.share_optional(delivery)
 }
 
-/// A delivered value, for the executor.
+/// Wraps a delivered value for the executor.
 pub fn payload<T: Payload>(value: T) -> Option<AnyPayload> {
     Some(Arc::new(value))
 }
 
-/// A delivered value that may be absent, for the executor.
+/// Wraps a delivered value that may be absent for the executor.
 pub fn payload_if_any<T: Payload>(value: Option<T>) -> Option<AnyPayload> {
     value.map(|value| Arc::new(value) as AnyPayload)
 }

@@ -19,12 +19,11 @@ use unwritten::Unwritten;
 pub(crate) use unwritten::has_write;
 pub(crate) use unwritten::is_unwritten;
 
-/// A unit of work: it reads, processes and writes, and delivers its output to whoever needs it.
+/// A unit of work: it reads, processes and writes, and delivers its output to its downstream factories.
 ///
-/// A factory is a struct under [`#[factory(output = …)]`](macro@crate::factory), which says what goes in and what comes
-/// out. Its `#[delivery]` fields are injected,
-/// every other field starts as `Default`. The three steps run in the order [`read`](Factory::read),
-/// [`process`](Factory::process), [`write`](Factory::write); only `process` is required.
+/// A factory is a struct under [`#[factory(output = …)]`](macro@crate::factory), which declares its deliveries and its output.
+/// Its `#[delivery]` fields are injected. All other fields start with their `Default`. The three steps run in the order
+/// [`read`](Factory::read), [`process`](Factory::process), [`write`](Factory::write). Only `process` is required.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -65,7 +64,7 @@ pub(crate) use unwritten::is_unwritten;
     note = "name a factory; or, if this is to be one, put `#[factory]` on it and write `impl Factory for {Self} {{ async fn process(&mut self) -> Result<Self::Output> {{ ... }} }}`"
 )]
 pub trait Factory: FactoryItem + Send + 'static {
-    /// Gets what is needed from outside. Does nothing unless overridden.
+    /// Reads external data. Default: does nothing.
     fn read(&mut self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }
@@ -73,14 +72,14 @@ pub trait Factory: FactoryItem + Send + 'static {
     /// Computes the output.
     fn process(&mut self) -> impl Future<Output = Result<Self::Output>> + Send;
 
-    /// Puts the output where it belongs. Does nothing unless overridden, and is left out where writes are off.
+    /// Writes the output to its destination. Default: does nothing. It is skipped if writes are disabled.
     fn write(&mut self, output: &Self::Output) -> impl Future<Output = Result<()>> + Send {
         let _ = output;
         Unwritten
     }
 }
 
-/// What `#[factory]` says of a struct or function.
+/// The items that `#[factory]` generates for a struct or function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "needs `#[factory]`",
@@ -89,75 +88,75 @@ pub trait Factory: FactoryItem + Send + 'static {
 pub trait FactoryItem: Sized {
     /// Its name.
     const NAME: &'static str;
-    /// What it delivers. `()` is delivered to nobody, so that any number of factories may have it.
+    /// The type of its output. `()` is never delivered, so any number of factories may have it.
     type Output: Payload;
-    /// The id as written.
+    /// Its id, as written.
     const ID: Option<&'static str>;
-    /// Whether it occupies a thread while it runs: a synchronous function, or `#[factory(blocking)]`.
+    /// `true` if it blocks a thread while it runs: a synchronous function, or `#[factory(blocking)]`.
     const BLOCKING: bool;
-    /// What it takes.
+    /// Its deliveries.
     const DELIVERIES: &'static [Delivery];
-    /// Whether its output is there after every run that succeeds: [`Always`], or [`Sometimes`] if it may be skipped.
+    /// [`Always`] if its output is available after every successful run, or [`Sometimes`] if it may be skipped.
     type Presence;
-    /// What is done when it fails, and before.
+    /// Its retries, limits, conditions and fallbacks.
     const POLICY: &'static Policy = &Policy::NONE;
-    /// Who stands in for it when it fails.
+    /// The fallback that runs when it fails.
     const FALLBACK: Option<Fallback> = None;
-    /// Changes when its code may have changed.
+    /// A hash that changes when its code may have changed.
     const CODE: u128 = 0;
-    /// Whether it is known, wherever it is listed, that its output is no `Result`.
+    /// `true` if its output is known not to be a `Result`, wherever the factory is listed.
     const OUTPUT_IS_CHECKED: bool = false;
-    /// The values it takes, as a tuple in the order of declaration.
+    /// The values of its deliveries, as a tuple in the order of declaration.
     type Deliveries;
 
     /// Takes the deliveries out of a run.
     ///
     /// # Errors
-    /// When a delivery with `auto_load` cannot be loaded.
+    /// If a delivery with `auto_load` cannot be loaded.
     fn receive(inbox: &mut Inbox<'_>) -> Result<Self::Deliveries>;
 
     /// Builds the factory.
     fn assemble(deliveries: Self::Deliveries) -> Self;
 
-    /// What it takes, by type: for pipelines that are wired at run time.
+    /// Returns its deliveries by type, for pipelines that are wired at run time.
     fn requirements() -> Vec<Requirement>;
 
-    /// What it and its output can do.
+    /// Returns the optional traits that it and its output implement.
     fn abilities() -> Abilities<Self>;
 
-    /// Tells the output where it comes from, and asks it for its rows.
+    /// Sets the origin of the output and returns its number of rows.
     fn inspect(output: &mut Self::Output) -> crate::run::Rows {
         (Self::abilities().inspect.rows)(output, Self::NAME)
     }
 
-    /// Whether it is to run, given what it takes: `when = …`.
+    /// Evaluates the condition of the factory, given its deliveries: `when = …`.
     ///
     /// # Errors
-    /// When the condition cannot be found out.
+    /// If the condition cannot be evaluated.
     fn is_due(deliveries: &Self::Deliveries) -> Result<bool> {
         let _ = deliveries;
         Ok(true)
     }
 
-    /// How what it did outside of the run's transaction is undone, if it says so.
+    /// Returns the function that undoes its effects outside of the run's transaction, if there is one.
     fn undo() -> Option<Undo<Self>> {
         Self::abilities().undo
     }
 
-    /// How the fingerprint of its output is taken, if it is volatile.
+    /// Returns the function that fingerprints its output, if the factory is volatile.
     fn content() -> Option<FingerprintOf> {
         None
     }
 
-    /// How its output is kept on disk, if that is possible.
+    /// Returns the functions that keep its output on disk, if that is possible.
     fn persistence() -> Option<Persistence> {
         Self::abilities().persistence
     }
 }
 
-/// What generated code finds out about a factory and its output: which traits they implement.
+/// The optional traits that a factory and its output implement, as detected by generated code.
 pub struct Abilities<F: FactoryItem> {
-    /// Asks the output what it is.
+    /// Inspects the output.
     pub inspect: Inspector<F::Output>,
     /// See [`Rollback`].
     pub undo: Option<Undo<F>>,
@@ -165,26 +164,26 @@ pub struct Abilities<F: FactoryItem> {
     pub persistence: Option<Persistence>,
 }
 
-/// Undoes what a factory did, some time after it has written.
+/// A function that undoes the effects of a factory after it has written.
 pub type Undo<F> = fn(F) -> BoxFuture<Result<()>>;
 
-/// A factory that undoes what its [`write`](Factory::write) did outside of the run's transaction.
+/// A factory that can undo the effects of its [`write`](Factory::write) outside of the run's transaction.
 ///
-/// What goes through a repository needs none of this: it is not visible before the run has succeeded. `rollback` is for
-/// the rest: a message that was sent, a row in a service. When a run fails, the factories that have written are rolled back
-/// in the reverse order of the ends of their writes. Until the run has ended, the factory and what it holds stay in memory.
+/// Writes through a repository do not need this: they are not visible before the run has succeeded. `rollback` is for other
+/// effects: a message that was sent, a row in a service. When a run fails, the factories that have written are rolled back, in
+/// the reverse order of the ends of their writes. The factory and its values stay in memory until the run has ended.
 pub trait Rollback: Factory {
-    /// Undoes what `write` did.
+    /// Undoes the effects of `write`.
     fn rollback(&mut self) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// See [`FactoryItem::Presence`].
+/// The output is always available: see [`FactoryItem::Presence`].
 pub struct Always;
 
-/// See [`FactoryItem::Presence`].
+/// The output may be absent: see [`FactoryItem::Presence`].
 pub struct Sometimes;
 
-/// That the output of this factory is there after every run that succeeds.
+/// Implemented if the output of this factory is available after every successful run.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may be skipped, so its output may be absent: use `run.find::<{Self}>()`, which gives an `Option`",
     label = "may be skipped in a run",
@@ -200,17 +199,17 @@ where
 {
 }
 
-/// What `when = …` may come to.
+/// The types of conditions: the value of `when = …`.
 #[diagnostic::on_unimplemented(
     message = "`when` decides whether the factory runs, so it must be a `bool` or a `Result<bool>`, found `{Self}`",
     label = "expected a `bool`",
     note = "deliveries are in scope by name, as references: `when = settings.full && !orders.is_empty()`"
 )]
 pub trait IsDue {
-    /// Whether the factory runs.
+    /// Returns `true` if the factory runs.
     ///
     /// # Errors
-    /// When the condition cannot be found out.
+    /// If the condition cannot be evaluated.
     fn into_result(self) -> Result<bool>;
 }
 
@@ -226,28 +225,28 @@ impl<E: FactoryError> IsDue for std::result::Result<bool, E> {
     }
 }
 
-/// A factory that stands in for another.
+/// A factory that runs in place of a failed one.
 #[derive(Clone, Copy)]
 pub struct Fallback {
     /// Its name.
     pub name: &'static str,
-    /// What it takes.
+    /// Its deliveries.
     pub deliveries: &'static [Delivery],
-    /// What it takes, by type.
+    /// Returns its deliveries by type.
     pub requirements: fn() -> Vec<Requirement>,
     /// Its own retries and timeouts.
     pub policy: &'static Policy,
-    /// Whether it occupies a thread while it runs.
+    /// `true` if it blocks a thread while it runs.
     pub blocking: bool,
-    /// How it is run.
+    /// The step that runs it.
     pub step: Step,
 }
 
 impl Fallback {
-    /// The factory `Other` as a fallback for `F`, which delivers `Output`.
+    /// Makes the factory `Other` the fallback for `F`, whose output is `Output`.
     ///
     /// # Panics
-    /// When `Other` may leave the output absent, or needs a fallback itself, which then stops the compiler.
+    /// If `Other` may leave the output absent, or has a fallback itself. The panic stops the compiler.
     #[track_caller]
     pub const fn of<Other, F, Output>() -> Self
     where
@@ -261,13 +260,13 @@ impl Fallback {
     }
 }
 
-/// Constants are evaluated before the function they stand in. What stands in for itself is found out without this one, which
-/// would be made of itself.
+/// Returns the constant in a separate function, since constants are evaluated before the function that contains them. So a
+/// factory that is its own fallback is reported before its constant would contain itself.
 const fn made<Other: StandsInFor<F, Output>, F, Output>() -> Fallback {
     Other::FACTORY
 }
 
-/// That a factory can be the fallback of `F`: it delivers the same `Output`.
+/// Implemented if a factory can be the fallback of `F`: it has the same `Output`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in for `{F}`: it does not deliver `{Output}`",
     label = "must be a factory that delivers `{Output}`",
@@ -276,7 +275,7 @@ const fn made<Other: StandsInFor<F, Output>, F, Output>() -> Fallback {
 pub trait StandsInFor<F, Output> {
     /// Its name.
     const NAME: &'static str;
-    /// What its options say.
+    /// Its own options.
     const POLICY: &'static Policy;
     /// The fallback.
     const FACTORY: Fallback;
@@ -300,47 +299,47 @@ where
     };
 }
 
-/// What a factory's output goes by in the pipeline `P`.
+/// The key by which the output of a factory is looked up in the pipeline `P`.
 ///
-/// The compiler must know that no other crate can ever change the answer. It does for a factory of another crate because
-/// `P` is a type of this one; that is all `P` is for.
+/// The compiler must know that no other crate can add an implementation. For a factory of another crate it knows this only
+/// because `P` is a local type. `P` has no other purpose.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "needs `#[factory]`",
     note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
 )]
 pub trait Produces<P> {
-    /// The output's type, [`WithId`](crate::pipeline::WithId) an id if it has one, or [`Sink`] for `()`.
+    /// The type of the output, in [`WithId`](crate::pipeline::WithId) if it has an id, or [`Sink`] for `()`.
     type Key: 'static;
-    /// The factory itself. What a pipeline needs of it is asked of this type, so that all of it fails in one error when
-    /// the type is no factory.
+    /// The factory itself. A pipeline puts all its bounds on this type, so that a type that is not a factory gives a single
+    /// error.
     type Itself;
 }
 
-/// What an output of type `()` goes by: nobody can ask for it.
+/// The key of an output of type `()`: no factory can take it.
 pub struct Sink<F>(PhantomData<fn() -> F>);
 
-/// That a factory can be wired in the pipeline `P`: all its deliveries have a producer there, and those of its fallback.
+/// Implemented if a factory can be wired in the pipeline `P`: all its deliveries and those of its fallback have a producer.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "its fallback `{Self}` needs `#[factory]`"
 )]
 pub trait Wired<P> {
-    /// Where each delivery comes from.
+    /// The sources of its deliveries.
     const FROM: &'static [Source];
-    /// Where each delivery of its fallback comes from.
+    /// The sources of its fallback's deliveries.
     const FALLBACK_FROM: &'static [Source] = &[];
-    /// Both.
+    /// Both lists of sources.
     const SOURCES: Sources<'static> = Sources { own: Self::FROM, fallback: Self::FALLBACK_FROM };
 }
 
-/// That a factory delivers `T`: what `#[delivery(producer = …)]` asks of the producer.
+/// Implemented if a factory delivers `T`: the bound of `#[delivery(producer = …)]` on the producer.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not deliver `{T}`: take the type of its output, or name the factory whose output is `{T}`",
     label = "asked for a `{T}`"
 )]
 pub trait Delivers<T> {
-    /// What is asked for to check that it holds.
+    /// A constant that generated code evaluates to check the bound.
     const DELIVERS: () = ();
 }
 
@@ -352,29 +351,29 @@ where
 {
 }
 
-/// That two types are one.
+/// Implemented if two types are identical.
 pub trait IsThe<T> {}
 
 impl<T> IsThe<T> for T {}
 
-/// The value type of a `Result`, which is what a fallible function delivers.
+/// The value type of a `Result`: the output of a fallible function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`, although it is named like one: return `setl::Result<...>`, or rename the type",
     label = "expected a `Result`, or an output that is not named like one",
     note = "the error of `setl::Result` takes any other with `?`"
 )]
 pub trait Fallible {
-    /// What is delivered.
+    /// The type of the output.
     type Output;
 
-    /// The result with the error of every factory.
+    /// Converts the result to one with the error type of all factories.
     ///
     /// # Errors
-    /// When `self` is one.
+    /// If `self` is an error.
     fn into_result(self) -> Result<Self::Output>;
 }
 
-/// What the error of a fallible function must be.
+/// The types of errors that a fallible function may return.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a factory, since it is no `std::error::Error`: return `setl::Result<...>`",
     label = "its error must be `std::error::Error + Send + Sync + 'static`",

@@ -1,4 +1,4 @@
-//! Looking at a pipeline without running it.
+//! Inspects a pipeline without running it.
 
 mod describe;
 mod diagram;

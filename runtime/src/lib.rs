@@ -1,7 +1,7 @@
 //! SETL for Rust: ETL pipelines whose wiring is proved by the compiler.
 //!
-//! A **factory** takes **deliveries** and delivers an output. A **pipeline** lists factories in **stages**, and gives them
-//! its inputs. Who delivers to whom follows from the types. A delivery that is missing, ambiguous or cyclic does not compile.
+//! A **factory** takes **deliveries** and delivers an output. A **pipeline** lists factories in **stages**, and gives them its
+//! inputs. The types decide which factory delivers to which. A delivery that is missing, ambiguous or cyclic does not compile.
 //!
 //! ```
 //! use setl::prelude::*;
@@ -51,25 +51,25 @@
 //! | for | see |
 //! |---|---|
 //! | factories | [`macro@factory`], [`Factory`] |
-//! | what they take | [`macro@delivery`], [`Context`] |
+//! | their deliveries | [`macro@delivery`], [`Context`] |
 //! | pipelines and runs | [`macro@pipeline`], [`Runner`], [`Run`], [`RunError`] |
-//! | pipelines put together at run time | [`Pipeline::builder`] |
-//! | what is done about failures | [`policy`] |
-//! | what is computed once for many runs | [`cache`] |
+//! | pipelines built at run time | [`Pipeline::builder`] |
+//! | retries, limits and fallbacks | [`policy`] |
+//! | outputs that later runs reuse | [`cache`] |
 //! | tests | [`testing`] |
-//! | looking at a pipeline | [`inspect`] |
+//! | descriptions and diagrams of a pipeline | [`inspect`] |
 #![cfg_attr(feature = "polars", doc = "| data | [`Dataset`], [`Repository`], [`macro@Row`], [`storage`] |")]
 #![cfg_attr(feature = "optimize", doc = "| the optimiser, and what runs cost | [`optimize`] |")]
 //!
 //! # Features
 //!
-//! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, wiring and running remain.
+//! - `polars` (on by default): rows, datasets, repositories and file formats. Without it, pipelines still run.
 //! - `config` (on by default): [policies](policy) from a file and from environment variables.
-//! - `optimize` (on by default): the optimiser of plans and queries, and what runs cost, learned from earlier ones.
-//! - `cli`: the command `setl`, which shows what runs cost, what to change, and what is cached. It needs no Polars:
-//!   `cargo install setl --no-default-features --features cli`.
-//! - `one-build-of-polars`: part of `polars`. It fixes features of crates that Polars is built on, so that adding well-known crates to
-//!   a project does not build Polars again.
+//! - `optimize` (on by default): the optimiser of plans and queries, and a history of costs from which it learns.
+//! - `cli`: the command `setl`, which shows costs, recommendations and the cache. It needs no Polars: `cargo install setl
+//!   --no-default-features --features cli`.
+//! - `one-build-of-polars`: part of `polars`. It fixes features of crates that Polars depends on, so that adding well-known
+//!   crates to a project does not rebuild Polars.
 
 mod base;
 pub mod cache;
@@ -95,9 +95,9 @@ pub mod __private;
 
 /// All writes of a run, committed together or not at all: the crate [`setl_commit`].
 ///
-/// Each target is old or new at any instant, never half. Several targets are switched one after the other, usually within
-/// milliseconds: a reader of several may see some old and some new in between. A process that is killed in between leaves that until
-/// the next run, which completes the commit.
+/// Each target is old or new at any instant, never partly written. Several targets are switched one after the other, usually
+/// within milliseconds: a reader of several targets may see some old and some new ones in between. If the process is killed in
+/// between, the next run completes the commit.
 pub mod commit {
     #[doc(hidden)]
     pub use setl_commit::commit_together;
@@ -129,7 +129,7 @@ pub use run::{Event, Report, Run, RunError, Runner, blocking};
 #[cfg(feature = "polars")]
 pub use storage::Repository;
 
-/// What a pipeline needs: `use setl::prelude::*;`
+/// The items that a pipeline needs: `use setl::prelude::*;`
 pub mod prelude {
     pub use crate::policy::Classify;
     pub use crate::{Context, Factory, Pipeline, Result, Rollback, delivery, factory, pipeline};

@@ -1,4 +1,4 @@
-//! Testing a factory alone, and a pipeline with some of its factories replaced.
+//! Tests for a single factory, and for a pipeline with some of its factories replaced.
 
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
 use crate::run::{Launch, Replacement, Runner, Steps};
 use crate::{Context, Error, Result};
 
-/// Runs one factory, with the deliveries given as a tuple in the order of their declaration.
+/// Runs one factory with its deliveries, a tuple in the order of their declaration.
 ///
-/// Leaving one out, or giving one of another type, does not compile. The factory reads, processes and writes.
+/// A missing delivery or one of another type does not compile. The factory reads, processes and writes.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -55,7 +55,7 @@ use crate::{Context, Error, Result};
 /// ```
 ///
 /// # Errors
-/// What the factory returns.
+/// The error of the factory.
 pub async fn factory<F: Factory>(deliveries: F::Deliveries) -> Result<F::Output>
 where
     F::Deliveries: Send,
@@ -73,12 +73,12 @@ where
     live.await
 }
 
-/// A context for a factory that takes one, outside of any run.
+/// Makes a context outside of any run, for a factory that takes one.
 pub fn context() -> Context {
     Context::alone()
 }
 
-/// A pipeline, some of whose factories are to be replaced. Everything else runs as it is.
+/// Starts a test of a pipeline in which some factories are replaced. All others run unchanged.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -115,7 +115,7 @@ pub fn pipeline<P: PipelineItem>(pipeline: P) -> Replacing<P> {
     Replacing { runner: Runner::new(pipeline) }
 }
 
-/// See [`pipeline`].
+/// A pipeline with some of its factories replaced: see [`pipeline`].
 #[must_use = "call `run` to get the run"]
 pub struct Replacing<P> {
     runner: Runner<P>,
@@ -130,7 +130,7 @@ impl<P: PipelineItem> Replacing<P> {
         self.replace_with::<F, _>(move || ready(Ok(output)))
     }
 
-    /// Delivers what the closure gives in place of the factory's output.
+    /// Delivers the result of the closure in place of the factory's output.
     pub fn replace_with<F, R>(mut self, stand_in: impl FnOnce() -> R + Send + 'static) -> Self
     where
         F: Factory,
@@ -145,7 +145,7 @@ impl<P: PipelineItem> Replacing<P> {
         self
     }
 
-    /// Lets the factory fail with this message.
+    /// Makes the factory fail with this message.
     pub fn fail<F: Factory>(self, message: impl Into<String>) -> Self
     where
         P: Lists<F>,
@@ -154,13 +154,13 @@ impl<P: PipelineItem> Replacing<P> {
         self.replace_with::<F, _>(move || ready(Err(error)))
     }
 
-    /// The run, with all that can be set on it.
+    /// Makes the run, with all its options.
     pub fn run(self) -> Runner<P> {
         self.runner
     }
 }
 
-/// A run of nothing, for a context that stands alone.
+/// Makes an empty run, for a context outside of any run.
 pub(crate) fn no_launch() -> Launch {
     use crate::plan::{Node, Plan, PlanRef, Stage};
     use std::borrow::Cow;

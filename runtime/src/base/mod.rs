@@ -1,4 +1,4 @@
-//! Tools that know nothing of pipelines: locks, panics, names, sizes.
+//! Tools that do not depend on pipelines: locks, panics, names, sizes.
 
 pub(crate) mod names;
 pub(crate) mod panic;

@@ -1,24 +1,24 @@
-//! What is said where a name is not among those that are there.
+//! Compares names, and proposes similar ones in errors.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Whether two names are the same text. What looks alike may be written in several ways: compilers compose letters and their
-/// marks, file names and keyboards may not.
+/// Returns `true` if two names are the same text. Text that looks the same may have several encodings: compilers compose letters
+/// and their marks, while file names and keyboards may not.
 pub(crate) fn same(a: &str, b: &str) -> bool {
     a == b || (!a.is_ascii() && !b.is_ascii() && a.nfc().eq(b.nfc()))
 }
 
-/// A name with its letters and marks composed: of two that are [the same](same), the same text.
+/// Composes the letters and marks of a name: two names that are [the same](same) become identical.
 pub(crate) fn composed(name: &str) -> Cow<'_, str> {
     if name.is_ascii() { Cow::Borrowed(name) } else { Cow::Owned(name.nfc().collect()) }
 }
 
-/// So many are listed.
+/// The maximum number of names in a list.
 const LISTED: usize = 10;
 
-/// `, did you mean `timeout`?` when `word` is near to one of them, else the list of what is there.
+/// Returns `, did you mean `timeout`?` if `word` is similar to a name, or else the list of names.
 pub(crate) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> + Clone) -> String {
     if let Some(candidate) = nearest(word, there.clone()) {
         return format!(", did you mean `{candidate}`?");
@@ -32,7 +32,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, there: impl Iterator<Item = &'a str> 
     format!("; there are {}{more}", quoted(there.take(LISTED)))
 }
 
-/// The candidate most like `word`, if one is like it at all.
+/// Returns the candidate that is most similar to `word`, if any is similar enough.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(word);
     candidates
@@ -42,22 +42,22 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// A name without case, underscores, hyphens and spaces.
+/// Returns a name without case, underscores, hyphens and spaces.
 pub(crate) fn plain(name: &str) -> String {
     composed(&name.to_lowercase().replace(['_', '-', ' '], "")).into_owned()
 }
 
-/// `` `a`, `b` ``
+/// Quotes words as in `` `a`, `b` ``.
 pub(crate) fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A text on several lines in one.
+/// Joins the lines of a text.
 pub(crate) fn in_one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A text without its middle, if it has more than `most` bytes: it begins with what happened, and ends with the cause.
+/// Cuts the middle out of a text with more than `most` bytes. It keeps the beginning (the event) and the end (the cause).
 #[cfg(feature = "optimize")]
 pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     const GAP: &str = " [...] ";

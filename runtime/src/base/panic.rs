@@ -1,4 +1,4 @@
-//! Panics of code that others wrote: their message, and where they happened.
+//! Panics of foreign code: their messages and locations.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -6,15 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// Where the last panic on this thread happened.
+    /// The location of the last panic on this thread.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-    /// Whether a panic on this thread is nobody's business.
+    /// `true` if panics on this thread are not reported.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
 static HOOK: Once = Once::new();
 
-/// Remembers from now on where factories panic. Only the hook of a panic is told; the one that is there goes on as it was.
+/// Records the locations of panics from now on. Only a panic hook receives the location. The previous hook still runs.
 pub(crate) fn watch() {
     HOOK.call_once(|| {
         let others = std::panic::take_hook();
@@ -23,36 +23,36 @@ pub(crate) fn watch() {
                 return;
             }
             let place = panic.location().map(ToString::to_string);
-            // A hook of a panic must not panic, not even while its thread ends.
+            // A panic hook must not panic, not even while its thread ends.
             let _ = PLACE.try_with(|last| last.replace(place));
             others(panic);
         }));
     });
 }
 
-/// What `work` gives, unless it panics, of which nobody is told: for what another crate can be asked in no other way.
+/// Returns the result of `work`, or `None` if it panics, without reporting the panic. Some crates offer no other check.
 pub(crate) fn quietly<R>(work: impl FnOnce() -> R) -> Option<R> {
     watch();
-    // Where a panic ends the process, its text is all that there is.
+    // If a panic aborts the process, its message is the only report.
     let before = QUIET.replace(cfg!(panic = "unwind"));
     let done = catch_unwind(AssertUnwindSafe(work));
     QUIET.set(before);
     done.ok()
 }
 
-/// Calls `work`, and catches its panic.
+/// Calls `work` and catches its panic.
 #[inline]
 pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(Panicked::of)
 }
 
-/// Calls what others wrote, where a panic is to end nothing else. The hook has told of it.
+/// Calls foreign code and ignores its panic, which the hook has already reported.
 #[inline]
 pub(crate) fn contained(call: impl FnOnce()) {
     let _ = caught(call);
 }
 
-/// What is brought from the thread on which work panicked to the one that waits for it.
+/// A panic on its way from the thread that panicked to the one that waits for it.
 pub(crate) struct Carried {
     payload: Box<dyn Any + Send>,
     place: Option<String>,
@@ -64,29 +64,30 @@ impl std::fmt::Debug for Carried {
     }
 }
 
-/// Calls `work`, which another thread waits for.
+/// Calls `work`, for which another thread waits.
 pub(crate) fn carried<R>(work: impl FnOnce() -> R) -> Result<R, Carried> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Carried { payload, place: PLACE.take() })
 }
 
 impl Carried {
-    /// Goes on panicking here.
+    /// Resumes the panic on this thread.
     pub(crate) fn resume(self) -> ! {
         PLACE.set(self.place);
         resume_unwind(self.payload)
     }
 }
 
-/// A panic that was caught.
+/// A caught panic.
 #[derive(Clone, Debug)]
 pub(crate) struct Panicked {
     pub(crate) message: String,
-    /// Where it happened, as `src/rates.rs:12:5`, if that is known.
+    /// The location, such as `src/rates.rs:12:5`, if known.
     pub(crate) location: Option<String>,
 }
 
 impl Panicked {
-    /// The text of the last panic on this thread, if it has one. Any other payload is leaked, since dropping it may panic again.
+    /// Takes the text of the last panic on this thread, if it has one. Any other payload is leaked, since dropping it may panic
+    /// again.
     pub(crate) fn of(payload: Box<dyn Any + Send>) -> Self {
         let location = PLACE.take();
         let message = match payload.downcast::<String>() {

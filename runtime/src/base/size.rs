@@ -11,18 +11,18 @@ const UNITS: [(&str, f64); 8] = [
     ("tib", 1_099_511_627_776.0),
 ];
 
-/// A number of bytes with a unit, as `500 MB` or `1.5 GiB`; none if it is none, or more than there can be.
+/// Parses a number of bytes with a unit, such as `500 MB` or `1.5 GiB`. `None` if it is invalid or too large.
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.')?);
     let unit = unit.trim().to_ascii_lowercase();
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
     let bytes = number.parse::<f64>().ok()? * factor;
-    // Up to 8 PiB, each is a number of its own.
+    // Up to 8 PiB, the conversion is exact.
     (bytes <= (1_u64 << 53) as f64).then_some(bytes as u64)
 }
 
-/// `1.5 GiB`, for people.
+/// Formats a size for people: `1.5 GiB`.
 pub(crate) fn show(bytes: u64) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;

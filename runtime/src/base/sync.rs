@@ -1,4 +1,4 @@
-//! The primitives of the executor's state, so that a model checker can stand in for them.
+//! The synchronization primitives of the executor's state, replaced by those of a model checker in its tests.
 
 #[cfg(setl_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use std::sync::{LockResult, PoisonError};
 #[cfg(not(setl_loom))]
 pub(crate) use std::sync::{Mutex, RwLock};
 
-/// The guard, also of a lock whose holder panicked: the states below are consistent at every instant.
+/// Returns the guard, even if a holder of the lock has panicked: the states below are consistent at every instant.
 pub(crate) fn held<G>(lock: LockResult<G>) -> G {
     lock.unwrap_or_else(PoisonError::into_inner)
 }

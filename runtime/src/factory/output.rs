@@ -1,30 +1,29 @@
-//! Finds out of a concrete output whether it is a `Result`, for generated code: a constant of a type is preferred to one of a
-//! trait.
+//! Detects for generated code if a concrete output is a `Result`: the compiler prefers a constant of a type to one of a trait.
 
 use std::marker::PhantomData;
 
 use super::FactoryError;
 
-/// Asks whether an output is a `Result`, by whatever name.
+/// Asks if an output is a `Result`, under any name.
 pub struct IsResult<T>(PhantomData<fn() -> T>);
 
 impl<T, E> IsResult<Result<T, E>> {
-    /// It is.
+    /// The type is a `Result`.
     pub const __SETL_IS_RESULT: bool = true;
 }
 
-/// Of all other types.
+/// Implemented for all other types.
 pub trait IsNoResult {
-    /// It is not.
+    /// The type is not a `Result`.
     const __SETL_IS_RESULT: bool = false;
 }
 
 impl<T> IsNoResult for IsResult<T> {}
 
-/// Checks that the output of a factory is no `Result`, whose error would not fail the run.
+/// Checks that the output of a factory is not a `Result`, since its error would not fail the run.
 ///
 /// # Panics
-/// When it is one, which then stops the compiler.
+/// If it is one. The panic stops the compiler.
 #[track_caller]
 pub const fn check_output(factory: &str, is_function: bool, is_result: bool) {
     if !is_result {
@@ -41,7 +40,7 @@ pub const fn check_output(factory: &str, is_function: bool, is_result: bool) {
     panic!("{}", text.as_str());
 }
 
-/// What a fallible function delivers in the pipeline `P`, where its return type does not tell by itself. For `P` see
+/// The output of a fallible function in the pipeline `P`, if its return type is not recognized by name. For `P` see
 /// [`Produces`](super::Produces).
 pub trait FallibleIn<P> {
     /// See [`Fallible::Output`](super::Fallible::Output).

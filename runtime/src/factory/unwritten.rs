@@ -1,4 +1,4 @@
-//! How it is known of a factory whether it writes.
+//! Detects if a factory writes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::Factory;
 use crate::Result;
 
-/// What a `write` comes to that is not overridden: a type of its own, by which that is known.
+/// The future of a `write` that is not overridden: its type identifies it.
 pub(super) struct Unwritten;
 
 impl Future for Unwritten {
@@ -18,12 +18,12 @@ impl Future for Unwritten {
     }
 }
 
-/// Whether this is what a `write` comes to that is not overridden. What is overridden borrows, and has no `TypeId`.
+/// Returns `true` if this is the future of a `write` that is not overridden. An overridden one borrows, and has no `TypeId`.
 pub(crate) fn is_unwritten<W: Future<Output = Result<()>>>(_: &W) -> bool {
     std::any::type_name::<W>() == std::any::type_name::<Unwritten>()
 }
 
-/// Whether a factory has a `write` of its own.
+/// Returns `true` if a factory overrides `write`.
 pub(crate) fn has_write<F: Factory>() -> bool {
     fn is_own<'a, F: Factory, W>(_: impl Fn(&'a mut F, &'a F::Output) -> W) -> bool {
         std::any::type_name::<W>() != std::any::type_name::<Unwritten>()

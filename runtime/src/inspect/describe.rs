@@ -1,11 +1,11 @@
-//! A pipeline as text, in the manner of SETL's `describe`.
+//! Describes a pipeline as text, in the style of SETL's `describe`.
 
 use std::fmt::Write;
 
 use crate::plan::{Delivery, Plan, Source, Taking};
 use crate::policy::{Policy, Retry};
 
-/// The pipeline as text: its inputs, its stages, and what each factory takes from whom.
+/// Describes a pipeline as text: its inputs, its stages, and the source of each delivery.
 pub fn describe(plan: &Plan) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -57,7 +57,7 @@ fn write_deliveries(
     Ok(())
 }
 
-/// What a policy says, in a few words each.
+/// Describes each option of a policy in a few words.
 pub(crate) fn conduct(policy: &Policy) -> Vec<String> {
     let mut said = Vec::new();
     match policy.retry {
@@ -114,7 +114,7 @@ fn with_id(id: Option<&str>) -> String {
     id.map(|id| format!(" [{id}]")).unwrap_or_default()
 }
 
-/// A type's name without the modules of its parts: `Dataset<Flight>`.
+/// Returns the name of a type without the modules of its parts: `Dataset<Flight>`.
 pub(crate) fn short_type(full: &str) -> String {
     let mut short = String::with_capacity(full.len());
     let mut rest = full;

@@ -1,4 +1,4 @@
-//! A pipeline as a picture.
+//! The diagram of a pipeline.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use super::drawing::{Arrow, Drawing, Frame, Shape, stage_label};
 use super::{conduct, short_type};
 use crate::plan::{Delivery, FallbackNode, Input, Node, Plan, Source};
 
-/// A pipeline as a picture. Prints as Mermaid, which Markdown viewers draw.
+/// The diagram of a pipeline. It is displayed as Mermaid, which Markdown viewers draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Diagram<'plan> {
     plan: &'plan Plan,
 }
 
 impl<'plan> Diagram<'plan> {
-    /// The picture of this plan.
+    /// Makes the diagram of this plan.
     pub fn of(plan: &'plan Plan) -> Self {
         Self { plan }
     }
 
-    /// For [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
+    /// Returns the diagram for [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
     pub fn mermaid(&self) -> String {
         self.drawing().mermaid()
     }
 
-    /// For [Graphviz](https://graphviz.org): `dot -Tsvg`.
+    /// Returns the diagram for [Graphviz](https://graphviz.org): `dot -Tsvg`.
     pub fn dot(&self) -> String {
         self.drawing().dot()
     }
@@ -69,7 +69,8 @@ impl fmt::Display for Diagram<'_> {
     }
 }
 
-/// Every delivery: the name of the node that it comes from, of the one that takes it, and how. Not those of the run.
+/// Lists all deliveries: the id of the source node, the id of the consumer node, and the delivery. Deliveries of the run itself
+/// are omitted.
 fn edges(plan: &Plan) -> impl Iterator<Item = (String, String, &Delivery)> {
     plan.factories.iter().enumerate().flat_map(|(node, factory)| {
         let own = edges_to(format!("factory{node}"), factory.deliveries, &factory.sources);
@@ -96,7 +97,7 @@ fn lines_of_input(input: &Input) -> Vec<String> {
     vec![input.name.to_string(), labelled(&short_type(input.type_name), input.id)]
 }
 
-/// What stands in the box of a factory.
+/// Returns the lines in the box of a factory.
 fn lines(factory: &Node) -> Vec<String> {
     let output = labelled(&short_type((factory.output)()), factory.id);
     let mut lines = vec![factory.name.to_string(), format!("→ {output}")];

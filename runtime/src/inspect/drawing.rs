@@ -1,8 +1,8 @@
-//! The one writer of pictures: ovals, boxes in frames, and arrows between them, as Mermaid and as DOT.
+//! The writer of all diagrams: ovals, boxes in frames, and arrows between them, as Mermaid and as DOT.
 
 use std::fmt::{self, Write};
 
-/// A picture. Nodes are named by ids that both languages take as they are.
+/// A diagram. Nodes have ids that are valid in both languages.
 #[derive(Debug, Default)]
 pub(crate) struct Drawing {
     pub(crate) title: String,
@@ -35,12 +35,12 @@ pub(crate) struct Arrow {
 }
 
 impl Drawing {
-    /// For [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
+    /// Returns the diagram for [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
     pub(crate) fn mermaid(&self) -> String {
         written(|text| self.write_mermaid(text))
     }
 
-    /// For [Graphviz](https://graphviz.org): `dot -Tsvg`.
+    /// Returns the diagram for [Graphviz](https://graphviz.org): `dot -Tsvg`.
     pub(crate) fn dot(&self) -> String {
         written(|text| self.write_dot(text))
     }
@@ -106,14 +106,14 @@ fn written(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
     text
 }
 
-/// The label of a stage, with its options.
+/// Returns the label of a stage, with its options.
 pub(crate) fn stage_label(name: &str, barrier: bool, sequential: bool, no_write: bool) -> String {
     let options = [(barrier, "barrier"), (sequential, "sequential"), (no_write, "no_write")];
     let set = options.iter().filter(|(set, _)| *set).map(|(_, name)| format!(" · {name}"));
     format!("{name}{}", set.collect::<String>())
 }
 
-/// Lines of text in quotes. Mermaid reads HTML entities, and little else is safe in it.
+/// Quotes lines of text for Mermaid, which reads HTML entities. Few other escapes are safe there.
 fn mermaid_text(lines: &[impl AsRef<str>]) -> String {
     let escape = |line: &_| {
         AsRef::<str>::as_ref(line)
@@ -126,7 +126,7 @@ fn mermaid_text(lines: &[impl AsRef<str>]) -> String {
     format!("\"{}\"", lines.iter().map(escape).collect::<Vec<_>>().join("<br/>"))
 }
 
-/// Lines of text in quotes for DOT.
+/// Quotes lines of text for DOT.
 fn dot_text(lines: &[impl AsRef<str>]) -> String {
     let escape = |line: &_| AsRef::<str>::as_ref(line).replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", lines.iter().map(escape).collect::<Vec<_>>().join("\\n"))
