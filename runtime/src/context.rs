@@ -52,8 +52,7 @@ impl Context {
 
     /// Makes a context outside of any run: see [`testing::context`](crate::testing::context).
     pub(crate) fn alone() -> Self {
-        let shared =
-            Shared::new(crate::testing::no_launch(), crate::run::Conduct::default(), &mut Default::default());
+        let shared = Shared::alone(crate::testing::no_launch());
         Self::new(Arc::new(shared), Owner { node: 0, attempt: 1 }, None)
     }
 

@@ -141,7 +141,7 @@ impl<P: PipelineItem> Replacing<P> {
             let output = stand_in();
             Box::pin(async move { Ok(Arc::new(output.await?) as AnyPayload) })
         });
-        self.runner.options.replacements.push((position::<P, F>(), replacement));
+        self.runner.request.replacements.push((position::<P, F>(), replacement));
         self
     }
 

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -11,26 +10,26 @@ use uuid::Uuid;
 use super::current::Current;
 use super::error::{Failures, RunError};
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
-use super::handling::{self, Conduct};
-use super::memory::Memory;
 #[cfg(feature = "optimize")]
 use super::optimized::rewrite;
-use super::options::Options;
 use super::outcome::{Outcome, Run};
+use super::prepare::prepare;
 use super::report::Report;
+use super::request::Request;
 use super::resume;
+use super::run_plan::{Ending, RunPlan};
 use super::shared::{Launch, Shared, Why};
 use super::signals::{Signals, has_timer, stop_after};
 use super::step::BoxFuture;
 use crate::base::panic::watch;
 
 /// Runs a pipeline, from what was said of the run to what came of it.
-pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome<P> {
+pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome<P> {
     let Ok(runtime) = Handle::try_current() else {
         let pipeline = launch.plan.pipeline.to_string();
         return Outcome { run: None, error: Some(RunError::NoRuntime { pipeline }) };
     };
-    let signals = options.cancel_on_ctrl_c.then(Signals::listen);
+    let signals = request.cancel_on_ctrl_c.then(Signals::listen);
     if let Some(None) = signals {
         let pipeline = launch.plan.pipeline.to_string();
         let mistake =
@@ -38,7 +37,7 @@ pub(super) async fn run<P>(launch: Launch, mut options: Box<Options>) -> Outcome
         let error = RunError::CannotStart { pipeline, mistakes: vec![mistake.to_owned()] };
         return Outcome { run: None, error: Some(error) };
     }
-    let ready = match prepare(launch, &mut options) {
+    let ready = match begin(launch, &mut request) {
         Prepared::Ready(ready) => Ok(ready),
         Prepared::Later(ready) => ready.await,
         Prepared::Failed(error) => Err(error),
@@ -78,107 +77,67 @@ enum Prepared {
     Failed(RunError),
 }
 
-/// Puts together what is said of a run. What waits is apart, so that the future of a run is not made for it.
-fn prepare(mut launch: Launch, options: &mut Options) -> Prepared {
-    let mut conduct = match handling::of_run(&launch, options) {
-        Ok(conduct) => conduct,
-        Err(mistakes) => {
-            let pipeline = launch.plan.pipeline.to_string();
-            return Prepared::Failed(RunError::CannotStart { pipeline, mistakes });
-        }
+/// Plans a run, and makes it ready. A run that waits for files is apart, so that the future of a run is not made for it.
+fn begin(launch: Launch, request: &mut Request) -> Prepared {
+    let pipeline = launch.plan.clone();
+    let failed = |mistakes| {
+        Prepared::Failed(RunError::CannotStart { pipeline: pipeline.pipeline.to_string(), mistakes })
     };
-    if options.deadline.is_some() && !has_timer() {
-        let pipeline = launch.plan.pipeline.to_string();
+    let mut run_plan = match prepare(launch, request) {
+        Ok(run_plan) => run_plan,
+        Err(mistakes) => return failed(mistakes),
+    };
+    if run_plan.ending.deadline.is_some() && !has_timer() {
         let mistake =
             "`deadline` needs a runtime with a timer: call `enable_time` or `enable_all` on its builder";
-        return Prepared::Failed(RunError::CannotStart { pipeline, mistakes: vec![mistake.to_owned()] });
-    }
-    if let Some(limit) = options.memory_limit {
-        let memory = Memory::new(limit, options.state_dir.as_deref());
-        let mistakes = memory.objections(&launch, |node| conduct.policy(&launch.plan, node));
-        if !mistakes.is_empty() {
-            let pipeline = launch.plan.pipeline.to_string();
-            return Prepared::Failed(RunError::CannotStart { pipeline, mistakes });
-        }
-        options.memory = Some(Box::new(memory));
+        return failed(vec![mistake.to_owned()]);
     }
     watch();
-    let has_files = conduct.has_checkpoints() || conduct.has_cached() || options.resume || options.learns();
-    if has_files {
-        return Prepared::Later(Box::pin(with_files(launch, conduct, std::mem::take(options))));
+    if run_plan.has_checkpoints() || run_plan.has_cached() || request.resume || request.learns() {
+        return Prepared::Later(Box::pin(with_files(run_plan, std::mem::take(request))));
     }
-    match rewrite(&mut launch, &mut conduct, options) {
-        Ok(()) => Prepared::Ready(ready(launch, conduct, options)),
-        Err(mistakes) => {
-            let pipeline = launch.plan.pipeline.to_string();
-            Prepared::Failed(RunError::CannotStart { pipeline, mistakes })
-        }
+    match rewrite(&mut run_plan, request) {
+        Ok(()) => Prepared::Ready(ready(run_plan, request)),
+        Err(mistakes) => failed(mistakes),
     }
 }
 
-/// There is nobody who rewrites what is run.
+/// No pass rewrites the plan.
 #[cfg(not(feature = "optimize"))]
-fn rewrite(_: &mut Launch, _: &mut Conduct, _: &mut Options) -> Result<(), Vec<String>> {
+fn rewrite(_: &mut RunPlan, _: &Request) -> Result<(), Vec<String>> {
     Ok(())
 }
 
-fn ready(launch: Launch, conduct: Conduct, options: &mut Options) -> Ready {
-    let ending = Ending {
-        deadline: options.deadline,
-        keeps_going: options.keep_going,
-        commits_partial: options.commit_partial,
-    };
-    Ready { shared: Arc::new(Shared::new(launch, conduct, options)), ending }
+fn ready(run_plan: RunPlan, request: &mut Request) -> Ready {
+    let ending = run_plan.ending;
+    Ready { shared: Arc::new(Shared::new(run_plan, request)), ending }
 }
 
 /// Opens the checkpoints, the cache and the history of the pipeline, on a thread for blocking work.
-async fn with_files(launch: Launch, conduct: Conduct, mut options: Options) -> Result<Ready, RunError> {
-    let pipeline = launch.plan.pipeline.to_string();
-    let cannot_start = |mistake| RunError::CannotStart { pipeline, mistakes: vec![mistake] };
+async fn with_files(mut run_plan: RunPlan, request: Request) -> Result<Ready, RunError> {
+    let pipeline = run_plan.plan().pipeline.to_string();
+    let cannot_start = |mistakes| RunError::CannotStart { pipeline, mistakes };
     let run_id = Uuid::now_v7();
-    options.run_id = Some(run_id);
+    run_plan.run_id = Some(run_id);
     #[cfg(feature = "optimize")]
-    let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+    let workers = super::optimized::workers(run_plan.concurrency);
     let open = move || {
-        let mut options = options;
         #[cfg(feature = "optimize")]
-        let mut conduct = conduct;
-        #[cfg(feature = "optimize")]
-        if let Some(learning) = options.learning.take() {
-            let at_once = options.concurrency.unwrap_or(threads).min(threads);
-            let state = options.state_dir.clone();
-            let how = super::learn::How::of(&options.optimizer, at_once);
-            let mut learned = super::learn::before(&launch, &learning, state, how);
-            if conduct.cache.is_by_cost() {
-                learned.choose_cached(&launch, &mut conduct);
-            }
-            options.learned = Some(Box::new(learned));
-        }
+        super::prepare::consult(&mut run_plan, &request, workers);
         let mut notes = Vec::new();
-        let session = resume::open(&launch, &conduct, &options, run_id.to_string(), &mut notes);
-        options.notes = notes;
-        (session, launch, conduct, options)
+        let session = resume::open(&run_plan, &request, run_id.to_string(), &mut notes);
+        run_plan.notes = notes;
+        (session, run_plan, request)
     };
-    let Ok((session, mut launch, mut conduct, mut options)) = tokio::task::spawn_blocking(open).await else {
-        return Err(cannot_start("the tokio runtime is shut down".to_owned()));
+    let Ok((session, mut run_plan, mut request)) = tokio::task::spawn_blocking(open).await else {
+        return Err(cannot_start(vec!["the tokio runtime is shut down".to_owned()]));
     };
     match session {
-        Ok(session) => options.session = session,
-        Err(error) => return Err(cannot_start(format!("{error:#}"))),
+        Ok(session) => run_plan.session = session,
+        Err(error) => return Err(cannot_start(vec![format!("{error:#}")])),
     }
-    rewrite(&mut launch, &mut conduct, &mut options).map_err(|mistakes| {
-        let pipeline = launch.plan.pipeline.to_string();
-        RunError::CannotStart { pipeline, mistakes }
-    })?;
-    Ok(ready(launch, conduct, &mut options))
-}
-
-/// What was said of the end of a run.
-#[derive(Clone, Copy)]
-struct Ending {
-    deadline: Option<Duration>,
-    keeps_going: bool,
-    commits_partial: bool,
+    rewrite(&mut run_plan, &request).map_err(cannot_start)?;
+    Ok(ready(run_plan, &mut request))
 }
 
 /// Ends a run whose factories have ended.
@@ -235,7 +194,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     // A run that has not committed leaves its checkpoints to the next.
     if !commits && shared.session.as_ref().is_some_and(|session| session.has_checkpoints()) {
         let is_kept = |node: &usize| {
-            shared.handling.get(*node).is_some_and(|handling| handling.policy.checkpoint)
+            shared.configs.get(*node).is_some_and(|config| config.policy.checkpoint)
                 && shared.is_delivered(*node)
         };
         report.resumable = (0..shared.plan.factories.len()).filter(is_kept).collect();

@@ -174,10 +174,10 @@ impl Driver {
             shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
         }
         let started = self.now.take().unwrap_or_else(Instant::now);
-        let supervision = shared.handling.get(node).filter(|handling| handling.supervised);
+        let supervision = shared.configs.get(node).filter(|config| config.supervised);
         let (future, cancellable) = match (supervision, shared.replacement(node)) {
-            (Some(handling), replacement) => {
-                (supervised(Arc::clone(shared), node, handling.policy, replacement, started), false)
+            (Some(config), replacement) => {
+                (supervised(Arc::clone(shared), node, config.policy, replacement, started), false)
             }
             (None, Some(replacement)) => (replaced(Arc::clone(shared), node, replacement), true),
             (None, None) => {

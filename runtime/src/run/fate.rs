@@ -23,7 +23,7 @@ impl Shared {
     /// Whether a factory is to begin at all; if not, says what has become of it.
     #[inline]
     pub(super) fn may_begin(&self, node: usize) -> bool {
-        let plain = self.handling.is_empty() && !self.troubled.load(Ordering::Acquire);
+        let plain = self.configs.is_empty() && !self.troubled.load(Ordering::Acquire);
         plain || self.may_begin_though(node)
     }
 
@@ -31,12 +31,12 @@ impl Shared {
     #[cold]
     fn may_begin_though(&self, node: usize) -> bool {
         let factory = &self.plan.factories[node];
-        if let Some(handling) = self.handling.get(node) {
-            if !handling.selected {
+        if let Some(config) = self.configs.get(node) {
+            if !config.selected {
                 self.left_out(node, Status::NotSelected);
                 return false;
             }
-            if !handling.enabled {
+            if !config.enabled {
                 self.release_all(node);
                 self.note(node, "switched off in the settings".to_owned());
                 self.skipped(node, None, Instant::now());
@@ -47,7 +47,7 @@ impl Shared {
             self.release_all(node);
             return false;
         }
-        if let Some(other) = self.handling.get(node).and_then(|handling| handling.merged_into) {
+        if let Some(other) = self.configs.get(node).and_then(|config| config.merged_into) {
             self.merged(node, other);
             return false;
         }
@@ -145,7 +145,7 @@ impl Shared {
                 contained(|| drop(failure));
             }
             // Settings that switch it off have said so.
-            None if self.handling.get(node).is_none_or(|handling| handling.enabled) => {
+            None if self.configs.get(node).is_none_or(|config| config.enabled) => {
                 self.note(node, "its condition does not hold".to_owned());
             }
             None => {}
@@ -199,7 +199,7 @@ impl Shared {
             let error = self.error_of(node, *failure);
             Box::new(FactoryError { factory: name.to_owned(), says_of_retries, ..error })
         });
-        let by_settings = self.handling.get(node).is_some_and(|handling| handling.policy.retry.is_some());
+        let by_settings = self.configs.get(node).is_some_and(|config| config.policy.retry.is_some());
         let transient = self.class_of(&cause) == Transience::Transient;
         let cause = match cause {
             Cause::Error(error) => Cause::Error(unmark(error)),

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::handling::Conduct;
 use super::report::{Entry, Report, Status};
+use super::run_plan::RunPlan;
 use super::shared::{Launch, Shared};
 use crate::base::sync::held;
 use crate::checkpoint::state_directory;
@@ -209,13 +209,13 @@ impl Before {
     }
 
     /// Has those outputs cached for which it pays.
-    pub(super) fn choose_cached(&mut self, launch: &Launch, conduct: &mut Conduct) {
+    pub(super) fn choose_cached(&mut self, plan: &mut RunPlan) {
         let Some(prediction) = &self.prediction else { return };
-        let candidates = conduct.may_be_cached(launch);
-        self.keeping = worth_keeping(prediction, &candidates, conduct.cache.limits().max_bytes);
+        let candidates = plan.may_be_cached();
+        self.keeping = worth_keeping(prediction, &candidates, plan.cache.limits().max_bytes);
         for (node, keeping) in candidates.iter().zip(&self.keeping) {
             if keeping.is_kept {
-                conduct.cache_also(*node);
+                plan.cache_also(*node);
             }
         }
     }

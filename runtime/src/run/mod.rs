@@ -2,6 +2,7 @@
 
 mod attempt;
 mod blocking;
+mod config;
 mod course;
 pub(crate) mod current;
 mod error;
@@ -11,7 +12,6 @@ mod fate;
 mod finish;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 pub(crate) mod gather;
-mod handling;
 #[cfg(feature = "optimize")]
 pub(crate) mod learn;
 #[cfg(all(test, setl_loom))]
@@ -22,11 +22,13 @@ mod nature;
 mod nested;
 #[cfg(feature = "optimize")]
 mod optimized;
-mod options;
 mod outcome;
+mod prepare;
 mod report;
+mod request;
 pub(crate) mod resume;
 mod rows;
+mod run_plan;
 mod runner;
 mod schedule;
 mod select;
@@ -44,7 +46,6 @@ pub use blocking::blocking;
 pub(crate) use blocking::moved;
 pub use error::{Cause, FactoryError, Failures, RunError};
 pub use event::Event;
-pub(crate) use handling::Conduct;
 #[cfg(feature = "optimize")]
 pub use learn::Learned;
 pub use memory::MemoryReport;

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::config::FactoryConfig;
 use super::error::RunError;
-use super::handling::{self, Conduct, Handling};
-use super::learn;
-use super::memory::Memory;
-use super::options::Options;
+use super::prepare::{consult, prepare};
 use super::report::Report;
+use super::request::Request;
+use super::run_plan::RunPlan;
 use super::runner::Runner;
-use super::shared::{Launch, Replacement, Steps};
+use super::shared::{Launch, Steps};
 use crate::optimize::plan::{Explanation, FactoryFacts, Facts, Lowered, Planned, Went, optimize};
-use crate::optimize::{Optimizer, Pass, Prediction};
+use crate::optimize::{Optimizer, Pass};
 use crate::plan::{Plan, PlanRef, Source};
 use crate::policy::Policy;
 
@@ -59,22 +59,18 @@ impl Explainable {
     }
 }
 
-/// Rewrites what is run, where a pass has something to do.
+/// Rewrites the plan of a run, where a pass has something to do.
 ///
 /// # Errors
-/// Why the run cannot start, each mistake in a sentence.
-pub(super) fn rewrite(
-    launch: &mut Launch,
-    conduct: &mut Conduct,
-    options: &mut Options,
-) -> Result<(), Vec<String>> {
-    let optimizer = &options.optimizer;
-    let is_selected = |handling: &Handling| handling.selected && handling.enabled;
-    let has_prediction = options.learned.as_ref().is_some_and(|before| before.prediction().is_some());
+/// The reasons why the run cannot start, each in a sentence.
+pub(super) fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), Vec<String>> {
+    let optimizer = &run_plan.optimizer;
+    let is_selected = |config: &FactoryConfig| config.selected && config.enabled;
+    let has_prediction = run_plan.learned.as_ref().is_some_and(|before| before.prediction().is_some());
     let has_something_to_do = optimizer.has_own()
         || has_prediction
-        || (launch.has_twins && optimizer.has(Pass::MergeIdentical))
-        || !conduct.handling.iter().all(is_selected);
+        || (run_plan.launch.has_twins && optimizer.has(Pass::MergeIdentical))
+        || !run_plan.factories.iter().all(is_selected);
     if !has_something_to_do {
         // Most runs: no name of a pass is said, and there is nothing to look at.
         return match optimizer.names_passes() {
@@ -82,40 +78,39 @@ pub(super) fn rewrite(
             false => Ok(()),
         };
     }
-    let prediction = options.learned.as_ref().and_then(|before| before.prediction());
-    let planned = planned(launch, conduct, options, prediction)?;
-    let Lowered { plan, merged, left_out, priorities } = Lowered::of(planned.after(), &launch.plan);
+    let planned = planned(run_plan, request)?;
+    let Lowered { plan, merged, left_out, priorities } = Lowered::of(planned.after(), run_plan.plan());
     if !merged.is_empty() {
-        options.taken = taken(&launch.plan, &conduct.handling);
+        run_plan.taken = taken(run_plan.plan(), &run_plan.factories);
     }
     if let Some(plan) = plan {
-        launch.plan = PlanRef::Shared(Arc::new(plan));
+        run_plan.launch.plan = PlanRef::Shared(Arc::new(plan));
     }
     if !(merged.is_empty() && left_out.is_empty()) {
-        conduct.handle_all(&launch.plan);
+        run_plan.configure_each();
     }
     for (factory, into) in merged {
-        conduct.handling[factory].merged_into = Some(into);
+        run_plan.factories[factory].merged_into = Some(into);
         // It holds nothing of its own.
-        conduct.handling[factory].policy.memory = None;
+        run_plan.factories[factory].policy.memory = None;
     }
     for factory in left_out {
-        conduct.handling[factory].selected = false;
+        run_plan.factories[factory].selected = false;
     }
-    if optimizer.has(Pass::CriticalPath)
-        && let Some(before) = &mut options.learned
+    if run_plan.optimizer.has(Pass::CriticalPath)
+        && let Some(before) = &mut run_plan.learned
     {
         before.adapt_to(planned.after());
     }
-    options.priorities = priorities;
-    options.planned = Some(Arc::new(planned));
+    run_plan.priorities = priorities;
+    run_plan.planned = Some(Arc::new(planned));
     Ok(())
 }
 
 /// For each factory, whether one that was asked for takes its output.
-fn taken(plan: &Plan, handling: &[Handling]) -> Vec<bool> {
+fn taken(plan: &Plan, configs: &[FactoryConfig]) -> Vec<bool> {
     let mut taken = vec![false; plan.factories.len()];
-    let asked = |node: &usize| handling.get(*node).is_none_or(|handling| handling.selected);
+    let asked = |node: &usize| configs.get(*node).is_none_or(|config| config.selected);
     for node in (0..plan.factories.len()).filter(asked) {
         for source in plan.factories[node].all_sources() {
             if let Source::Factory(factory) = source {
@@ -130,59 +125,41 @@ fn taken(plan: &Plan, handling: &[Handling]) -> Vec<bool> {
 ///
 /// # Errors
 /// When it could not start.
-pub(super) fn explain(launch: &Launch, options: &Options) -> Result<Explanation, RunError> {
-    let mut options = options.for_explanation();
+pub(super) fn explain(launch: &Launch, request: &Request) -> Result<Explanation, RunError> {
     let cannot_start =
         |mistakes| RunError::CannotStart { pipeline: launch.plan.pipeline.to_string(), mistakes };
-    let conduct = handling::of_run(launch, &mut options).map_err(cannot_start)?;
-    if let Some(limit) = options.memory_limit {
-        let memory = Memory::new(limit, options.state_dir.as_deref());
-        let mistakes = memory.objections(launch, |node| conduct.policy(&launch.plan, node));
-        if !mistakes.is_empty() {
-            return Err(cannot_start(mistakes));
-        }
-    }
-    let prediction = options.learning.take().and_then(|learning| {
-        let state = options.state_dir.clone();
-        let how = learn::How::of(&options.optimizer, workers(options.concurrency));
-        learn::before(launch, &learning, state, how).prediction().cloned()
-    });
-    let planned = planned(launch, &conduct, &options, prediction.as_ref()).map_err(cannot_start)?;
-    Ok(Explanation::new(Arc::new(planned), options.optimizer.passes(), prediction))
+    let mut run_plan = prepare(launch.clone(), request).map_err(cannot_start)?;
+    let workers = workers(run_plan.concurrency);
+    consult(&mut run_plan, request, workers);
+    let planned = planned(&run_plan, request).map_err(cannot_start)?;
+    let prediction = run_plan.learned.and_then(|before| before.prediction().cloned());
+    Ok(Explanation::new(Arc::new(planned), run_plan.optimizer.passes(), prediction))
 }
 
-fn planned(
-    launch: &Launch,
-    conduct: &Conduct,
-    options: &Options,
-    prediction: Option<&Prediction>,
-) -> Result<Planned, Vec<String>> {
-    let is_replaced = |node| {
-        options.replacements.iter().any(|(replaced, _)| *replaced == node)
-            || options.provided.iter().any(|(provided, _)| *provided == node)
-    };
+fn planned(run_plan: &RunPlan, request: &Request) -> Result<Planned, Vec<String>> {
+    let Launch { plan, steps, .. } = &run_plan.launch;
     let facts = Facts {
-        plan: &launch.plan,
-        factories: facts_of(&launch.plan, &launch.steps, &conduct.handling, is_replaced),
-        is_partial: options.is_partial,
-        keeps_outputs: conduct.has_checkpoints() || conduct.has_cached() || options.resume,
-        prediction,
-        workers: workers(options.concurrency),
+        plan,
+        factories: facts_of(plan, steps, &run_plan.factories, |factory| request.replaces(factory)),
+        is_partial: run_plan.is_partial,
+        keeps_outputs: run_plan.has_checkpoints() || run_plan.has_cached() || request.resume,
+        prediction: run_plan.learned.as_ref().and_then(|before| before.prediction()),
+        workers: workers(run_plan.concurrency),
     };
-    optimize(&options.optimizer, &facts)
+    optimize(&run_plan.optimizer, &facts)
 }
 
 fn facts_of(
     plan: &Plan,
     steps: &[super::Step],
-    handling: &[Handling],
+    configs: &[FactoryConfig],
     is_replaced: impl Fn(usize) -> bool,
 ) -> Vec<FactoryFacts> {
     let facts = |(node, step): (usize, &super::Step)| {
         let nature = (step.nature)();
-        let handling = handling.get(node);
-        let policy: Policy = match handling {
-            Some(handling) => handling.policy,
+        let config = configs.get(node);
+        let policy: Policy = match config {
+            Some(config) => config.policy,
             None => plan.factories[node].policy.or(&plan.defaults),
         };
         FactoryFacts {
@@ -190,8 +167,8 @@ fn facts_of(
             function: nature.function,
             acts: nature.acts,
             policy,
-            selected: handling.is_none_or(|handling| handling.selected),
-            enabled: handling.is_none_or(|handling| handling.enabled),
+            selected: config.is_none_or(|config| config.selected),
+            enabled: config.is_none_or(|config| config.enabled),
             replaced: is_replaced(node),
         }
     };
@@ -199,7 +176,7 @@ fn facts_of(
 }
 
 /// How many factories can run at once.
-fn workers(concurrency: Option<usize>) -> usize {
+pub(super) fn workers(concurrency: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = Handle::try_current().map_or_else(|_| cores(), |runtime| runtime.metrics().num_workers());
     concurrency.unwrap_or(threads).min(threads).max(1)
@@ -243,7 +220,7 @@ impl<P> Runner<P> {
     /// # Errors
     /// When the run could not start.
     pub fn explain(&self) -> Result<Explanation, RunError> {
-        explain(&self.launch, &self.options)
+        explain(&self.launch, &self.request)
     }
 }
 
@@ -272,30 +249,5 @@ impl Report {
     /// ```
     pub fn explain(&self) -> Explanation {
         self.explainable.explain(&self.plan, self)
-    }
-}
-
-impl Options {
-    /// What bears on the plan of the run.
-    pub(super) fn for_explanation(&self) -> Self {
-        let stand_in =
-            || -> Replacement { Box::new(|| unreachable!("a run that is explained does not run")) };
-        Self {
-            concurrency: self.concurrency,
-            no_write: self.no_write,
-            memory_limit: self.memory_limit,
-            state_dir: self.state_dir.clone(),
-            #[cfg(feature = "config")]
-            settings: self.settings.clone(),
-            selection: self.selection.clone(),
-            resume: self.resume,
-            checkpoint_all: self.checkpoint_all,
-            optimizer: self.optimizer.clone(),
-            learning: self.learning.clone(),
-            cache: self.cache.clone(),
-            replacements: self.replacements.iter().map(|(node, _)| (*node, stand_in())).collect(),
-            provided: self.provided.clone(),
-            ..Self::default()
-        }
     }
 }

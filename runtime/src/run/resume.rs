@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::current::Current;
 use super::error::Cause;
 use super::event::Event;
-use super::handling::Conduct;
-use super::options::Options;
 use super::report::{Nanos, Phase, duration, nanos};
+use super::request::Request;
 use super::rows::Rows;
-use super::shared::{Launch, Shared};
+use super::run_plan::RunPlan;
+use super::shared::Shared;
 use super::step::{Besides, Completed, Unfinished};
 use crate::Result;
 use crate::base::panic::caught;
@@ -33,26 +33,26 @@ pub(super) const EARLIER: u32 = 0;
 /// # Errors
 /// Why the run cannot start. Because of the cache, it never is.
 pub(super) fn open(
-    launch: &Launch,
-    conduct: &Conduct,
-    options: &Options,
+    run_plan: &RunPlan,
+    request: &Request,
     run: String,
     notes: &mut Vec<String>,
 ) -> Result<Option<Box<Session>>> {
+    let launch = &run_plan.launch;
     let plan = &launch.plan;
-    let state = state_directory(options.state_dir.as_deref());
+    let state = state_directory(run_plan.state_dir.as_deref());
     // Writes that were kept are put together with those of this run.
     #[cfg(feature = "polars")]
     crate::storage::add_format();
     let is_there = || Store::directory_of(&state, &plan.pipeline).exists();
     // Where something else stands in for a factory, what was kept of it is not what it delivers.
-    if !options.replacements.is_empty() {
+    if !request.replacements.is_empty() {
         return Ok(None);
     }
     // A run of some factories, or one that writes nothing, is no fresh start, and leaves alone what a run of all has kept.
-    let concerned = options.resume || !(options.is_partial || options.no_write);
-    let checkpoints = concerned && (conduct.has_checkpoints() || (options.resume && is_there()));
-    if !checkpoints && !conduct.has_cached() {
+    let concerned = request.resume || !(run_plan.is_partial || request.no_write);
+    let checkpoints = concerned && (run_plan.has_checkpoints() || (request.resume && is_there()));
+    if !checkpoints && !run_plan.has_cached() {
         return Ok(None);
     }
     // Before anything of it is believed. What cannot be used for another reason is told of where it is needed.
@@ -60,36 +60,36 @@ pub(super) fn open(
         Err(error) if is_insecure(&error) => return Err(error.into()),
         _ => {}
     }
-    let limits = conduct.cache.limits();
-    let cache = conduct.has_cached().then(|| Cache::new(&state, &plan.pipeline, &run, limits));
+    let limits = run_plan.cache.limits();
+    let cache = run_plan.has_cached().then(|| Cache::new(&state, &plan.pipeline, &run, limits));
     let store = checkpoints.then(|| Store::open(&state, &plan.pipeline, run)).transpose()?;
     if store.is_some() {
         // The commit of a dead run may have to be finished, which decides about its checkpoints. Another run that is refused
         // here does not see it half done.
         notes.extend(setl_commit::notes_of(&setl_commit::recover(&state)?));
     }
-    let factories = launch.steps.iter().zip(&conduct.handling).zip(plan.factories.iter()).map(
-        |((step, handling), node)| How {
-            code: Code::of(step, handling.policy.code.unwrap_or_default()),
-            checkpoint: handling.policy.checkpoint,
-            cache: handling.policy.cache.map(|caching| CacheFor {
+    let factories = launch.steps.iter().zip(&run_plan.factories).zip(plan.factories.iter()).map(
+        |((step, config), node)| How {
+            code: Code::of(step, config.policy.code.unwrap_or_default()),
+            checkpoint: config.policy.checkpoint,
+            cache: config.policy.cache.map(|caching| CacheFor {
                 max_age: caching.max_age.unwrap_or(limits.max_age),
                 is_own: caching.max_age.is_some(),
             }),
             // Whether it would have written, a dry run does not find out.
-            adds: !options.no_write,
+            adds: !request.no_write,
             persistence: (step.persistence)(),
             content: (step.content)(),
-            writes: !options.no_write && !plan.stages[node.stage].no_write,
-            selected: handling.selected,
-            enabled: handling.enabled,
+            writes: !request.no_write && !plan.stages[node.stage].no_write,
+            selected: config.selected,
+            enabled: config.enabled,
         },
     );
     let factories: Vec<_> = factories.collect();
     let mut how = launch.fingerprints.clone();
     how.resize(launch.inputs.len(), None);
     let counts = factories.iter().zip(plan.factories.iter());
-    let is_kept = |factory: &str| store.as_ref().is_some_and(|store| options.resume && store.has(factory));
+    let is_kept = |factory: &str| store.as_ref().is_some_and(|store| request.resume && store.has(factory));
     let counts = counts.map(|(how, node)| how.checkpoint || how.cache.is_some() || is_kept(&node.name));
     let inputs = fingerprints_of_inputs(plan, &launch.inputs, &how, counts.collect(), store.is_none())?;
     let kept = Kept {
@@ -100,7 +100,7 @@ pub(super) fn open(
         },
         discard: |kept| serde_json::from_value::<KeptWrite>(kept.clone())?.discard(),
     };
-    let setup = Setup { plan: plan.clone(), factories, inputs, resume: options.resume, kept, cache };
+    let setup = Setup { plan: plan.clone(), factories, inputs, resume: request.resume, kept, cache };
     Ok(Some(Box::new(Session::open(setup, store)?)))
 }
 

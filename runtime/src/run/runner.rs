@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::course;
 use super::error::RunError;
 use super::event::Event;
-use super::options::Options;
 use super::outcome::{Outcome, Partial, Run};
+use super::request::Request;
 use super::select::Selection;
 use super::shared::{Launch, Steps};
 use crate::base::names::same;
@@ -55,14 +55,14 @@ use crate::policy::{Classifier, CodeScope, Resources};
 pub struct Runner<P> {
     pub(super) launch: Launch,
     /// In a box, since a runner is moved from one call to the next, and into the future of the run.
-    pub(crate) options: Box<Options>,
+    pub(crate) request: Box<Request>,
     pipeline: PhantomData<fn() -> P>,
 }
 
 impl<P> Runner<P> {
     /// Runs at most so many factories at once; at least one. Without it, each starts as soon as its deliveries are there.
     pub fn concurrency(mut self, factories: usize) -> Self {
-        self.options.concurrency = Some(factories);
+        self.request.concurrency = Some(factories);
         self
     }
 
@@ -71,7 +71,7 @@ impl<P> Runner<P> {
     ///
     /// [`setl::blocking`]: crate::blocking()
     pub fn blocking_threads(mut self, threads: usize) -> Self {
-        self.options.blocking_threads = Some(threads);
+        self.request.blocking_threads = Some(threads);
         self
     }
 
@@ -81,14 +81,14 @@ impl<P> Runner<P> {
     /// Observers are told with [`Event::Starving`], the report by a note; without observers, a line is written to standard
     /// error.
     pub fn warn_after(mut self, patience: Duration) -> Self {
-        self.options.patience = Some(patience);
+        self.request.patience = Some(patience);
         self
     }
 
     /// Leaves out [`write`](crate::Factory::write) of every factory, and commits nothing that one has saved elsewhere: a dry
     /// run.
     pub fn no_write(mut self) -> Self {
-        self.options.no_write = true;
+        self.request.no_write = true;
         self
     }
 
@@ -97,7 +97,7 @@ impl<P> Runner<P> {
     /// The run fails nevertheless, and nothing is written, unless [`commit_partial`](Runner::commit_partial) says so.
     /// [`Runner::outcome`] has what succeeded.
     pub fn keep_going(mut self) -> Self {
-        self.options.keep_going = true;
+        self.request.keep_going = true;
         self
     }
 
@@ -107,8 +107,8 @@ impl<P> Runner<P> {
     /// Without it, the writes of a run are committed together or not at all. Several targets are switched one after the other: see
     /// [`commit`](crate::commit).
     pub fn commit_partial(mut self) -> Self {
-        self.options.keep_going = true;
-        self.options.commit_partial = true;
+        self.request.keep_going = true;
+        self.request.commit_partial = true;
         self
     }
 
@@ -116,14 +116,14 @@ impl<P> Runner<P> {
     /// blocking work is told through its [`Context`](crate::Context) and waited for, nothing is written, and the run gives
     /// [`RunError::Cancelled`].
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
-        self.options.cancel = Some(token);
+        self.request.cancel = Some(token);
         self
     }
 
     /// Ends the run at Ctrl-C (SIGINT), or when a supervisor asks for it (SIGTERM), as [`Runner::cancel_on`] does; at the
     /// second, ends the program with exit code 130.
     pub fn cancel_on_ctrl_c(mut self) -> Self {
-        self.options.cancel_on_ctrl_c = true;
+        self.request.cancel_on_ctrl_c = true;
         self
     }
 
@@ -131,7 +131,7 @@ impl<P> Runner<P> {
     ///
     /// The runtime must have its timer, as that of `#[tokio::main]` has.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.options.deadline = Some(deadline);
+        self.request.deadline = Some(deadline);
         self
     }
 
@@ -164,19 +164,19 @@ impl<P> Runner<P> {
     /// # }
     /// ```
     pub fn memory_limit(mut self, bytes: u64) -> Self {
-        self.options.memory_limit = Some(bytes);
+        self.request.memory_limit = Some(bytes);
         self
     }
 
     /// Says of errors that this crate does not know whether another attempt may succeed.
     pub fn classify(mut self, rules: Classifier) -> Self {
-        self.options.classifier = Some(rules);
+        self.request.classifier = Some(rules);
         self
     }
 
     /// Shares the state of resources with other runs: how many use them, and whether their breakers are open.
     pub fn resources(mut self, resources: Resources) -> Self {
-        self.options.resources = Some(resources);
+        self.request.resources = Some(resources);
         self
     }
 
@@ -209,7 +209,7 @@ impl<P> Runner<P> {
     /// ```
     #[cfg(feature = "config")]
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.options.settings = Some(Box::new(settings));
+        self.request.settings = Some(Box::new(settings));
         self
     }
 
@@ -221,13 +221,13 @@ impl<P> Runner<P> {
     /// holds for those above it. When a run has succeeded, nothing is kept of it, so that a run which resumes starts afresh
     /// then.
     pub fn resume(mut self) -> Self {
-        self.options.resume = true;
+        self.request.resume = true;
         self
     }
 
     /// Keeps the outputs of all factories whose type allows for it, for [`Runner::resume`].
     pub fn checkpoint_all(mut self) -> Self {
-        self.options.checkpoint_all = true;
+        self.request.checkpoint_all = true;
         self
     }
 
@@ -259,7 +259,7 @@ impl<P> Runner<P> {
     /// # }
     /// ```
     pub fn cache(mut self, policy: CachePolicy) -> Self {
-        self.options.cache = Some(Box::new(policy));
+        self.request.cache = Some(Box::new(policy));
         self
     }
 
@@ -291,7 +291,7 @@ impl<P> Runner<P> {
     /// # }
     /// ```
     pub fn code(mut self, scope: CodeScope) -> Self {
-        self.options.code = Some(scope);
+        self.request.code = Some(scope);
         self
     }
 
@@ -300,7 +300,7 @@ impl<P> Runner<P> {
     /// Without it, in `$SETL_STATE_DIR`, or else in `.setl` in the working directory. It is made when there is something to
     /// keep.
     pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.options.state_dir = Some(directory.into());
+        self.request.state_dir = Some(directory.into());
         self
     }
 
@@ -323,20 +323,20 @@ impl<P> Runner<P> {
     /// ```
     #[cfg(feature = "optimize")]
     pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
-        self.options.optimizer = optimizer;
+        self.request.optimizer = optimizer;
         self
     }
 
     /// Records what this run costs, and predicts it from earlier ones. Factories on which more depends are started first.
     #[cfg(feature = "optimize")]
     pub fn learn(mut self, learning: Learning) -> Self {
-        self.options.learning = Some(Box::new(learning));
+        self.request.learning = Some(Box::new(learning));
         self
     }
 
     /// Calls `observer` with every event of the run, on the thread where it happens: keep it short.
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.options.observers.push(Box::new(observer));
+        self.request.observers.push(Box::new(observer));
         self
     }
 }
@@ -412,8 +412,8 @@ impl<P: PipelineItem> Runner<P> {
 
     /// Runs what is selected from now on.
     pub fn partial(mut self) -> Runner<Partial<P>> {
-        self.options.selection.get_or_insert_default();
-        Runner { launch: self.launch, options: self.options, pipeline: PhantomData }
+        self.request.selection.get_or_insert_default();
+        Runner { launch: self.launch, request: self.request, pipeline: PhantomData }
     }
 }
 
@@ -447,7 +447,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     where
         P: Lists<F>,
     {
-        self.options.provided.push((position::<P, F>(), Arc::new(output)));
+        self.request.provided.push((position::<P, F>(), Arc::new(output)));
         self
     }
 }
@@ -482,11 +482,11 @@ impl Runner<Pipeline> {
 
 impl<P> Runner<P> {
     pub(crate) fn of(launch: Launch) -> Self {
-        Self { launch, options: Box::default(), pipeline: PhantomData }
+        Self { launch, request: Box::default(), pipeline: PhantomData }
     }
 
     fn select(mut self, select: impl FnOnce(&mut Selection)) -> Self {
-        select(self.options.selection.get_or_insert_default());
+        select(self.request.selection.get_or_insert_default());
         self
     }
 
@@ -501,7 +501,7 @@ impl<P> Runner<P> {
 
     /// Runs the pipeline, and says how that went: also what succeeded when something failed.
     pub async fn outcome(self) -> Outcome<P> {
-        course::run(self.launch, self.options).await
+        course::run(self.launch, self.request).await
     }
 }
 

@@ -12,15 +12,16 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::blocking::BlockingPool;
+use super::config::FactoryConfig;
 use super::current::Current;
 use super::error::{Cause, FactoryError};
 use super::event::{Event, Observer};
-use super::handling::{Conduct, Handling};
 use super::memory::Memory;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
-use super::options::Options;
 use super::report::{PhaseCell, Record};
+use super::request::Request;
+use super::run_plan::RunPlan;
 use super::schedule::Schedule;
 use super::slot::Slot;
 use super::step::{BoxFuture, Step, Undone};
@@ -55,6 +56,7 @@ impl std::ops::Deref for Steps {
 }
 
 /// A pipeline that is ready to run.
+#[derive(Clone)]
 pub(crate) struct Launch {
     pub(crate) plan: PlanRef,
     pub(crate) steps: Steps,
@@ -101,7 +103,7 @@ pub struct Shared {
     /// How far each factory is.
     pub(crate) phases: Box<[PhaseCell]>,
     /// What holds for each factory; empty where nothing is said of any.
-    pub(super) handling: Box<[Handling]>,
+    pub(super) configs: Box<[FactoryConfig]>,
     /// None where nothing is said of any factory.
     effective: Option<Box<Effective>>,
     /// Made when one is used.
@@ -149,8 +151,8 @@ pub struct Shared {
 /// Enough for all runs that are nested in one.
 const NESTED: u32 = u32::MAX >> 4;
 
-fn is_selected(handling: &[Handling], node: usize) -> bool {
-    handling.get(node).is_none_or(|handling| handling.selected)
+fn is_selected(configs: &[FactoryConfig], node: usize) -> bool {
+    configs.get(node).is_none_or(|config| config.selected)
 }
 
 /// Why a run is cancelled from outside.
@@ -166,12 +168,18 @@ pub(crate) enum Why {
 }
 
 impl Shared {
-    pub(crate) fn new(launch: Launch, conduct: Conduct, options: &mut Options) -> Self {
-        let Launch { plan, steps, inputs, .. } = launch;
-        let Conduct { mut handling, effective, .. } = conduct;
+    /// The state of a run that only a context of no run has.
+    pub(crate) fn alone(launch: Launch) -> Self {
+        let mut request = Request::default();
+        Self::new(RunPlan::new(launch, &request), &mut request)
+    }
+
+    pub(crate) fn new(mut planned: RunPlan, request: &mut Request) -> Self {
+        let priorities = planned.take_priorities();
+        let mut configs = std::mem::take(&mut planned.factories);
+        let plan = planned.launch.plan.clone();
         let mut consumers = vec![0u32; plan.inputs.len() + plan.factories.len()];
-        for (_, factory) in
-            plan.factories.iter().enumerate().filter(|(node, _)| is_selected(&handling, *node))
+        for (_, factory) in plan.factories.iter().enumerate().filter(|(node, _)| is_selected(&configs, *node))
         {
             let of_fallback: &[Source] = factory.fallback.as_ref().map_or(&[], |fallback| &fallback.sources);
             for source in factory.sources.iter().chain(of_fallback) {
@@ -185,84 +193,82 @@ impl Shared {
         for (index, factory) in plan.factories.iter().enumerate() {
             let taken = &mut consumers[plan.inputs.len() + index];
             // What nobody takes in this run is there after it.
-            let is_taken = *taken > 0 || options.is_taken_by_merged(index);
-            let kept = factory.kept || (!is_taken && !handling.is_empty());
-            *taken += u32::from(kept && is_selected(&handling, index));
-            if let Some(handling) = handling.get_mut(index) {
-                handling.kept = kept && handling.selected;
+            let is_taken = *taken > 0 || planned.is_taken_by_merged(index);
+            let kept = factory.kept || (!is_taken && !configs.is_empty());
+            *taken += u32::from(kept && is_selected(&configs, index));
+            if let Some(config) = configs.get_mut(index) {
+                config.kept = kept && config.selected;
             }
         }
+        let Launch { steps, inputs, .. } = planned.launch;
         let slots: Box<[Slot]> = consumers.into_iter().map(Slot::new).collect();
         for (slot, input) in slots.iter().zip(inputs) {
             if let Some(payload) = input {
                 slot.put(payload);
             }
         }
-        for (node, payload) in std::mem::take(&mut options.provided) {
+        for (node, payload) in std::mem::take(&mut request.provided) {
             slots[plan.inputs.len() + node].put(payload);
         }
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
-        let cancel = options.cancel.take();
-        let memory = options.memory.take();
-        let mut schedule = Schedule::new(&plan, options.concurrency, threads).by(options.take_priorities());
+        let cancel = request.cancel.take();
+        let memory = planned.memory;
+        let mut schedule = Schedule::new(&plan, planned.concurrency, threads).by(priorities);
         if let Some(memory) = &memory {
-            let policy = |node: usize| handling.get(node).map(|handling| handling.policy);
+            let policy = |node: usize| configs.get(node).map(|config| config.policy);
             let factories = plan.factories.iter().enumerate();
             let needs =
                 factories.map(|(node, of)| super::memory::need(of, &policy(node).unwrap_or(*of.policy)));
             schedule = schedule.within(memory.budget(), needs.collect());
         }
         #[cfg(feature = "optimize")]
-        let explainable = {
-            let optimizer = std::mem::take(&mut options.optimizer);
-            Box::new(Explainable::new(options.planned.take(), optimizer, &steps))
-        };
+        let explainable = Box::new(Explainable::new(planned.planned, planned.optimizer, &steps));
         Self {
             schedule: Box::new(schedule),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
             phases: plan.factories.iter().map(|_| PhaseCell::default()).collect(),
             plan,
             steps,
-            run_id: options.run_id.unwrap_or_else(Uuid::now_v7),
+            run_id: planned.run_id.unwrap_or_else(Uuid::now_v7),
             #[cfg(all(feature = "polars", feature = "optimize"))]
             gather: super::gather::Gather::of(explainable.optimizer(), memory.is_some()),
             #[cfg(feature = "optimize")]
-            learning: options.learned.take(),
+            learning: planned.learned,
             linked: cancel.is_some()
-                || options.cancel_on_ctrl_c
-                || options.deadline.is_some()
+                || request.cancel_on_ctrl_c
+                || planned.ending.deadline.is_some()
                 || memory.is_some(),
             memory,
-            session: options.session.take(),
+            session: planned.session,
             #[cfg(feature = "optimize")]
             explainable,
-            is_partial: options.is_partial,
+            is_partial: planned.is_partial,
             started: Instant::now(),
             // What cancels the run reaches its factories even while one of them keeps this thread to itself.
             cancel: cancel.map_or_else(CancellationToken::new, |cancel| cancel.child_token()),
-            pool: Arc::new(BlockingPool::new(options.blocking_threads, options.patience)),
+            pool: Arc::new(BlockingPool::new(planned.blocking_threads, request.patience)),
             slots,
             failures: Mutex::default(),
-            replaces: !options.replacements.is_empty(),
-            replacements: Mutex::new(std::mem::take(&mut options.replacements)),
-            observers: std::mem::take(&mut options.observers),
-            no_write: options.no_write,
-            handling,
-            effective,
-            resources: options
+            replaces: !request.replacements.is_empty(),
+            replacements: Mutex::new(std::mem::take(&mut request.replacements)),
+            observers: std::mem::take(&mut request.observers),
+            no_write: request.no_write,
+            configs,
+            effective: planned.effective,
+            resources: request
                 .resources
                 .take()
                 .map(|shared| shared.of_run())
                 .map_or_else(OnceLock::new, OnceLock::from),
-            classifier: options.classifier,
-            keep_going: options.keep_going,
+            classifier: request.classifier,
+            keep_going: planned.ending.keeps_going,
             troubled: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             threads: Threads::default(),
-            notes: Mutex::new(std::mem::take(&mut options.notes).into_iter().map(|note| (0, note)).collect()),
+            notes: Mutex::new(planned.notes.into_iter().map(|note| (0, note)).collect()),
             why: AtomicU8::new(Why::Asked as u8),
             told: Mutex::default(),
-            state_dir: options.state_dir.clone(),
+            state_dir: planned.state_dir,
             transaction: OnceLock::new(),
             undone: Mutex::default(),
             decided: AtomicBool::new(false),
@@ -536,8 +542,8 @@ impl Shared {
 
     #[inline]
     pub(crate) fn kept_output(&self, node: usize) -> Option<AnyPayload> {
-        let handling = self.handling.get(node);
-        let kept = handling.map_or(self.plan.factories[node].kept, |handling| handling.kept);
+        let config = self.configs.get(node);
+        let kept = config.map_or(self.plan.factories[node].kept, |config| config.kept);
         kept.then(|| self.slot(Source::Factory(node))?.share()).flatten()
     }
 

@@ -52,8 +52,26 @@ impl Times {
     }
 }
 
-/// The table of all factories, with remarks of at most so many characters.
+/// A duration of usual width. The columns of a table must not depend on how long factories took.
+const SAMPLE: &str = "99.9 ms";
+
+/// The width of the table without remarks.
+fn width_without_remarks(entries: &[Entry], times: Times) -> usize {
+    let samples = |_: &Timing| vec![SAMPLE.to_owned(); times.header().len()];
+    width(&table_of(entries, times, 0, samples))
+}
+
+/// The table of all factories, with remarks of at most `widest_remark` characters.
 fn table(entries: &[Entry], times: Times, widest_remark: usize) -> String {
+    table_of(entries, times, widest_remark, |timing| times.cells(timing))
+}
+
+fn table_of(
+    entries: &[Entry],
+    times: Times,
+    widest_remark: usize,
+    cells: impl Fn(&Timing) -> Vec<String>,
+) -> String {
     let mut table = Table::new();
     table.load_style(STYLE);
     let header = times.header();
@@ -64,7 +82,7 @@ fn table(entries: &[Entry], times: Times, widest_remark: usize) -> String {
     for entry in entries {
         let cells = match entry.status {
             Status::NotRun | Status::NotSelected | Status::Merged => vec![String::new(); header.len()],
-            _ => times.cells(&entry.timing),
+            _ => cells(&entry.timing),
         };
         let stage_cell = if entry.stage == stage { "" } else { &entry.stage };
         stage = &entry.stage;
@@ -101,10 +119,10 @@ pub(super) fn factories(entries: &[Entry]) -> String {
     // Where it can be seen.
     let waits = entries.iter().any(|entry| entry.timing.waiting >= Duration::from_millis(1));
     let mut times = if waits { Times::Apart } else { Times::Phases };
-    let mut without_remarks = width(&table(entries, times, 0));
+    let mut without_remarks = width_without_remarks(entries, times);
     if times == Times::Phases && without_remarks > WIDEST_TABLE {
         times = Times::Total;
-        without_remarks = width(&table(entries, times, 0));
+        without_remarks = width_without_remarks(entries, times);
     }
     let room = WIDEST_TABLE.saturating_sub(without_remarks + GAP);
     // A column for them is as wide as its header.

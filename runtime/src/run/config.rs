@@ -1,0 +1,255 @@
+//! The configuration of each factory in a run, after all sources are combined.
+
+use super::request::Request;
+use super::run_plan::{Ending, RunPlan};
+use super::select::Selection;
+use super::shared::Launch;
+use crate::base::names::{did_you_mean, same};
+use crate::cache::{CachePolicy, Whose};
+#[cfg(feature = "optimize")]
+use crate::plan::Node;
+use crate::plan::Plan;
+use crate::policy::{Caching, Effective, EffectivePolicy, Policy, differing};
+
+/// The configuration of one factory in one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FactoryConfig {
+    pub(crate) policy: Policy,
+    /// `true` if the run was asked for with it.
+    pub(crate) selected: bool,
+    /// `true` unless the settings switch it off.
+    pub(crate) enabled: bool,
+    /// `true` if its output is there after the run.
+    pub(crate) kept: bool,
+    /// `true` if there is more to do than to run it once.
+    pub(crate) supervised: bool,
+    /// The factory that does the same, and whose output is taken in its place.
+    pub(crate) merged_into: Option<usize>,
+}
+
+impl FactoryConfig {
+    /// The default one: the factory runs once.
+    #[cfg(feature = "optimize")]
+    pub(super) fn of(node: &Node) -> Self {
+        Self {
+            policy: *node.policy,
+            selected: true,
+            enabled: true,
+            kept: false,
+            supervised: false,
+            merged_into: None,
+        }
+    }
+}
+
+/// Combines the pipeline, the settings and the request. Settings are stronger than the request: they are there to change a program
+/// without a rebuild.
+///
+/// # Errors
+/// The reasons why the run cannot start, each in a sentence.
+pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, Vec<String>> {
+    if request.is_default_for_factories() && launch.plan.says_nothing() {
+        return Ok(RunPlan::new(launch, request));
+    }
+    let plan = &*launch.plan;
+    let mut mistakes = Vec::new();
+    let effective = effective(&launch, request).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Effective::default()
+    });
+    mistakes.extend(differing(plan));
+    mistakes.extend((0..effective.policies.len()).filter_map(|node| {
+        let Policy { timeout: Some(one), total_timeout: Some(all), .. } = effective.of_factory(node).policy else {
+            return None;
+        };
+        let (one_text, all_text) = (humantime::format_duration(one), humantime::format_duration(all));
+        (all < one).then(|| {
+            format!(
+                "factory `{}`: one attempt may take {one_text} (`timeout`), but all of them together {all_text} \
+                 (`total_timeout`); say both of the factory, or neither",
+                plan.factories[node].name
+            )
+        })
+    }));
+    if let Some(shared) = &request.resources {
+        let mut resources: Vec<_> = effective.resources.values().collect();
+        resources.sort_unstable_by_key(|resource| resource.name);
+        mistakes.extend(resources.into_iter().filter_map(|resource| shared.claim(resource).err()));
+    }
+    let selection = &request.selection;
+    let cache = effective.cache.or(&request.cache.as_deref().cloned().unwrap_or_default());
+    let asks_for_cache = cache.whose == Some(Whose::All) || cache.is_by_cost() || !cache.also.is_empty();
+    let keeps = request.checkpoint_all || request.resume || asks_for_cache;
+    if selection.is_none() && effective.policies.is_empty() && !keeps && mistakes.is_empty() {
+        return Ok(RunPlan::new(launch, request).with(&effective));
+    }
+    let selected = match selection {
+        None => vec![true; plan.factories.len()],
+        Some(selection) => {
+            mistakes.extend(selection.unknown.iter().map(|name| unknown(plan, name)));
+            if selection.is_empty() {
+                mistakes.push("no factory was asked for: say `only`, `up_to` or `from`".to_owned());
+            }
+            let is_given = |node| request.provided.iter().any(|(provided, _)| *provided == node);
+            let selected = selection.resolve(plan, is_given);
+            mistakes.extend(selection.nothing_between(plan));
+            mistakes.extend(Selection::missing(plan, &selected, is_given));
+            // Where names are wrong, or nothing is asked for, that says more.
+            if mistakes.is_empty() {
+                let given = request.provided.iter();
+                mistakes.extend(given.filter_map(|(node, _)| Selection::not_taken(plan, &selected, *node)));
+            }
+            selected
+        }
+    };
+    if cache.is_by_cost() && !request.learns() {
+        mistakes.push(
+            "`CachePolicy::by_cost()` needs to know what factories cost: add `.learn(Learning::new())` to the run"
+                .to_owned(),
+        );
+    }
+    mistakes.extend(cache.also.iter().filter_map(|name| cannot_be_cached(&launch, name)));
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let code = effective.code.or(request.code);
+    let mut factories: Box<[FactoryConfig]> = selected
+        .into_iter()
+        .enumerate()
+        .map(|(node, selected)| {
+            let EffectivePolicy { mut policy, enabled, cached, code: by_settings } =
+                *effective.of_factory(node);
+            policy.code = by_settings.or(code).or(policy.code);
+            policy.cache = caching(&launch, &cache, node, &policy, cached);
+            policy.checkpoint |=
+                request.checkpoint_all && !policy.volatile && (launch.steps[node].persistence)().is_some();
+            // A condition is asked where the factory is assembled.
+            let plain = Policy { conditional: false, ..policy }.is_trivial()
+                && plan.factories[node].fallback.is_none();
+            FactoryConfig { policy, selected, enabled, kept: false, supervised: !plain, merged_into: None }
+        })
+        .collect();
+    let is_kept = |config: &FactoryConfig| config.policy.checkpoint || config.policy.cache.is_some();
+    // Of each factory it has to be known what it has delivered, if the output of one is kept.
+    if request.resume || cache.is_by_cost() || factories.iter().any(is_kept) {
+        factories.iter_mut().for_each(|config| config.supervised = true);
+    }
+    let plan = RunPlan::new(launch, request).with(&effective);
+    Ok(RunPlan { factories, effective: Some(Box::new(effective)), cache, ..plan })
+}
+
+impl RunPlan {
+    /// The plan of a run with the values of its request.
+    pub(super) fn new(launch: Launch, request: &Request) -> Self {
+        Self {
+            launch,
+            factories: Box::default(),
+            effective: None,
+            cache: CachePolicy::default(),
+            code: request.code,
+            concurrency: request.concurrency,
+            blocking_threads: request.blocking_threads,
+            memory_limit: request.memory_limit,
+            memory: None,
+            ending: Ending {
+                deadline: request.deadline,
+                keeps_going: request.keep_going,
+                commits_partial: request.commit_partial,
+            },
+            state_dir: request.state_dir.clone(),
+            is_partial: request.selection.is_some(),
+            run_id: None,
+            notes: Vec::new(),
+            session: None,
+            #[cfg(feature = "optimize")]
+            optimizer: request.optimizer.clone(),
+            #[cfg(feature = "optimize")]
+            learned: None,
+            #[cfg(feature = "optimize")]
+            priorities: Vec::new(),
+            #[cfg(feature = "optimize")]
+            taken: Vec::new(),
+            #[cfg(feature = "optimize")]
+            planned: None,
+        }
+    }
+
+    /// The same, with the settings before the request.
+    fn with(mut self, effective: &Effective) -> Self {
+        self.code = effective.code.or(self.code);
+        self.concurrency = effective.concurrency.or(self.concurrency);
+        self.blocking_threads = effective.blocking_threads.or(self.blocking_threads);
+        self.memory_limit = effective.memory_limit.or(self.memory_limit);
+        self.ending.deadline = effective.deadline.or(self.ending.deadline);
+        self.ending.keeps_going = effective.keep_going.unwrap_or(self.ending.keeps_going);
+        if let Some(state_dir) = &effective.state_dir {
+            self.state_dir = Some(state_dir.clone());
+        }
+        #[cfg(feature = "optimize")]
+        self.optimizer.switch_off(&effective.optimizer);
+        self
+    }
+}
+
+/// Whether and for how long the output of a factory is cached, by what the run, the settings and the factory say.
+fn caching(
+    launch: &Launch,
+    cache: &CachePolicy,
+    node: usize,
+    policy: &Policy,
+    by_settings: Option<bool>,
+) -> Option<Caching> {
+    // It may be the settings that switch all of it off.
+    if cache.whose == Some(Whose::Nobodys) && cache.also.is_empty() && by_settings != Some(true) {
+        return None;
+    }
+    let can_be = || !policy.volatile && (launch.steps[node].persistence)().is_some();
+    let name = &launch.plan.factories[node].name;
+    let wanted = match (by_settings, cache.whose) {
+        (Some(cached), _) => cached,
+        _ if cache.also.iter().any(|also| same(also, name)) => true,
+        (None, Some(Whose::Nobodys)) => false,
+        (None, Some(Whose::All)) => can_be(),
+        #[cfg(feature = "optimize")]
+        (None, Some(Whose::ByCost)) => policy.cache.is_some(),
+        (None, Some(Whose::Declared) | None) => policy.cache.is_some(),
+    };
+    wanted.then(|| policy.cache.unwrap_or(Caching::DEFAULT))
+}
+
+fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
+    let Some(node) = launch.plan.factories.iter().position(|node| same(&node.name, name)) else {
+        return Some(unknown(&launch.plan, name));
+    };
+    if launch.plan.factories[node].policy.volatile {
+        return Some(format!(
+            "factory `{name}` is volatile and runs in every run, so nothing of it is cached"
+        ));
+    }
+    (launch.steps[node].persistence)().is_none().then(|| {
+        format!(
+            "the output of factory `{name}` cannot be kept on disk, so it cannot be cached: declare `#[factory(cache)]` on it, \
+             and the compiler says why"
+        )
+    })
+}
+
+#[cfg(feature = "config")]
+fn effective(launch: &Launch, request: &Request) -> Result<Effective, String> {
+    match &request.settings {
+        Some(settings) => settings
+            .apply(&launch.plan, |node| (launch.steps[node].persistence)().is_some())
+            .map_err(|error| error.to_string()),
+        None => Ok(Effective::of(&launch.plan)),
+    }
+}
+
+#[cfg(not(feature = "config"))]
+fn effective(launch: &Launch, _: &Request) -> Result<Effective, String> {
+    Ok(Effective::of(&launch.plan))
+}
+
+fn unknown(plan: &Plan, name: &str) -> String {
+    let near = did_you_mean(name, plan.factories.iter().map(|node| &*node.name));
+    format!("pipeline `{}` has no factory `{name}`{near}", plan.pipeline)
+}

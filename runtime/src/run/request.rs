@@ -1,0 +1,81 @@
+//! The request of a run: all that its caller has set.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::event::Observer;
+use super::select::Selection;
+use super::shared::Replacement;
+use crate::cache::CachePolicy;
+#[cfg(feature = "optimize")]
+use crate::optimize::{Learning, Optimizer};
+use crate::pipeline::AnyPayload;
+#[cfg(feature = "config")]
+use crate::policy::Settings;
+use crate::policy::{Classifier, CodeScope, Resources};
+
+/// The settings of a run by its caller. Nothing in it was decided by the crate: that is the [plan](super::run_plan::RunPlan) of
+/// the run.
+#[derive(Default)]
+pub(crate) struct Request {
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) blocking_threads: Option<usize>,
+    /// The time after which a wait for a thread is told. Default: 30 seconds.
+    pub(crate) patience: Option<Duration>,
+    pub(crate) no_write: bool,
+    pub(crate) cancel: Option<CancellationToken>,
+    pub(crate) cancel_on_ctrl_c: bool,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) memory_limit: Option<u64>,
+    pub(crate) keep_going: bool,
+    pub(crate) commit_partial: bool,
+    pub(crate) classifier: Option<Classifier>,
+    pub(crate) resources: Option<Resources>,
+    pub(crate) state_dir: Option<PathBuf>,
+    #[cfg(feature = "config")]
+    pub(crate) settings: Option<Box<Settings>>,
+    /// The factories that are asked for. Default: all.
+    pub(crate) selection: Option<Box<Selection>>,
+    pub(crate) resume: bool,
+    pub(crate) checkpoint_all: bool,
+    #[cfg(feature = "optimize")]
+    pub(crate) optimizer: Optimizer,
+    #[cfg(feature = "optimize")]
+    pub(crate) learning: Option<Box<Learning>>,
+    pub(crate) cache: Option<Box<CachePolicy>>,
+    /// The scope of the code that counts for kept outputs, for all factories.
+    pub(crate) code: Option<CodeScope>,
+    pub(crate) observers: Vec<Observer>,
+    /// Stand-ins for factories, by index. Each is used once.
+    pub(crate) replacements: Vec<(usize, Replacement)>,
+    /// The outputs of factories that do not run, by index.
+    pub(crate) provided: Vec<(usize, AnyPayload)>,
+}
+
+impl Request {
+    /// `true` if the history of the pipeline is to be opened.
+    pub(super) fn learns(&self) -> bool {
+        #[cfg(feature = "optimize")]
+        return self.learning.is_some();
+        #[cfg(not(feature = "optimize"))]
+        false
+    }
+
+    /// `true` if another output stands in for that of this factory.
+    #[cfg(feature = "optimize")]
+    pub(super) fn replaces(&self, factory: usize) -> bool {
+        self.replacements.iter().any(|(replaced, _)| *replaced == factory)
+            || self.provided.iter().any(|(provided, _)| *provided == factory)
+    }
+
+    /// `true` if no setting bears on single factories.
+    pub(crate) fn is_default_for_factories(&self) -> bool {
+        #[cfg(feature = "config")]
+        if self.settings.is_some() {
+            return false;
+        }
+        self.selection.is_none() && !self.checkpoint_all && !self.resume && self.cache.is_none()
+    }
+}
