@@ -1,4 +1,4 @@
-//! The code of a factory as it counts in its key.
+//! The code of a factory as a component of its key.
 
 use std::any::TypeId;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,12 +7,12 @@ use super::{Fingerprint, Fingerprinter, program};
 use crate::policy::CodeScope;
 use crate::run::Step;
 
-/// What is known of the code of a factory and of its fallback.
+/// The identity of the code of a factory and its fallback.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Code {
-    /// Its fingerprint, and of what that is one.
+    /// The scope of the code and its fingerprint.
     Known(CodeScope, Fingerprint),
-    /// Why there is none: then no output of the factory is ever taken.
+    /// The reason why there is no fingerprint. An output of the factory is never reused then.
     Unknown(&'static str),
 }
 
@@ -23,7 +23,7 @@ impl Default for Code {
 }
 
 impl Code {
-    /// Of a step and the one that stands in for it. It blocks: see [`program::fingerprint`].
+    /// Computes the identity of the code of a step and its fallback. This blocks: see [`program::fingerprint`].
     pub(crate) fn of(step: &Step, scope: CodeScope) -> Self {
         let fallback = step.fallback.as_ref().map(|fallback| &fallback.step);
         let mut fingerprinter = Fingerprinter::new("code");
@@ -34,7 +34,7 @@ impl Code {
             }
         }
         for step in std::iter::once(step).chain(fallback) {
-            // Macros may make several factories of one text.
+            // Macros may make several factories from one text.
             let identity = (step.identity)();
             fingerprinter.text(identity.name);
             match (scope, step.code) {
@@ -49,7 +49,7 @@ impl Code {
     }
 }
 
-/// Another one for each type of a program.
+/// Returns a number that differs for each type of a program.
 fn number(id: TypeId) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);

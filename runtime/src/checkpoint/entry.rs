@@ -1,4 +1,5 @@
-//! An output on disk: a directory with the payload and a manifest, which is made aside and renamed when it is whole.
+//! An output on disk: a directory with the payload and a manifest. It is made in a temporary directory and renamed once
+//! it is complete.
 
 use std::fs;
 use std::io;
@@ -9,19 +10,19 @@ use super::{Fingerprint, Manifest, Validity};
 use crate::{Error, Result};
 use setl_commit::state;
 
-/// What was made of what, in an entry.
+/// The file of an entry that describes its payload.
 pub(crate) const MANIFEST: &str = "manifest";
-/// What was delivered, in an entry.
+/// The folder of an entry that holds the delivered value.
 pub(crate) const PAYLOAD: &str = "payload";
-/// How what is being made or removed is called.
+/// The prefixes of the names of entries that are being made or removed.
 pub(crate) const NEW: &str = ".new-";
 pub(crate) const OLD: &str = ".old-";
 
-/// A directory that is removed unless it was renamed.
+/// A temporary directory. It is removed when this value is dropped, unless it was renamed.
 pub(crate) struct Aside(pub(crate) PathBuf);
 
 impl Aside {
-    /// A name that nobody else has, in this directory.
+    /// Returns a unique path in `directory`.
     pub(crate) fn within(directory: &Path) -> Self {
         Self(directory.join(format!("{NEW}{}", uuid::Uuid::now_v7())))
     }
@@ -29,16 +30,16 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // The next run tries again.
+        // If this fails, the next run tries again.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Why an entry could not be made.
+/// The reason why an entry could not be made.
 pub(crate) enum Unfilled {
-    /// What the output itself says, or what became of writing it.
+    /// The error of the output itself or of writing it.
     Output(Error),
-    /// What the system says.
+    /// The error of the operating system.
     Io(&'static str, PathBuf, io::Error),
 }
 
@@ -49,8 +50,8 @@ impl Unfilled {
     }
 }
 
-/// Fills a directory that is to become an entry, down to the disk: `store` writes the payload into the directory that it is
-/// given, `describe` says what it is made of. Gives what `store` gives. It blocks.
+/// Fills a directory that becomes an entry, and flushes it to disk. `store` writes the payload into the given directory,
+/// and `describe` makes the manifest. Returns the result of `store`. This blocks.
 pub(crate) fn fill<T>(
     aside: &Path,
     store: impl FnOnce(&Path) -> Result<T>,
@@ -67,7 +68,7 @@ pub(crate) fn fill<T>(
     Ok(stored)
 }
 
-/// Whether the payload of an entry is what its manifest says. It blocks, since it reads all of it.
+/// Checks that the payload of an entry matches its manifest. This blocks, because it reads the whole payload.
 pub(crate) fn check_payload(entry: &Path, manifest: &Manifest) -> Validity {
     match fingerprint_of_files(&entry.join(PAYLOAD), false) {
         Ok(found) if found == manifest.payload => Validity::Valid,
@@ -77,7 +78,7 @@ pub(crate) fn check_payload(entry: &Path, manifest: &Manifest) -> Validity {
     }
 }
 
-/// Removes an entry. It is gone in one step; what is left of it is removed now, or by whoever tidies up.
+/// Removes an entry. It disappears in one step. Its remains are removed now, or by a later clean-up.
 pub(crate) fn remove(entry: &Path) -> io::Result<()> {
     let old = entry.with_file_name(format!("{OLD}{}", uuid::Uuid::now_v7()));
     match fs::rename(entry, &old) {
@@ -87,7 +88,7 @@ pub(crate) fn remove(entry: &Path) -> io::Result<()> {
     }
 }
 
-/// Whatever it is: somebody may have left a file among the entries.
+/// Removes a file or a directory, because a user may have left a file among the entries.
 pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
@@ -95,14 +96,14 @@ pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
         Err(error) => Err(error),
     };
     match removed {
-        // Somebody else tidies up, too.
+        // Another process may clean up at the same time.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }
 
-/// A name that every file system takes, and that no other factory has, for `Load<Flight>` and for `load`, which some
-/// file systems do not tell from `Load`.
+/// Returns a name that every file system accepts and that is unique to the factory. It distinguishes `load` from `Load`,
+/// which some file systems do not.
 pub(crate) fn file_name(name: &str) -> String {
     let readable: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(80).collect();

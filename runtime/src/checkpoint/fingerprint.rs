@@ -1,4 +1,4 @@
-//! What tells two values apart without keeping them.
+//! Fingerprints, which distinguish two values without storing them.
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
@@ -9,29 +9,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::codec;
 use crate::Result;
 
-/// The fingerprint of a value: BLAKE3 of its canonical form. Equal values have equal ones, in every run on every machine.
+/// The fingerprint of a value: the BLAKE3 hash of its canonical form. Equal values have equal fingerprints, in every run
+/// on every machine.
 ///
-/// Its `Display` is short, for people; `{:#}` gives all of it.
+/// Its `Display` is short, for people. `{:#}` prints the whole fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Of what is not there: an optional delivery that nobody delivers, a file that does not exist.
+    /// The fingerprint of an absent value: an optional delivery without a producer, or a file that does not exist.
     pub const ABSENT: Self = Self([0; 32]);
 
-    /// The fingerprint of these bytes.
+    /// Returns the fingerprint of these bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The fingerprint of all that `reader` gives.
+    /// Returns the fingerprint of all bytes of `reader`.
     pub(crate) fn of_reader(reader: impl io::Read) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(reader)?;
         Ok(Self(*hasher.finalize().as_bytes()))
     }
 
-    /// All of it.
+    /// Returns the bytes of the whole fingerprint.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -50,7 +51,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A text that is no fingerprint.
+/// The error for a text that is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a fingerprint has 64 hexadecimal digits")]
 pub struct NoFingerprint;
@@ -84,9 +85,9 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// Puts the fingerprint of something together from its parts, one after another.
+/// Builds the fingerprint of a thing from its parts, one after another.
 ///
-/// What it is made of cannot be told apart wrongly: `"ab"` and `"c"` differ from `"a"` and `"bc"`.
+/// The boundaries of the parts count: `"ab"` and `"c"` differ from `"a"` and `"bc"`.
 ///
 /// ```
 /// use setl::checkpoint::{Fingerprint, Fingerprinter};
@@ -105,7 +106,7 @@ pub struct Fingerprinter {
 }
 
 impl Fingerprinter {
-    /// Of a thing of this kind: things of two kinds never have the same fingerprint.
+    /// Begins the fingerprint of a thing of this kind. Things of two kinds never have the same fingerprint.
     pub fn new(kind: &str) -> Self {
         let mut this = Self { hasher: blake3::Hasher::new() };
         this.text(kind);
@@ -143,42 +144,42 @@ impl Fingerprinter {
         Ok(out.flush()?)
     }
 
-    /// Adds what is written to it, which has to tell its parts apart itself. It must be flushed.
+    /// Returns a writer that adds its input. The input must separate its parts itself, and the writer must be flushed.
     pub(crate) fn writer(&mut self) -> impl Write {
         BufWriter::with_capacity(1 << 16, &mut self.hasher)
     }
 
-    /// What has been added, in its order.
+    /// Returns the fingerprint of all added parts in their order.
     pub fn finish(&self) -> Fingerprint {
         Fingerprint(*self.hasher.finalize().as_bytes())
     }
 }
 
-/// By way of serde. Marks implementations for all types of which serde knows how to write them.
+/// Marks the implementations through serde, for all types that serde can write.
 pub struct BySerde;
 
-/// By what setl knows itself of a type. Marks implementations for datasets, frames and repositories.
+/// Marks the implementations of setl itself, for datasets, frames and repositories.
 pub struct ByFrame;
 
-/// A value that has a fingerprint, so that it can be seen whether it has changed between two runs.
+/// A value with a fingerprint, which shows whether it has changed between two runs.
 ///
-/// What implements `serde::Serialize` has one, and so have a `Dataset`, a Polars `DataFrame` and a `Repository`; of a
-/// repository it is the one of its place and options only, since what is read from it is looked at when it is read. Maps count without
-/// their order. Of a `HashSet` serde does not say that it is one, so that its order counts, which differs in each run: a
-/// `BTreeSet` has one fingerprint.
+/// Types that implement `serde::Serialize` have one, and also `Dataset`, the Polars `DataFrame` and `Repository`. The
+/// fingerprint of a repository covers only its place and options, because its data is checked when it is read. The order
+/// of maps does not count. Serde does not mark a `HashSet` as a set, so its order counts and differs in each run. Use a
+/// `BTreeSet` instead.
 ///
-/// `Via` says how, and is [`BySerde`] or [`ByFrame`]. Without it the implementation for all that serde knows could not stand
-/// beside those for types of other crates, which might come to know serde.
+/// `Via` is [`BySerde`] or [`ByFrame`] and selects the implementation. Without it, the implementation for all serde types
+/// would conflict with those for types of other crates, which might implement serde later.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no fingerprint: nothing is known of how to see whether it has changed between two runs",
     label = "cannot be compared with what it was in another run",
     note = "derive `serde::Serialize` on `{Self}`"
 )]
 pub trait Fingerprinted<Via> {
-    /// The fingerprint of its content. It blocks, and may run a query.
+    /// Returns the fingerprint of the content. This blocks, and may run a query.
     ///
     /// # Errors
-    /// When the content cannot be had, or not be serialised.
+    /// When the content cannot be read or serialised.
     fn fingerprint(&self) -> Result<Fingerprint>;
 }
 

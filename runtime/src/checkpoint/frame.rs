@@ -1,6 +1,6 @@
-//! Fingerprints and files of what Polars holds.
+//! Fingerprints and files of Polars values.
 //!
-//! Some features of Polars let serde know a frame, too, so that here it is always said by which way.
+//! Some features of Polars implement serde for frames, too, so the implementation is always named here.
 
 use std::io::Write;
 use std::path::Path;
@@ -31,14 +31,14 @@ impl Fingerprinted<ByFrame> for DataFrame {
     }
 }
 
-/// Runs the query: two queries are the same if they give the same.
+/// Runs the query: two queries are the same if their results are.
 impl<T: Row> Fingerprinted<ByFrame> for Dataset<T> {
     fn fingerprint(&self) -> Result<Fingerprint> {
         Fingerprinted::<ByFrame>::fingerprint(&self.collect_blocking()?)
     }
 }
 
-/// Of its place, its options and its columns: what is read from it is looked at when it is read.
+/// Covers the place, the options and the columns. The data is checked when it is read.
 impl<T: Row> Fingerprinted<ByFrame> for Repository<T> {
     fn fingerprint(&self) -> Result<Fingerprint> {
         let mut fingerprinter = Fingerprinter::new("repository");
@@ -56,13 +56,13 @@ impl Checkpoint<ByFrame> for DataFrame {
     }
 
     fn load(directory: &Path) -> Result<Self> {
-        // What Polars has beside it for reading a file at once does not know all of its types.
+        // Polars' reader for whole files does not support all of its types.
         Ok(waiting(|| scan_parquet(&directory.join(FRAME), None)?.collect())?)
     }
 }
 
-/// From then on the dataset is a frame in memory: what it was made of, among it files that the run may replace, is read
-/// once.
+/// After storing, the dataset is a frame in memory. Its sources, which may include files that the run replaces, are read
+/// only once.
 impl<T: Row> Checkpoint<ByFrame> for Dataset<T> {
     fn store(&self, directory: &Path) -> Result<Option<Self>> {
         let known = self.clone().materialize_blocking()?;
@@ -81,9 +81,9 @@ fn write(frame: &mut DataFrame, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds each value, however the column is divided into chunks.
+/// Adds each value, independent of the chunks of the column.
 fn add_values(fingerprinter: &mut Fingerprinter, column: &Column) -> Result<()> {
-    // By their texts: which number stands for which may differ.
+    // Categories count by their texts, because their numbers may differ.
     let texts = match column.dtype() {
         DataType::Categorical(..) | DataType::Enum(..) => Some(column.cast(&DataType::String)?),
         _ => None,
@@ -114,7 +114,7 @@ fn add_values(fingerprinter: &mut Fingerprinter, column: &Column) -> Result<()> 
         DataType::UInt16 => each!(series.u16()?, |value| value.to_le_bytes()),
         DataType::UInt32 => each!(series.u32()?, |value| value.to_le_bytes()),
         DataType::UInt64 => each!(series.u64()?, |value| value.to_le_bytes()),
-        // One NaN is as good as another.
+        // All NaNs are equal.
         DataType::Float32 => {
             each!(series.f32()?, |value| if value.is_nan() { f32::NAN } else { value }.to_le_bytes())
         }
@@ -123,7 +123,7 @@ fn add_values(fingerprinter: &mut Fingerprinter, column: &Column) -> Result<()> 
         }
         DataType::String => each!(series.str()?, |value| sized(value.as_bytes())),
         DataType::Binary => each!(series.binary()?, |value| sized(value)),
-        // Columns within columns, and what rows have no type for: a file of the column alone says it all.
+        // Nested columns and dtypes without a row type are added as a file of the column alone, which holds all of it.
         _ => {
             let mut file = Vec::new();
             let mut frame = column.clone().into_frame();
@@ -135,7 +135,7 @@ fn add_values(fingerprinter: &mut Fingerprinter, column: &Column) -> Result<()> 
     Ok(out.flush()?)
 }
 
-/// Preceded by its length.
+/// Returns `bytes`, preceded by their length.
 fn sized(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u64).to_le_bytes(), bytes].concat()
 }

@@ -1,4 +1,4 @@
-//! Which writes were kept, whatever has become of the checkpoints that name them.
+//! The list of kept writes, which is independent of the checkpoints that name them.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -11,13 +11,13 @@ use super::manifest::sync_directory;
 use crate::Result;
 use setl_commit::state;
 
-/// Its name among the checkpoints of a pipeline.
+/// The name of the list among the checkpoints of a pipeline.
 pub(super) const KEPT: &str = "kept";
 
-/// A file with a line for each write that is kept, made before the write is. A run may be killed between the two, or a
-/// manifest be damaged later: what no checkpoint names, but this does, is removed.
+/// A file with a line for each kept write. The line is added before the write is kept, because a run may be killed in
+/// between, or a manifest may be damaged later. A listed write that no checkpoint names is removed.
 ///
-/// A line is a checksum and JSON. What was not completely written is known by its checksum, and was not kept yet.
+/// A line is a checksum and JSON. The checksum reveals an incomplete line, whose write was not kept yet.
 #[derive(Debug)]
 pub(super) struct KeptList {
     path: PathBuf,
@@ -38,7 +38,7 @@ impl KeptList {
 
     /// Adds writes durably.
     pub(super) fn add(&self, writes: &[Value]) -> io::Result<()> {
-        // What stands before may have been torn.
+        // The preceding line may be torn.
         let text: String = writes.iter().map(|write| format!("\n{}\n", line(write))).collect();
         let mut file = state::open(File::options().append(true).create(true), &self.path)?;
         file.write_all(text.as_bytes())?;
@@ -46,7 +46,7 @@ impl KeptList {
         sync_directory(self.path.parent().unwrap_or(&self.path))
     }
 
-    /// Has `discard` remove those that nobody needs. What cannot be removed now stays in the list.
+    /// Removes the writes that are not needed, by calling `discard`. Writes that cannot be removed now stay in the list.
     pub(super) fn discard(
         &self,
         unneeded: impl Fn(&Value) -> bool,

@@ -1,4 +1,4 @@
-//! Keys of checkpoints: what goes into the output of a factory, in one fingerprint.
+//! Keys of checkpoints. A key combines everything that determines the output of a factory into one fingerprint.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,24 +9,24 @@ use super::{Code, Fingerprint, Fingerprinter};
 use crate::plan::{Node, Plan, Source};
 use crate::policy::CodeScope;
 
-/// Changes with every change of what is kept of an output.
+/// The format version. It changes with every change of the stored form of an output.
 pub(super) const FORMAT: u64 = 4;
 
-/// The version of setl, by which checkpoints are told apart too: they are not exchanged between versions.
+/// The version of setl. Checkpoints are not exchanged between versions.
 pub(super) const SETL: &str = env!("CARGO_PKG_VERSION");
 
-/// What the output of a factory depends on, in one fingerprint: same key, same output.
+/// The fingerprint of everything that the output of a factory depends on. Equal keys mean equal outputs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Key(Fingerprint);
 
 impl Key {
-    /// What counts in the keys of those who take what the factory delivers.
+    /// Returns the fingerprint that counts in the keys of downstream factories.
     pub(crate) const fn fingerprint(self) -> Fingerprint {
         self.0
     }
 
-    /// The same for what its fallback has delivered in its place.
+    /// Returns the same fingerprint for an output that the fallback has delivered.
     pub(super) fn by_fallback(self) -> Fingerprint {
         let mut fingerprinter = Fingerprinter::new("fallback");
         fingerprinter.part(self.0);
@@ -46,17 +46,17 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What a key is made of, each with its name, so that it can be said which of them has changed.
+/// The components of a key, each with its name, so that a changed component can be reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Components(BTreeMap<Component, Fingerprint>);
 
-/// One of them; they are compared in this order, from what explains most to what explains least.
+/// One component of a key. Components are compared in this order, from the best explanation of a change to the worst.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Component {
     Setl,
     Factory,
-    /// The whole program, or what of its package the factory may use.
+    /// The whole program. `Code` is the part of its package that the factory may use.
     Program,
     Code,
     Output,
@@ -106,7 +106,8 @@ impl<'de> Deserialize<'de> for Component {
 }
 
 impl Components {
-    /// Of a factory of this plan, given what each source delivers; none if that is not known of one of them.
+    /// Returns the components of a factory of this plan. `delivered` gives the fingerprint of each source. Returns `None`
+    /// if one of them is unknown.
     pub(super) fn of(
         plan: &Plan,
         node: usize,
@@ -131,7 +132,7 @@ impl Components {
             let component = match source {
                 Source::Input(_) => Component::Input(plan.source_name(*source).to_owned()),
                 Source::Factory(_) => Component::Upstream(plan.source_name(*source).to_owned()),
-                // What can be known of a run is another for each.
+                // The context differs in each run.
                 Source::Context => continue,
             };
             all.insert(component, delivered(*source)?);
@@ -139,7 +140,7 @@ impl Components {
         Some(Self(all))
     }
 
-    /// All of them in one.
+    /// Combines all components into one key.
     pub(crate) fn key(&self) -> Key {
         let mut fingerprinter = Fingerprinter::new("checkpoint");
         fingerprinter.number(FORMAT);
@@ -150,7 +151,7 @@ impl Components {
         Key(fingerprinter.finish())
     }
 
-    /// What is not as it was when these were `then`, in words.
+    /// Describes the first component that differs from `then`.
     pub(crate) fn difference(&self, then: &Self) -> Option<String> {
         let (component, _) = self.0.iter().find(|(name, now)| then.0.get(name) != Some(now))?;
         Some(match component {
@@ -173,7 +174,7 @@ fn text(text: &str) -> Fingerprint {
     Fingerprint::of_bytes(text.as_bytes())
 }
 
-/// Where each delivery comes from: two inputs of one type may be exchanged although neither changes.
+/// The source of each delivery, because two inputs of one type may be exchanged although neither changes.
 fn wiring(plan: &Plan, node: &Node) -> Fingerprint {
     let mut fingerprinter = Fingerprinter::new("wiring");
     let mut add = |deliveries: &[crate::plan::Delivery], sources: &[Source]| {
@@ -195,8 +196,8 @@ fn wiring(plan: &Plan, node: &Node) -> Fingerprint {
     fingerprinter.finish()
 }
 
-/// The components of all factories, as far as they can be known. `delivers` says of each, in the order of the plan, what
-/// counts for those who take what it delivers; none if that cannot be told yet.
+/// Returns the components of all factories, as far as they can be known. `delivers` is called for each factory in the
+/// order of the plan. It returns the fingerprint that counts for downstream factories, or `None` if it is unknown yet.
 pub(super) fn all_components(
     plan: &Plan,
     codes: impl Fn(usize) -> Code,
@@ -217,10 +218,10 @@ pub(super) fn all_components(
     all
 }
 
-/// What counts for those who take what a factory delivers, before it has run.
+/// Returns the fingerprint that counts for downstream factories before the factory has run.
 ///
-/// Of a factory that may be skipped it is assumed that it delivers. Where it does not, those below have another key, under
-/// which nothing is found before the run, so that they wait for what becomes of it in this run.
+/// A factory that may be skipped is assumed to deliver. If it does not, its downstream factories have another key. No
+/// entry is found under that key before the run, so they wait for the result of this run.
 pub(super) fn expected(plan: &Plan, node: usize, components: Option<&Components>) -> Option<Fingerprint> {
     if plan.factories[node].policy.volatile {
         return None;

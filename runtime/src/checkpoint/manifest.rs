@@ -1,4 +1,4 @@
-//! What is kept beside a payload: what it was made of, and how to see that it is whole.
+//! The manifest beside a payload: it describes the origin of the payload and proves that it is complete.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,14 +13,14 @@ use super::reads::Contents;
 use super::{Components, Fingerprint, Fingerprinter, Key, Read};
 use setl_commit::state;
 
-/// Whether what is kept can be used.
+/// The validity of a stored output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Validity {
-    /// It holds what the factory would deliver.
+    /// It holds the output that the factory would deliver.
     Valid,
     /// It is not used, and the factory runs.
     Stale {
-        /// Why, as in `file flights.csv has changed`.
+        /// The reason, as in `file flights.csv has changed`.
         because: String,
     },
 }
@@ -30,13 +30,13 @@ impl Validity {
         Self::Stale { because: because.into() }
     }
 
-    /// Whether it is [`Validity::Valid`].
+    /// Returns `true` for [`Validity::Valid`].
     pub(crate) fn is_valid(&self) -> bool {
         *self == Self::Valid
     }
 }
 
-/// What is known of an output that is kept. Its file is text, for those who look.
+/// The description of a stored output. Its file is readable text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     format: u64,
@@ -47,44 +47,45 @@ pub(crate) struct Manifest {
     pub(crate) factory: String,
     /// The run that made it.
     pub(crate) run: String,
-    /// When it was made, in seconds since 1970.
+    /// The time when it was made, in seconds since 1970.
     pub(crate) made: u64,
-    /// How long the factory took, in nanoseconds; zero if that is unknown, since its output was lazy.
+    /// The time that the factory took, in nanoseconds. Zero if that is unknown, because the output was lazy.
     pub(crate) took: u64,
-    /// For how many seconds it may be taken, if the factory says so itself.
+    /// The maximum age in seconds, if the factory sets one.
     pub(crate) max_age: Option<u64>,
-    /// What the output depends on.
+    /// The key of the output.
     pub(crate) key: Key,
-    /// What the key is made of.
+    /// The components of the key.
     pub(crate) components: Components,
-    /// What the factory, and those above it, have read.
+    /// The files that the factory and its upstream factories have read.
     pub(crate) reads: BTreeSet<Read>,
-    /// Rows, where they are known.
+    /// The number of rows, if it is known.
     pub(crate) rows: Option<usize>,
-    /// What counts for those who take the output, if its fallback has delivered it.
+    /// Is set if the fallback delivered the output, which changes the keys of downstream factories.
     pub(crate) by_fallback: bool,
-    /// Whether it comes from a run whose factories write.
+    /// Is set if the factories of its run write.
     pub(crate) writes: bool,
-    /// Whether the factory has written anything that goes with the run if that fails.
+    /// Is set if the factory has written something that is rolled back if the run fails.
     pub(crate) wrote: bool,
     /// The staged writes of the factory that were kept.
     pub(crate) kept_writes: Vec<serde_json::Value>,
-    /// Factories above it that have written something. Where a run fails, what they wrote goes with it, unless it was kept
-    /// with a checkpoint of their own.
+    /// The upstream factories that have written something. If a run fails, their writes are rolled back, unless they were
+    /// kept with their own checkpoints.
     pub(crate) wrote_above: BTreeSet<String>,
-    /// This factory and those above it that have done something outside, whether or not that goes with the run: see
-    /// [`Ended::acted`](super::Ended::acted).
+    /// The factories, among this one and its upstream, that had an effect outside the run, whether or not a failed run
+    /// undoes it: see [`Ended::acted`](super::Ended::acted).
     pub(crate) acted: BTreeSet<String>,
-    /// This factory and those above it that have left out their writes, so that nobody knows whether they act outside.
+    /// The factories, among this one and its upstream, that skipped their writes, so that their outside effects are
+    /// unknown.
     pub(crate) unwritten: BTreeSet<String>,
     /// The fingerprint of the payload's files.
     pub(super) payload: Fingerprint,
-    /// Factories whose writes are committed: see [`Manifest::are_committed`].
+    /// The factories whose writes are committed: see [`Manifest::are_committed`].
     #[serde(skip)]
     pub(super) committed: BTreeSet<String>,
 }
 
-/// What there is to say of an output that is to be kept, but for its payload.
+/// The description of an output to be stored, without its payload.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     /// See [`Manifest::took`].
@@ -142,12 +143,12 @@ impl Manifest {
         }
     }
 
-    /// What counts in the keys of those who take the output.
+    /// Returns the fingerprint that counts in the keys of downstream factories.
     pub(super) fn delivers(&self) -> Fingerprint {
         if self.by_fallback { self.key.by_fallback() } else { self.key.fingerprint() }
     }
 
-    /// Whether what it describes is what the factory would deliver, whether or not the payload is whole.
+    /// Checks that the described output is the one that the factory would deliver. It does not check the payload.
     pub(crate) fn check(&self, now: &Components, writes: bool, contents: &Contents) -> Validity {
         if self.setl != SETL {
             return Validity::stale(format!("made by setl {}", self.setl));
@@ -170,13 +171,13 @@ impl Manifest {
         }
     }
 
-    /// Those whose writes go with the run, or are kept with this.
+    /// Returns the factories whose writes are rolled back with the run, or are kept with this output.
     pub(super) fn writers(&self) -> BTreeSet<String> {
         let itself = self.wrote.then(|| self.factory.clone());
         self.wrote_above.iter().cloned().chain(itself).collect()
     }
 
-    /// That the writes of these factories are committed, although their run has not come to its end.
+    /// Marks the writes of these factories as committed, although their run did not finish.
     pub(super) fn are_committed(&mut self, committed: BTreeSet<String>) {
         if committed.contains(&self.factory) {
             self.wrote = false;
@@ -194,7 +195,7 @@ impl Manifest {
         file.sync_all()
     }
 
-    /// Reads it; what is wrong with it is said in words.
+    /// Reads a manifest. The error describes the problem.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         const DAMAGED: &str = "its manifest is damaged";
 
@@ -211,7 +212,7 @@ impl Manifest {
         if line.parse() != Ok(Fingerprint::of_bytes(text.as_bytes())) {
             return Err(DAMAGED.into());
         }
-        // What another version has written may look different altogether.
+        // The manifest of another version may have another form.
         let version: Version = serde_json::from_str(text).map_err(|_| DAMAGED)?;
         if version.format != FORMAT || version.setl != SETL {
             return Err(format!("made by setl {}", version.setl));
@@ -220,12 +221,12 @@ impl Manifest {
     }
 }
 
-/// In seconds since 1970; before that there was nothing to be kept.
+/// Returns the seconds since 1970. Earlier times count as zero.
 pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The text of a manifest, in a directory that nobody else has made.
+/// Reads the text of a manifest in a directory that no other user has made.
 fn read(path: &Path) -> io::Result<String> {
     if let Some(entry) = path.parent() {
         state::check_directory(entry)?;
@@ -233,14 +234,14 @@ fn read(path: &Path) -> io::Result<String> {
     state::read_to_string(path)
 }
 
-/// What every version writes.
+/// The fields that every version writes.
 #[derive(Deserialize)]
 struct Version {
     format: u64,
     setl: String,
 }
 
-/// The fingerprint of all files of a payload, which are brought to disk on the way if `durable`.
+/// Returns the fingerprint of all files of a payload. If `durable` is set, the files are also flushed to disk.
 pub(super) fn fingerprint_of_files(directory: &Path, durable: bool) -> io::Result<Fingerprint> {
     state::check_directory(directory)?;
     let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
@@ -253,7 +254,7 @@ pub(super) fn fingerprint_of_files(directory: &Path, durable: bool) -> io::Resul
             fingerprinter.part(fingerprint_of_files(&path, durable)?);
             continue;
         }
-        // Some systems flush only what is open for writing.
+        // Some systems only flush a file that is open for writing.
         let file = state::open(File::options().read(true).write(durable), &path)?;
         if durable {
             file.sync_all()?;
@@ -266,7 +267,7 @@ pub(super) fn fingerprint_of_files(directory: &Path, durable: bool) -> io::Resul
     Ok(fingerprinter.finish())
 }
 
-/// Brings to disk which files a directory has. Where a directory cannot be flushed, the system sees to it.
+/// Flushes the list of files of a directory. If the system cannot flush directories, it keeps them itself.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

@@ -1,9 +1,9 @@
-//! Outputs that are kept on disk, so that a run which did not succeed can be resumed, and what is needed to keep and compare
-//! outputs at all: [caches](crate::cache) do it in the same way.
+//! Outputs that are kept on disk, so that a failed run can be resumed. It also has the parts that [caches](crate::cache)
+//! share: storing and comparing outputs.
 //!
-//! The output of a factory under `#[factory(checkpoint)]` is written to disk when the factory has finished. If the run fails
-//! or is killed, the next can take it from there instead of running the factory, provided that everything it depends on is
-//! still the same: its code, its inputs, what it takes and what it has read.
+//! The output of a factory under `#[factory(checkpoint)]` is written to disk when the factory has finished. If the run
+//! fails or is killed, the next run can take the output from there instead of running the factory. This requires that
+//! everything it depends on is the same: its code, its inputs, its deliveries and the files that it has read.
 
 mod code;
 mod codec;

@@ -1,4 +1,4 @@
-//! How an output is written to disk and read back.
+//! Writing an output to disk and reading it back.
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -15,30 +15,30 @@ use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
 use setl_commit::state;
 
-/// The file that holds what serde wrote.
+/// The file that holds the value in the serde format.
 const VALUE: &str = "value";
 
-/// An output that can be kept on disk: what `#[factory(checkpoint)]` and `#[factory(cache)]` ask of it.
+/// An output that can be kept on disk. `#[factory(checkpoint)]` and `#[factory(cache)]` require it.
 ///
-/// What implements `serde::Serialize` and `serde::Deserialize` can, and so can a `Dataset` and a Polars `DataFrame`, which
-/// become a Parquet file. `Via` says how: see [`Fingerprinted`].
+/// Types that implement `serde::Serialize` and `serde::Deserialize` have this trait, and also `Dataset` and the Polars
+/// `DataFrame`, which become a Parquet file. `Via` selects the implementation: see [`Fingerprinted`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept on disk: nothing is known of how to write it there and read it back",
     label = "cannot be kept on disk",
     note = "derive `serde::Serialize` and `serde::Deserialize` on `{Self}`, or take `checkpoint` or `cache` off the factory"
 )]
 pub trait Checkpoint<Via>: Sized {
-    /// Writes it into a directory of its own, which is there and empty. Gives what is delivered in its place from then on,
-    /// if that is something else: a query that has been run for it need not be run again. It blocks.
+    /// Writes the value into its own empty directory. Returns the value to deliver from then on, if it is another one: a
+    /// query that was run for this need not be run again. This blocks.
     ///
     /// # Errors
     /// When it cannot be written.
     fn store(&self, directory: &Path) -> Result<Option<Self>>;
 
-    /// Reads it back. From then on the directory can go away. It blocks.
+    /// Reads the value back. The directory is not needed after that. This blocks.
     ///
     /// # Errors
-    /// When what is there is not what was written.
+    /// When the directory does not hold a value that was written.
     fn load(directory: &Path) -> Result<Self>;
 }
 
@@ -64,25 +64,27 @@ fn read<T: Deserialize<'static>>(directory: &Path) -> Result<T> {
     Ok(codec::read(&fs::read(directory.join(VALUE))?)?)
 }
 
-/// How the output of a factory is kept on disk, whatever its type.
+/// The functions that keep the output of a factory on disk, for any type.
 #[derive(Clone, Copy)]
 pub struct Persistence {
-    /// Writes the payload into a directory of its own, and gives what is delivered from now on. It blocks.
+    /// Writes the payload into its own directory, and returns the payload to deliver from now on. This blocks.
     pub store: fn(AnyPayload, &Path) -> Result<AnyPayload>,
-    /// Reads it back. It blocks.
+    /// Reads the payload back. This blocks.
     pub load: fn(&Path) -> Result<AnyPayload>,
 }
 
 impl Persistence {
-    /// How a `T` is kept.
+    /// Returns the functions for a `T`.
     pub const fn of<T: Payload + Checkpoint<Via>, Via>() -> Self {
         Self { store: store::<T, Via>, load: load::<T, Via> }
     }
 
-    /// How a `T` is kept by way of serde, of which it is not known whether it can be read back from what does not last.
+    /// Returns the functions for a `T` through serde, for types of which it is unknown whether they can be read from
+    /// temporary data.
     ///
-    /// Which implementation there is, is chosen without regard to lifetimes. With `DeserializeOwned` as the bound, it would be
-    /// chosen for a `&'static str` too, and be an error then. That cannot be read back, which turns out when it is tried.
+    /// Rust selects an implementation without regard to lifetimes. With the bound `DeserializeOwned`, it would also
+    /// select this one for a `&'static str`, and then report an error. A `&'static str` cannot be read back, which shows
+    /// when it is tried.
     pub(super) const fn by_serde<T: Payload + Serialize + Deserialize<'static>>() -> Self {
         Self {
             store: |payload, directory| {
@@ -103,15 +105,15 @@ fn load<T: Payload + Checkpoint<Via>, Via>(directory: &Path) -> Result<AnyPayloa
     Ok(Arc::new(guarded(|| T::load(directory))?))
 }
 
-/// Calls what others wrote: a panic makes an output one that cannot be kept, and not a run one that cannot go on.
+/// Calls foreign code. A panic means only that the output cannot be kept. The run continues.
 fn guarded<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
     caught(call).unwrap_or_else(|panic| Err(anyhow::anyhow!("it panics: {}", panic)))
 }
 
-/// How the fingerprint of a payload is taken, whatever its type. It blocks.
+/// The function that returns the fingerprint of a payload, for any type. It blocks.
 pub type FingerprintOf = fn(&AnyPayload) -> Result<Fingerprint>;
 
-/// How the fingerprint of a `T` is taken.
+/// Returns the function that computes the fingerprint of a `T`.
 pub const fn fingerprint_of<T: Payload + Fingerprinted<Via>, Via>() -> FingerprintOf {
     |payload| guarded(|| typed::<T>(payload)?.fingerprint())
 }

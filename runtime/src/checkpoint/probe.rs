@@ -1,7 +1,8 @@
-//! Finds out of a concrete type how it can be kept and compared, for generated code.
+//! Probes of a concrete type for generated code: can it be kept and compared, and how?
 //!
-//! A method of a type is preferred to one of a reference to it, so that the first of several traits that applies is taken.
-//! The methods have names that no trait in the scope of a user has. What setl knows itself comes before what serde knows: a feature of Polars lets serde know frames too, and then both apply.
+//! Rust prefers a method of a type to a method of a reference to it, so the first applicable trait is selected. The names
+//! of the methods do not collide with those of a user's traits. The implementations of setl come before those of serde: a
+//! feature of Polars implements serde for frames, and then both apply.
 
 use std::marker::PhantomData;
 
@@ -13,11 +14,11 @@ use crate::Result;
 use crate::delivery::Payload;
 use crate::pipeline::AnyPayload;
 
-/// Asks how a `T` is kept on disk. Generated code has the traits [`KeptByFrame`], [`KeptBySerde`] and [`NotKept`] in scope,
-/// and writes:
+/// Probes how a `T` is kept on disk. Generated code has the traits [`KeptByFrame`], [`KeptBySerde`] and [`NotKept`] in
+/// scope, and writes:
 ///
 /// - `(&&&Keep::<T>::NEW).__setl_persistence()` for an `Option<Persistence>`, whatever the type;
-/// - `keep::<T, _>((&&&Keep::<T>::NEW).__setl_via())` for a [`Persistence`], and our error where there is none.
+/// - `keep::<T, _>((&&&Keep::<T>::NEW).__setl_via())` for a [`Persistence`], or the error of setl if there is none.
 pub struct Keep<T>(PhantomData<fn() -> T>);
 
 impl<T> Keep<T> {
@@ -25,12 +26,13 @@ impl<T> Keep<T> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// Asks how the fingerprint of a `T` is taken. Generated code has the traits [`PrintedByFrame`], [`PrintedBySerde`],
+/// Probes how the fingerprint of a `T` is computed. Generated code has the traits [`PrintedByFrame`], [`PrintedBySerde`],
 /// [`NotPrinted`] and [`PrintsNot`] in scope, and writes:
 ///
 /// - `(&&&Print::<T>::NEW).__setl_fingerprint_of()` for an `Option<FingerprintOf>`, whatever the type;
-/// - `print::<T, _>((&&&Print::<T>::NEW).__setl_via())` for a [`FingerprintOf`], and our error where there is none;
-/// - `<PrintsByFrame<T>>::__SETL_PRINTS || <PrintsBySerde<T>>::__SETL_PRINTS` for a constant that tells whether there is one.
+/// - `print::<T, _>((&&&Print::<T>::NEW).__setl_via())` for a [`FingerprintOf`], or the error of setl if there is none;
+/// - `<PrintsByFrame<T>>::__SETL_PRINTS || <PrintsBySerde<T>>::__SETL_PRINTS` for a constant that is `true` if there is
+///   one.
 pub struct Print<T>(PhantomData<fn() -> T>);
 
 impl<T> Print<T> {
@@ -38,26 +40,26 @@ impl<T> Print<T> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// How a `T` is kept.
+/// Returns the functions that keep a `T`.
 pub const fn keep<T: Payload + Checkpoint<Via>, Via>(_: PhantomData<Via>) -> Persistence {
     Persistence::of::<T, Via>()
 }
 
-/// How the fingerprint of a `T` is taken.
+/// Returns the function that computes the fingerprint of a `T`.
 pub const fn print<T: Payload + Fingerprinted<Via>, Via>(_: PhantomData<Via>) -> FingerprintOf {
     fingerprint_of::<T, Via>()
 }
 
-/// The fingerprint of an input of which nobody cares whether it changes.
+/// Returns the fingerprint of an input whose changes do not count.
 pub fn opaque(_: &AnyPayload) -> Result<Fingerprint> {
     Ok(Fingerprint::of_bytes(b"opaque"))
 }
 
-/// Of types that setl knows how to keep.
+/// Selected for types that setl can keep.
 pub trait KeptByFrame<T> {
-    /// How to say so.
+    /// Returns the marker of the implementation.
     fn __setl_via(&self) -> PhantomData<ByFrame>;
-    /// How it is kept.
+    /// Returns the functions that keep the type.
     fn __setl_persistence(&self) -> Option<Persistence>;
 }
 
@@ -71,9 +73,9 @@ impl<T: Payload + Checkpoint<ByFrame>> KeptByFrame<T> for &&Keep<T> {
     }
 }
 
-/// Of types that serde knows how to keep.
+/// Selected for types that serde can keep.
 pub trait KeptBySerde<T> {
-    /// How it is kept.
+    /// Returns the functions that keep the type.
     fn __setl_persistence(&self) -> Option<Persistence>;
 }
 
@@ -83,11 +85,11 @@ impl<T: Payload + Serialize + Deserialize<'static>> KeptBySerde<T> for &Keep<T> 
     }
 }
 
-/// Of all other types.
+/// Selected for all other types.
 pub trait NotKept<T> {
-    /// It is asked of serde, which is what the error is about.
+    /// Returns the marker of serde, which the error is about.
     fn __setl_via(&self) -> PhantomData<BySerde>;
-    /// It is not.
+    /// Returns `None`.
     fn __setl_persistence(&self) -> Option<Persistence>;
 }
 
@@ -101,11 +103,11 @@ impl<T> NotKept<T> for Keep<T> {
     }
 }
 
-/// Of types whose fingerprint setl knows how to take.
+/// Selected for types whose fingerprint setl can compute.
 pub trait PrintedByFrame<T> {
-    /// How to say so.
+    /// Returns the marker of the implementation.
     fn __setl_via(&self) -> PhantomData<ByFrame>;
-    /// How it is taken.
+    /// Returns the function that computes the fingerprint.
     fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
@@ -119,9 +121,9 @@ impl<T: Payload + Fingerprinted<ByFrame>> PrintedByFrame<T> for &&Print<T> {
     }
 }
 
-/// Of types whose fingerprint serde knows how to take.
+/// Selected for types whose fingerprint serde can compute.
 pub trait PrintedBySerde<T> {
-    /// How it is taken.
+    /// Returns the function that computes the fingerprint.
     fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
@@ -131,11 +133,11 @@ impl<T: Payload + Serialize> PrintedBySerde<T> for &Print<T> {
     }
 }
 
-/// Of all other types.
+/// Selected for all other types.
 pub trait NotPrinted<T> {
-    /// It is asked of serde, which is what the error is about.
+    /// Returns the marker of serde, which the error is about.
     fn __setl_via(&self) -> PhantomData<BySerde>;
-    /// There is none.
+    /// Returns `None`.
     fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
@@ -149,25 +151,25 @@ impl<T> NotPrinted<T> for Print<T> {
     }
 }
 
-/// Tells by a constant whether setl has a fingerprint of a `T`: a constant of a type is preferred to one of a trait.
+/// A constant that is `true` if setl has a fingerprint of a `T`. Rust prefers a constant of a type to one of a trait.
 pub struct PrintsByFrame<T>(PhantomData<fn() -> T>);
 
 impl<T: Fingerprinted<ByFrame>> PrintsByFrame<T> {
-    /// It has.
+    /// The value for types with a fingerprint.
     pub const __SETL_PRINTS: bool = true;
 }
 
-/// Tells by a constant whether serde has a fingerprint of a `T`.
+/// A constant that is `true` if serde has a fingerprint of a `T`.
 pub struct PrintsBySerde<T>(PhantomData<fn() -> T>);
 
 impl<T: Serialize> PrintsBySerde<T> {
-    /// It has.
+    /// The value for types with a fingerprint.
     pub const __SETL_PRINTS: bool = true;
 }
 
-/// Of all other types.
+/// The value for all other types.
 pub trait PrintsNot {
-    /// It has not.
+    /// The value for types without a fingerprint.
     const __SETL_PRINTS: bool = false;
 }
 
@@ -216,7 +218,7 @@ mod tests {
         let _: Persistence = keep::<u8, _>((&&&Keep::<u8>::NEW).__setl_via());
     }
 
-    /// As in the code of a generic factory.
+    /// The calls in the code of a generic factory.
     fn of_any<T>() -> (Persistence, FingerprintOf)
     where
         T: Payload + Serialize + serde::de::DeserializeOwned,

@@ -1,4 +1,4 @@
-//! The fingerprint of the running program: changes with every change of what was built into it.
+//! The fingerprint of the running program. It changes with every change of the built program.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,17 +9,17 @@ use std::sync::OnceLock;
 
 use super::{Fingerprint, Fingerprinter};
 
-/// Where Linux keeps the libraries of the system. They belong to the machine, and not to the program.
+/// The folders of the system's libraries on Linux. They belong to the machine, not to the program.
 const SYSTEM: [&str; 6] = ["/lib/", "/lib32/", "/lib64/", "/usr/lib/", "/usr/lib32/", "/usr/lib64/"];
 
-/// The fingerprint of this program's executable, and of the libraries that it has loaded, without those of the system; or
-/// why there is none. It is taken once per process. It blocks, since it reads all of these files.
+/// Returns the fingerprint of this program's executable and of its loaded libraries, except those of the system. The
+/// error says why there is none. It is computed once per process. This blocks, because it reads all of these files.
 pub(crate) fn fingerprint() -> Result<Fingerprint, &'static str> {
     static PROGRAM: OnceLock<Result<Fingerprint, String>> = OnceLock::new();
 
     let known = PROGRAM.get_or_init(|| {
         let (executable, maps) = if cfg!(target_os = "linux") {
-            // Whatever has become of its path, this is the file that runs.
+            // This is the file that runs, even if its path has changed since.
             let maps = fs::read_to_string("/proc/self/maps");
             (
                 PathBuf::from("/proc/self/exe"),
@@ -50,7 +50,8 @@ fn cannot_read(file: &Path, error: &io::Error) -> String {
     format!("{} cannot be read: {error}", file.display())
 }
 
-/// The files with code that the process has mapped, beside its executable and the libraries of the system, in their order.
+/// Returns the mapped files with code, except the executable and the libraries of the system, in the order of their
+/// paths.
 fn libraries(maps: &str, executable: Option<&Path>) -> Result<BTreeSet<PathBuf>, String> {
     let mut libraries = BTreeSet::new();
     for line in maps.lines() {
@@ -58,7 +59,7 @@ fn libraries(maps: &str, executable: Option<&Path>) -> Result<BTreeSet<PathBuf>,
         let mut words = line.splitn(6, ' ');
         let is_code = words.nth(1).is_some_and(|mode| mode.contains('x'));
         let path = words.last().unwrap_or_default().trim_start();
-        // Not `[vdso]`, nor memory that has a name.
+        // Skips `[vdso]` and named memory.
         if !is_code || !path.starts_with('/') || path.starts_with("/memfd:") || path.starts_with("/dev/") {
             continue;
         }
@@ -67,7 +68,7 @@ fn libraries(maps: &str, executable: Option<&Path>) -> Result<BTreeSet<PathBuf>,
             continue;
         }
         match path.strip_suffix(" (deleted)") {
-            // An executable that was replaced since is read all the same.
+            // An executable that was replaced since can still be read.
             Some(path)
                 if executable
                     .is_some_and(|file| file.to_str().is_some_and(|file| file.starts_with(path))) => {}

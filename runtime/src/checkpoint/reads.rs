@@ -1,4 +1,4 @@
-//! What factories have read: a checkpoint is valid only as long as it is still the same.
+//! The files that factories have read. A checkpoint is valid only as long as they have not changed.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -14,29 +14,29 @@ use serde::{Deserialize, Serialize};
 use super::{Fingerprint, Fingerprinter};
 use crate::base::sync::held;
 
-/// A place that was read, and what was there.
+/// A place that was read, and its content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Read {
     /// The place as the factory names it.
     pub(crate) place: String,
-    /// Where that is.
+    /// The absolute path.
     path: PathBuf,
-    /// What was there; none if that cannot be told, so that nobody can say later that it is the same.
+    /// The fingerprint of the content. `None` if it is unknown, so that later runs cannot verify it.
     content: Option<Fingerprint>,
 }
 
 impl Read {
-    /// Whether it can be told later if it is the same.
+    /// `true` if a later run can verify the content.
     pub(super) fn is_known(&self) -> bool {
         self.content.is_some()
     }
 
-    /// Whether the factory would read the same place now: a relative one depends on the directory that the program runs in.
+    /// `true` if the factory would read the same path now, because a relative place depends on the working directory.
     fn is_same_place(&self) -> bool {
         absolute(&self.place).is_ok_and(|now| now == self.path)
     }
 
-    /// Why what was made of it cannot be used any more, if so.
+    /// Returns the reason why an output that was made from it is invalid, if it is.
     pub(crate) fn objection(&self, contents: &Contents) -> Option<String> {
         let Some(then) = self.content else {
             return Some(format!("it read {}, and whether that has changed cannot be told", self.place));
@@ -53,7 +53,7 @@ impl Read {
     }
 }
 
-/// What one factory reads in a run, and whether it acts outside of it. Both can be recorded from any thread.
+/// The reads of one factory in a run, and whether it had an effect outside of the run. Any thread can record both.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     contents: Arc<Contents>,
@@ -68,25 +68,25 @@ impl Reads {
 
     /// Records that a file, or all files in a directory, are read.
     ///
-    /// This has to come before the reading: what changes in between is then a change since the checkpoint, rather than
-    /// a part of it. It blocks, since it reads the whole content.
+    /// It must be called before the reading. A change in between then counts as a change since the checkpoint, and not as
+    /// a part of it. This blocks, because it reads the whole content.
     ///
     /// # Errors
-    /// When what is there cannot be read. That nothing is there is recorded too.
+    /// When the content cannot be read. A missing file is not an error, and is recorded too.
     pub(crate) fn record(&self, path: &Path) -> io::Result<()> {
         let resolved = absolute(path)?;
-        // The record is kept as text.
+        // The record is stored as text, so it needs a UTF-8 path.
         let content = if resolved.to_str().is_some() { self.contents.of(&resolved)? } else { None };
         self.add(Read { place: path.display().to_string(), path: resolved, content });
         Ok(())
     }
 
-    /// Records that something was read of which nobody can tell whether it changes: a checkpoint is never valid then.
+    /// Records a read whose changes cannot be verified. A checkpoint that depends on it is never valid.
     pub(crate) fn record_unknown(&self, place: impl Into<String>) {
         self.add(Read { place: place.into(), path: PathBuf::new(), content: None });
     }
 
-    /// Records what others have read for this factory.
+    /// Records the reads that others have done for this factory.
     pub(crate) fn record_all<'a>(&self, reads: impl IntoIterator<Item = &'a Read>) {
         reads.into_iter().for_each(|read| self.add(read.clone()));
     }
@@ -108,16 +108,16 @@ impl Reads {
         self.acted.load(Ordering::Acquire)
     }
 
-    /// What is recorded so far.
+    /// Returns the records so far.
     pub(crate) fn recorded(&self) -> Vec<Read> {
         held(self.recorded.lock()).clone()
     }
 }
 
-/// The fingerprints of files, each computed once as long as the file looks the same.
+/// The fingerprints of files. Each is computed once as long as the file looks the same.
 ///
-/// This holds for one run only. Should a file change within it unseen, then what is recorded is the old content, which the
-/// next run does not find any more: it reads again what it need not have.
+/// It is valid for one run only. If a file changes unnoticed within the run, the old content is recorded. The next run
+/// does not find that content, and reads the file again unnecessarily.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     known: Mutex<HashMap<PathBuf, (Stamp, Fingerprint)>>,
@@ -125,13 +125,13 @@ pub(crate) struct Contents {
 
 type Stamp = (u64, Option<SystemTime>, Change);
 
-/// Whether a file is there because something is about to be committed: what is staged, and locks. It is no content yet.
+/// `true` for a file of a commit: a staged file or a lock. It is not yet content of the directory.
 fn is_of_a_commit(name: &OsStr) -> bool {
     let extension = Path::new(name).extension().map(OsStr::as_encoded_bytes);
     name.as_encoded_bytes().starts_with(b".") && extension.is_some_and(|kind| kind.starts_with(b"setl-"))
 }
 
-/// The inode and the time of its last change, which no program can set back; nothing where the system has none.
+/// The inode and the time of its last change, which no program can set back. `None` if the system has neither.
 type Change = Option<(u64, i64, i64)>;
 
 #[cfg(unix)]
@@ -147,7 +147,7 @@ fn change(_: &Metadata) -> Change {
 }
 
 impl Contents {
-    /// Of a file, or of all that is in a directory; none if there is something else.
+    /// Returns the fingerprint of a file, or of all files in a directory. Returns `None` for anything else.
     pub(super) fn of(&self, path: &Path) -> io::Result<Option<Fingerprint>> {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => self.of_file(path, &metadata).map(Some),
@@ -170,11 +170,11 @@ impl Contents {
         Ok(fingerprint)
     }
 
-    /// `around` has the directories that this one is in, links resolved.
+    /// Returns the fingerprint of a directory. `around` lists the directories that contain it, with links resolved.
     fn of_directory(&self, path: &Path, around: &mut Vec<PathBuf>) -> io::Result<Option<Fingerprint>> {
         let resolved = fs::canonicalize(path)?;
         if around.contains(&resolved) {
-            // A link has led back. What is there counts already.
+            // A link leads back to a directory that is already counted.
             return Ok(Some(Fingerprint::of_bytes(b"around")));
         }
         let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
@@ -205,7 +205,7 @@ fn is_absent(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    /// What is objected to a read of `place` after `change`.
+    /// Checks the objection to a read of `place` after `change`.
     #[track_caller]
     fn check(prepare: impl Fn(&Path), change: impl Fn(&Path), expected: Option<&str>) {
         let directory = tempfile::tempdir().unwrap();

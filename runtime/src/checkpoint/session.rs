@@ -1,4 +1,5 @@
-//! The checkpoints and the cache of one run: which factories run, which are restored, and what is kept of those that have run.
+//! The checkpoints and the cache of one run. They decide which factories run, which are restored, and which outputs are
+//! kept.
 
 mod caching;
 mod inputs;
@@ -23,21 +24,21 @@ use crate::cache::Cache;
 use crate::pipeline::AnyPayload;
 use crate::plan::{Plan, PlanRef, Source};
 
-/// Where the deliveries of a factory and of its fallback come from.
+/// The sources of a factory's deliveries and of its fallback's.
 fn sources(plan: &Plan, node: usize) -> impl Iterator<Item = Source> + '_ {
     let factory = &plan.factories[node];
     let fallback = factory.fallback.iter().flat_map(|fallback| fallback.sources.iter());
     factory.sources.iter().chain(fallback).copied()
 }
 
-/// The checkpoints and the cache of one run. All that can read or write files blocks.
+/// The checkpoints and the cache of one run. Every method that can read or write files blocks.
 pub(crate) struct Session {
     plan: PlanRef,
     factories: Vec<How>,
     inputs: Vec<Option<Fingerprint>>,
     contents: Arc<Contents>,
     reads: Vec<Arc<Reads>>,
-    /// None where there is nothing but a cache: that is for any number of runs at once.
+    /// The store of checkpoints. `None` if there is only a cache, which any number of runs may use at the same time.
     store: Option<Store>,
     cache: Option<Cache>,
     kept: Kept,
@@ -46,28 +47,28 @@ pub(crate) struct Session {
 
 struct State {
     nodes: Vec<NodeState>,
-    /// Whether something has come out otherwise than expected, so that more may be known of those below.
+    /// Is set if a result differs from the expectation, so that more may be known about downstream factories.
     outdated: bool,
-    /// Whether factories may have begun.
+    /// Is set if factories may have begun.
     under_way: bool,
 }
 
 #[derive(Default)]
 struct NodeState {
-    /// The checkpoint that is there, and whether it can be used by what was last known.
+    /// The existing checkpoint, or the reason why it cannot be read.
     found: Option<Result<Manifest, String>>,
     checked: Option<(Key, Validity)>,
     cached: Cached,
     role: Role,
-    /// Whether its role is final.
+    /// Is set if its role is final.
     begun: bool,
-    /// What counts for those who take what it delivers, once it has ended.
+    /// The fingerprint that counts for downstream factories, once it has ended.
     delivers: Option<Option<Fingerprint>>,
     above: Above,
     restored: Option<Restored>,
-    /// Whether there is a checkpoint of this run, and for which of its factories it holds that they have written.
+    /// The factories whose writes the checkpoint of this run covers. `None` if there is no such checkpoint.
     kept: Option<BTreeSet<String>>,
-    /// Whether what it has written is part of this run.
+    /// Is set if its writes are part of this run.
     writes: bool,
 }
 
@@ -79,7 +80,7 @@ enum Role {
     LeftOut,
 }
 
-/// What has happened in a factory and in those above it that the output depends on.
+/// The history of a factory and of the upstream factories that its output depends on.
 #[derive(Clone, Default)]
 struct Above {
     reads: BTreeSet<Read>,
@@ -89,10 +90,10 @@ struct Above {
 }
 
 impl Session {
-    /// Finds out which checkpoints of a store can be used, and what of the cache. It blocks.
+    /// Finds the valid checkpoints of a store and the valid entries of the cache. This blocks.
     ///
     /// # Errors
-    /// When what is left in the store cannot be put in order.
+    /// When left-overs in the store cannot be removed.
     pub(crate) fn open(setup: Setup, store: Option<Store>) -> Result<Self, StoreError> {
         let Setup { plan, factories, inputs, resume, kept, cache } = setup;
         if let Some(store) = &store {
@@ -104,7 +105,7 @@ impl Session {
         let contents = Arc::new(Contents::default());
         let nodes = plan.factories.iter().zip(&factories).map(|(factory, how)| {
             let (delivers, found) = match (how.selected, how.enabled) {
-                // What is given in its place may be anything.
+                // The value that replaces its output may be anything.
                 (false, _) => (Some(None), None),
                 (true, false) => (Some(Some(Fingerprint::ABSENT)), None),
                 (true, true) => {
@@ -132,19 +133,20 @@ impl Session {
         }
     }
 
-    /// Whether there are checkpoints, of which a commit has to say what becomes of them.
+    /// Returns `true` if there are checkpoints, so that a commit must mark or remove them.
     pub(crate) fn has_checkpoints(&self) -> bool {
         self.store.is_some()
     }
 
-    /// What is there when a run has committed all that its checkpoints stand for, and could not remove them any more.
+    /// Returns the path of the mark of a run that has committed everything that its checkpoints cover, but could not
+    /// remove them.
     pub(crate) fn mark(&self) -> Option<PathBuf> {
         self.store.as_ref().map(Store::mark)
     }
 
-    /// What is to be there, and what it says, when a run commits what some of its factories have written and keeps its
-    /// checkpoints: what is committed is not written again. `commits` says whether the run commits what a factory has
-    /// written.
+    /// Returns the marks to create, with their texts, if a run commits some writes and keeps its checkpoints. They
+    /// prevent committed writes from being written again. `commits` returns `true` if the run commits the writes of a
+    /// factory.
     pub(crate) fn marks(&self, commits: impl Fn(usize) -> bool) -> Vec<(PathBuf, String)> {
         let Some(store) = &self.store else { return Vec::new() };
         let state = held(self.state.lock());
@@ -168,17 +170,18 @@ impl Session {
         names().filter_map(mark).collect()
     }
 
-    /// What all factories have read, those of earlier runs whose outputs were taken among them.
+    /// Returns the reads of all factories, including those of earlier runs whose outputs were restored.
     pub(crate) fn all_reads(&self) -> BTreeSet<Read> {
         held(self.state.lock()).nodes.iter().flat_map(|node| node.above.reads.iter().cloned()).collect()
     }
 
-    /// Where the factory records what it reads.
+    /// Returns the record of the factory's reads.
     pub(crate) fn reads(&self, node: usize) -> &Arc<Reads> {
         &self.reads[node]
     }
 
-    /// Why the checkpoint of a factory cannot be used, by what is known now; none if there is none, or it can.
+    /// Returns the reason why the checkpoint of a factory cannot be used, as far as known. Returns `None` if there is
+    /// none, or if it is valid.
     pub(crate) fn objection(&self, node: usize) -> Option<String> {
         let state = held(self.state.lock());
         let this = &state.nodes[node];
@@ -191,11 +194,12 @@ impl Session {
         }
     }
 
-    /// The writes that were kept with the checkpoint of a factory which is not to run. They are part of this run from now on.
+    /// Returns the writes that were kept with the checkpoint of a factory that does not run. They are part of this run
+    /// from now on.
     pub(crate) fn adopt_writes(&self, node: usize) -> Vec<Value> {
         let mut state = held(self.state.lock());
         let this = &mut state.nodes[node];
-        // In a dry run, what a real one has written waits for the next of these.
+        // In a dry run, the writes of a real run are left to the next real run.
         let Some(manifest) =
             this.valid_checkpoint().filter(|found| found.writes == self.factories[node].writes)
         else {
@@ -206,7 +210,7 @@ impl Session {
         writes
     }
 
-    /// Why it cannot be told whether the code of a factory has changed, if so.
+    /// Returns the reason why a change of a factory's code cannot be detected, if so.
     pub(crate) fn unknown_code(&self, node: usize) -> Option<String> {
         match self.factories[node].code {
             Code::Unknown(because) => Some(format!("whether its code has changed cannot be told: {because}")),
@@ -214,7 +218,7 @@ impl Session {
         }
     }
 
-    /// Whether the output of this factory is kept, now that it has ended.
+    /// Returns `true` if the output of this factory is kept, now that it has ended.
     pub(crate) fn keeps(&self, node: usize) -> bool {
         let how = &self.factories[node];
         self.store.is_some()
@@ -227,16 +231,16 @@ impl Session {
             }
     }
 
-    /// Writes down that these writes are about to be kept.
+    /// Records that these writes are about to be kept.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the record cannot be written.
     pub(crate) fn intend(&self, writes: &[Value]) -> Result<(), StoreError> {
         self.store.as_ref().map_or(Ok(()), |store| store.intend(writes))
     }
 
-    /// What becomes of a factory, now that all it takes is there. It blocks only below volatile factories, and below those
-    /// that were skipped or whose fallback has delivered.
+    /// Returns the role of a ready factory. This blocks only downstream of volatile factories, of skipped factories, and
+    /// of factories whose fallback has delivered.
     pub(crate) fn ready(&self, node: usize) -> Part {
         let mut state = held(self.state.lock());
         if std::mem::take(&mut state.outdated) {
@@ -251,10 +255,10 @@ impl Session {
         }
     }
 
-    /// Keeps what a factory has delivered, if it is a checkpoint, and gives what is delivered from then on.
+    /// Keeps the output of a factory if it is a checkpoint, and returns the payload to deliver from then on.
     ///
     /// # Errors
-    /// When the output cannot be kept, or its fingerprint not be taken.
+    /// When the output cannot be kept, or its fingerprint cannot be computed.
     pub(crate) fn delivered(&self, node: usize, ended: Ended) -> Result<AnyPayload> {
         let Ended { mut payload, rows, by_fallback, wrote, acted, took, kept_writes } = ended;
         let keeps = self.keeps(node);
@@ -300,7 +304,7 @@ impl Session {
             (false, _) => expected,
         };
         if factory.policy.volatile {
-            // What it delivers counts by its content, whatever that was made of.
+            // Its output counts by its content, whatever its origin.
             above.reads.clear();
         }
         if wrote {
@@ -316,17 +320,17 @@ impl Session {
         Ok(payload)
     }
 
-    /// That a factory has delivered nothing, and the run goes on.
+    /// Records that a factory was skipped and the run continues.
     pub(crate) fn skipped(&self, node: usize) {
         let mut state = held(self.state.lock());
-        // It is not there because of what it has read.
+        // The factory may have been skipped because of a file that it has read.
         let (_, above) = self.so_far(node, &state);
         state.outdated = true;
         state.nodes[node].delivers = Some(Some(Fingerprint::ABSENT));
         state.nodes[node].above = above;
     }
 
-    /// That what a factory did is undone: its checkpoint is removed.
+    /// Removes the checkpoint of a factory whose effects were undone.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -334,7 +338,7 @@ impl Session {
         self.store.as_ref().map_or(Ok(()), |store| store.remove(&self.plan.factories[node].name))
     }
 
-    /// That the run has succeeded and all its writes are committed: no checkpoint is needed any more.
+    /// Removes all checkpoints, because the run has succeeded and all its writes are committed.
     ///
     /// # Errors
     /// When one cannot be removed.
@@ -342,7 +346,7 @@ impl Session {
         self.store.as_ref().map_or(Ok(()), |store| store.clear(&self.kept.discard))
     }
 
-    /// What the output of a factory depends on by what its sources have delivered, and what has happened above it.
+    /// Returns the components of a factory's key as its sources have delivered, and its history.
     fn so_far(&self, node: usize, state: &State) -> (Option<Components>, Above) {
         let components = Components::of(&self.plan, node, self.factories[node].code, |source| match source {
             Source::Input(input) => self.inputs[input],
@@ -373,13 +377,13 @@ impl NodeState {
         }
     }
 
-    /// What can be taken: a checkpoint first, since what was written goes with it.
+    /// Returns a valid output. A checkpoint takes precedence, because it includes the writes.
     fn valid(&self) -> Option<&Manifest> {
         self.valid_checkpoint().or_else(|| self.cached.valid())
     }
 }
 
-/// What stands in for a factory may say by itself that nobody knows what it delivers.
+/// `true` if the fallback declares itself volatile, so that its output is unpredictable.
 fn is_volatile_fallback(factory: &crate::plan::Node) -> bool {
     factory.fallback.as_ref().is_some_and(|fallback| fallback.policy.volatile)
 }

@@ -1,4 +1,4 @@
-//! Where checkpoints are kept.
+//! The store of checkpoints.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -16,17 +16,18 @@ use crate::Result;
 use crate::base::sync::held;
 use setl_commit::state;
 
-/// Where those of all pipelines are, in a state directory.
+/// The folder of the checkpoints of all pipelines in a state directory.
 const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = "lock";
-/// In a checkpoint: the factories whose writes are committed, although not all of their run was.
+/// The file of a checkpoint that lists factories whose writes are committed, although their run did not commit
+/// everything.
 const COMMITTED: &str = "committed";
 
-/// Why checkpoints cannot be used at all.
+/// An error that prevents the use of checkpoints.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum StoreError {
-    /// Another run uses them.
+    /// Another run uses the checkpoints.
     #[error(
         "another run of pipeline `{pipeline}` uses its checkpoints in {}{holder}: only one can at a time; wait for it, or give \
          this run a state directory of its own",
@@ -35,7 +36,7 @@ pub(crate) enum StoreError {
     Locked {
         /// The pipeline.
         pipeline: String,
-        /// Where its checkpoints are.
+        /// The directory of its checkpoints.
         directory: PathBuf,
         /// ` (process 12, run …)`, if it is known.
         holder: String,
@@ -49,31 +50,31 @@ pub(crate) enum StoreError {
     Io {
         /// The pipeline.
         pipeline: String,
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// With what.
+        /// The path of the operation.
         path: PathBuf,
-        /// What came of it.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// The checkpoints of one pipeline, as long as a run uses them. All of it blocks.
+/// The checkpoints of one pipeline while a run uses them. All methods block.
 ///
-/// Each checkpoint is a directory with the payload and a manifest. It is made aside and renamed when it is on disk, so
-/// that whenever the program ends there is the old one, the new one, or none.
+/// Each checkpoint is a directory with the payload and a manifest. It is made in a temporary directory and renamed once
+/// it is on disk. So the old checkpoint, the new one, or none exists, whenever the program ends.
 #[derive(Debug)]
 pub(crate) struct Store {
     pipeline: String,
     directory: PathBuf,
     run: String,
     kept: KeptList,
-    /// Locked until it is closed, which the system does when the program is killed.
+    /// The lock. It is held until the store is closed, and the system releases it when the program is killed.
     lock: Mutex<Option<File>>,
 }
 
 impl Store {
-    /// Where the checkpoints of a pipeline are.
+    /// Returns the directory of a pipeline's checkpoints.
     pub(crate) fn directory_of(state: &Path, pipeline: &str) -> PathBuf {
         state.join(CHECKPOINTS).join(file_name(pipeline))
     }
@@ -97,7 +98,7 @@ impl Store {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                // Where it cannot be read either, nothing more is known.
+                // If the lock file cannot be read either, the holder is unknown.
                 let mut holder = String::new();
                 let _ = lock.read_to_string(&mut holder);
                 let holder = if holder.is_empty() { holder } else { format!(" ({})", holder.trim_end()) };
@@ -106,7 +107,7 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
         }
         let run = run.to_string();
-        // Only for those who are turned away.
+        // The text serves the error of another run.
         let held = format!("process {}, run {run}\n", std::process::id());
         let written =
             lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(held.as_bytes()));
@@ -115,19 +116,20 @@ impl Store {
         Ok(Self { pipeline: pipeline.to_owned(), directory, run, kept, lock: Mutex::new(Some(lock)) })
     }
 
-    /// Lets others use it.
+    /// Releases the lock, so that other runs can use the store.
     pub(super) fn close(&self) {
         if let Some(lock) = held(self.lock.lock()).take() {
-            // A child of this process that has not begun its own program yet still holds the file, and would keep it locked.
+            // A child of this process that has not executed its own program yet still holds the file, which would keep it
+            // locked.
             let _ = lock.unlock();
         }
     }
 
-    /// Removes what a killed run has left unfinished, among it writes that were kept and that no checkpoint names. `discard`
-    /// removes such a write.
+    /// Removes the left-overs of a killed run, including kept writes that no checkpoint names. `discard` removes such a
+    /// write.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// When a left-over cannot be removed.
     pub(super) fn tidy(&self, discard: &dyn Fn(&Value) -> Result<()>) -> Result<(), StoreError> {
         let failed = || self.failed("tidy up", &self.directory);
         self.remove_leftovers().map_err(failed())?;
@@ -138,15 +140,15 @@ impl Store {
         self.kept.discard(|write| !named.contains(write), discard).map_err(failed())
     }
 
-    /// Writes down that these writes are about to be kept, so that they are found whatever becomes of the run.
+    /// Records that these writes are about to be kept, so that they are found even if the run is killed.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the record cannot be written.
     pub(super) fn intend(&self, writes: &[Value]) -> Result<(), StoreError> {
         self.kept.add(writes).map_err(self.failed("write", self.kept.path()))
     }
 
-    /// What is there when all checkpoints are of a run that has committed what they stand for.
+    /// Returns the path of the mark that all checkpoints belong to a run that has committed the writes that they cover.
     pub(super) fn mark(&self) -> PathBuf {
         self.directory.with_extension("committed")
     }
@@ -155,12 +157,13 @@ impl Store {
         state::has_file(&self.mark())
     }
 
-    /// Whether there is anything of a factory.
+    /// Returns `true` if there is any checkpoint of a factory.
     pub(crate) fn has(&self, factory: &str) -> bool {
         self.path(factory).exists()
     }
 
-    /// What there is of a factory: nothing, its manifest, or why that cannot be used.
+    /// Returns the manifest of a factory's checkpoint, or the reason why it cannot be used. Returns `None` if there is no
+    /// checkpoint.
     pub(super) fn find(&self, factory: &str) -> Option<Result<Manifest, String>> {
         let path = self.path(factory);
         self.has(factory).then(|| {
@@ -174,12 +177,13 @@ impl Store {
         })
     }
 
-    /// What says in a checkpoint that the writes of some factories are committed. It goes with the checkpoint.
+    /// Returns the path of the mark in a checkpoint that the writes of some factories are committed. It is removed with
+    /// the checkpoint.
     pub(super) fn mark_of(&self, factory: &str) -> PathBuf {
         self.path(factory).join(COMMITTED)
     }
 
-    /// Whether a checkpoint holds what the factory would deliver; `writes` is whether this run writes.
+    /// Checks that a checkpoint holds the output that the factory would deliver. `writes` is set if this run writes.
     pub(super) fn check(
         &self,
         manifest: &Manifest,
@@ -193,11 +197,11 @@ impl Store {
         }
     }
 
-    /// Makes a checkpoint, in place of the one that may be there; `store` writes the payload into the directory that it is
-    /// given. Gives what `store` gives.
+    /// Makes a checkpoint, and replaces the existing one. `store` writes the payload into the given directory, and its
+    /// result is returned.
     ///
     /// # Errors
-    /// What `store` gives, or when the disk does not take it. The old one is there still, or none.
+    /// The error of `store`, or when the disk refuses. Then the old checkpoint remains, or none.
     pub(super) fn put<T>(
         &self,
         factory: &str,
@@ -219,10 +223,10 @@ impl Store {
         Ok(stored)
     }
 
-    /// Reads the payload of a factory's checkpoint, which was found to be whole.
+    /// Reads the payload of a factory's checkpoint, which has been checked.
     ///
     /// # Errors
-    /// What `load` gives.
+    /// The error of `load`.
     pub(super) fn load<T>(&self, factory: &str, load: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         load(&self.path(factory).join(PAYLOAD))
     }
@@ -242,7 +246,7 @@ impl Store {
     /// Removes all checkpoints of the pipeline, and the writes that were kept with them.
     ///
     /// # Errors
-    /// When one cannot be removed.
+    /// When a checkpoint cannot be removed.
     pub(super) fn clear(&self, discard: &dyn Fn(&Value) -> Result<()>) -> Result<(), StoreError> {
         for path in self.entries().map_err(self.failed("read", &self.directory))? {
             self.remove_at(&path)?;
@@ -257,7 +261,7 @@ impl Store {
         }
     }
 
-    /// The checkpoints, and what is left of unfinished ones.
+    /// Returns the paths of all checkpoints and of the left-overs of unfinished ones.
     fn entries(&self) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(&self.directory)? {

@@ -1,4 +1,4 @@
-//! From tagged bytes to a value.
+//! Decodes a value from tagged bytes.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -11,7 +11,7 @@ use super::{CodecError, Tag};
 
 const TRUNCATED: CodecError = CodecError::Malformed("it ends too early");
 
-/// It lends nothing of its bytes to what it makes, so that it can make whatever is to live however long.
+/// A decoder that lends nothing of its bytes to the value, so that the value can have any lifetime.
 pub(super) struct Decoder<'b> {
     bytes: &'b [u8],
 }
@@ -21,7 +21,7 @@ impl<'b> Decoder<'b> {
         Self { bytes }
     }
 
-    /// That nothing is left over.
+    /// Checks that no bytes are left.
     pub(super) fn end(&self) -> Result<(), CodecError> {
         if self.bytes.is_empty() { Ok(()) } else { Err(CodecError::Malformed("it goes on after its end")) }
     }
@@ -103,7 +103,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'_> {
                 self.expect(Tag::End)?;
                 Ok(value)
             }
-            // Of an enum that is not expected here, as within `untagged`, serde takes a text or a map of one entry.
+            // For an enum at a place that does not expect one, such as in `untagged`, serde accepts a text or a map of
+            // one entry.
             Tag::Variant => {
                 self.expect(Tag::Str)?;
                 let name = self.text()?;
@@ -144,7 +145,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'_> {
                 let name = self.text()?;
                 visitor.visit_enum(Variant { decoder: self, name })
             }
-            // What writes an enum by hand may write its name.
+            // A handwritten `Serialize` may write the name of the variant.
             Tag::Str => visitor.visit_enum(self.text()?.into_deserializer()),
             _ => Err(CodecError::Malformed("it holds no variant of the enum")),
         }
@@ -164,7 +165,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'_> {
     }
 }
 
-/// What comes before the end of a sequence or a map.
+/// The elements before the end of a sequence or a map.
 struct Entries<'a, 'b>(&'a mut Decoder<'b>);
 
 impl<'de> SeqAccess<'de> for Entries<'_, '_> {
@@ -193,7 +194,7 @@ impl<'de> MapAccess<'de> for Entries<'_, '_> {
     }
 }
 
-/// A variant as a map from its name to what is in it.
+/// A variant as a map from its name to its content.
 struct OneEntry<'a, 'b> {
     decoder: &'a mut Decoder<'b>,
     name: Option<&'b str>,

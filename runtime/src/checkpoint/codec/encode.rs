@@ -1,4 +1,4 @@
-//! From a value to tagged bytes.
+//! Encodes a value as tagged bytes.
 
 use std::io::Write;
 
@@ -10,12 +10,12 @@ use serde::ser::{
 
 use super::{CodecError, Tag};
 
-/// What becomes of that which equal values may differ in.
+/// The treatment of differences between equal values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Kept.
+    /// Differences are kept.
     AsGiven,
-    /// Maps are sorted by the bytes of their keys, and one NaN is as good as another.
+    /// Maps are sorted by the bytes of their keys, and all NaNs are equal.
     Canonical,
 }
 
@@ -38,7 +38,7 @@ impl<'out> Encoder<'out> {
         Ok(self.out.write_all(bytes)?)
     }
 
-    /// With its length before it, so that what follows cannot be taken for a part of it.
+    /// Writes `bytes` with their length in front, so that the following bytes cannot be taken for a part of them.
     fn sized(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), CodecError> {
         self.tagged(tag, &(bytes.len() as u64).to_le_bytes())?;
         Ok(self.out.write_all(bytes)?)
@@ -202,8 +202,8 @@ impl<'out> Serializer for Encoder<'out> {
         self.begin(Tag::Map)
     }
 
-    // What serde buffers is told by its deserializers to be human-readable, whatever the format says. So it has to be, or
-    // types that ask, as `IpAddr` does, could not be read back from within `flatten`.
+    // The deserializers that serde uses for buffered values are always human-readable, whatever the format. So this
+    // format must be, too. Otherwise types that ask, such as `IpAddr`, could not be read back from within `flatten`.
     fn is_human_readable(&self) -> bool {
         true
     }
@@ -212,9 +212,9 @@ impl<'out> Serializer for Encoder<'out> {
 /// A sequence or a map that is being written.
 pub(super) struct Compound<'out> {
     encoder: Encoder<'out>,
-    /// The entries of a map, where they are to be sorted.
+    /// The entries of a map that must be sorted.
     sorted: Option<Vec<(Vec<u8>, Vec<u8>)>>,
-    /// The key whose value comes next, where they are to be sorted.
+    /// The key of the next value, if the map must be sorted.
     key: Vec<u8>,
 }
 

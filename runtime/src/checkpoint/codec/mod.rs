@@ -1,9 +1,9 @@
-//! How values are written down by way of serde: for checkpoints, and for fingerprints.
+//! A serde format for checkpoints and fingerprints.
 //!
-//! Each value starts with a tag that says what it is, so that nothing has to be known to read it: what serde buffers
-//! (`flatten`, `untagged`, fields that are left out) comes back as it went. And every distinction that serde makes is kept:
-//! `Some(None)` from `None`, `1.0` from `1`, one NaN from another, maps by any key. No common format does both. Nothing is
-//! stable about it, since only the version of setl that wrote a checkpoint ever reads it.
+//! Each value starts with a tag of its kind, so that it can be read without knowing its type. Values that serde buffers
+//! (`flatten`, `untagged`, skipped fields) are read back as they were written. The format also keeps every distinction
+//! that serde makes: `Some(None)` and `None`, `1.0` and `1`, different NaNs, and maps with any keys. No common format
+//! does both. The format is not stable, because a checkpoint is only read by the version of setl that wrote it.
 
 mod decode;
 mod encode;
@@ -13,12 +13,12 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-/// Writes a value so that [`read()`] gives it back.
+/// Writes a value so that [`read()`] returns an equal value.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut dyn Write) -> Result<(), CodecError> {
     value.serialize(encode::Encoder::new(out, encode::Form::AsGiven))
 }
 
-/// Writes a value so that equal ones are written alike, in whichever order they iterate over their maps.
+/// Writes a value so that equal values give equal bytes, whatever the order of their maps.
 pub(super) fn write_canonical<T: Serialize + ?Sized>(
     value: &T,
     out: &mut dyn Write,
@@ -26,7 +26,7 @@ pub(super) fn write_canonical<T: Serialize + ?Sized>(
     value.serialize(encode::Encoder::new(out, encode::Form::Canonical))
 }
 
-/// Reads what [`write()`] wrote.
+/// Reads a value that [`write()`] wrote.
 pub(super) fn read<T: Deserialize<'static>>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut decoder = decode::Decoder::new(bytes);
     let value = T::deserialize(&mut decoder)?;
@@ -34,7 +34,7 @@ pub(super) fn read<T: Deserialize<'static>>(bytes: &[u8]) -> Result<T, CodecErro
     Ok(value)
 }
 
-/// What a value starts with.
+/// The first byte of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Tag {
@@ -61,7 +61,7 @@ enum Tag {
     Sequence,
     Map,
     Variant,
-    /// Of a sequence or a map: how long they are is not always known when they begin.
+    /// The end of a sequence or a map, whose length is not always known at its start.
     End,
 }
 
@@ -98,12 +98,12 @@ impl Tag {
     }
 }
 
-/// Why a value cannot be written or read.
+/// An error of writing or reading a value.
 #[derive(Debug)]
 pub(crate) enum CodecError {
-    /// What the value itself says.
+    /// The error of the value's own implementation.
     Value(String),
-    /// The bytes are none that were written.
+    /// The bytes do not have this format.
     Malformed(&'static str),
     Io(io::Error),
 }

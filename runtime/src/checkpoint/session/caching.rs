@@ -1,4 +1,4 @@
-//! What a run takes from the cache, and what it adds.
+//! Taking outputs from the cache and adding outputs to it.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::cache::{CacheReport, Found};
 use crate::pipeline::AnyPayload;
 use crate::plan::Source;
 
-/// What is known of a factory under `cache`.
+/// The cache state of a factory under `cache`.
 #[derive(Default)]
 pub(super) struct Cached {
-    /// What was looked up last.
+    /// The key of the last look-up.
     looked_up: Option<super::Key>,
-    /// What may be taken, newest first.
+    /// The valid entries, newest first.
     found: Vec<Found>,
-    /// Why the rest may not.
+    /// The reason why other entries are invalid.
     because: Option<String>,
-    /// Whether its output was taken.
+    /// Is set if its output was taken from the cache.
     taken: bool,
     ran: bool,
     added: bool,
@@ -33,7 +33,7 @@ impl Cached {
 }
 
 impl Session {
-    /// Finds out what can be taken of a factory, now that it is known what it depends on.
+    /// Finds the valid entries for a factory, now that its key is known.
     pub(super) fn look_up(&self, node: usize, components: &Components, this: &mut NodeState) {
         let (Some(cache), Some(cache_for)) = (&self.cache, self.factories[node].cache) else { return };
         let key = components.key();
@@ -59,7 +59,7 @@ impl Session {
         };
     }
 
-    /// Who above did not write when this was made, and would now.
+    /// Returns the factory that did not write when this output was made, and would write now.
     fn would_write<'a>(&self, found: &'a Found) -> Option<&'a str> {
         let writes = |name: &str| {
             let position = self.plan.factories.iter().position(|node| node.name == name);
@@ -68,7 +68,8 @@ impl Session {
         found.manifest.unwritten.iter().map(String::as_str).find(|name| writes(name))
     }
 
-    /// Gives up what would have a factory run that is left out by now, or has been: what is above it may be gone.
+    /// Gives up entries that would require an upstream factory to run which is left out by now, because its own inputs
+    /// may be gone.
     pub(super) fn give_up_late(&self, state: &mut State) {
         if !state.under_way {
             return;
@@ -93,7 +94,7 @@ impl Session {
         }
     }
 
-    /// Takes what was found of a factory that is restored; none if nothing of it is whole.
+    /// Loads the newest valid entry of a restored factory. Returns `None` if it is damaged.
     pub(super) fn take_cached(&self, node: usize, this: &mut NodeState) -> Option<(AnyPayload, Manifest)> {
         let (Some(cache), Some(persistence)) = (&self.cache, self.factories[node].persistence) else {
             return None;
@@ -112,7 +113,7 @@ impl Session {
         }
     }
 
-    /// Says that a factory runs, and gives why nothing was taken from the cache instead, if there was something.
+    /// Records that a factory runs. Returns the reason why no cache entry was used, if there was one.
     pub(crate) fn cache_objection(&self, node: usize) -> Option<String> {
         self.factories[node].cache?;
         let mut state = held(self.state.lock());
@@ -121,8 +122,8 @@ impl Session {
         this.because.clone()
     }
 
-    /// Adds what a factory has delivered to the cache, if it is to be cached, and gives what is delivered from then on. The
-    /// text says why it was not added.
+    /// Adds the output of a factory to the cache if it is to be cached, and returns the payload to deliver from then on.
+    /// The text is the reason why it was not added.
     pub(crate) fn cache(&self, node: usize, ended: &Ended) -> (AnyPayload, Option<String>) {
         let as_it_is = || AnyPayload::clone(&ended.payload);
         let how = &self.factories[node];
@@ -142,7 +143,7 @@ impl Session {
         }
     }
 
-    /// Says why the output of a factory is not kept.
+    /// Records why the output of a factory is not kept.
     pub(crate) fn not_cached(&self, node: usize, because: String) {
         held(self.state.lock()).nodes[node].cached.not_added = Some(because);
     }
@@ -200,7 +201,7 @@ impl Session {
         added.map_err(|error| format!("{error:#}"))
     }
 
-    /// What it is of a factory, or of what it takes, of which nobody knows whether it has changed.
+    /// Describes the part of a factory or of its sources whose changes cannot be detected.
     pub(super) fn unknown(&self, node: usize, state: &State) -> String {
         if let Some(because) = self.unknown_code(node) {
             return because;
@@ -222,7 +223,7 @@ impl Session {
         "of what it takes it cannot be told whether it has changed".to_owned()
     }
 
-    /// What the cache did, for each factory whose output is cached.
+    /// Returns the effect of the cache on each factory whose output is cached.
     pub(crate) fn cache_reports(&self) -> Vec<CacheReport> {
         let state = held(self.state.lock());
         let nodes = state.nodes.iter().zip(&self.factories).zip(self.plan.factories.iter());

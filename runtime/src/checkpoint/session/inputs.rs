@@ -1,4 +1,4 @@
-//! What is known of the inputs before a run begins.
+//! The fingerprints of the inputs before a run begins.
 
 use super::super::{Fingerprint, FingerprintOf};
 use super::sources;
@@ -6,12 +6,13 @@ use crate::Result;
 use crate::pipeline::AnyPayload;
 use crate::plan::{Plan, Source};
 
-/// The fingerprints of the inputs' values, for [`Setup::inputs`](super::Setup::inputs): of those that a checkpoint depends on, since one may be a
-/// query which is run for it. `counts` says of each factory whether there is a checkpoint, or may be one; `only_cache` that
-/// nothing but the cache depends on it, for which it is enough that there are none. It blocks.
+/// Computes the fingerprints of the input values for [`Setup::inputs`](super::Setup::inputs). It covers only the inputs
+/// that a checkpoint depends on, because an input may be a query that must be run for this. `counts` is set for each
+/// factory that has a checkpoint or may get one. If `only_cache` is set, only the cache depends on the fingerprints, so a
+/// missing one is not an error. This blocks.
 ///
 /// # Errors
-/// When one cannot be taken.
+/// When a fingerprint cannot be computed.
 pub(crate) fn fingerprints_of_inputs(
     plan: &Plan,
     payloads: &[Option<AnyPayload>],
@@ -28,7 +29,7 @@ pub(crate) fn fingerprints_of_inputs(
         for source in sources(plan, node) {
             match source {
                 Source::Input(input) => taken[input] = true,
-                // What is volatile counts by what it delivers.
+                // A volatile factory counts by its output.
                 Source::Factory(above) => counts[above] |= !plan.factories[above].policy.volatile,
                 Source::Context => {}
             }

@@ -1,4 +1,4 @@
-//! Which factories run, which are restored, and which are not needed.
+//! The roles of factories: run, be restored, or be left out.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::pipeline::AnyPayload;
 use crate::plan::Source;
 
 impl Session {
-    /// Gives each factory that has not begun its role, by what is known now.
+    /// Gives a role to each factory that has not begun, by the current knowledge.
     ///
-    /// Roles change in one direction only: who has run because too little was known is restored or left out when more is.
-    /// So what is restored is loaded at once, since another role may depend on it.
+    /// Roles change in one direction only: a factory that was to run because too little was known is restored or left out
+    /// when more is known. So a restored output is loaded immediately, because other roles may depend on it.
     pub(super) fn assign(&self, state: &mut State) {
         loop {
             self.check(state);
@@ -26,7 +26,7 @@ impl Session {
         }
     }
 
-    /// Finds out which checkpoints are valid, and what can be taken from the cache.
+    /// Finds the valid checkpoints and cache entries.
     fn check(&self, state: &mut State) {
         let code = |node: usize| self.factories[node].code;
         all_components(&self.plan, code, &self.inputs, |node, components| {
@@ -61,7 +61,8 @@ impl Session {
         this.checked = Some((key, validity));
     }
 
-    /// Who runs, from the end to the beginning: whoever has to deliver something, or to write something that is not kept.
+    /// Chooses the factories to run, from the end of the plan to its beginning: those that must deliver an output, or
+    /// repeat writes that are not kept.
     fn choose(&self, state: &mut State) {
         let mut consumers = vec![(0u32, false); self.plan.factories.len()];
         let mut has_to_write: BTreeSet<String> = BTreeSet::new();
@@ -76,7 +77,7 @@ impl Session {
             let delivers = factory.kept || taken == 0 || wanted;
             if !this.begun {
                 let has_to_write = has_to_write.contains(&*factory.name);
-                // With a checkpoint, what was written is kept, or it is done; a cached output does not stand for it.
+                // With a checkpoint, the writes are kept or committed. A cached output does not replace them.
                 let is_there = match (this.valid_checkpoint(), this.cached.valid()) {
                     (Some(_), _) => true,
                     (None, cached) => cached.is_some() && !has_to_write,
@@ -104,7 +105,7 @@ impl Session {
         }
     }
 
-    /// Loads what is restored; whether all of it could be.
+    /// Loads the outputs of restored factories. Returns `true` if all could be loaded.
     fn load(&self, state: &mut State) -> bool {
         for (node, this) in state.nodes.iter_mut().enumerate() {
             if this.role != Role::Restored || this.begun || this.restored.is_some() {

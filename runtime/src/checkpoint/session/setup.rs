@@ -1,4 +1,4 @@
-//! What a run says of itself before it begins, and what passes between it and its checkpoints and cache.
+//! The set-up of a run, and the values that pass between a run and its checkpoints and cache.
 
 use std::time::Duration;
 
@@ -10,66 +10,67 @@ use crate::cache::Cache;
 use crate::pipeline::AnyPayload;
 use crate::plan::PlanRef;
 
-/// What has to be known of a factory.
+/// The checkpoint and cache configuration of a factory.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct How {
-    /// What is known of its code, with that of its fallback.
+    /// The identity of its code, including that of its fallback.
     pub(crate) code: Code,
-    /// Whether its output is kept.
+    /// Is set if its output is kept as a checkpoint.
     pub(crate) checkpoint: bool,
-    /// Whether its output is taken from the cache.
+    /// The limits for taking its output from the cache. `None` if it is not cached.
     pub(crate) cache: Option<CacheFor>,
-    /// Whether its output is added to the cache then.
+    /// Is set if its output is also added to the cache.
     pub(crate) adds: bool,
-    /// How its output is kept, if it can be.
+    /// The functions that keep its output, if there are any.
     pub(crate) persistence: Option<Persistence>,
-    /// How the fingerprint of its output is taken, if it is volatile.
+    /// The function that computes the fingerprint of its output, if it is volatile.
     pub(crate) content: Option<FingerprintOf>,
-    /// Whether it writes in this run.
+    /// Is set if it writes in this run.
     pub(crate) writes: bool,
-    /// Whether the run was asked for with it.
+    /// Is set if it is selected for the run.
     pub(crate) selected: bool,
-    /// Whether the settings leave it on.
+    /// Is set if the settings enable it.
     pub(crate) enabled: bool,
 }
 
-/// For how long an output is taken from the cache.
+/// The maximum age of an output from the cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheFor {
     pub(crate) max_age: Duration,
-    /// Whether the factory says so itself.
+    /// Is set if the factory declares the age itself.
     pub(crate) is_own: bool,
 }
 
-/// What can be done with a write that was kept.
+/// The operations on a kept write.
 #[derive(Clone, Copy)]
 pub(crate) struct Kept {
-    /// Whether it can be committed still; why not, if not.
+    /// Checks that it can still be committed. The error says why not.
     pub(crate) check: fn(&Value) -> Result<(), String>,
     /// Removes it.
     pub(crate) discard: fn(&Value) -> Result<()>,
 }
 
-/// What a run knows before it begins.
+/// The knowledge of a run before it begins.
 pub(crate) struct Setup {
     pub(crate) plan: PlanRef,
-    /// In the order of the plan.
+    /// The factories, in the order of the plan.
     pub(crate) factories: Vec<How>,
-    /// In the order of the plan; [`Fingerprint::ABSENT`] for those that are absent, none for those that have none.
+    /// The fingerprints of the inputs, in the order of the plan. [`Fingerprint::ABSENT`] for absent inputs, `None` for
+    /// inputs without a fingerprint.
     pub(crate) inputs: Vec<Option<Fingerprint>>,
-    /// Whether checkpoints of earlier runs are used. Otherwise they are removed.
+    /// Is set if checkpoints of earlier runs are used. Otherwise they are removed.
     pub(crate) resume: bool,
     pub(crate) kept: Kept,
     pub(crate) cache: Option<Cache>,
 }
 
-/// What becomes of a factory in this run.
+/// The role of a factory in this run.
 pub(crate) enum Part {
     /// It runs.
     Runs,
-    /// Its output is there already.
+    /// Its output exists already.
     Restored(Restored),
-    /// It has nothing to deliver that anybody needs.
+    /// It does not run, because no factory needs its output.
     LeftOut,
 }
 
@@ -78,11 +79,11 @@ pub(crate) struct Restored {
     pub(crate) payload: AnyPayload,
     pub(crate) rows: Option<usize>,
     pub(crate) from: From,
-    /// How long it took to compute it; zero if that is unknown.
+    /// The time that computing it took. Zero if that is unknown.
     pub(crate) took: Duration,
 }
 
-/// Where an output of an earlier run was kept.
+/// The origin of a restored output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
     Checkpoint,
@@ -93,14 +94,14 @@ pub(crate) enum From {
 pub(crate) struct Ended {
     pub(crate) payload: AnyPayload,
     pub(crate) rows: Option<usize>,
-    /// Whether its fallback has delivered in its place.
+    /// Is set if its fallback has delivered in its place.
     pub(crate) by_fallback: bool,
-    /// Whether it has written anything that goes with the run if that fails.
+    /// Is set if it has written something that is rolled back if the run fails.
     pub(crate) wrote: bool,
-    /// Whether it has done anything outside, whatever becomes of that when the run fails, so that taking its output instead of
-    /// running it does not come to the same.
+    /// Is set if it had an effect outside the run, whether or not a failed run undoes it. Then taking its output instead
+    /// of running it would make a difference.
     pub(crate) acted: bool,
-    /// How long it took; zero if that is unknown.
+    /// The time that it took. Zero if that is unknown.
     pub(crate) took: Duration,
     /// The staged writes that are kept with its checkpoint.
     pub(crate) kept_writes: Vec<Value>,

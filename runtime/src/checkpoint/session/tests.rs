@@ -12,7 +12,7 @@ use crate::checkpoint::store_tests::code_of;
 use crate::checkpoint::{Fingerprinted as _, Persistence, fingerprint_of};
 use job::{DISCARDED, Job, KEPT, Outcome, VOLATILE, job};
 
-/// A run that fails at the end, `change`, and a run that takes up what is left: what runs in it, and why.
+/// Runs a job that fails at the end, applies `change`, and resumes it. Checks which factories run, and why.
 #[track_caller]
 fn check(
     prepare: impl FnOnce(&mut Job),
@@ -33,7 +33,7 @@ fn check(
     let expected: Vec<_> =
         reasons.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
     assert_eq!(found, expected);
-    // Nothing is left after a run that succeeded, and the next, which runs all, comes to the same.
+    // A successful run leaves nothing, and the next run, which runs all factories, has the same result.
     let again = job.go(true);
     assert_eq!(again.ran.len(), 4);
     assert_eq!(again.outputs[&3], resumed.outputs[&3]);
@@ -134,12 +134,12 @@ fn what_is_damaged_runs_again() {
 fn below_what_is_volatile_it_counts_what_is_delivered() {
     let volatile = |node: usize| move |job: &mut Job| job.plan.factories.to_mut()[node].policy = &VOLATILE;
     let changed = [("Joined", "what it takes from `Clean` has changed")];
-    // It always runs; the rest only if it delivers something else.
+    // A volatile factory always runs. Its downstream factories run only if its output differs.
     check(volatile(0), |_| {}, &["Rates", "Report"], &[]);
     check(volatile(0), |job| job.content = 7, &["Rates", "Clean", "Joined", "Report"], &changed);
     check(volatile(1), |_| {}, &["Clean", "Report"], &[]);
     check(volatile(1), |job| job.content = 7, &["Clean", "Joined", "Report"], &changed);
-    // Whatever it was made of, the content is the same.
+    // The content is the same, whatever it was made from.
     check(
         volatile(1),
         |job| job.codes[0] = 9,
@@ -154,7 +154,7 @@ fn what_was_made_without_a_delivery_waits_for_what_becomes_of_it() {
     let skip = |job: &mut Job| job.skipped = [1].into();
     check(skip, |_| {}, &["Clean", "Report"], &[]);
     check(skip, |job| job.skipped.clear(), &["Clean", "Joined", "Report"], &changed);
-    // What was made with it is good even if it could not be made now.
+    // An output that was made from the delivery is valid even if the delivery could not be made now.
     let outcome = check_only(|_| {}, skip);
     assert_eq!(outcome.ran, ["Report"]);
 }
@@ -174,7 +174,7 @@ fn what_was_made_of_a_fallback_is_told_apart() {
     let changed = [("Joined", "what it takes from `Clean` has changed")];
     check(fall_back, |_| {}, &["Clean", "Report"], &[]);
     check(fall_back, |job| job.by_fallback.clear(), &["Clean", "Joined", "Report"], &changed);
-    // Once it is kept, it is taken for what it is.
+    // Once the output of a fallback is kept, it counts as such.
     check(|job| job.by_fallback = [0].into(), |_| {}, &["Report"], &[]);
 }
 
@@ -199,13 +199,13 @@ fn kept_writes_that_are_not_used_are_discarded() {
     assert_eq!(DISCARDED.take(), [json!([2, 1])]);
     job.codes[2] = 9;
     assert_eq!(job.go(true).adopted, []);
-    // What was replaced is discarded by the next run.
+    // The next run discards the replaced writes.
     assert_eq!(DISCARDED.take(), Vec::<Value>::new());
     let resumed = job.go(true);
     assert_eq!((DISCARDED.take(), resumed.adopted), (vec![json!([2, 2])], vec![(2, json!([2, 3]))]));
     job.fails = None;
     let resumed = job.go(true);
-    // What was committed is not there any more, and discarding it does nothing.
+    // A committed write no longer exists, and discarding it has no effect.
     assert_eq!((DISCARDED.take(), resumed.adopted), (vec![json!([2, 3])], vec![(2, json!([2, 3]))]));
 }
 
@@ -243,7 +243,7 @@ fn only_inputs_that_count_are_compared() {
 fn what_cannot_be_loaded_runs() {
     let mut job = job();
     job.go(false);
-    // Another type of the same name, as it were.
+    // This acts as another type of the same name.
     let setup = |job: &Job| Setup {
         plan: PlanRef::Shared(Arc::new(job.plan.clone())),
         factories: job
@@ -290,7 +290,7 @@ fn what_is_undone_is_gone() {
     };
     let store = Store::open(job.state.path(), "Delays", "x").unwrap();
     let session = Session::open(setup, Some(store)).unwrap();
-    // Nothing is known of the input.
+    // The fingerprint of the input is unknown.
     assert!(matches!(session.ready(0), Part::Runs));
     session.undone(2).unwrap();
     drop(session);

@@ -93,7 +93,7 @@ fn stale(because: &str) -> Result<Validity, String> {
 fn a_child_that_was_just_started_keeps_nobody_out() {
     let state = tempfile::tempdir().unwrap();
     let store = open(state.path());
-    // Until it begins its own program, it holds what this process has open.
+    // Until the child executes its own program, it holds the open files of this process.
     let _child = held(store.lock.lock()).as_ref().unwrap().try_clone().unwrap();
     assert!(matches!(Store::open(state.path(), "Delays", "2"), Err(StoreError::Locked { .. })));
     store.close();
@@ -146,7 +146,7 @@ fn clearing_leaves_nothing() {
     assert!(store.entries().unwrap().is_empty());
 }
 
-/// All that a directory consists of, by path.
+/// Returns all entries of a directory, sorted by path.
 fn contents(directory: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -162,8 +162,8 @@ fn contents(directory: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     all
 }
 
-/// What a program that is killed can leave: the files that it has made so far, the last of them cut off anywhere, while the
-/// old checkpoint is there or not, whole or half removed.
+/// The states that a killed program can leave: the files that it has made so far, the last of which is cut off anywhere.
+/// The old checkpoint is present or absent, complete or partly removed.
 #[test]
 fn a_kill_leaves_the_old_one_the_new_one_or_none() {
     let made_by = |code, content| {
@@ -175,7 +175,7 @@ fn a_kill_leaves_the_old_one_the_new_one_or_none() {
     let (new, new_state) = made_by(2, "new");
     let name = file_name("Rates");
     let mut states = 0;
-    // How far the new one is, as steps: each file and directory of it, the last file cut off at some length.
+    // The progress of the new checkpoint in steps: its files and directories, with the last file cut off at some length.
     let of_new: Vec<_> = new.iter().filter(|(path, _)| path.to_string_lossy().contains(&name)).collect();
     for step in 0..=of_new.len() {
         let cuts = match of_new.get(step) {
@@ -212,7 +212,7 @@ fn a_kill_leaves_the_old_one_the_new_one_or_none() {
                 let expected =
                     if old_is == "in place" { Ok(Validity::Valid) } else { Err("there is none".into()) };
                 assert_eq!(check(&store, 1), expected, "{step} {cut} {old_is}");
-                // What is not in place is removed.
+                // An entry that is not in its place is removed.
                 assert_eq!(store.entries().unwrap().len(), usize::from(old_is == "in place"));
                 put(&store, 2, "new");
                 assert_eq!(check(&store, 2), Ok(Validity::Valid));
@@ -382,7 +382,7 @@ fn each_component_of_a_key_counts_alone() {
     assert_ne!(key(&renamed, 0, 1, 15), before);
 }
 
-/// What is discarded of these writes, which were about to be kept, when the next run comes.
+/// Checks which of the writes that were about to be kept the next run discards.
 #[track_caller]
 fn check_kept(store: &Store, expected: &[&str]) {
     let discarded = Mutex::new(Vec::new());
@@ -403,13 +403,13 @@ fn a_kept_write_that_no_checkpoint_names_is_found() {
     store.put("Rates", Made { kept_writes: vec!["a".into()], ..made(1) }, |_| Ok(())).unwrap();
     check_kept(&store, &["b"]);
     check_kept(&store, &[]);
-    // A line that was torn, and one that is damaged, are of writes that were not kept yet.
+    // A torn line and a damaged line belong to writes that were not kept yet.
     let mut text = fs::read_to_string(store.kept.path()).unwrap();
     text += &text.trim_end().replace('a', "c");
     fs::write(store.kept.path(), text).unwrap();
     store.intend(&["d".into()]).unwrap();
     fs::write(store.path("Rates").join(MANIFEST), "").unwrap();
-    // What cannot be removed yet is tried again.
+    // A write that cannot be removed yet is tried again.
     store.tidy(&|write| if write == "d" { Err(crate::Error::msg("busy")) } else { Ok(()) }).unwrap();
     check_kept(&store, &["d"]);
     assert!(!store.kept.path().exists());

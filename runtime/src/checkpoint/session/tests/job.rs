@@ -1,4 +1,4 @@
-//! A pipeline to try out how runs are resumed, with an executor that does one factory after another.
+//! A pipeline to test how runs are resumed, with an executor that runs one factory after another.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ thread_local! {
     pub(super) static DISCARDED: std::cell::RefCell<Vec<Value>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// What the 77th run has kept is lost.
+/// Operations that treat the kept writes of the 77th run as lost.
 pub(super) const KEPT: Kept = Kept {
     check: |write| if write[1] == 77 { Err("it is gone".into()) } else { Ok(()) },
     discard: |write| {
@@ -27,15 +27,16 @@ pub(super) const KEPT: Kept = Kept {
 const CHECKPOINT: Policy = Policy { checkpoint: true, ..Policy::NONE };
 pub(super) const VOLATILE: Policy = Policy { volatile: true, ..Policy::NONE };
 
-/// A pipeline and what its factories do: each delivers the sum of what it takes, what it reads, and its code.
+/// A pipeline and the behaviour of its factories: each delivers the sum of its inputs, of the file that it reads, and of
+/// its code.
 pub(super) struct Job {
     pub(super) plan: Plan,
     pub(super) state: tempfile::TempDir,
     pub(super) codes: Vec<u128>,
     pub(super) input: u64,
-    /// Which file a factory reads.
+    /// The file that each factory reads.
     pub(super) files: BTreeMap<usize, &'static str>,
-    /// What volatile factories deliver.
+    /// The output of volatile factories.
     pub(super) content: u64,
     pub(super) skipped: BTreeSet<usize>,
     pub(super) by_fallback: BTreeSet<usize>,
@@ -52,7 +53,7 @@ pub(super) struct Outcome {
     pub(super) adopted: Vec<(usize, Value)>,
 }
 
-/// `Rates`, which is kept, `Clean`, which is not, `Joined`, which is, and `Report`, which ends it all.
+/// A pipeline of `Rates` and `Joined`, which are kept, `Clean`, which is not, and `Report` at the end.
 pub(super) fn job() -> Job {
     let mut plan = chain(&["Rates", "Clean", "Joined", "Report"]);
     for kept in [0, 2] {
