@@ -1,4 +1,4 @@
-//! What a run makes of what it measures, while it is on: the order of what remains is decided anew.
+//! Adapts a run to its measurements while it goes on: the order of the remaining factories is decided again.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,52 +8,53 @@ use setl_learn::model::{Quantity, bytes, seconds};
 use setl_learn::predict::Outlook;
 use setl_learn::simulate::{Graph, upward_rank};
 
-/// That an output was not of the size that was predicted, and what followed. Prints as a sentence.
+/// An output whose size differs from its prediction, with the consequences. Prints as a sentence.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Adaptation {
-    /// The factory that delivered more or less than was predicted.
+    /// The factory that delivered more or less than predicted.
     pub factory: String,
-    /// From the start of the run until then.
+    /// The time from the start of the run to the delivery.
     pub after: Duration,
-    /// In what the output is measured: its rows or its bytes.
+    /// The measured quantity: the rows or the bytes of the output.
     pub quantity: Quantity,
-    /// So much it was predicted to deliver.
+    /// The predicted value.
     pub predicted: f64,
-    /// So much it delivered.
+    /// The measured value.
     pub measured: f64,
-    /// The factories that are predicted to take longer or shorter now, by a tenth and more, in the order of the plan.
+    /// The factories whose predicted time changes by at least a tenth, in the order of the plan.
     pub predicted_anew: Vec<PredictedAnew>,
-    /// A factory that starts before another now, of those that had not started, if it would have started after it.
+    /// The first factory of the pair now starts before the second, although it would have started after it. Neither has started
+    /// yet.
     pub brought_forward: Option<(String, String)>,
 }
 
-/// How long a factory is predicted to take, since it is known what it takes.
+/// The predicted time of a factory, updated with the known size of its input.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PredictedAnew {
     /// The factory.
     pub factory: String,
-    /// Seconds, as they were predicted before.
+    /// The seconds that were predicted before.
     pub before: f64,
-    /// Seconds, as they are predicted now.
+    /// The seconds that are predicted now.
     pub now: f64,
 }
 
-/// The times of the factories that remain, and the priorities that follow from them.
+/// The predicted times of the remaining factories, and the priorities that follow from them.
 pub(crate) struct Adapting {
     outlook: Outlook,
-    /// Who waits for whom.
+    /// The dependencies between the nodes.
     graph: Graph,
-    /// Whether a factory takes time of its own.
+    /// `true` for each factory that takes time of its own.
     runs: Vec<bool>,
-    /// Priorities that a pass of the user has given stay.
+    /// The priorities that a pass of the user has set. They stay as they are.
     held: Vec<Option<f64>>,
     pub(crate) adaptations: Vec<Adaptation>,
 }
 
 impl Adapting {
-    /// Of a run of this plan, as all passes have left it.
+    /// Starts with the predictions for a run of this plan after all passes.
     pub(crate) fn new(outlook: Outlook, plan: &PipelinePlan) -> Self {
         Self {
             outlook,
@@ -64,8 +65,8 @@ impl Adapting {
         }
     }
 
-    /// A factory has delivered so much. If that is not what was predicted, `prefer` gets new priorities for all factories, and
-    /// says which of those that have not started is to start before which.
+    /// Records the measured output of a factory. If it differs from its prediction, calls `prefer` with the new priorities of all
+    /// factories. `prefer` returns the first pair of waiting factories whose order has changed.
     pub(crate) fn delivered(
         &mut self,
         node: usize,
@@ -98,7 +99,7 @@ impl Adapting {
             predicted_anew: predicted_anew.collect(),
             brought_forward,
         };
-        // What nothing follows from is told by the comparison after the run.
+        // A difference without consequences appears in the comparison after the run.
         if !adaptation.predicted_anew.is_empty() {
             self.adaptations.push(adaptation);
         }
@@ -110,7 +111,7 @@ impl Adapting {
     }
 }
 
-/// So many factories are named that are predicted anew.
+/// The maximum number of factories that are named in the text.
 const NAMED: usize = 3;
 
 impl fmt::Display for Adaptation {

@@ -1,10 +1,10 @@
-//! What is said of learning from runs.
+//! The settings of learning from runs.
 
 use std::path::{Path, PathBuf};
 
 use super::Sizes;
 
-/// Learns from runs: what they cost is recorded, and predicted before the next.
+/// Learns from runs: records their cost, and predicts the cost of the next run.
 ///
 /// ```
 /// use setl::optimize::Learning;
@@ -36,19 +36,19 @@ pub struct Learning {
 }
 
 impl Learning {
-    /// In `history.sqlite` in the run's directory for state.
+    /// Keeps the history in `history.sqlite` in the state directory of the run.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// In this file.
+    /// Keeps the history in this file.
     #[must_use]
     pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// What is known of the sizes of what factories take, before the run: the better the prediction.
+    /// Sets the input sizes of factories that are known before the run. They improve the prediction.
     #[must_use]
     pub fn with_sizes(mut self, sizes: Sizes) -> Self {
         self.sizes = sizes;

@@ -1,18 +1,18 @@
-//! What a pipeline costs, learned from its runs, and which way of running it costs least.
+//! The cost of a pipeline, learned from its runs, and the cheapest way to run it.
 //!
 //! | for | see |
 //! |---|---|
-//! | what earlier runs cost, in a file | [`History`] |
-//! | what the next run costs | [`Predictor`], [`Prediction`], [`Comparison`] |
+//! | the cost of earlier runs, in a file | [`History`] |
+//! | the cost of the next run | [`Predictor`], [`Prediction`], [`Comparison`] |
 //! | one quantity as a function of a size | [`Model`] |
 //! | the makespan of a plan, from the time of each factory | [`simulate()`] |
-//! | which of several ways to run it | [`choose`] |
-//! | learning from runs, and what came of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
-//! | what the optimiser may do | [`Optimizer`], [`Pass`] |
-//! | the plan of a pipeline, what passes make of it, and why | [`plan`] |
-//! | whose outputs are cached, by what they cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`Keeping`] |
-//! | what has become slower than it was | [`Drift`] |
-//! | what to change in the pipeline | [`recommend()`] |
+//! | the choice between several ways to run it | [`choose`] |
+//! | learning from runs, and the quality of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
+//! | the settings of the optimiser | [`Optimizer`], [`Pass`] |
+//! | the plan of a pipeline, and its changes by passes | [`plan`] |
+//! | the outputs to cache, by their cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`Keeping`] |
+//! | factories that have become slower | [`Drift`] |
+//! | recommended changes of the pipeline | [`recommend()`] |
 
 pub(crate) mod adapt;
 mod graph;

@@ -1,4 +1,4 @@
-//! What the optimiser may do.
+//! The settings of the optimiser.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,35 +10,35 @@ use super::plan::{PlanPass, built_in};
 use crate::base::names::did_you_mean;
 use crate::policy::OptimizerOff;
 
-/// One thing that the optimiser does, which can be switched off by itself.
+/// An optimisation that can be switched off on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Pass {
-    /// Factories that nobody needs for what was asked for do not run.
+    /// Leaves out factories that no selected output needs.
     Prune,
-    /// A factory that is there under several names, with the same deliveries, runs once.
+    /// Runs a factory once if it occurs under several names with the same deliveries.
     MergeIdentical,
-    /// The earliest stage of each factory is found; that tells of the stages, and changes nothing in a run.
+    /// Finds the earliest stage of each factory. This informs about the stages, and does not change the run.
     EarliestStage,
-    /// What the end of the run waits for longest starts first, where times are predicted.
+    /// Starts the factory with the longest remaining path first, if times are predicted.
     CriticalPath,
-    /// Queries that factories wait for at the same time are run together. Without it, each is run as Polars does it, and the
-    /// passes that follow have nothing to do.
+    /// Runs the queries together for which factories wait at the same time. Without this pass, Polars runs each query on its own,
+    /// and the passes below have no effect.
     Gather,
-    /// A join, aggregate, sort or the like that stands in several places is computed once.
+    /// Computes a join, aggregate, sort or similar operation once if it occurs in several places.
     ShareSubplans,
-    /// A file that several queries read is read once, with the columns that they read, where that pays.
+    /// Reads a file once for several queries, with the columns that they need, if this saves time.
     ShareScans,
-    /// Columns of a shared file that are in order are known to be.
+    /// Marks the columns of a shared file that are sorted.
     MarkSorted,
-    /// The engine of Polars that is faster for a query runs it.
+    /// Chooses the Polars engine that is faster for a query.
     ChooseEngine,
-    /// Several queries are run at once.
+    /// Runs several queries in parallel.
     QueriesAtOnce,
 }
 
 impl Pass {
-    /// All of them, in the order in which they are applied.
+    /// All passes, in the order in which they are applied.
     pub const ALL: [Self; 10] = [
         Self::Prune,
         Self::MergeIdentical,
@@ -52,11 +52,11 @@ impl Pass {
         Self::QueriesAtOnce,
     ];
 
-    /// Those over the [plan](super::plan::PipelinePlan) of a pipeline, which are applied before it runs.
+    /// The passes over the [plan](super::plan::PipelinePlan) of a pipeline. They are applied before it runs.
     pub const OF_PLANS: [Self; 4] =
         [Self::Prune, Self::MergeIdentical, Self::EarliestStage, Self::CriticalPath];
 
-    /// Those over queries, which are applied while the pipeline runs, when factories wait for them.
+    /// The passes over queries. They are applied during the run, when factories wait for queries.
     pub const OF_QUERIES: [Self; 6] = [
         Self::Gather,
         Self::ShareSubplans,
@@ -66,7 +66,7 @@ impl Pass {
         Self::QueriesAtOnce,
     ];
 
-    /// Its name, as in settings and explanations.
+    /// The name of the pass, as in settings and explanations.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Prune => "prune",
@@ -82,7 +82,7 @@ impl Pass {
         }
     }
 
-    /// What it does, in a few words.
+    /// A short description of the pass.
     pub const fn about(self) -> &'static str {
         match self {
             Self::Prune => "leaves out what nobody needs",
@@ -107,7 +107,7 @@ impl fmt::Display for Pass {
     }
 }
 
-/// By what a pass is called: [`Pass`], or the name of one.
+/// The name of a pass: a [`Pass`], or a text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PassName(Cow<'static, str>);
 
@@ -129,21 +129,21 @@ impl From<String> for PassName {
     }
 }
 
-/// A pass in [a list of them](Optimizer::passes).
+/// A pass in the [list of passes](Optimizer::passes).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PassInfo {
-    /// Its name.
+    /// The name of the pass.
     pub name: String,
-    /// What it does, in a few words.
+    /// A short description of the pass.
     pub about: String,
-    /// Whether it is about queries, when factories wait for them, and not about the plan before the run.
+    /// `true` for a pass over queries, `false` for a pass over the plan.
     pub of_queries: bool,
-    /// Whether it is applied.
+    /// `true` if the pass is applied.
     pub on: bool,
 }
 
-/// The passes of the program.
+/// The passes that the program has added.
 #[derive(Clone, Default)]
 struct OwnPasses(Vec<Arc<dyn PlanPass>>);
 
@@ -153,7 +153,7 @@ impl fmt::Debug for OwnPasses {
     }
 }
 
-/// Two are the same if they are one: what they do cannot be compared.
+/// Two passes are equal if they are the same object: their code cannot be compared.
 impl PartialEq for OwnPasses {
     fn eq(&self, other: &Self) -> bool {
         self.0.len() == other.0.len()
@@ -163,13 +163,13 @@ impl PartialEq for OwnPasses {
 
 impl Eq for OwnPasses {}
 
-/// What the optimiser may do in a run: all of it, unless something is switched off.
+/// The settings of the optimiser in a run. Default: all passes are on.
 ///
-/// Passes go by name: those of `setl` by that of their [`Pass`], those of the program by [their own](PlanPass::name). A name that
-/// is none of them keeps a run from starting.
+/// Each pass has a name: a pass of `setl` has the name of its [`Pass`], and a pass of the program has [its own](PlanPass::name).
+/// An unknown name prevents the run from starting.
 ///
-/// No pass changes what comes out. Rows that no `sort` puts in order, and whose order Polars does not promise otherwise, may
-/// come in another order.
+/// No pass changes a result. The only exception is the order of rows: rows that no `sort` puts in order, and whose order Polars
+/// does not guarantee, may come in another order.
 ///
 /// ```
 /// use setl::optimize::{Optimizer, Pass};
@@ -182,7 +182,7 @@ impl Eq for OwnPasses {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Optimizer {
     off: BTreeSet<PassName>,
-    /// These come first, in this order.
+    /// The passes that are applied first, in this order.
     first: Vec<PassName>,
     own: OwnPasses,
     longest_wait: Duration,
@@ -196,7 +196,7 @@ impl Default for Optimizer {
 }
 
 impl Optimizer {
-    /// All passes.
+    /// Switches all passes on.
     pub fn new() -> Self {
         Self {
             off: BTreeSet::new(),
@@ -207,12 +207,12 @@ impl Optimizer {
         }
     }
 
-    /// No pass: each query is run when a factory asks for it, as Polars does it by itself.
+    /// Switches all passes off: Polars runs each query on its own when a factory asks for it.
     pub fn off() -> Self {
         Self { off: Pass::ALL.into_iter().map(PassName::from).collect(), ..Self::new() }
     }
 
-    /// Switches one pass off, by itself or by its name.
+    /// Switches one pass off.
     ///
     /// ```
     /// use setl::optimize::{Optimizer, Pass};
@@ -232,19 +232,20 @@ impl Optimizer {
         self
     }
 
-    /// Whether a pass is on.
+    /// `true` if the pass is on.
     pub fn has(&self, pass: impl Into<PassName>) -> bool {
         !self.off.contains(&pass.into())
     }
 
-    /// Adds a pass over the plan of the pipeline, after those that are there. For an example see [`plan`](super::plan).
+    /// Adds a pass over the plan of the pipeline, after the present ones. For an example see [`plan`](super::plan).
     #[must_use]
     pub fn pass(mut self, pass: impl PlanPass + 'static) -> Self {
         self.own.0.push(Arc::new(pass));
         self
     }
 
-    /// Applies these passes first, in this order; the others follow in theirs. Passes over queries have an order of their own.
+    /// Applies these passes first, in this order. The other passes follow in their usual order. The order of passes over queries
+    /// cannot be changed.
     ///
     /// ```
     /// use setl::optimize::{Optimizer, Pass};
@@ -258,7 +259,7 @@ impl Optimizer {
         self
     }
 
-    /// All passes, in the order in which they are applied, with those that are off.
+    /// All passes, in the order in which they are applied, including those that are off.
     ///
     /// ```
     /// use setl::optimize::{Optimizer, Pass};
@@ -283,7 +284,7 @@ impl Optimizer {
         of_plans.chain(of_queries).collect()
     }
 
-    /// Those over plans that are on, in their order.
+    /// The passes over plans that are on, in their order.
     pub(crate) fn plan_passes(&self) -> impl Iterator<Item = &dyn PlanPass> {
         self.all_plan_passes().into_iter().filter(|pass| self.has(pass.name().to_owned()))
     }
@@ -298,7 +299,7 @@ impl Optimizer {
         passes
     }
 
-    /// Switches off what the settings say.
+    /// Switches off the passes that the settings name.
     pub(crate) fn switch_off(&mut self, off: &OptimizerOff) {
         if off.all {
             self.off = self.passes().into_iter().map(|pass| PassName::from(pass.name)).collect();
@@ -306,17 +307,17 @@ impl Optimizer {
         self.off.extend(off.passes.iter().cloned().map(PassName::from));
     }
 
-    /// Whether there are passes that have to see each plan.
+    /// `true` if the program has added passes, which have to see each plan.
     pub(crate) fn has_own(&self) -> bool {
         !self.own.0.is_empty()
     }
 
-    /// Whether names may be wrong.
+    /// `true` if the settings name a pass, so that a name may be wrong.
     pub(crate) fn names_passes(&self) -> bool {
         !self.off.is_empty() || !self.first.is_empty() || self.has_own()
     }
 
-    /// Names that are those of no pass, or of several, each in a sentence.
+    /// The names that are unknown or ambiguous, each in a sentence.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let of_plans: Vec<_> = self.all_plan_passes().into_iter().map(|pass| pass.name()).collect();
         let of_queries = Pass::OF_QUERIES.map(Pass::name);
@@ -353,16 +354,17 @@ impl Optimizer {
         mistakes
     }
 
-    /// How long queries that could run wait at most for those of other factories that are still busy: 20 ms if nothing is
-    /// said. Where nobody is busy, they do not wait.
+    /// Sets the maximum time that queries wait for the queries of other busy factories. Default: 20 ms. Queries do not wait if no
+    /// factory is busy.
     #[must_use]
     pub fn wait_at_most(mut self, longest: Duration) -> Self {
         self.longest_wait = longest;
         self
     }
 
-    /// Runs so many queries at once: as many as there are cores, if nothing is said. Each uses all threads of Polars as far as
-    /// it can. If it is more than one, what those ask next who have their answers is run beside the others.
+    /// Sets the maximum number of queries that run at the same time. Default: the number of cores. Each query uses all threads of
+    /// Polars as far as it can. If the number is more than one, a factory that has its result may have its next query run beside
+    /// the others.
     #[must_use]
     pub fn run_at_once(mut self, queries: usize) -> Self {
         self.queries_at_once = Some(queries.max(1));
@@ -380,7 +382,7 @@ impl Optimizer {
         self.queries_at_once.unwrap_or_else(cores)
     }
 
-    /// Whether queries are run one by one, in whichever batches they are.
+    /// `true` if queries are run one by one, in any batch.
     #[cfg(feature = "polars")]
     pub(crate) fn runs_one_by_one(&self) -> bool {
         !self.has(Pass::QueriesAtOnce) || self.queries_at_once() == 1

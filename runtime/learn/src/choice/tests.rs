@@ -1,4 +1,4 @@
-//! Choices that are made again and again, among alternatives whose times are known to the test.
+//! Choices that are made repeatedly, among alternatives whose times are known to the test.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
@@ -18,10 +18,10 @@ fn alternatives(predicted: &[Option<f64>]) -> Vec<Alternative> {
     names.into_iter().zip(predicted).map(one).collect()
 }
 
-/// What came of many runs in a row.
+/// The outcome of a series of runs.
 struct Outcome {
     taken: Vec<usize>,
-    /// What was lost against always taking the best, in expected seconds.
+    /// The loss against always taking the best, in expected seconds.
     regret: f64,
     total: f64,
     trials: Vec<Trial>,
@@ -66,10 +66,10 @@ fn the_better_is_found_and_kept() {
 
 #[test]
 fn a_wrong_prediction_does_not_last() {
-    // The better is predicted to be the worse by half.
+    // The better alternative is predicted to be worse by half.
     let outcome = play(&[Some(10.0), Some(15.0)], 200, 0.1, 1, |_| vec![10.0, 7.0]);
     assert!(share(&outcome.taken[60..], 1) > 0.95, "{:?}", outcome.taken);
-    // Without any prediction.
+    // No alternative has a prediction.
     let outcome = play(&[None, None, None], 300, 0.1, 2, |_| vec![10.0, 9.0, 6.0]);
     assert!(share(&outcome.taken[150..], 2) > 0.95, "{:?}", outcome.taken);
 }
@@ -80,7 +80,7 @@ fn regret_stays_within_the_budget_over_a_thousand_runs() {
         [(Some(1.0), [1.0, 1.05]), (None, [1.0, 1.5]), (Some(1.0), [1.2, 1.0]), (Some(1.0), [1.0, 30.0])];
     for (seed, (predicted, means)) in (1..).zip(games) {
         let outcome = play(&[Some(1.0), predicted], 1000, 0.2, seed, |_| means.to_vec());
-        // And what one trial took beyond its prediction.
+        // One trial may also take longer than predicted.
         let bound = 0.05 * outcome.total + means[0].max(means[1]);
         assert!(outcome.regret <= bound, "{means:?}: {} of {bound}", outcome.regret);
         if means[0].max(means[1]) > 1.1 {

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use super::*;
 use crate::model::normal_draw;
 
-/// Times around `levels`, so many of each, at sizes that vary.
+/// Times around the levels, each for a number of measurements, at sizes that vary.
 fn series(levels: &[(f64, usize)], noise: f64, random: &mut Rng) -> Vec<Measured> {
     let mut series = Vec::new();
     for &(level, count) in levels {
@@ -22,7 +22,7 @@ fn series(levels: &[(f64, usize)], noise: f64, random: &mut Rng) -> Vec<Measured
 fn what_stays_as_it_is_gives_no_alarm() {
     let mut random = Rng::with_seed(1);
     let alarms = (0..200).filter(|_| last_change(&series(&[(1.0, 200)], 0.2, &mut random)).is_some());
-    // 40,000 measurements: about 4 to be expected.
+    // 40,000 measurements: about 4 false alarms are expected.
     assert!(alarms.count() < 20);
 }
 

@@ -71,7 +71,7 @@ fn show(
         return Ok(nothing.to_owned());
     }
     let row = |entry: &CacheEntry| {
-        // Seconds are no matter here.
+        // Seconds do not matter here.
         let age = Duration::from_secs(entry.age.as_secs() / 60 * 60);
         vec![
             entry.pipeline.clone(),

@@ -13,7 +13,7 @@ use setl_learn::model::NOT_KNOWN;
 
 use crate::show::{self, duration, pretty, table, time};
 
-/// Opens the history, and makes none.
+/// Opens the history. Does not create one.
 fn open(state: &Path) -> Result<History> {
     let path = History::path_in(state);
     if !path.exists() {
@@ -34,7 +34,7 @@ fn open(state: &Path) -> Result<History> {
     Ok(history)
 }
 
-/// What is known of a pipeline.
+/// The predictor of a pipeline.
 ///
 /// # Errors
 /// When there are no runs of it.
@@ -80,10 +80,10 @@ pub(crate) fn all(state: &Path, json: bool) -> Result<String> {
     Ok(table(&header, 1..3, rows) + &drifts)
 }
 
-/// Started, status, took, predicted, and whether that held.
+/// The cells of a run: start, status, time, prediction, and whether the prediction held.
 fn cells(run: &RunRecord) -> [String; 5] {
     let predicted = run.predicted.as_ref().map(|predicted| predicted.makespan.if_known(predicted.basis));
-    // What was taken from an earlier run was predicted to be computed.
+    // An output that was taken from an earlier run was predicted to be computed.
     let is_comparable = !run.factories.iter().any(FactoryRecord::is_from_earlier);
     let held = predicted
         .flatten()
@@ -155,7 +155,7 @@ fn factories(runs: &[RunRecord]) -> String {
     table(&header, 2..6, last.factories.iter().map(row).collect())
 }
 
-/// Why the run and its factories failed.
+/// The errors of the run and of its factories.
 fn errors(run: &RunRecord) -> String {
     let mut text = String::new();
     if let Some(error) = &run.error {
@@ -168,7 +168,7 @@ fn errors(run: &RunRecord) -> String {
     text
 }
 
-/// What was chosen last of each choice, and how often what was taken.
+/// The latest alternative of each choice, and how often it was taken.
 fn choices<'run>(all: impl Iterator<Item = &'run ChoiceRecord>) -> String {
     let mut by: BTreeMap<_, Vec<&ChoiceRecord>> = BTreeMap::new();
     for choice in all {

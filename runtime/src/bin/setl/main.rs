@@ -1,6 +1,6 @@
-//! The command `setl`: what runs cost, what to change in a pipeline, what is cached, and what killed runs have left.
+//! The command `setl`: the cost of runs, recommended changes of pipelines, the cache, and the recovery of killed runs.
 //!
-//! Exit codes: 0 when it was done, 1 when it cannot be, 2 when it was asked for in a way that it does not know.
+//! Exit codes: 0 for success, 1 for failure, 2 for wrong arguments.
 
 mod cache;
 mod history;
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
         Command::Cache { command: CacheCommand::Clear } => cache::clear(&state, json),
     };
     let printed = text.and_then(|text| match writeln!(io::stdout(), "{}", text.trim_end()) {
-        // Whoever reads it has read enough.
+        // The reader has closed the pipe.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     });

@@ -8,7 +8,7 @@ use setl::commit;
 
 use crate::show::pretty;
 
-/// Recovers what dead runs have left. It is an error if something cannot be, after all else is.
+/// Recovers the commits of dead runs. Fails if one of them cannot be recovered, after all others are.
 pub(crate) fn all(state: &Path, json: bool) -> Result<String> {
     let recovered = commit::recover(state)?;
     let commit::Recovered { finished, undone, waiting, lost, kept, .. } = &recovered;
@@ -46,7 +46,7 @@ pub(crate) fn all(state: &Path, json: bool) -> Result<String> {
     Err(setl::Error::msg(kept.join("\n")))
 }
 
-/// Gives up a commit.
+/// Gives up the recovery of a commit.
 pub(crate) fn set_aside(journal: &Path, json: bool) -> Result<String> {
     let asides = commit::set_aside(journal)?;
     let journal = journal.display();

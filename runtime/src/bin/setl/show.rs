@@ -9,10 +9,10 @@ use setl::Result;
 use setl::optimize::{Interval, RunRecord};
 use setl_learn::model::seconds;
 
-/// One rule under the header, as in the reports of runs.
+/// One line below the header, as in the reports of runs.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// A table with columns of numbers, which are aligned to the right.
+/// Formats a table. The columns in `numbers` are aligned to the right.
 pub(crate) fn table(header: &[&str], numbers: Range<usize>, rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(STYLE);

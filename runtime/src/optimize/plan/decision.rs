@@ -1,8 +1,8 @@
-//! What a pass did, and why.
+//! The decisions of passes.
 
 use std::fmt;
 
-/// What a pass did to some factories, and why.
+/// A decision of a pass about some factories, with its reason.
 ///
 /// ```
 /// use setl::optimize::plan::{Decision, Gain};
@@ -13,32 +13,32 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Decision {
-    /// The factories that it is about.
+    /// The factories.
     pub factories: Vec<String>,
-    /// What was done with them, and why.
+    /// The decision and its reason.
     pub reason: String,
-    /// What that is expected to save, if it is known.
+    /// The expected gain, if it is known.
     pub gain: Option<Gain>,
 }
 
-/// What a decision is expected to save.
+/// The expected gain of a decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Gain {
-    /// So many seconds of work.
+    /// The saved seconds of work.
     Seconds(f64),
-    /// So many seconds of the makespan.
+    /// The saved seconds of the makespan.
     Makespan(f64),
 }
 
 impl Decision {
-    /// What was done with these factories, and why, in a sentence without its end.
+    /// Creates a decision about these factories. `reason` is a sentence without a full stop.
     pub fn new(factories: impl IntoIterator<Item = impl Into<String>>, reason: impl Into<String>) -> Self {
         let factories = factories.into_iter().map(Into::into).collect();
         Self { factories, reason: reason.into(), gain: None }
     }
 
-    /// With what it is expected to save.
+    /// Sets the expected gain.
     #[must_use]
     pub fn gain(mut self, gain: Gain) -> Self {
         self.gain = Some(gain);

@@ -1,4 +1,4 @@
-//! A plan as a picture.
+//! The plan as a diagram.
 
 use std::fmt;
 
@@ -9,10 +9,11 @@ use super::{Fate, PipelinePlan, PlanEdge, PlanNode, PlannedFactory};
 use crate::inspect::drawing::{Arrow, Drawing, Frame, Shape, stage_label};
 use crate::inspect::short_type;
 
-/// A [plan](PipelinePlan) as a picture. Prints as Mermaid, which Markdown viewers draw.
+/// A [plan](PipelinePlan) as a diagram. Prints as Mermaid, which Markdown viewers draw.
 ///
-/// Ovals are inputs and outputs of the run, boxes are factories, frames are stages, arrows are deliveries. What does not run
-/// has a dashed frame; a dotted arrow says which output it has, if it has one, or what a pass has put in order.
+/// Ovals are inputs and outputs of the run, boxes are factories, frames are stages, arrows are deliveries. A factory that does
+/// not run has a dashed frame. A dotted arrow leads from the factory whose output it has, if there is one, or shows an order that
+/// a pass has set.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -38,12 +39,12 @@ pub struct PlanDiagram<'plan> {
 }
 
 impl PipelinePlan {
-    /// The plan as a picture, in Mermaid or DOT.
+    /// The plan as a diagram, in Mermaid or DOT.
     pub fn diagram(&self) -> PlanDiagram<'_> {
         PlanDiagram { plan: self }
     }
 
-    /// What stands in the box of a factory.
+    /// The text in the box of a factory.
     fn box_of(&self, factory: &PlannedFactory) -> Vec<String> {
         let mut lines = vec![factory.name.to_string(), format!("→ {}", factory.output())];
         match &factory.fate {
@@ -80,7 +81,7 @@ impl PipelinePlan {
         }
     }
 
-    /// What is no factory and is drawn: inputs and sinks, with their text.
+    /// The ovals: inputs and sinks, with their text.
     fn ovals(&self) -> impl Iterator<Item = (NodeIndex, Vec<String>)> {
         self.graph.node_indices().filter_map(|node| match &self.graph[node] {
             PlanNode::Input { name, type_name } => {
@@ -91,8 +92,8 @@ impl PipelinePlan {
         })
     }
 
-    /// The arrows: from where, to where, with which text, and whether it is solid. What waits only because of its stage can be
-    /// seen from the frames.
+    /// The arrows: source, target, text, and `true` for a solid line. An order that follows from stages has no arrow, because the
+    /// frames show it.
     fn arrows(&self) -> Vec<(NodeIndex, NodeIndex, Option<&'static str>, bool)> {
         let mut arrows: Vec<_> = self
             .graph
@@ -108,19 +109,19 @@ impl PipelinePlan {
                 Some((edge.source(), edge.target(), text, solid))
             })
             .collect();
-        // What is taken away and added elsewhere must not move the rest.
+        // A removed or added arrow must not change the order of the others.
         arrows.sort_by_key(|(from, to, ..)| (*to, *from));
         arrows
     }
 }
 
 impl PlanDiagram<'_> {
-    /// For [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
+    /// The diagram for [Mermaid](https://mermaid.js.org): in a Markdown block ```` ```mermaid ````.
     pub fn mermaid(&self) -> String {
         self.plan.drawing().mermaid()
     }
 
-    /// For [Graphviz](https://graphviz.org): `dot -Tsvg`.
+    /// The diagram for [Graphviz](https://graphviz.org): `dot -Tsvg`.
     pub fn dot(&self) -> String {
         self.plan.drawing().dot()
     }

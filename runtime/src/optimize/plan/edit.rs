@@ -1,4 +1,4 @@
-//! How passes change a plan.
+//! The changes that passes make to a plan.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,9 +11,9 @@ use super::graph::{Fate, PipelinePlan, PlanEdge, PlanNode, PlannedFactory};
 use crate::base::names::did_you_mean;
 
 impl PipelinePlan {
-    /// Gives a factory a priority: of those that are ready, that with the highest starts first; what has none comes as if it
-    /// had 0. Where times are predicted, the pass `critical-path` gives
-    /// each its [upward rank](setl_learn::simulate::upward_rank), in seconds.
+    /// Sets the priority of a factory: the ready factory with the highest priority starts first. Default: 0. If times are
+    /// predicted, the pass `critical-path` sets each priority to the [upward rank](setl_learn::simulate::upward_rank), in
+    /// seconds.
     ///
     /// # Errors
     /// When there is no such factory, or the priority is no finite number.
@@ -30,7 +30,7 @@ impl PipelinePlan {
         Ok(())
     }
 
-    /// Lets a factory start only when another has ended, although it takes nothing of it.
+    /// Lets the factory `after` start only after `before` has ended, although it takes nothing from it.
     ///
     /// ```
     /// use setl::optimize::plan::{Decision, PipelinePlan, PlanPass};
@@ -85,7 +85,7 @@ impl PipelinePlan {
         }
     }
 
-    /// A shortest way from one node to another, with both.
+    /// A shortest path from one node to another, including both.
     fn path(&self, from: NodeIndex, to: NodeIndex) -> Option<Vec<NodeIndex>> {
         let mut came = HashMap::from([(from, from)]);
         let mut queue = VecDeque::from([from]);
@@ -110,7 +110,7 @@ impl PipelinePlan {
         None
     }
 
-    /// A factory, to be changed.
+    /// The factory, for a change.
     pub(super) fn edit(&mut self, factory: usize) -> &mut PlannedFactory {
         self.revision += 1;
         match &mut self.graph[self.nodes[factory]] {
@@ -123,7 +123,8 @@ impl PipelinePlan {
         self.edit(factory).fate = Fate::LeftOut;
     }
 
-    /// Lets the output of a factory be that of another, which comes before it: it takes nothing else then.
+    /// Uses the output of the factory `into`, which comes before it, as the output of `factory`. The factory then has no other
+    /// deliveries.
     pub(super) fn merge(&mut self, factory: usize, into: usize) {
         let name = self.of_index(into).name.clone();
         self.edit(factory).fate = Fate::MergedInto(name);

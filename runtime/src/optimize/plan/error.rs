@@ -1,20 +1,20 @@
-//! What a pass cannot do.
+//! The errors of changes to a plan.
 
-/// Why a pass could not change the plan.
+/// An error of a change to the plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// There is no factory of this name.
+    /// No factory has this name.
     #[error("pipeline `{pipeline}` has no factory `{factory}`{near}")]
     UnknownFactory {
         /// The pipeline.
         pipeline: String,
-        /// The name that was asked for.
+        /// The name that was given.
         factory: String,
-        /// What may have been meant, or what there is.
+        /// Similar names, or all names.
         near: String,
     },
-    /// Factories would wait for each other.
+    /// The factories would wait for each other.
     #[error(
         "`{before}` cannot run before `{after}` in pipeline `{pipeline}`, since factories would wait for each other in a cycle: \
          {}; leave this order out, or turn it round",
@@ -23,14 +23,14 @@ pub enum PlanError {
     Cycle {
         /// The pipeline.
         pipeline: String,
-        /// What was to go first.
+        /// The factory that was to run first.
         before: String,
-        /// What was to wait for it.
+        /// The factory that was to wait for it.
         after: String,
-        /// Who would wait for whom: each for the next.
+        /// The cycle: each factory would wait for the next.
         cycle: Vec<String>,
     },
-    /// Nothing can be put in order by what is no number.
+    /// The priority is not a finite number.
     #[error("the priority of factory `{factory}` of pipeline `{pipeline}` is no number: give a finite one")]
     NoPriority {
         /// The pipeline.

@@ -1,4 +1,4 @@
-//! All that can be said of the plan of a run.
+//! The explanation of the plan of a run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use super::{Applied, Decision, PipelinePlan, Planned};
 use crate::optimize::Explained;
 use crate::optimize::{Adaptation, Comparison, PassInfo, Prediction};
 
-/// The plan of a run before and after each pass, what they decided and why, and what is predicted; after a run also what its
-/// queries shared, and how it went beside what was predicted. Prints as text.
+/// The plan of a run before and after each pass, the decisions with their reasons, and the prediction. After a run, it also has
+/// the shared parts of queries, and the comparison with the prediction. Prints as text.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -50,7 +50,7 @@ pub struct Explanation {
     pub(super) went: Option<Went>,
 }
 
-/// How a run went.
+/// The data that is known only after a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Went {
     pub(crate) makespan: Duration,
@@ -75,12 +75,12 @@ impl Explanation {
         &self.planned.before
     }
 
-    /// The plan that is run.
+    /// The plan after all passes.
     pub fn after(&self) -> &PipelinePlan {
         self.planned.after()
     }
 
-    /// What each pass over the plan did that is on, in the order in which they were applied.
+    /// The result of each pass over the plan that is on, in the order in which they were applied.
     pub fn applied(&self) -> &[Applied] {
         &self.planned.applied
     }
@@ -92,27 +92,27 @@ impl Explanation {
             .flat_map(|applied| applied.decisions.iter().map(|decision| (&*applied.pass, decision)))
     }
 
-    /// All passes, with those over queries and those that are off.
+    /// All passes, including those over queries and those that are off.
     pub fn passes(&self) -> &[PassInfo] {
         &self.passes
     }
 
-    /// What the run is predicted to cost, if it is to [learn](crate::Runner::learn) and has run before.
+    /// The prediction for the run, if it [learns](crate::Runner::learn) and has run before.
     pub fn prediction(&self) -> Option<&Prediction> {
         self.prediction.as_ref()
     }
 
-    /// What was predicted beside what happened, after a run.
+    /// The prediction compared with the measurements, after a run.
     pub fn comparison(&self) -> Option<&Comparison> {
         self.went.as_ref()?.comparison.as_ref()
     }
 
-    /// What was decided anew while the run was on, since outputs were not of the size that was predicted.
+    /// The decisions that were made again during the run because the size of an output differed from its prediction.
     pub fn adaptations(&self) -> &[Adaptation] {
         self.went.as_ref().map_or(&[], |went| &went.adaptations)
     }
 
-    /// The queries that were run together, and what they shared; none before the run.
+    /// The queries that were run together, with their shared parts. Empty before the run.
     #[cfg(feature = "polars")]
     pub fn queries(&self) -> &[Explained] {
         self.went.as_ref().map_or(&[], |went| &went.queries)

@@ -13,10 +13,10 @@ use crate::inspect::short_type;
 use crate::plan::Stage;
 use crate::policy::Policy;
 
-/// The plan of a whole pipeline: who delivers to whom, who waits for whom, and what is known of each factory.
+/// The plan of a whole pipeline: the deliveries, the dependencies, and the properties of each factory.
 ///
-/// Passes get it, and change it by [`prefer`](PipelinePlan::prefer) and [`order`](PipelinePlan::order). Whatever else petgraph
-/// can find out is found out on [`graph`](PipelinePlan::graph).
+/// Passes receive the plan, and change it with [`prefer`](PipelinePlan::prefer) and [`order`](PipelinePlan::order). All
+/// algorithms of petgraph work on its [`graph`](PipelinePlan::graph).
 #[derive(Clone, Debug)]
 pub struct PipelinePlan {
     pub(super) pipeline: Cow<'static, str>,
@@ -24,15 +24,15 @@ pub struct PipelinePlan {
     pub(super) graph: DiGraph<PlanNode, PlanEdge>,
     /// The node of each factory, in the order of the pipeline.
     pub(super) nodes: Vec<NodeIndex>,
-    /// Whether some factories were asked for only.
+    /// `true` if only some factories were selected.
     pub(super) is_partial: bool,
-    /// Whether outputs are kept for other runs, or taken from them.
+    /// `true` if outputs are kept for other runs, or taken from them.
     pub(super) keeps_outputs: bool,
-    /// How many factories can run at once.
+    /// The number of factories that can run at the same time.
     pub(super) workers: usize,
-    /// Whether what is predicted is [of use](crate::optimize::Interval::if_known) to people, and not only for an order.
+    /// `true` if the prediction is [useful](crate::optimize::Interval::if_known) to people, and not only for an order.
     pub(super) is_known: bool,
-    /// Counts changes.
+    /// The number of changes so far.
     pub(super) revision: u64,
 }
 
@@ -40,11 +40,11 @@ pub struct PipelinePlan {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PlanNode {
-    /// A value that the pipeline is given.
+    /// A value that is given to the pipeline.
     Input {
-        /// Its name.
+        /// The name of the input.
         name: Cow<'static, str>,
-        /// Its type, as written.
+        /// The type of the input, as written.
         type_name: &'static str,
     },
     /// A factory.
@@ -54,101 +54,101 @@ pub enum PlanNode {
         /// The index of the stage.
         stage: usize,
     },
-    /// An output that is there after the run: nobody takes it, or it was asked for.
+    /// An output that is available after the run: no factory takes it, or it was selected.
     Sink {
-        /// The factory whose output it is.
+        /// The factory of the output.
         factory: Cow<'static, str>,
     },
 }
 
-/// Why a node comes after another.
+/// The reason why a node comes after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlanEdge {
-    /// It takes what the other delivers.
+    /// The node takes the output of the other.
     Delivery {
         /// The field or parameter.
         name: &'static str,
-        /// Its place among the deliveries.
+        /// The position among the deliveries.
         at: usize,
-        /// Whether it may be absent.
+        /// `true` if the output may be absent.
         optional: bool,
-        /// Whether it is a delivery of the fallback.
+        /// `true` for a delivery of the fallback.
         of_fallback: bool,
     },
-    /// It takes the output of the other as its own.
+    /// The node uses the output of the other as its own.
     Same,
-    /// Its stage runs one factory after another.
+    /// The stage runs one factory after another.
     Sequence,
-    /// There is a barrier between them.
+    /// There is a barrier between the nodes.
     Barrier,
-    /// A pass has put it after the other.
+    /// A pass has set this order.
     Order,
     /// The output is kept.
     Output,
 }
 
-/// What becomes of a factory.
+/// The planned execution of a factory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fate {
-    /// It runs.
+    /// The factory runs.
     Runs,
-    /// It does not run, since nobody needs it.
+    /// The factory does not run, because nothing needs it.
     LeftOut,
-    /// It does not run: the factory of this name does the same, and its output is that of both.
+    /// The factory does not run: the factory with this name does the same, and its output serves both.
     MergedInto(Cow<'static, str>),
 }
 
-/// What is known of a factory before it runs.
+/// The properties of a factory that are known before it runs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlannedFactory {
-    /// Its name.
+    /// The name of the factory.
     pub name: Cow<'static, str>,
     /// The index of its stage.
     pub stage: usize,
-    /// How it acts on something that is not its output, as far as that can be seen; none if it cannot be seen to.
+    /// A text about its effects outside of its output, as far as they are visible. `None` if no effect is visible.
     pub acts: Option<&'static str>,
-    /// What is done when it fails, and before, with all defaults and settings.
+    /// The policy of the factory, with all defaults and settings.
     pub policy: Policy,
-    /// Whether the settings leave it on.
+    /// `true` if the settings do not switch the factory off.
     pub enabled: bool,
-    /// Whether its output is there after the run.
+    /// `true` if its output is available after the run.
     pub kept: bool,
-    /// How many seconds it is predicted to take, if that is known.
+    /// The predicted seconds, if they are known.
     pub seconds: Option<f64>,
-    /// Which of those that are ready starts first: that with the highest. What has none comes as if it had 0.
+    /// The priority: the ready factory with the highest priority starts first. `None` counts as 0.
     pub priority: Option<f64>,
-    /// What becomes of it.
+    /// The planned execution.
     pub fate: Fate,
-    /// Whether its priority is one that was [asked for](PipelinePlan::prefer).
+    /// `true` if a pass has [set the priority](PipelinePlan::prefer).
     pub(crate) preferred: bool,
     pub(super) index: usize,
     pub(super) item: TypeId,
     pub(super) function: &'static str,
     pub(super) output: fn() -> &'static str,
     pub(super) id: Option<&'static str>,
-    /// Whether it was asked for.
+    /// `true` if the factory was selected.
     pub(super) selected: bool,
-    /// Whether something stands in for it, or its output is given.
+    /// `true` if a replacement runs in its place, or its output is given.
     pub(super) replaced: bool,
     pub(super) takes_context: bool,
     pub(super) has_fallback: bool,
 }
 
 impl PlannedFactory {
-    /// The type of its output, without modules.
+    /// The type of the output, without modules.
     pub fn output(&self) -> String {
         short_type((self.output)())
     }
 
-    /// Whether it runs.
+    /// `true` if the factory runs.
     pub fn runs(&self) -> bool {
         self.fate == Fate::Runs
     }
 
-    /// Whether its output is kept for later runs.
+    /// `true` if its output is cached for later runs.
     pub fn cached(&self) -> bool {
         self.policy.cache.is_some()
     }
@@ -160,33 +160,33 @@ impl PipelinePlan {
         &self.pipeline
     }
 
-    /// Its stages. Passes may have found an earlier one for a factory: see [`PlannedFactory::stage`].
+    /// The stages. A pass may have found an earlier stage for a factory: see [`PlannedFactory::stage`].
     pub fn stages(&self) -> &[Stage] {
         &self.stages
     }
 
-    /// How many factories can run at once.
+    /// The number of factories that can run at the same time.
     pub fn workers(&self) -> usize {
         self.workers
     }
 
-    /// Its factories, in the order of the pipeline.
+    /// The factories, in the order of the pipeline.
     pub fn factories(&self) -> impl ExactSizeIterator<Item = &PlannedFactory> {
         self.nodes.iter().map(|node| self.at(*node))
     }
 
-    /// The factory of this name.
+    /// The factory with this name.
     pub fn factory(&self, name: &str) -> Option<&PlannedFactory> {
         self.factories().find(|factory| factory.name == name)
     }
 
-    /// All of it, for petgraph.
+    /// The whole plan as a graph of petgraph.
     pub fn graph(&self) -> &DiGraph<PlanNode, PlanEdge> {
         &self.graph
     }
 
-    /// What a factory takes: the delivery, and the name of the input or factory that it comes from, in the order of the
-    /// deliveries; nothing if there is no such factory. The context of the run is not among them.
+    /// The deliveries of a factory, each with the name of the input or factory that it comes from, in their order. Empty if there
+    /// is no such factory. The context of the run is left out.
     pub fn takes(&self, factory: &str) -> Vec<(&'static str, &str)> {
         let Some(factory) = self.factory(factory) else { return Vec::new() };
         self.deliveries(factory.index).into_iter().map(|(name, _, from)| (name, self.name(from))).collect()
@@ -205,7 +205,7 @@ impl PipelinePlan {
     pub(super) fn at(&self, node: NodeIndex) -> &PlannedFactory {
         match &self.graph[node] {
             PlanNode::Factory(factory) => factory,
-            // `nodes` has factories only.
+            // `nodes` contains only factories.
             other => unreachable!("{other:?} is no factory"),
         }
     }
@@ -214,7 +214,7 @@ impl PipelinePlan {
         self.at(self.nodes[factory])
     }
 
-    /// What a node is called.
+    /// The name of a node.
     pub(super) fn name(&self, node: NodeIndex) -> &str {
         match &self.graph[node] {
             PlanNode::Input { name, .. } => name,
@@ -224,7 +224,8 @@ impl PipelinePlan {
         }
     }
 
-    /// What a factory takes: each delivery, whether it may be absent, and the node that it comes from, in their order.
+    /// The deliveries of a factory, in their order: the name, `true` if the delivery may be absent, and the node that it comes
+    /// from.
     pub(super) fn deliveries(&self, factory: usize) -> Vec<(&'static str, bool, NodeIndex)> {
         let mut all: Vec<_> = self
             .graph
@@ -255,7 +256,7 @@ impl PipelinePlan {
         all.into_iter()
     }
 
-    /// The factories that take the output of a factory, or have it as their own.
+    /// The factories that take the output of a factory, or use it as their own.
     pub(super) fn takers_of(&self, factory: usize) -> impl Iterator<Item = usize> {
         let mut all: Vec<usize> = self
             .graph
@@ -271,11 +272,12 @@ impl PipelinePlan {
         all.into_iter()
     }
 
-    /// The factories in an order in which they could run one by one: whenever there is a choice, as the pipeline lists them.
+    /// The factories in an order in which they could run one by one. The order of the pipeline decides between several ready
+    /// factories.
     pub(super) fn in_order(&self) -> Vec<usize> {
         let waits_of = |node| self.graph.neighbors_directed(node, Direction::Incoming).count();
         let mut waits: Vec<usize> = self.graph.node_indices().map(waits_of).collect();
-        // Whatever is no factory comes at once.
+        // Nodes other than factories come first.
         let turn = |node: NodeIndex| match &self.graph[node] {
             PlanNode::Factory(factory) => Reverse((1, factory.index, node)),
             _ => Reverse((0, 0, node)),

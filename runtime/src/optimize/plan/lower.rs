@@ -1,4 +1,4 @@
-//! The rewritten plan as the executor runs it.
+//! Converts the rewritten plan for the executor.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::graph::{Fate, PipelinePlan, PlanEdge, PlanNode};
 use crate::plan::linked::Linked;
 use crate::plan::{Delivery, Plan, Source, Sources, Taking};
 
-/// What a factory takes that has its output from another.
+/// The only delivery of a factory that uses the output of another.
 const SAME: &[Delivery] = &[Delivery {
     name: "output",
     type_name: "its output",
@@ -18,21 +18,21 @@ const SAME: &[Delivery] = &[Delivery {
     taking: Taking::Shared,
 }];
 
-/// What the executor has to know of a plan that passes have rewritten.
+/// The rewritten plan, in the form that the executor needs.
 #[derive(Debug)]
 pub(crate) struct Lowered {
-    /// In the place of that of the pipeline, if it is another.
+    /// The plan to run in place of that of the pipeline. `None` if they are the same.
     pub(crate) plan: Option<Plan>,
-    /// Factories that do not run, and those whose output they have.
+    /// The factories that do not run, each with the factory whose output it uses.
     pub(crate) merged: Vec<(usize, usize)>,
-    /// Factories that were asked for, and that nobody needs.
+    /// The selected factories that nothing needs.
     pub(crate) left_out: Vec<usize>,
-    /// Of each factory; empty where no pass has given any.
+    /// The priority of each factory. Empty if no pass has set one.
     pub(crate) priorities: Vec<f64>,
 }
 
 impl Lowered {
-    /// `plan` is that which `rewritten` was made of.
+    /// `plan` is the plan from which `rewritten` was made.
     pub(crate) fn of(rewritten: &PipelinePlan, plan: &Plan) -> Self {
         let by_name = |name: &str| rewritten.factories().position(|factory| factory.name == name);
         let mut lowered =
@@ -42,7 +42,7 @@ impl Lowered {
                 Fate::Runs => {}
                 Fate::LeftOut if factory.selected => lowered.left_out.push(index),
                 Fate::LeftOut => {}
-                // It is a factory of this plan.
+                // The name belongs to a factory of this plan.
                 Fate::MergedInto(name) => lowered.merged.extend(by_name(name).map(|into| (index, into))),
             }
         }
@@ -58,7 +58,7 @@ impl Lowered {
     }
 }
 
-/// Who waits for whom because a pass says so.
+/// The orders that passes have set.
 fn orders(rewritten: &PipelinePlan) -> Vec<(usize, usize)> {
     let index = |node| match &rewritten.graph[node] {
         PlanNode::Factory(factory) => Some(factory.index),
@@ -87,7 +87,7 @@ fn relinked(plan: &Plan, merged: &[(usize, usize)], orders: &[(usize, usize)]) -
             fallback: node.fallback.as_ref().map_or(&[], |fallback| &fallback.sources),
         })
         .collect();
-    // Every change was refused that would have closed a cycle.
+    // A change that would have closed a cycle was refused.
     let Ok(linked) = Linked::of(&from, &plan.stages, orders) else {
         unreachable!("the passes keep the plan without cycles")
     };

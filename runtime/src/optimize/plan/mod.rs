@@ -1,13 +1,13 @@
-//! The plan of a whole pipeline before it runs, the passes that rewrite it, and what they say of it.
+//! The plan of a whole pipeline before it runs, the passes that rewrite it, and their explanation.
 //!
 //! | for | see |
 //! |---|---|
-//! | the plan: factories, inputs, what is delivered, what waits | [`PipelinePlan`], [`PlannedFactory`] |
-//! | a pass of one's own | [`PlanPass`], [`Optimizer::pass`](super::Optimizer::pass) |
-//! | what a pass did and why | [`Decision`] |
-//! | all of it, before a run or after | [`Explanation`], [`Runner::explain`](crate::Runner::explain), [`Report::explain`](crate::Report::explain) |
+//! | the plan: factories, inputs, deliveries, dependencies | [`PipelinePlan`], [`PlannedFactory`] |
+//! | a pass of your own | [`PlanPass`], [`Optimizer::pass`](super::Optimizer::pass) |
+//! | the decision of a pass, with its reason | [`Decision`] |
+//! | the whole explanation, before or after a run | [`Explanation`], [`Runner::explain`](crate::Runner::explain), [`Report::explain`](crate::Report::explain) |
 //!
-//! Passes change when factories start, which of them run, and which of them share an output; never what comes out.
+//! Passes change when factories start, which of them run, and which of them share an output. They never change a result.
 //!
 //! ```
 //! use setl::optimize::Optimizer;
@@ -82,40 +82,40 @@ pub(crate) use passes::{built_in, waiting};
 use super::{Optimizer, Pass};
 use crate::Result;
 
-/// A pass over the plan of a pipeline: it looks at the plan, changes it, and says what it did and why.
+/// A pass over the plan of a pipeline: it inspects the plan, changes it, and reports its decisions.
 ///
 /// A pass may [prefer](PipelinePlan::prefer) a factory, or put one [before](PipelinePlan::order) another; the executor follows.
-/// It sees what the passes before it did. It is applied before each run, so keep it quick. For an example see the
+/// It sees the changes of the passes before it. It is applied before each run, so keep it fast. For an example see the
 /// [module](self).
 pub trait PlanPass: Send + Sync {
-    /// Its name, by which it is switched off, put in order and explained.
+    /// The name of the pass, in settings and explanations.
     fn name(&self) -> &str;
 
-    /// What it does, in a sentence, for lists of passes.
+    /// A short description for lists of passes.
     fn about(&self) -> &str {
         "a pass of this program"
     }
 
-    /// Changes the plan, and says what it did; nothing if it did nothing.
+    /// Changes the plan, and returns the decisions. Empty if the pass does nothing.
     ///
     /// # Errors
-    /// When it cannot do what it is for. The run does not start then, and says why.
+    /// When the pass cannot do its work. The run then does not start, and reports the error.
     fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>>;
 }
 
-/// What one pass did.
+/// The result of one pass.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Applied {
-    /// Its name.
+    /// The name of the pass.
     pub pass: String,
-    /// What it did, and why.
+    /// The decisions of the pass, with their reasons.
     pub decisions: Vec<Decision>,
-    /// The plan after it, if it has changed the plan.
+    /// The plan after the pass, if the pass has changed it.
     pub plan: Option<Arc<PipelinePlan>>,
 }
 
-/// A plan, and what became of it.
+/// A plan with the results of the passes.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) before: Arc<PipelinePlan>,
@@ -123,7 +123,7 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// The plan that is run.
+    /// The plan after all passes.
     pub(crate) fn after(&self) -> &Arc<PipelinePlan> {
         self.applied.iter().rev().find_map(|applied| applied.plan.as_ref()).unwrap_or(&self.before)
     }
@@ -132,13 +132,13 @@ impl Planned {
 /// Applies the passes that are on.
 ///
 /// # Errors
-/// What keeps the run from starting, each in a sentence: what a pass could not do.
+/// When a pass fails. Each error is a sentence.
 pub(crate) fn optimize(optimizer: &Optimizer, facts: &Facts<'_>) -> Result<Planned, Vec<String>> {
     let mut mistakes = optimizer.mistakes();
     let mut plan = PipelinePlan::of(facts);
     let mut planned = Planned { before: Arc::new(plan.clone()), applied: Vec::new() };
     if !optimizer.has(Pass::Prune) {
-        // What was asked for holds, whatever is switched off.
+        // The selection holds, even if all passes are off.
         passes::leave_out_what_was_not_asked_for(&mut plan);
         planned.before = Arc::new(plan.clone());
     }

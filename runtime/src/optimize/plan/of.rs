@@ -1,4 +1,4 @@
-//! The plan as a pass sees it, from the plan of the pipeline and what is said of a run.
+//! Creates the plan for passes from the plan of the pipeline and the options of a run.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -10,21 +10,21 @@ use crate::optimize::Prediction;
 use crate::plan::{Node, Plan, Source};
 use crate::policy::Policy;
 
-/// What is known of a run before it.
+/// The facts about a run that are known before it.
 pub(crate) struct Facts<'run> {
     pub(crate) plan: &'run Plan,
-    /// Of each factory, in the order of the plan.
+    /// The facts about each factory, in the order of the plan.
     pub(crate) factories: Vec<FactoryFacts>,
-    /// Whether some factories were asked for only.
+    /// `true` if only some factories were selected.
     pub(crate) is_partial: bool,
-    /// Whether outputs are kept for other runs, or taken from them.
+    /// `true` if outputs are kept for other runs, or taken from them.
     pub(crate) keeps_outputs: bool,
     pub(crate) prediction: Option<&'run Prediction>,
-    /// How many factories can run at once.
+    /// The number of factories that can run at the same time.
     pub(crate) workers: usize,
 }
 
-/// What is known of one factory.
+/// The facts about one factory.
 pub(crate) struct FactoryFacts {
     pub(crate) item: TypeId,
     pub(crate) function: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct FactoryFacts {
     pub(crate) policy: Policy,
     pub(crate) selected: bool,
     pub(crate) enabled: bool,
-    /// Whether something stands in for it, or its output is given.
+    /// `true` if a replacement runs in its place, or its output is given.
     pub(crate) replaced: bool,
 }
 
@@ -99,7 +99,7 @@ impl PipelinePlan {
         }
     }
 
-    /// Adds what stages make wait: see `plan/order.rs`.
+    /// Adds the dependencies that follow from stages: see `plan/order.rs`.
     fn add_stages(&mut self) {
         let (mut first, mut gate, mut open) = (0, None, Vec::new());
         for stage in 0..self.stages.len() {
@@ -126,7 +126,7 @@ impl PipelinePlan {
     }
 }
 
-/// How long each factory takes if all goes as is most likely.
+/// The most likely time of each factory.
 fn seconds_of(prediction: &Prediction) -> HashMap<&str, f64> {
     prediction.factories.iter().map(|factory| (&*factory.factory, factory.wall.median)).collect()
 }

@@ -14,7 +14,7 @@ pub(super) use stages::EarliestStage;
 use super::PlanPass;
 use crate::optimize::Pass;
 
-/// The pass over plans that goes by this name, unless it is one over queries.
+/// The built-in pass over plans, or `None` for a pass over queries.
 pub(crate) fn built_in(pass: Pass) -> Option<&'static dyn PlanPass> {
     Some(match pass {
         Pass::Prune => &Prune,

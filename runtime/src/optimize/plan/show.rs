@@ -26,7 +26,7 @@ impl fmt::Display for PipelinePlan {
     }
 }
 
-/// Whether a factory is shown with what it is predicted to cost.
+/// Selects whether a factory is shown with its predicted cost.
 #[derive(Clone, Copy, PartialEq)]
 enum Costs {
     Shown,
@@ -35,7 +35,7 @@ enum Costs {
 }
 
 impl PipelinePlan {
-    /// A factory in a line: what it takes, what is known of it, and what becomes of it.
+    /// A factory as one line: its deliveries, its properties, and its planned execution.
     fn line(&self, factory: &PlannedFactory, costs: Costs) -> String {
         let mut line = format!("{} -> {}", factory.name, factory.output());
         if let Some(id) = factory.id {
@@ -65,12 +65,12 @@ impl PipelinePlan {
         line
     }
 
-    /// The lines of all factories, without what they are predicted to cost.
+    /// The lines of all factories, without predicted costs.
     fn lines(&self) -> Vec<String> {
         self.factories().map(|factory| self.line(factory, Costs::LeftOut)).collect()
     }
 
-    /// The plan without what it is predicted to cost.
+    /// The plan without predicted costs.
     fn without_costs(&self) -> String {
         let shown = self.to_string();
         let lines = self
@@ -84,12 +84,12 @@ impl PipelinePlan {
         shown.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// What else is known of a factory, in a few words each.
+    /// The other properties of a factory, in a few words each.
     pub(super) fn said(&self, factory: &PlannedFactory) -> Vec<String> {
         self.conditions(factory).into_iter().chain(self.costs(factory)).collect()
     }
 
-    /// What it waits for, and what happens when it fails.
+    /// The conditions for its start, and its failure policy.
     fn conditions(&self, factory: &PlannedFactory) -> Vec<String> {
         let mut said = conduct(&factory.policy);
         if !factory.enabled {
@@ -102,19 +102,19 @@ impl PipelinePlan {
             .map(|edge| self.name(edge.source()))
             .collect();
         if !after.is_empty() {
-            // The last edge comes first.
+            // petgraph returns the last edge first.
             said.push(format!("after {}", after.into_iter().rev().collect::<Vec<_>>().join(", ")));
         }
         said
     }
 
-    /// What it is predicted to take, and how urgent it is.
+    /// The predicted time and the priority.
     fn costs(&self, factory: &PlannedFactory) -> Vec<String> {
         let predicted = factory.seconds.map(|predicted| format!("about {}", seconds(predicted)));
         predicted.into_iter().chain(priority(factory)).collect()
     }
 
-    /// How urgent it is, if a pass of the program says so.
+    /// The priority, if a pass of the program has set it.
     fn preferred(&self, factory: &PlannedFactory) -> Vec<String> {
         priority(factory).filter(|_| factory.preferred).into_iter().collect()
     }
@@ -122,7 +122,7 @@ impl PipelinePlan {
 
 fn priority(factory: &PlannedFactory) -> Option<String> {
     factory.priority.map(|priority| {
-        // To three digits, as times are.
+        // Three digits, as for times.
         let rounded: f64 = format!("{priority:.2e}").parse().unwrap_or(priority);
         format!("priority {rounded}")
     })
@@ -139,7 +139,7 @@ impl fmt::Display for Explanation {
             for decision in &applied.decisions {
                 writeln!(f, "  {decision}")?;
             }
-            // Of the plan that it leaves, what it has changed.
+            // The lines that the pass has changed.
             let lines = applied.plan.as_ref().map(|plan| plan.lines()).unwrap_or_else(|| shown.clone());
             for (line, _) in lines.iter().zip(&shown).filter(|(line, before)| line != before) {
                 writeln!(f, "  now: {line}")?;

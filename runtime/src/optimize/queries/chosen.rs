@@ -1,4 +1,4 @@
-//! Which engine runs a query: as is guessed, or as earlier runs advise.
+//! Chooses the engine of a query, from an estimate or from the evidence of earlier runs.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use setl_learn::advisor::{Advice, Advisor, Question};
 const IN_MEMORY: &str = "in memory";
 const STREAMING: &str = "streaming";
 
-/// The engine that runs a query, and who is to know how long it takes.
+/// The engine that runs a query, and the advisor that records its time.
 pub(super) struct Chosen<'run> {
     pub(super) engine: Engine,
-    /// Whether left joins are to be told to maintain the order.
+    /// `true` if left joins have to maintain the order explicitly.
     pub(super) maintains: bool,
     pub(super) is_limited: bool,
     advice: Option<(&'run Advisor, Advice)>,
@@ -29,7 +29,7 @@ impl<'run> Chosen<'run> {
         Self { engine, maintains: false, is_limited: false, advice: None }
     }
 
-    /// For a plan that is to be run for these factories, with what they make of the order of its rows.
+    /// Chooses the engine for a plan that runs for these factories. `demand` is what they require of the order of its rows.
     pub(super) fn of(
         plan: &DslPlan,
         demand: Demand,
@@ -37,7 +37,7 @@ impl<'run> Chosen<'run> {
         factories: impl FnOnce() -> Vec<String>,
     ) -> Self {
         if memory.is_some() {
-            // The one that does not hold all of a column at once, wherever it gives the same.
+            // The streaming engine does not hold a whole column in memory. It is used wherever it gives the same result.
             let order = Order::of(plan, demand);
             let streams = order.streams || order.streams_maintained;
             let engine = if streams { Engine::Streaming } else { Engine::InMemory };
@@ -66,12 +66,12 @@ impl<'run> Chosen<'run> {
         Self { advice: Some((advisor, advice)), ..Self::by(engine) }
     }
 
-    /// Whether the engine is taken to learn more.
+    /// `true` if the engine is taken to learn more.
     pub(super) fn tries(&self) -> bool {
         self.advice.as_ref().is_some_and(|(_, advice)| advice.tries)
     }
 
-    /// Tells how long it took. Gives the name of the engine, and why it was taken, if that was learned.
+    /// Records the time. Returns the name of the engine, and the reason if it was learned.
     pub(super) fn took(self, wall: Duration) -> (&'static str, String) {
         let name = if self.engine == Engine::Streaming { STREAMING } else { IN_MEMORY };
         let because = self.advice.map(|(advisor, advice)| {
@@ -99,7 +99,7 @@ mod tests {
     use crate::run::memory::Memory;
     use setl_learn::history::ChoiceRun;
 
-    /// Rather few rows to be streamed: it is guessed to take a tenth longer.
+    /// A bit too few rows to be streamed: streaming is estimated to take a tenth longer.
     fn by_key() -> LazyFrame {
         let rows = 300_000_i64;
         let frame =
@@ -131,7 +131,7 @@ mod tests {
         let mut engines = Vec::new();
         let mut last = String::new();
         for _ in 0..8 {
-            // Each time another frame, as in another run.
+            // Each run has another frame.
             let (answers, explained, made) = one_run(&past, &Optimizer::new(), vec![("sums", by_key())]);
             assert!(answers[0].equals(&expected));
             engines.push(explained.engines[0]);
@@ -181,7 +181,7 @@ mod tests {
 
     const FILE: &str = "SETL_TEST_FINGERPRINT_OF";
 
-    /// Run in other processes by the test below.
+    /// The test below runs this in other processes.
     #[test]
     fn fingerprint() {
         let Some(path) = std::env::var_os(FILE) else { return };

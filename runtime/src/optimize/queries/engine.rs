@@ -1,9 +1,10 @@
-//! Which of the engines of Polars runs a query.
+//! Estimates which engine of Polars is faster for a query.
 //!
-//! Aggregates and joins of many rows are faster with the engine that streams: rows are counted and matched while they are
-//! read, and need not all be there. All else is faster with the one that works on whole columns: filters that leave little,
-//! and what is small anyway. How many rows reach an aggregate, or leave a join, is guessed from the size of the files and the filters on the way, as databases
-//! without statistics do (Selinger et al., Access Path Selection in a Relational Database Management System, SIGMOD 1979).
+//! Aggregates and joins of many rows are faster with the streaming engine: rows are counted and matched while they are read, and
+//! need not all be in memory. Everything else is faster with the in-memory engine: filters that keep few rows, and small inputs.
+//! The number of rows that reach an aggregate, or leave a join, is estimated from the size of the files and the filters on the
+//! way, as in databases without statistics (Selinger et al., Access Path Selection in a Relational Database Management System,
+//! SIGMOD 1979).
 
 use std::collections::HashMap;
 
@@ -13,27 +14,27 @@ use polars_plan::dsl::{DslPlan, Expr, Operator, ScanSources};
 use super::tree::{bottom_up, inputs};
 use crate::dataset::required::check_of;
 
-/// From so many rows on, an aggregate or a join is streamed.
+/// The number of rows from which on an aggregate or a join is streamed.
 const MANY_ROWS: f64 = 500_000.0;
-/// Bytes of a row in a file, about.
+/// The approximate size of a row in a file, in bytes.
 const BYTES_PER_ROW: f64 = 40.0;
-/// Files of so many bytes are streamed whatever is asked of them, since what is read of them may not fit into memory.
+/// The size in bytes from which on every query of a file is streamed, because the data may not fit into memory.
 const MANY_BYTES: f64 = (1_u64 << 30) as f64;
 
-/// Where nothing says more, the other engine is guessed to take so many times as long.
+/// The assumed ratio of the time of the other engine to that of the better one, without further evidence.
 pub(super) const WORSE: f64 = 1.5;
 
-/// What is guessed of the engines.
+/// The estimate for the engines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guess {
-    /// The faster one.
+    /// The faster engine.
     pub(super) engine: Engine,
-    /// So many times as long the other takes; none if it must not be taken.
+    /// The ratio of the time of the other engine to that of this one. `None` if the other engine must not be taken.
     pub(super) ratio: Option<f64>,
 }
 
-/// The engine for a query, and how much better it is. The one that streams only where it gives the same, which `streams` finds out
-/// if it is about to be taken, or may be tried.
+/// The estimated engine for a query, with the ratio to the other. The streaming engine is used or tried only if it gives the same
+/// result: `streams` checks this.
 pub(super) fn guess(plan: &DslPlan, streams: impl FnOnce() -> bool, may_try: bool) -> Guess {
     let nodes = bottom_up(plan);
     let guess = by_cost(plan, &nodes);
@@ -45,7 +46,7 @@ pub(super) fn guess(plan: &DslPlan, streams: impl FnOnce() -> bool, may_try: boo
 }
 
 fn by_cost(plan: &DslPlan, nodes: &[&DslPlan]) -> Guess {
-    // Only this engine writes files.
+    // Only the streaming engine writes files.
     if nodes.iter().any(|plan| matches!(plan, DslPlan::Sink { .. })) {
         return Guess { engine: Engine::Streaming, ratio: None };
     }
@@ -60,7 +61,7 @@ fn by_cost(plan: &DslPlan, nodes: &[&DslPlan]) -> Guess {
         return Guess { engine: Engine::InMemory, ratio: Some(WORSE) };
     };
     let engine = if rows >= many_rows() { Engine::Streaming } else { Engine::InMemory };
-    // Both take as long at the bound, and at ten times or a tenth of it one is clearly better.
+    // Both take the same time at the bound. At ten times or a tenth of it, one is clearly better.
     let ratio = 1.0 + (WORSE - 1.0) * (rows.max(1.0) / MANY_ROWS).log10().abs().min(1.0);
     Guess { engine, ratio: Some(ratio) }
 }
@@ -73,7 +74,7 @@ fn many_rows() -> f64 {
     MANY_ROWS
 }
 
-/// The most rows that reach an aggregate or leave a join, about, if there is one.
+/// The approximate maximum number of rows that reach an aggregate or leave a join, if there is one.
 fn worked(nodes: &[&DslPlan]) -> Option<f64> {
     let mut sizes: HashMap<*const DslPlan, Size> = HashMap::new();
     let mut most: Option<f64> = None;
@@ -91,7 +92,7 @@ fn worked(nodes: &[&DslPlan]) -> Option<f64> {
     most
 }
 
-/// The bytes of all that a plan takes, files and frames, if that can be told.
+/// The total size of the files and frames of a plan in bytes, if it is known.
 pub(super) fn taken(plan: &DslPlan) -> Option<u64> {
     let of_node = |plan: &DslPlan| match plan {
         DslPlan::Scan { sources, .. } => bytes(sources),
@@ -102,7 +103,7 @@ pub(super) fn taken(plan: &DslPlan) -> Option<u64> {
     all.is_finite().then_some(all as u64)
 }
 
-/// Whether a plan is columns of a file.
+/// `true` if the plan only selects columns of a file.
 fn only_reads(mut plan: &DslPlan) -> bool {
     loop {
         plan = match plan {
@@ -117,7 +118,7 @@ fn only_reads(mut plan: &DslPlan) -> bool {
     }
 }
 
-/// How large files are; endless if that cannot be told.
+/// The total size of files. Infinite if it is unknown.
 fn bytes(sources: &ScanSources) -> f64 {
     let size = |path: &str| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
     let sizes = sources.as_paths().map(|paths| paths.iter().map(|path| size(path.as_str())));
@@ -126,7 +127,7 @@ fn bytes(sources: &ScanSources) -> f64 {
     })
 }
 
-/// How many rows there are, about, and which part of what was there at first.
+/// The approximate number of rows, and the remaining share of the original rows.
 #[derive(Clone, Copy)]
 struct Size {
     rows: f64,
@@ -137,7 +138,7 @@ impl Size {
     const NONE: Self = Self { rows: 0.0, part: 1.0 };
 }
 
-/// That of a node, from those of its inputs.
+/// The size of a node, from the sizes of its inputs.
 fn size(plan: &DslPlan, of: &dyn Fn(&DslPlan) -> Size) -> Size {
     match plan {
         DslPlan::DataFrameScan { df, .. } => Size { rows: df.height() as f64, part: 1.0 },
@@ -148,7 +149,7 @@ fn size(plan: &DslPlan, of: &dyn Fn(&DslPlan) -> Size) -> Size {
         }
         DslPlan::Join { input_left, input_right, .. } => {
             let (left, right) = (of(input_left), of(input_right));
-            // A row finds its like on the other side, unless that is filtered: for the side of which there are several.
+            // Each row of the side with more matches finds a match on the other side, unless a filter has removed it.
             let rows = (left.rows * right.part).max(right.rows * left.part);
             Size { rows, part: left.part * right.part }
         }
@@ -163,7 +164,7 @@ fn size(plan: &DslPlan, of: &dyn Fn(&DslPlan) -> Size) -> Size {
     }
 }
 
-/// Which part of the rows a condition keeps, about.
+/// The approximate share of the rows that a condition keeps.
 fn selectivity(condition: &Expr) -> f64 {
     match condition {
         Expr::BinaryExpr { left, op, right } => match op {
@@ -221,7 +222,7 @@ mod tests {
         assert!(!is_streamed(&joined(frame(), few.clone())));
         assert!(!is_streamed(&by_key(joined(frame(), few))));
         assert!(is_streamed(&by_key(joined(frame(), frame()))));
-        // A third of them are left, and all find their like, although there are more of these.
+        // A third of them remain, and all find a match, although these are more.
         let third = of_rows(1_800_000).filter(col("value").gt(lit(1)));
         assert!(is_streamed(&by_key(joined(third, frame()))));
     }
@@ -254,7 +255,7 @@ mod tests {
         let before = joined().with_columns([col("value").shift(lit(1)).alias("before")]);
         assert!(!is_streamed(&counted(before)));
         assert!(!is_streamed(&joined().group_by([col("key")]).agg([col("value").first()])));
-        // Of groups in order, and of lists, the order of rows is part.
+        // The order of rows is part of ordered groups and of lists.
         let list = |ordered| frame().group_by([col("key")]).agg([col("value").implode(ordered)]);
         assert!(!is_streamed(&list(false)) && !is_streamed(&list(true)));
     }
@@ -276,7 +277,7 @@ mod tests {
         assert!((ratio(500_000) - 1.0).abs() < 1e-9);
         assert!((ratio(250_000) - ratio(1_000_000)).abs() < 1e-9 && ratio(1_000_000) < 1.2);
         assert_eq!((ratio(50_000), ratio(5)), (1.5, 1.5));
-        // What may not fit into memory is not tried there, nor is what writes.
+        // Data that may not fit into memory is not tried with the in-memory engine, and neither are queries that write.
         let scan = LazyCsvReader::new(PlRefPath::new("s3://bucket/*.csv")).finish().unwrap();
         assert_eq!(guessed(&by_key(scan)).ratio, None);
         assert_eq!(taken(&of_rows(1000).logical_plan), Some(16_000));

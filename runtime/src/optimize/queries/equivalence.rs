@@ -1,12 +1,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-//! Random queries, run together in every way, give what each gives by itself with the in-memory engine: row by row.
+//! Random queries, run together in every way, give the same rows as each query on its own with the in-memory engine.
 //!
-//! Half of their steps observe the order of rows, or whole columns. Groups come in another order each time, by Polars itself; a
-//! step that would observe that order is preceded by a sort on all columns, and answers in such an order are sorted first.
+//! Half of their steps observe the order of rows, or whole columns. Polars itself returns groups in another order each time. A
+//! step that would observe that order comes after a sort on all columns, and results in such an order are sorted before they are
+//! compared.
 //!
-//! The queries run in a process of their own, in which batches of rows are small and even a few rows are many. The number of
-//! queries is `SETL_TEST_QUERIES`, 5000 by default; that of the first one `SETL_TEST_SEED`.
+//! The queries run in a separate process, in which batches of rows are small and even a few rows count as many.
+//! `SETL_TEST_QUERIES` sets the number of queries (default: 5000), and `SETL_TEST_SEED` the number of the first one.
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,25 +23,25 @@ use crate::run::memory::Memory;
 use setl_learn::advisor::Advisor;
 use setl_learn::history::ChoiceRun;
 
-/// From how many rows on an aggregate or a join is streamed, in this process.
+/// The number of rows from which on an aggregate or a join is streamed in this process.
 pub(super) static MANY_ROWS: OnceLock<f64> = OnceLock::new();
 
 const COLUMNS: [&str; 6] = ["few", "many", "number", "text", "big", "id"];
 
-/// A query, and what is known of it.
+/// A query with its properties.
 #[derive(Clone)]
 struct Made {
     frame: LazyFrame,
-    /// How it was made.
+    /// The description of its steps.
     about: String,
-    /// Whether its rows come in another order each time.
+    /// `true` if its rows come in another order each time.
     arbitrary: bool,
-    /// Whether groups in order stand below: Polars does not keep that order for what does not say that it observes it, such as a
-    /// join, or a sort that is not stable.
+    /// `true` if the query contains ordered groups. Polars does not keep their order for operations that do not declare that they
+    /// observe it, such as a join, or a sort that is not stable.
     grouped: bool,
-    /// Whether a join stands below, and no sort since: Polars takes its rows to be in no order, and no group above it is in order.
+    /// `true` if the query contains a join without a later sort. Polars treats its rows as unordered, and so the groups above it.
     joined: bool,
-    /// The most rows it may have.
+    /// The maximum number of rows.
     rows: usize,
 }
 
@@ -75,7 +76,7 @@ fn sorted(frame: LazyFrame) -> LazyFrame {
 }
 
 fn whole_column(name: &'static str) -> Expr {
-    // Each value depends on all before it.
+    // Each value depends on all values before it.
     col(name).apply(
         |column| {
             let mut sum = 0_i64;
@@ -132,14 +133,14 @@ fn aggregates(rng: &mut Rng, observes: bool) -> Vec<Expr> {
     ]
 }
 
-/// One more step on `from`; `other` may be joined, or put below it.
+/// Adds one step to `from`. `other` may be joined, or placed below it.
 fn step(rng: &mut Rng, from: &Made, other: &Made) -> Made {
     let kind = match rng.u8(0..27) {
-        // The first groups of a join's side may be any of them.
+        // The first groups of a side of the join may be any of them.
         25 if other.grouped => 9,
         kind => kind,
     };
-    // What observes the order of rows that have none by themselves is not to be compared.
+    // A step that observes the order of unordered rows cannot be compared.
     let observes = !matches!(kind, 0..=9);
     let (from, other) = match observes {
         true => (ordered(from), ordered(other)),
@@ -190,9 +191,9 @@ fn step(rng: &mut Rng, from: &Made, other: &Made) -> Made {
                 _ => JoinType::Left,
             };
             arbitrary |= other.arbitrary && !matches!(how, JoinType::Semi | JoinType::Anti);
-            // Each row finds one, or none.
+            // Each row finds one match, or none.
             let right = other.frame.clone().group_by([col("many")]).agg([col("big").max().alias("other")]);
-            // Groups come in any order, and so does what stands only on that side.
+            // Groups come in any order, and so do rows that are only on that side.
             arbitrary |= matches!(how, JoinType::Full | JoinType::Inner) || grouped;
             joined = true;
             let mut args = JoinArgs::new(how.clone()).with_coalesce(JoinCoalesce::CoalesceColumns);
@@ -295,12 +296,12 @@ fn step(rng: &mut Rng, from: &Made, other: &Made) -> Made {
         23 => frame.reverse(),
         24 => frame.with_columns([col("number").sort_by([col("few")], stable())]),
         25 => {
-            // Many to many, of a few.
+            // A join of many rows to many, on a few rows.
             let right = other.frame.clone().limit(12).select([col("few"), col("id").alias("other")]);
             let how = [JoinType::Left, JoinType::Inner, JoinType::Full][rng.usize(0..3)].clone();
             write!(about, ".join({how} few, {}.limit(12))", other.about).unwrap();
             rows *= 12;
-            // What stands only on the right side comes in any order.
+            // Rows that are only on the right side come in any order.
             arbitrary |= grouped || how == JoinType::Full;
             joined = true;
             let mut args = JoinArgs::new(how).with_coalesce(JoinCoalesce::CoalesceColumns);
@@ -324,7 +325,7 @@ fn step(rng: &mut Rng, from: &Made, other: &Made) -> Made {
     }
 }
 
-/// Where equal rows come in a sort that is not stable is not promised.
+/// A sort that is not stable does not promise the order of equal rows.
 fn stable() -> SortMultipleOptions {
     SortMultipleOptions::default().with_maintain_order(true)
 }
@@ -336,7 +337,7 @@ fn ordered(made: &Made) -> Made {
     }
 }
 
-/// What a query gives by itself; none if it fails.
+/// The result of a query on its own, or `None` if it fails.
 fn by_itself(made: &Made) -> Option<DataFrame> {
     let run = || made.frame.clone().collect_with_engine(Engine::InMemory);
     let answer = catch_unwind(AssertUnwindSafe(run)).ok()?.ok()?.unwrap_single();
@@ -356,8 +357,8 @@ pub(super) fn optimizer(rng: &mut Rng) -> (Optimizer, Vec<Pass>) {
     (all, chosen)
 }
 
-/// Whether two answers are the same, but for the last digits of floating-point numbers: these depend on the order in which numbers
-/// are added, which is not promised.
+/// Compares two results, except for the last digits of floating-point numbers: these depend on the order of addition, which is
+/// not promised.
 fn is_same(found: &DataFrame, expected: &DataFrame) -> bool {
     if found.equals_missing(expected) {
         return true;
@@ -385,13 +386,13 @@ fn is_same(found: &DataFrame, expected: &DataFrame) -> bool {
 #[derive(Default)]
 struct Counts {
     queries: usize,
-    /// That fail by themselves.
+    /// The number of queries that fail on their own.
     failed: usize,
-    /// That give one thing and another by themselves.
+    /// The number of queries whose own result varies.
     varying: usize,
 }
 
-/// Whether a query gives something else by itself when it is run again.
+/// `true` if the query gives another result on its own when it is run again.
 fn varies(made: &Made, expected: Option<&DataFrame>) -> bool {
     (0..10).any(|_| match (by_itself(made), expected) {
         (Some(again), Some(expected)) => !again.equals_missing(expected),
@@ -399,7 +400,7 @@ fn varies(made: &Made, expected: Option<&DataFrame>) -> bool {
     })
 }
 
-/// One batch of queries, in two ways.
+/// Runs one batch of queries in two ways.
 fn batch(seed: u64, directory: &std::path::Path, counts: &mut Counts) {
     let rng = &mut Rng::with_seed(seed);
     let rows = match rng.u8(0..12) {
@@ -484,14 +485,14 @@ pub(super) fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Run in a process of its own by the test below.
+/// The test below runs this in a separate process.
 #[test]
 fn generated() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
     MANY_ROWS.set(20.0).unwrap();
-    // Panics of queries that overflow are expected, and those of this thread are told.
+    // Panics in Polars are expected for queries that overflow. All other panics are printed.
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if !panic.location().is_some_and(|place| place.file().contains("polars")) {
@@ -507,7 +508,7 @@ fn generated() {
     }
     let Counts { queries, failed, varying } = counts;
     println!("compared {queries} queries; {failed} fail by themselves, {varying} give one thing and another");
-    // What is not determined is to be avoided, and not to be what is compared.
+    // Most queries must have a fixed result, so that there is something to compare.
     assert!(failed * 5 < queries && varying * 100 < queries);
 }
 

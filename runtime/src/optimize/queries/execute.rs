@@ -1,4 +1,4 @@
-//! Running queries and what they share: each shared part when it is first needed, and for as long as it is.
+//! Runs queries and their shared parts. A shared part is computed when it is first needed, and dropped after its last use.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,22 +25,22 @@ use crate::dataset::waiting;
 use crate::optimize::Pass;
 use crate::run::memory::Memory;
 
-/// What running something has cost.
+/// The cost of a query or a piece.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Measured {
     pub(super) wall: Duration,
     pub(super) rows: usize,
     pub(super) bytes: usize,
-    /// The engine that has run it.
+    /// The engine that ran it.
     pub(super) engine: &'static str,
-    /// Why, if that was learned.
+    /// The reason for the engine, if it was learned.
     pub(super) because: String,
-    /// Whether that engine was taken to learn more.
+    /// `true` if the engine was taken to learn more.
     pub(super) tried: bool,
 }
 
-/// Runs queries whose common parts are apart. Each is done when it is; what comes out is what the pieces and the queries have
-/// cost, in their orders.
+/// Runs queries whose shared parts are separate pieces. Calls `done` for each query as soon as it ends. Returns the costs of the
+/// pieces and of the queries, each in order.
 pub(super) fn execute(
     shared: &Shared,
     factories: &[String],
@@ -97,7 +97,7 @@ pub(super) fn execute(
     (of_pieces.collect(), of_queries.collect())
 }
 
-/// What is locked is replaced as a whole.
+/// A value behind a lock is only replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -106,26 +106,26 @@ struct Execution<'a> {
     shared: &'a Shared,
     pieces: Vec<Slot>,
     by: By<'a>,
-    /// Who waits for each query.
+    /// The factory that waits for each query.
     factories: &'a [String],
     queries: usize,
     /// The pieces that each query, and then each piece, reads.
     reads: Vec<Vec<usize>>,
 }
 
-/// A piece, from the first that needs it to the last.
+/// The state of a piece, from its first use to its last.
 struct Slot {
-    /// Who has not been run yet.
+    /// The number of consumers that have not run yet.
     left: AtomicUsize,
     part: Mutex<Option<PolarsResult<Part>>>,
     measured: Mutex<Measured>,
 }
 
-/// What a piece comes to, with all columns that a plan may name.
+/// The result of a piece, with all columns that a plan may name.
 #[derive(Clone)]
 struct Part {
     frame: LazyFrame,
-    /// Where it lies, if not in memory.
+    /// The file that holds the result, unless it is in memory.
     _file: Option<Arc<TemporaryFile>>,
 }
 
@@ -133,7 +133,7 @@ struct TemporaryFile(Box<Aside>);
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        // What stays is removed with the others of the run.
+        // A file that remains is removed together with the others of the run.
         let _ = std::fs::remove_file(&self.0.path);
     }
 }
@@ -158,8 +158,8 @@ impl Execution<'_> {
         result
     }
 
-    /// Computes what a query needs and is not there: what a piece reads comes before it, so that pieces may be made of pieces as
-    /// often as they like.
+    /// Computes the missing pieces of a query. A piece comes after the pieces that it reads, so that pieces can be nested to any
+    /// depth.
     fn pieces_of(&self, query: usize) -> PolarsResult<()> {
         let mut needed = BTreeSet::new();
         let mut todo = self.reads[query].clone();
@@ -168,11 +168,11 @@ impl Execution<'_> {
                 todo.extend(&self.reads[self.queries + at]);
             }
         }
-        // Consumers have smaller numbers than what they read.
+        // Consumers have smaller numbers than the pieces that they read.
         needed.into_iter().rev().try_for_each(|at| self.piece(at).map(drop))
     }
 
-    /// The plan with the pieces that it needs, which are computed if they are not there.
+    /// The plan with the results of its pieces, which are computed if they are missing.
     fn complete(&self, plan: &DslPlan, consumer: usize) -> PolarsResult<DslPlan> {
         let mut frames = HashMap::new();
         for at in &self.reads[consumer] {
@@ -192,7 +192,7 @@ impl Execution<'_> {
         }
         let piece = &self.shared.pieces[at];
         let consumer = self.queries + at;
-        // Each query that needs it is run again by itself, so that it has its own error, or panic.
+        // Each query that needs the piece is run again on its own, so that it has its own error or panic.
         let failed = |fault| match fault {
             Fault::Query(error) => error,
             other => PolarsError::ComputeError(format!("{}: {other:?}", piece.about).into()),
@@ -217,7 +217,7 @@ impl Execution<'_> {
         result
     }
 
-    /// Computes a piece into a temporary file; what is little stays in memory.
+    /// Computes a piece into a temporary file. A small result stays in memory.
     fn aside(
         &self,
         memory: &Memory,
@@ -244,11 +244,11 @@ impl Execution<'_> {
         })
     }
 
-    /// Drops what nobody needs any more after this one.
+    /// Drops the pieces for which this consumer was the last.
     fn release(&self, consumer: usize) {
         for (slot, piece) in self.pieces.iter().zip(&self.shared.pieces) {
             if piece.consumers.contains(&consumer) && slot.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                // Nobody asks for it again.
+                // No consumer needs it again.
                 lock(&slot.part).take();
             }
         }
@@ -263,12 +263,12 @@ impl Execution<'_> {
         run_by(Chosen::of(&plan, demand, self.by, factories), LazyFrame::from(plan))
     }
 
-    /// Says of columns of whole numbers that they are in order, if they are: joins and groups by them are cheaper then.
+    /// Marks integer columns as sorted if they are: joins and groups by them are then cheaper.
     fn marked(&self, mut frame: DataFrame, piece: &Piece) -> DataFrame {
         if !piece.is_scan || !piece.may_mark || !self.by.optimizer.has(Pass::MarkSorted) {
             return frame;
         }
-        // Files are in the order of their first columns, if they are in any.
+        // A sorted file is usually sorted by its first columns.
         let first: Vec<_> = frame
             .columns()
             .iter()
@@ -288,7 +288,7 @@ impl Execution<'_> {
                 })
             });
             if let Some(sorted) = sorted {
-                // It is a column of this frame.
+                // The column belongs to this frame.
                 let _ = frame.with_column(sorted.into());
             }
         }
@@ -296,7 +296,7 @@ impl Execution<'_> {
     }
 }
 
-/// The frame with all columns that a plan may name. Those that nobody reads are null, which takes no memory.
+/// The frame with all columns that a plan may name. Columns that nothing reads are null, which takes no memory.
 fn widened(frame: DataFrame, schema: &SchemaRef) -> DataFrame {
     if frame.width() == schema.len() {
         return frame;
@@ -306,11 +306,11 @@ fn widened(frame: DataFrame, schema: &SchemaRef) -> DataFrame {
         Ok(column) => column.clone(),
         Err(_) => Column::new_scalar(name.clone(), Scalar::null(dtype.clone()), height),
     });
-    // The columns of a frame have one height, and the schema names each once.
+    // The columns of a frame have the same height, and the schema names each column once.
     DataFrame::new(height, columns.collect()).unwrap_or(frame)
 }
 
-/// As [`widened`], of what lies in a file.
+/// Does the same as [`widened`] for a result in a file.
 fn widened_lazily(frame: LazyFrame, found: &[String], schema: &SchemaRef) -> LazyFrame {
     if found.len() == schema.len() {
         return frame;
@@ -323,7 +323,7 @@ fn widened_lazily(frame: LazyFrame, found: &[String], schema: &SchemaRef) -> Laz
     frame.select(columns.collect::<Vec<_>>())
 }
 
-/// Runs one query as it is.
+/// Runs one query on its own.
 pub(super) fn alone(frame: LazyFrame, factory: &str, by: By<'_>) -> (Result<Answer, Fault>, Measured) {
     let chosen = Chosen::of(&frame.logical_plan, Demand::ANSWER, by, || vec![factory.to_owned()]);
     match waiting(|| run_by(chosen, frame)) {
@@ -346,7 +346,7 @@ fn run_by(chosen: Chosen<'_>, frame: LazyFrame) -> Result<(DataFrame, Measured),
     Ok((frame, Measured { wall, rows, bytes, engine, because, tried }))
 }
 
-/// Runs a query. Its panic is that of the factory which waits for it.
+/// Runs a query. A panic in the query becomes the panic of the factory that waits for it.
 fn collected(frame: LazyFrame, engine: Engine, is_limited: bool) -> Result<Answer, Fault> {
     let run = |frame, engine| match carried(|| answered(frame, engine)) {
         Ok(Ok(answer)) => Ok(answer),
@@ -359,7 +359,8 @@ fn collected(frame: LazyFrame, engine: Engine, is_limited: bool) -> Result<Answe
     }
     match run(frame.clone(), engine) {
         Ok(answer) => Ok(answer),
-        // What fails there is tried again, since the other one does more: a limit of memory is not passed for that.
+        // A query that fails with the streaming engine is tried again, since the in-memory engine supports more. Under a memory
+        // limit it is not tried again.
         Err(Fault::Query(error)) if is_limited => Err(Fault::Query(error)),
         Err(_) => run(frame, Engine::InMemory),
     }

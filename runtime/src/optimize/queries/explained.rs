@@ -1,4 +1,4 @@
-//! What was decided about queries that were run together, and what came of it.
+//! The decisions about queries that were run together, with the results.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,26 +10,26 @@ use super::share::{Piece, Shared};
 use super::tree::{self, Keys};
 use setl_learn::history::ReadRecord;
 
-/// Queries that were run together: what they shared, and why.
+/// Queries that were run together: their shared parts, and the reasons.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Explained {
-    /// The factories that waited for them, once for each query.
+    /// The factories that waited for the queries, once for each query.
     pub factories: Vec<String>,
-    /// What was computed once.
+    /// The parts that were computed once.
     pub shared: Vec<SharedPart>,
-    /// What was left as it is, and why.
+    /// The parts that were not shared, each with the reason.
     pub left: Vec<(String, String)>,
-    /// How long each query took, without what it shared with others.
+    /// The time of each query, without the parts that it shared with others.
     pub queries: Vec<Duration>,
     /// The engine that ran each query.
     pub engines: Vec<&'static str>,
-    /// Why it did, as in `since it took 12 ms in 4 runs, and in memory 31 ms in 4 runs`; empty where nothing is learned, or the
-    /// other must not be taken.
+    /// The reason for each engine, as in `since it took 12 ms in 4 runs, and in memory 31 ms in 4 runs`. Empty if nothing is
+    /// learned, or if the other engine must not be taken.
     pub because: Vec<String>,
-    /// What each query reads; nothing where nothing is learned.
+    /// The files and frames that each query reads. Empty if nothing is learned.
     pub reads: Vec<ReadRecord>,
-    /// From the start of the first to the end of the last.
+    /// The time from the start of the first query to the end of the last.
     pub wall: Duration,
 }
 
@@ -37,28 +37,28 @@ pub struct Explained {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SharedPart {
-    /// What it is: the factory that has made it and the files that it reads, as in ``output of `late_orders`, from orders.parquet``,
-    /// or else the operation, as in `join on o_orderkey of orders.parquet, lineitem.parquet`.
+    /// A description: the factory that made the part and the files that it reads, as in ``output of `late_orders`, from
+    /// orders.parquet``, or else the operation, as in `join on o_orderkey of orders.parquet, lineitem.parquet`.
     pub about: String,
-    /// The same for the same plan, in all runs.
+    /// The fingerprint: the same for the same plan, in all runs.
     pub fingerprint: String,
-    /// The columns that are read of it.
+    /// The columns that are read.
     pub columns: Vec<String>,
-    /// The factories whose queries share it.
+    /// The factories whose queries share the part.
     pub factories: Vec<String>,
-    /// Why it was computed once.
+    /// The reason why it was computed once.
     pub because: String,
-    /// How long that took.
+    /// The time to compute it.
     pub wall: Duration,
-    /// Its rows.
+    /// The number of rows.
     pub rows: usize,
-    /// Its size in memory.
+    /// The size in memory, in bytes.
     pub bytes: usize,
-    /// The factories that want nothing but this.
+    /// The factories whose whole query is this part.
     pub whole_of: Vec<String>,
-    /// The engine that ran it.
+    /// The engine that computed it.
     pub engine: &'static str,
-    /// Why it did, as of a query.
+    /// The reason for the engine, as for a query.
     pub engine_because: String,
 }
 
@@ -76,7 +76,7 @@ impl Explained {
         }
     }
 
-    /// What the queries have cost.
+    /// Adds the costs of the queries.
     pub(super) fn measured(&mut self, queries: Vec<Measured>) {
         self.queries = queries.iter().map(|cost| cost.wall).collect();
         self.engines = queries.iter().map(|cost| cost.engine).collect();
@@ -115,7 +115,7 @@ impl Explained {
     }
 }
 
-/// What a part is: by the factory that has made it, if that is known, and by what it reads.
+/// Describes a part: by the factory that made it, if it is known, and by the files that it reads.
 fn about(piece: &Piece, asker: &dyn Asker) -> String {
     let Some((factory, is_whole)) = asker.origin(&piece.fingerprint) else { return piece.about.clone() };
     if piece.is_scan {
@@ -129,12 +129,12 @@ fn about(piece: &Piece, asker: &dyn Asker) -> String {
     format!("{part} of `{factory}`{files}")
 }
 
-/// The factories for which something is computed.
+/// The factories for which a piece is computed.
 pub(super) fn takers(shared: &Shared, factories: &[String], piece: &Piece) -> Vec<String> {
     let mut takers = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let mut todo: Vec<usize> = piece.consumers.iter().copied().collect();
-    // What a shared part takes is taken by those who share that.
+    // A piece that a shared part reads is computed for all consumers of that part.
     while let Some(consumer) = todo.pop() {
         if !seen.insert(consumer) {
             continue;

@@ -1,18 +1,18 @@
-//! The queries that the factories of a run wait for at the same time, run as one.
+//! Runs the queries together for which the factories of a run wait at the same time.
 //!
-//! | what is done | where |
+//! | task | module |
 //! |---|---|
 //! | plans as trees, and their keys | `tree` |
-//! | what stands in several places of them | `places` |
+//! | parts that occur in several places of them | `places` |
 //! | which factory has delivered a part of a query | `origins` |
-//! | what a query reads of something | `reads` |
-//! | what several have in common, and whether it is worth to compute it once | `share` |
-//! | and whether it was, in earlier runs | `sharing` |
-//! | which engine runs what, as is guessed | `engine` |
-//! | and as earlier runs advise | `chosen` |
-//! | which files and frames a query reads | `sources` |
-//! | what may be in another order, or run by another engine | `dataset::order` |
-//! | running all of it | `execute` |
+//! | the columns that a query reads of a placeholder | `reads` |
+//! | common parts of several queries, and whether sharing them pays | `share` |
+//! | evidence of earlier runs about sharing | `sharing` |
+//! | the estimated engine of a query | `engine` |
+//! | evidence of earlier runs about the engine | `chosen` |
+//! | the files and frames that a query reads | `sources` |
+//! | parts that may have another order or another engine | `dataset::order` |
+//! | the execution | `execute` |
 
 mod chosen;
 mod engine;
@@ -49,54 +49,54 @@ pub(crate) use tree::files;
 /// A query that a factory waits for.
 pub(crate) type Query = LazyFrame;
 
-/// What comes of it.
+/// The result of a query.
 pub(crate) type Answer = DataFrame;
 
-/// Why nothing comes of it.
+/// The reason why a query has no result.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The query failed.
     Query(PolarsError),
-    /// It panicked.
+    /// The query panicked.
     Panicked(Carried),
-    /// Something failed that it shares with others.
+    /// A part that the query shares with others failed.
     Shared,
-    /// The run ended before.
+    /// The run ended before the query.
     Ended,
 }
 
-/// By what is decided how queries are run.
+/// The settings and the evidence that decide how queries are run.
 #[derive(Clone, Copy)]
 struct By<'run> {
     optimizer: &'run Optimizer,
-    /// What earlier runs say, if they are asked.
+    /// The evidence of earlier runs, if it is used.
     advisor: Option<&'run Advisor>,
-    /// The limit, if there is one.
+    /// The memory limit, if there is one.
     memory: Option<&'run Memory>,
 }
 
-/// Those who wait for queries, which are known by their places.
+/// The factories that wait for queries. A query is identified by its position.
 pub(crate) trait Asker: Sync {
-    /// Whether nobody needs an answer any more.
+    /// `true` if no factory needs a result any more.
     fn is_stopped(&self) -> bool;
 
-    /// A query is run from now on.
+    /// Is called when a query starts.
     fn begins(&self, query: usize);
 
-    /// The factory that has made a part of a query, known by its key, and whether the part is all of its output.
+    /// The factory that made a part of a query, and `true` if the part is its whole output. The part is identified by its key.
     fn origin(&self, part: &[u8; 32]) -> Option<(String, bool)> {
         let _ = part;
         None
     }
 
-    /// What came of a query, as soon as it is done.
+    /// Receives the result of a query as soon as it is done.
     fn answers(&self, query: usize, answer: Result<Answer, Fault>);
 }
 
-/// Runs the queries of these factories together, and gives each its answer.
+/// Runs the queries of these factories together, and gives each factory its result.
 ///
-/// Under a limit of memory, they are run one by one and by the engine that streams, whatever the optimiser may do; what they
-/// share stays in memory as far as it has room there, lies in temporary files otherwise, or is read by each.
+/// Under a memory limit, queries run one by one with the streaming engine, whatever the optimiser settings say. A shared part
+/// stays in memory if it fits, goes to a temporary file otherwise, or is read by each query.
 pub(crate) fn run(
     optimizer: &Optimizer,
     advisor: Option<&Advisor>,
@@ -106,10 +106,10 @@ pub(crate) fn run(
 ) -> Explained {
     let factories: Vec<String> = queries.iter().map(|(factory, _)| (*factory).to_owned()).collect();
     let mut explained = Explained::new(factories);
-    // Under a limit of memory, there is one way to do it.
+    // Under a memory limit there is no choice.
     let by = By { optimizer, advisor: advisor.filter(|_| memory.is_none()), memory };
     if advisor.is_some() {
-        // Polars may panic where it plans a query: then nothing is known of it before it is run.
+        // Polars may panic when it plans a query. Then nothing is known about it before it runs.
         let reads = queries.iter().flat_map(|(factory, query)| {
             carried(|| sources(&query.logical_plan, factory)).unwrap_or_default()
         });
@@ -122,7 +122,7 @@ pub(crate) fn run(
         asker.answers(0, answer);
         return explained;
     }
-    // Flags that a user has set hold for a query and not for what others share with it.
+    // Optimisation flags that a user has set apply to one query, and not to the parts that it shares with others.
     let plans = queries.iter().map(|(_, query)| match has_own_flags(query) {
         true => LazyFrame::default().logical_plan,
         false => query.logical_plan.clone(),
@@ -130,7 +130,7 @@ pub(crate) fn run(
     let plans: Vec<_> = plans.collect();
     let shared = match carried(|| share(plans, &explained.factories, by)) {
         Ok(Ok(shared)) => shared,
-        // One of them is not valid, or Polars panics where it plans it: each is run by itself, and says what is wrong with it.
+        // A query is not valid, or Polars panics when it plans it. Each query is run on its own, and reports its own error.
         Ok(Err(_)) | Err(_) => {
             let mut costs = Vec::with_capacity(queries.len());
             for (at, (factory, query)) in queries.into_iter().enumerate() {
@@ -147,7 +147,7 @@ pub(crate) fn run(
     let (pieces, costs) = execute::execute(&shared, &explained.factories, by, asker, &|at, answer| {
         let own = match &answer {
             Ok(_) => has_own_flags(&queries[at].1),
-            // It has its own error, if it is to fail at all.
+            // The query reports its own error if it fails on its own, too.
             Err(Fault::Shared) => true,
             Err(Fault::Query(_) | Fault::Panicked(_) | Fault::Ended) => false,
         };

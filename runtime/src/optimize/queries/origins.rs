@@ -1,23 +1,23 @@
-//! Which factory has delivered what a query is made of, where a factory delivers a query.
+//! Finds the factory that delivered a part of a query, for factories that deliver queries.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Query;
 use super::tree::{Key, Keys, bottom_up};
 
-/// The queries that the factories of a run have delivered, by the keys of their plans. Factories are known by their places in the
-/// plan of the pipeline.
+/// The queries that the factories of a run have delivered, by the keys of their plans. A factory is identified by its position in
+/// the plan of the pipeline.
 #[derive(Default)]
 pub(crate) struct Origins {
-    /// The first factory whose output has such a node. A factory is later than those whose outputs it takes.
+    /// The first factory whose output contains a node with this key. A factory comes after its upstream factories.
     made: HashMap<Key, usize>,
-    /// The factories that have delivered such a plan.
+    /// The factories that have delivered a plan with this key.
     delivered: HashMap<Key, Vec<usize>>,
     computed: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Origins {
-    /// A factory delivers a query that is not run yet.
+    /// Records that a factory delivers a query that has not run yet.
     pub(crate) fn delivers(&mut self, factory: usize, query: &Query) {
         let mut keys = Keys::default();
         for node in bottom_up(&query.logical_plan) {
@@ -30,7 +30,7 @@ impl Origins {
         }
     }
 
-    /// A query of a factory is run, and with it what others have delivered for it.
+    /// Records that a query of a factory runs, including the delivered queries that it contains.
     pub(crate) fn runs(&mut self, factory: usize, query: &Query) {
         if self.delivered.is_empty() {
             return;
@@ -44,12 +44,12 @@ impl Origins {
         }
     }
 
-    /// The factories in whose queries each lazy output was computed.
+    /// For each lazy output, the factories in whose queries it was computed.
     pub(crate) fn computed(&self) -> &BTreeMap<usize, BTreeSet<usize>> {
         &self.computed
     }
 
-    /// The factory that has made a part of a query, and whether the part is all that it has delivered.
+    /// The factory that made a part of a query, and `true` if the part is its whole output.
     pub(crate) fn of(&self, part: &[u8; 32]) -> Option<(usize, bool)> {
         let factory = *self.made.get(part)?;
         Some((factory, self.delivered.get(part).is_some_and(|all| all.contains(&factory))))

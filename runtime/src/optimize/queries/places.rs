@@ -1,4 +1,4 @@
-//! What stands in several places of several plans.
+//! Finds parts that occur in several places of several plans.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,8 +6,8 @@ use polars_plan::dsl::DslPlan;
 
 use super::tree::{Key, Keys, bottom_up_until, inputs, is_expensive, is_same};
 
-/// The nodes of several plans, equal ones put together: so what stands in several places is what several others take, and how
-/// often these stand somewhere need not be counted.
+/// The nodes of several plans, with equal nodes merged. A part that occurs in several places is then a node with several
+/// consumers, and the occurrences of these consumers need not be counted.
 pub(super) struct Places<'plan> {
     nodes: HashMap<Key, Place<'plan>>,
     tops: Vec<Key>,
@@ -16,18 +16,18 @@ pub(super) struct Places<'plan> {
 struct Place<'plan> {
     plan: &'plan DslPlan,
     inputs: Vec<Key>,
-    /// How many nodes, and plans, take it.
+    /// The number of nodes and plans that take this node.
     takers: usize,
-    /// Whether it, or something below it, is worth to be shared.
+    /// `true` if it is worthwhile to share the node, or a node below it.
     is_expensive: bool,
-    /// Whether all that has this key is the same, and so is all that is below.
+    /// `true` if all nodes with this key are the same, and all nodes below them are, too.
     is_one: bool,
-    /// How many nodes there are from here to a leaf, at most.
+    /// The maximum number of nodes from here to a leaf.
     height: usize,
 }
 
 impl<'plan> Places<'plan> {
-    /// Those of these plans.
+    /// Collects the nodes of these plans.
     pub(super) fn of(plans: &'plan [DslPlan], keys: &mut Keys) -> Self {
         let mut nodes: HashMap<Key, Place<'plan>> = HashMap::new();
         let mut seen = HashSet::new();
@@ -68,7 +68,8 @@ impl<'plan> Places<'plan> {
         places
     }
 
-    /// What has the same key as something else has all that is above it not be one either. That is known when all nodes are.
+    /// Clears `is_one` of all nodes above a node that only has the same key as another. This is possible once all nodes are
+    /// known.
     fn spread_what_is_not_one(&mut self) {
         let mut from_leaves: Vec<(usize, Key)> =
             self.nodes.iter().map(|(key, place)| (place.height, *key)).collect();
@@ -89,12 +90,12 @@ impl<'plan> Places<'plan> {
         self.nodes.get(key).map(|place| place.plan)
     }
 
-    /// In how many places it stands.
+    /// The number of places in which the plan with this key occurs.
     pub(super) fn places(&self, key: &Key) -> usize {
         self.nodes.get(key).map_or(1, |place| place.takers)
     }
 
-    /// The largest expensive nodes that several others take; of two of them, first the one that may have the other below it.
+    /// The largest expensive nodes with several consumers. A node that may contain another comes before it.
     pub(super) fn largest(&self, refused: &HashSet<Key>) -> Vec<(Key, &'plan DslPlan)> {
         let mut found = Vec::new();
         let mut seen: HashSet<Key> = HashSet::new();

@@ -1,4 +1,4 @@
-//! What a query reads of a frame: found out by letting Polars optimise it.
+//! Finds the columns that a query reads of a placeholder, with the optimiser of Polars.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use polars_plan::plans::IR;
 use super::tree::Key;
 use crate::dataset::waiting;
 
-/// Stands in a plan for what will be there, with its columns and no rows.
+/// A frame without rows that replaces a later result in a plan, with its columns.
 ///
-/// Polars makes frames anew where it reads less of them, but leaves all names in them. So the frame has one column more than
-/// its schema tells, whose name nobody else uses.
+/// Polars creates new frames if it reads fewer columns, but leaves all names in them. So the frame has one more column than its
+/// schema, with a unique name.
 pub(super) struct Placeholder {
     frame: Arc<DataFrame>,
     schema: SchemaRef,
@@ -25,7 +25,7 @@ static PLACEHOLDERS: AtomicU64 = AtomicU64::new(0);
 
 const MARKER: &str = "setl placeholder ";
 
-/// The marker of a frame that stands in for something.
+/// The marker of a frame that is a placeholder.
 fn marker(frame: &DataFrame) -> Option<&PlSmallStr> {
     frame.columns().iter().rev().map(|column| column.name()).find(|name| name.starts_with(MARKER))
 }
@@ -45,7 +45,7 @@ impl Placeholder {
     }
 }
 
-/// Placeholders, by what they stand for.
+/// Placeholders, by the key of the result that they replace.
 #[derive(Default)]
 pub(super) struct Placeholders {
     all: HashMap<Key, Placeholder>,
@@ -67,13 +67,13 @@ impl Placeholders {
         self.all.get(key).map(Placeholder::plan)
     }
 
-    /// What a frame stands for, if it is a placeholder.
+    /// The key of the result that a frame replaces, if it is a placeholder.
     pub(super) fn of(&self, frame: &DataFrame) -> Option<&Key> {
         self.by_marker.get(marker(frame)?)
     }
 }
 
-/// For each placeholder, the columns that a plan reads of it, once for each place it stands in.
+/// For each placeholder, the columns that a plan reads from it, once for each place in which it occurs.
 ///
 /// # Errors
 /// When the plan is not valid.

@@ -1,7 +1,7 @@
-//! Random queries that SQL can say, run together, give the rows that DuckDB gives.
+//! Random queries that SQL can express, run together, give the same rows as DuckDB.
 //!
-//! `SETL_TEST_PYTHON` is a Python that has DuckDB; without it, the test looks for one in `python3`. Where there is none it is skipped
-//! and says so, unless `SETL_TEST_REFEREE` is `required`.
+//! `SETL_TEST_PYTHON` is a Python that has DuckDB. Default: `python3`. Without DuckDB, the test is skipped with a message, unless
+//! `SETL_TEST_REFEREE` is `required`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -110,7 +110,7 @@ fn step(rng: &mut Rng, from: &Said, other: &Said) -> Said {
                 [(JoinType::Inner, "JOIN"), (JoinType::Left, "LEFT JOIN"), (JoinType::Full, "FULL JOIN")]
                     [rng.usize(0..3)]
                 .clone();
-            // Many to many, by keys of which some are null.
+            // A join of many rows to many, by keys of which some are null.
             let right = other.frame.clone().select([col("many"), col("big").alias("other")]);
             let args = JoinArgs::new(how).with_coalesce(JoinCoalesce::CoalesceColumns);
             let joined = frame.join(right, [col("many")], [col("many")], args);

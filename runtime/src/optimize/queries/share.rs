@@ -1,4 +1,4 @@
-//! Which parts of several queries are the same, and which of these are worth to be computed once.
+//! Finds equal parts of several queries, and decides which of them to compute once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -19,74 +19,75 @@ use crate::optimize::Pass;
 use crate::storage::format_of;
 use setl_learn::advisor::{Advisor, Question};
 
-/// Seconds to read a value from a Parquet file, about: numbers, and texts, which are decoded one by one. What matters is how
-/// they relate; they were measured on one core with the 22 queries of TPC-H.
+/// The approximate seconds to read a value from a Parquet file: a number, and a text, which is decoded on its own. Only their
+/// ratio matters. They were measured on one core with the 22 queries of TPC-H.
 const NUMBER: f64 = 1.5e-9;
 const TEXT: f64 = 7e-9;
-/// So much more for a file of text lines, all of which is read whatever columns are asked for.
+/// The factor for a file of text lines, which is always read as a whole.
 const LINES: f64 = 20.0;
-/// What a gibibyte in memory is worth, in seconds: what is held for longer to save less is read again. Where memory is
-/// limited, it is worth more.
+/// The price of a gibibyte of memory, in seconds: a part that needs more memory than it saves time is read again. Under a memory
+/// limit the price is higher.
 const SECONDS_PER_GIB: f64 = 0.8;
-/// Bytes of a value in memory: a text has a view of 16 bytes and its letters.
+/// The bytes of a value in memory: a text has a view of 16 bytes and its letters.
 const NUMBER_BYTES: f64 = 8.0;
 const TEXT_BYTES: f64 = 20.0;
 
-/// What takes no more than this in memory may be read once to see whether that is better, although it is not guessed to be.
+/// The maximum size of a part that is shared to learn more, although the estimate is against it.
 const SMALL_GIB: f64 = 1.0 / 16.0;
 
-/// Something that several queries have in common, and that is computed once.
+/// A common part of several queries that is computed once.
 pub(super) struct Piece {
-    /// What it is, for people.
+    /// A description for people.
     pub(super) about: String,
-    /// The files that it reads.
+    /// The files that the piece reads.
     pub(super) files: Vec<String>,
-    /// What computes it. Other pieces below it are placeholders.
+    /// The plan of the piece. Other pieces in it are placeholders.
     pub(super) plan: DslPlan,
-    /// All its columns.
+    /// The schema with all columns.
     pub(super) schema: SchemaRef,
-    /// Those that are read.
+    /// The columns that are read.
     pub(super) columns: Vec<String>,
-    /// The queries, and then the pieces, that read it.
+    /// The queries, and then the pieces, that read this piece.
     pub(super) consumers: BTreeSet<usize>,
-    /// Where it stands in the plans.
+    /// The key of its placeholder in the plans.
     pub(super) stands: Key,
-    /// Whether it is a file, or part of one.
+    /// `true` if the piece is a file, or part of one.
     pub(super) is_scan: bool,
-    /// What the queries make of its rows.
+    /// The requirements of the queries on the order of its rows.
     pub(super) demand: Demand,
-    /// Whether those who read it may take it in another way where its columns are in order.
+    /// `true` if its columns may be marked as sorted: the result of each consumer stays the same, even if Polars then computes it
+    /// in another way.
     pub(super) may_mark: bool,
-    /// Whether it is known to have room where memory is limited.
+    /// `true` if the piece is known to fit into memory under a memory limit.
     pub(super) has_room: bool,
-    /// Which plan it is, in all runs.
+    /// The fingerprint of the plan: the same in all runs.
     pub(super) fingerprint: Key,
-    /// Why it is computed once.
+    /// The reason why it is computed once.
     pub(super) because: String,
 }
 
-/// Queries whose common parts are apart.
+/// Queries whose common parts are separate pieces.
 pub(super) struct Shared {
-    /// First the queries, then what they share.
+    /// The plans of the queries, then those of the pieces.
     pub(super) plans: Vec<DslPlan>,
     pub(super) pieces: Vec<Piece>,
-    /// What was left as it is, and why.
+    /// The parts that were not shared, each with the reason.
     pub(super) left: Vec<(String, String)>,
-    /// Whether files are read once, where earlier runs were asked.
+    /// The decisions about reading files once that rest on earlier runs.
     pub(super) decided: Vec<Decided>,
 }
 
-/// Finds what queries have in common. Files that are held in memory for several of them fit into half of the free memory
-/// together, where there is a limit.
+/// Finds the common parts of queries. Under a memory limit, all files that are held in memory for several queries fit into half
+/// of the free memory.
 ///
 /// # Errors
-/// When a query is not valid: then it is best run by itself, for its error.
+/// When a query is not valid. Each query is then run on its own, and reports its own error.
 pub(super) fn share(
     queries: Vec<DslPlan>,
     factories: &[String],
     By { optimizer, advisor, memory }: By<'_>,
 ) -> PolarsResult<Shared> {
-    // Half of what is free now is for files that are held.
+    // Half of the free memory is for files.
     let budget = memory.map(|memory| memory.free() / 2);
     let of_queries = queries.len();
     let mut shared = Shared { plans: queries, pieces: Vec::new(), left: Vec::new(), decided: Vec::new() };
@@ -104,7 +105,7 @@ pub(super) fn share(
     if groups.is_empty() && shared.pieces.is_empty() {
         return Ok(shared);
     }
-    // Who reads what: consumers come before what they read.
+    // The columns that each consumer reads of each piece. Consumers come before the pieces that they read.
     let mut read: HashMap<Key, BTreeMap<usize, BTreeSet<String>>> = HashMap::new();
     let scanned: HashSet<Key> = groups.iter().map(|group| group.key).collect();
     let mut demands: HashMap<Key, Demand> = HashMap::new();
@@ -155,7 +156,7 @@ pub(super) fn share(
     Ok(shared)
 }
 
-/// The columns with these names; where only the rows are counted, the first.
+/// The columns with these names, in the order of the schema. If only the rows are counted, the first column.
 fn in_order(schema: &Schema, names: &BTreeSet<String>) -> Vec<String> {
     let all = schema.iter_names().map(ToString::to_string);
     if names.is_empty() {
@@ -164,10 +165,10 @@ fn in_order(schema: &Schema, names: &BTreeSet<String>) -> Vec<String> {
     all.filter(|name| names.contains(name)).collect()
 }
 
-/// Puts the largest expensive plans that stand in several places apart; whether there were any.
+/// Separates the largest expensive plans that occur in several places. Returns `true` if there were any.
 ///
-/// Where the order of the rows of such a plan is observed, and Polars could move a filter of the query into it, it may come in
-/// another order by itself than in the query: then what is below it is looked at.
+/// If the order of the rows of such a plan is observed, and Polars could move a filter of the query into it, the plan may give
+/// another order on its own than in the query. Then the plans below it are considered instead.
 fn find_subplans(
     shared: &mut Shared,
     of_queries: usize,
@@ -186,7 +187,7 @@ fn find_subplans(
         let mut new = Placeholders::default();
         let mut of_new: HashMap<Key, RowOrder> = HashMap::new();
         let mut pieces = VecDeque::new();
-        // Of two of them, the smaller may stand in the larger one, which then is a consumer of it, and comes before it.
+        // The smaller of two plans may be part of the larger one. The larger one is then a consumer of it, and comes before it.
         for (key, plan) in found.into_iter().rev() {
             let plan = keys.replace(plan, &|key| by.get(key).cloned());
             let schema = waiting(|| LazyFrame::from(plan.clone()).collect_schema())?;
@@ -252,7 +253,7 @@ fn find_subplans(
     }
 }
 
-/// Puts the pieces in an order in which each comes before those that it reads.
+/// Sorts the pieces so that each comes before the pieces that it reads.
 fn consumers_first(shared: &mut Shared, of_queries: usize, placeholders: &Placeholders) {
     let at: HashMap<Key, usize> =
         shared.pieces.iter().enumerate().map(|(at, piece)| (piece.stands, at)).collect();
@@ -287,7 +288,7 @@ fn consumers_first(shared: &mut Shared, of_queries: usize, placeholders: &Placeh
     }
 }
 
-/// What is known of a plan in which placeholders stand for rows of known orders.
+/// The order properties of a plan whose placeholders stand for rows of known orders.
 fn order_of(plan: &DslPlan, demand: Demand, all: &[(&Placeholders, &HashMap<Key, RowOrder>)]) -> Order {
     Order::with(plan, demand, &|frame| {
         all.iter().find_map(|(placeholders, orders)| orders.get(placeholders.of(frame)?).copied())
@@ -299,9 +300,9 @@ struct Group {
     key: Key,
     plan: DslPlan,
     schema: SchemaRef,
-    /// How many rows it has, about, if that is known.
+    /// The approximate number of rows, if it is known.
     rows: f64,
-    /// Whether all of it is read whatever columns are asked for.
+    /// `true` if the whole file is read, even for a few columns.
     lines: bool,
     readers: BTreeMap<usize, BTreeSet<String>>,
 }
@@ -312,7 +313,7 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
     for (at, plan) in plans.iter().enumerate() {
         scans(plan, &mut keys, &mut |key, scan, limited| {
             let (_, by) = seen.entry(key).or_insert((scan, BTreeSet::new()));
-            // A few rows are read sooner than all of them, even by each.
+            // A query of the first few rows reads them faster on its own.
             if !limited {
                 by.insert(at);
             }
@@ -321,7 +322,7 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
     let mut groups = Vec::new();
     for (key, (scan, by)) in seen {
         let DslPlan::Scan { unified_scan_args, scan_type, sources, .. } = scan else { continue };
-        // Lines of JSON take more room than what is made of them.
+        // Lines of JSON take more room than the values in them.
         let json = matches!(&**scan_type, FileScanDsl::Csv { options } if format_of(options) == "NDJSON");
         if by.len() < 2 || unified_scan_args.pre_slice.is_some() || json {
             continue;
@@ -335,14 +336,14 @@ fn find_scans(plans: &[DslPlan]) -> PolarsResult<Vec<Group>> {
             .filter_map(|path| std::fs::metadata(path.as_str()).ok())
             .map(|file| file.len())
             .sum();
-        // Where nobody has counted the rows, a value of a text file has ten letters.
+        // If the number of rows is unknown, a value of a text file is assumed to have ten letters.
         let rows = rows.unwrap_or(bytes as f64 / (10.0 * schema.len().max(1) as f64));
         groups.push(Group { key, plan: scan.clone(), schema, rows, lines, readers: BTreeMap::new() });
     }
     Ok(groups)
 }
 
-/// Finds all scans, and of each whether only some of its first rows are asked for.
+/// Finds all scans, each with `true` if only some of its first rows are needed.
 fn scans<'plan>(plan: &'plan DslPlan, keys: &mut Keys, found: &mut impl FnMut(Key, &'plan DslPlan, bool)) {
     let mut seen = HashSet::new();
     let mut todo = vec![(plan, false)];
@@ -355,7 +356,7 @@ fn scans<'plan>(plan: &'plan DslPlan, keys: &mut Keys, found: &mut impl FnMut(Ke
         }
         let limited = match plan {
             DslPlan::Slice { offset, .. } => *offset >= 0,
-            // What does not look at rows but one by one lets a limit through.
+            // A row-by-row operation passes the limit on to its input.
             DslPlan::Select { .. } | DslPlan::HStack { .. } | DslPlan::Union { .. } => limited,
             _ if check_of(plan).is_some() => limited,
             _ => false,
@@ -398,21 +399,20 @@ impl Group {
         self.rows * columns.iter().map(of).sum::<f64>() / f64::from(1 << 30)
     }
 
-    /// Seconds that are saved if these share what they read, less what the memory for it is worth.
+    /// The seconds that are saved if these readers share the file, minus the price of the memory.
     fn worth(&self, readers: &BTreeSet<usize>, price: f64) -> f64 {
         let all = self.union(readers);
         let each: f64 = readers.iter().map(|reader| self.seconds(&self.readers[reader])).sum();
         each - self.seconds(&all) - price * self.gib(&all)
     }
 
-    /// Those of its readers for whom it is read once, at this price of memory in seconds per gibibyte; less than two if
-    /// that pays for none.
+    /// The readers for which the file is read once, at this price of memory in seconds per gibibyte. Empty if that does not pay.
     fn sharing(&self, price: f64) -> BTreeSet<usize> {
         let best = self.best(price);
         if best.len() < 2 || self.worth(&best, price) <= 0.0 { BTreeSet::new() } else { best }
     }
 
-    /// How many times as long what is guessed to be worse takes.
+    /// The ratio of the time of the worse way to that of the better way.
     fn ratio(&self, readers: &BTreeSet<usize>, price: f64) -> f64 {
         let each: f64 = readers.iter().map(|reader| self.seconds(&self.readers[reader])).sum();
         let once = each - self.worth(readers, price);
@@ -424,7 +424,7 @@ impl Group {
         readers.iter().flat_map(|reader| &self.readers[reader]).cloned().collect()
     }
 
-    /// Leaves out one or two readers at a time, as long as that is worth more.
+    /// Removes one or two readers at a time, as long as this increases the gain.
     fn best(&self, price: f64) -> BTreeSet<usize> {
         let mut best: BTreeSet<usize> = self.readers.keys().copied().collect();
         loop {
@@ -450,8 +450,8 @@ impl Group {
     }
 }
 
-/// What a gibibyte has to be worth, in seconds, for what is held in memory to fit. Files of lines are not held: what is read
-/// of them goes to a temporary file.
+/// The price of a gibibyte, in seconds, at which all held files fit into `budget`. Files of lines are not held: their parts go to
+/// temporary files.
 fn price_within(groups: &[Group], budget: u64) -> f64 {
     let mut price = SECONDS_PER_GIB;
     let held = |price| -> f64 {
@@ -464,7 +464,7 @@ fn price_within(groups: &[Group], budget: u64) -> f64 {
     price
 }
 
-/// Reads a file once for those of its readers for whom that pays.
+/// Reads a file once for those of its readers for which this pays.
 fn choose_readers(
     group: Group,
     price: f64,

@@ -1,5 +1,5 @@
-//! Whether a file is read once for several queries, as earlier runs advise: what counts is how long all of them took that read
-//! it, and the reading.
+//! Decides from the evidence of earlier runs whether a file is read once for several queries. The compared time is the sum of the
+//! times of all queries that read the file, and of the reading.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,23 +11,23 @@ pub(super) const CHOICE: &str = "file";
 pub(super) const ONCE: &str = "read once";
 pub(super) const EACH: &str = "read by each";
 
-/// What was decided about a file.
+/// The decision about a file.
 pub(super) struct Decided {
     advice: Advice,
     /// The queries, and then the pieces, that read it.
     readers: BTreeSet<usize>,
-    /// What is read once.
+    /// The piece that is read once.
     pub(super) piece: Option<usize>,
 }
 
-/// What to do with a file.
+/// The advice about a file.
 pub(super) struct Advised {
     pub(super) once: bool,
     pub(super) because: String,
 }
 
-/// Asks what to do. None if it is not to be tried: what is read of two files can only be told apart if one thing is tried
-/// at a time.
+/// Asks the advisor. `None` if its advice cannot be followed: only one file at a time is tried, so that its effect can be
+/// measured.
 pub(super) fn decide(
     advisor: &Advisor,
     question: Question,
@@ -47,7 +47,7 @@ pub(super) fn decide(
     Some(advised)
 }
 
-/// Tells how long it took, where all came to their ends and nothing else was tried.
+/// Records the measured times, if all queries have succeeded and nothing else was tried.
 pub(super) fn measured(decided: &[Decided], advisor: &Advisor, queries: &[Measured], pieces: &[Measured]) {
     let tries = decided.iter().any(|one| one.advice.tries);
     for one in decided.iter().filter(|one| one.advice.tries || !tries) {
@@ -94,7 +94,7 @@ mod tests {
         (explained, made.map(|record| ChoiceRun { run_id: String::new(), started, record }).collect())
     }
 
-    /// So many runs; says how often the file was read once in the last five.
+    /// Plays the runs. Returns how often the file was read once in the last five.
     fn play(once: fn(&str) -> Duration) -> (usize, Vec<ChoiceRun>, Explained) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("prices.csv");

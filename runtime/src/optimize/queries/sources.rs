@@ -1,4 +1,4 @@
-//! What a query reads, for the history: found out by letting Polars optimise it.
+//! Finds the sources that a query reads, for the history, with the optimiser of Polars.
 
 use std::fs::{Metadata, metadata};
 
@@ -10,7 +10,7 @@ use crate::dataset::waiting;
 use crate::storage::format_of;
 use setl_learn::history::ReadRecord;
 
-/// What is read of files and frames. A query that is not valid reads nothing.
+/// The files and frames that a query reads. Empty if the query is not valid.
 pub(super) fn sources(plan: &DslPlan, factory: &str) -> Vec<ReadRecord> {
     let plan = plan.clone();
     let Ok(optimised) = waiting(|| LazyFrame::from(plan).to_alp_optimized()) else { return Vec::new() };
@@ -45,7 +45,7 @@ pub(super) fn sources(plan: &DslPlan, factory: &str) -> Vec<ReadRecord> {
                 };
                 for path in sources.as_paths().unwrap_or_default() {
                     let path = path.as_str();
-                    // What is elsewhere has no size here.
+                    // The size of a remote file is not looked up.
                     let Some(file) = metadata(path).ok().filter(Metadata::is_file) else { continue };
                     let (bytes, modified) = (file.len(), file.modified().ok());
                     let read = read(Some(path.to_owned()), format, columns_read, columns);

@@ -14,7 +14,7 @@ use crate::optimize::{Optimizer, Pass};
 use crate::run::memory::Memory;
 use setl_learn::advisor::Advisor;
 
-/// Runs queries that nobody stops, and waits for all of them.
+/// Runs queries that nothing stops, and waits for all of them.
 pub(super) fn run(
     optimizer: &Optimizer,
     advisor: Option<&Advisor>,
@@ -67,7 +67,7 @@ fn table(rows: i64, seed: i64) -> LazyFrame {
     .lazy()
 }
 
-/// A step from one query to the next. All keep the columns of [`table`], so that any may follow any.
+/// A step from one query to the next. Each step keeps the columns of [`table`], so that any step can follow any other.
 #[derive(Clone, Debug)]
 enum Step {
     Filter(i64),
@@ -120,7 +120,7 @@ fn applied(step: &Step, frame: LazyFrame, others: &[LazyFrame]) -> LazyFrame {
     frame.select(COLUMNS.map(col))
 }
 
-/// What comes out, whatever the order of its rows, which nothing promises.
+/// The rows in a fixed order, because a result has no guaranteed order.
 fn in_order(frame: DataFrame) -> DataFrame {
     frame.sort(COLUMNS, SortMultipleOptions::default()).unwrap()
 }
@@ -172,12 +172,12 @@ fn the_first_rows_of_a_file_are_read_by_each() {
     assert_eq!(shared(&[scan().limit(1), scan().limit(2)]), 0);
     assert_eq!(shared(&[scan().select([col("key")]).limit(1), sum()]), 0);
     assert_eq!(shared(&[sum(), scan().select([col("key").max()])]), 1);
-    // Before a filter, nobody knows how many rows it takes to find so many.
+    // Before a filter, the number of rows that are needed is unknown.
     assert_eq!(shared(&[scan().filter(col("key").gt(lit(3))).limit(1), sum()]), 1);
 }
 
-/// Sums are rounded otherwise in another order, and the last digits decide what `sort` and `distinct` see: so that the
-/// generated numbers stay exact, they are quarters.
+/// Runs the queries together and checks the results. Sums are rounded differently in another order, and `sort` and `distinct` see
+/// the last digits. The generated numbers are therefore quarters, so that sums are exact.
 fn check(frames: &[LazyFrame], passes: &[Pass], memory: Option<&Memory>) {
     let mut optimizer = Optimizer::off();
     for pass in passes {
@@ -220,7 +220,7 @@ proptest! {
             let passes: Vec<_> =
                 Pass::OF_QUERIES[1..].iter().enumerate().filter(|(at, _)| chosen & 1 << at != 0).map(|(_, pass)| *pass).collect();
             check(frames, &passes, None);
-            // Where nothing has room, these say nothing.
+            // These counts are only checked with enough memory.
             if !passes.contains(&Pass::ChooseEngine) && !passes.contains(&Pass::QueriesAtOnce) {
                 let memory = Memory::new(0, Some(directory.path()));
                 check(frames, &passes, Some(&memory));
@@ -238,7 +238,7 @@ fn what_several_queries_aggregate_is_aggregated_once() {
     let [part] = &explained.shared[..] else { panic!("{explained}") };
     assert_eq!(part.about, "aggregate by many");
     assert_eq!(part.factories, ["f0", "f1"]);
-    // The filter needs `few`, and what is collected all of it.
+    // The filter needs `few`, and the collected query needs all columns.
     assert_eq!(part.columns.len(), 5);
 }
 
@@ -344,7 +344,7 @@ fn queries_that_differ_deep_down_are_answered_apart() {
     answered_as_alone(&queries);
 }
 
-/// What a user reads by a function.
+/// A source that a user reads with a function.
 struct Numbers(i64);
 
 impl AnonymousScan for Numbers {
@@ -386,7 +386,7 @@ fn a_name_that_looks_like_a_pattern_is_the_name_of_a_shared_column() {
     answered_as_alone(&[of("*", "text"), of("^t.*$", "text")]);
 }
 
-/// Runs the queries together, in memory and under a limit of memory, and each by itself.
+/// Runs the queries together, in memory and under a memory limit, and each on its own. Compares the results.
 #[track_caller]
 fn answered_as_alone(queries: &[LazyFrame]) {
     let alone: Vec<_> = queries.iter().map(|query| query.clone().collect().unwrap()).collect();
@@ -455,7 +455,7 @@ fn a_query_that_panics_while_it_is_planned_fails_alone() {
     }
 }
 
-/// On a thread whose stack is as large as that of those that run batches.
+/// Runs `work` on a thread with the stack size of the threads that run batches.
 fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap();
 }
@@ -514,7 +514,7 @@ fn a_long_chain_of_queries_of_which_each_reads_the_last_is_shared_link_by_link()
     });
 }
 
-/// Many rows, joined to few: the engine that streams would take them in another order.
+/// Many rows joined to few: the streaming engine would give another order.
 fn many_joined() -> LazyFrame {
     let frame = |rows: i64| df!("key" => Vec::from_iter((0..rows).map(|row| row * 7919 % 100_003)), "value" => Vec::from_iter(0..rows));
     let right = frame(100_000).unwrap().lazy().select([col("key"), col("value").alias("other")]);

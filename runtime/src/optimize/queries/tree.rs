@@ -1,4 +1,4 @@
-//! The logical plans of Polars as trees: what is below a node, what it is, and the same with something else below it.
+//! The logical plans of Polars as trees: the inputs of a node, its identity, and the same node with other inputs.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
@@ -12,15 +12,15 @@ use polars_plan::plans::{DslFunction, DynLiteralValue, LiteralValue};
 
 use crate::dataset::required::check_of;
 
-/// Says which plan a node is the top of: equal plans give equal results.
+/// Identifies the plan of which a node is the top: equal keys give equal results.
 pub(super) type Key = [u8; 32];
 
-/// A key as it is shown and recorded.
+/// A key in the form in which it is shown and recorded.
 pub(super) fn shown(key: &Key) -> String {
     key.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is directly below a node.
+/// The direct inputs of a node.
 pub(super) fn inputs(plan: &DslPlan) -> Vec<&DslPlan> {
     match plan {
         DslPlan::Filter { input, .. }
@@ -39,18 +39,19 @@ pub(super) fn inputs(plan: &DslPlan) -> Vec<&DslPlan> {
         DslPlan::Gather { input, idxs, .. } => vec![input, idxs],
         DslPlan::Union { inputs, .. } | DslPlan::HConcat { inputs, .. } => inputs.iter().collect(),
         DslPlan::ExtContext { input, contexts } => std::iter::once(&**input).chain(contexts.iter()).collect(),
-        // Leaves, and what is made by a function of its inputs that nobody can look into.
+        // Leaves, and nodes that apply an opaque function to their inputs.
         _ => Vec::new(),
     }
 }
 
-/// All nodes of a plan, each after its inputs. A node that stands in several places, as what several queries were made of does,
-/// is there once: plans are as deep and as wide as users make them, so nothing here recurses into them.
+/// All nodes of a plan, each after its inputs. A node that occurs in several places is listed once. Plans are as deep and as wide
+/// as users make them, so this module does not use recursion.
 pub(super) fn bottom_up(plan: &DslPlan) -> Vec<&DslPlan> {
     bottom_up_until(plan, |_| false, &mut HashSet::new())
 }
 
-/// As [`bottom_up`], without those that were `seen` before, and without what is only below a node at which to `stop`.
+/// Does the same as [`bottom_up`], without the nodes in `seen`, and without the nodes that are only below a node for which `stop`
+/// is true.
 pub(super) fn bottom_up_until<'plan>(
     plan: &'plan DslPlan,
     stop: impl Fn(&DslPlan) -> bool,
@@ -71,9 +72,9 @@ pub(super) fn bottom_up_until<'plan>(
     nodes
 }
 
-/// The same node with something else below it: as many as [`inputs`] gives.
+/// The same node with other inputs: as many as [`inputs`] returns.
 fn with_inputs(plan: &DslPlan, inputs: Vec<DslPlan>) -> DslPlan {
-    // These hold their inputs by value, and a copy of the node would be one of all that is below.
+    // These nodes own their inputs: cloning the node would copy the whole tree below.
     match plan {
         DslPlan::Union { args, .. } => return DslPlan::Union { inputs, args: *args },
         DslPlan::HConcat { options, .. } => return DslPlan::HConcat { inputs, options: *options },
@@ -94,7 +95,7 @@ fn with_inputs(plan: &DslPlan, inputs: Vec<DslPlan>) -> DslPlan {
         | DslPlan::Slice { input, .. }
         | DslPlan::MapFunction { input, .. }
         | DslPlan::Sink { input, .. } => *input = Arc::new(next()),
-        // What Polars has found out about the old plan does not hold for the new one.
+        // The resolved form that Polars has cached for the old plan is not valid for the new one.
         DslPlan::IR { .. } => return next(),
         DslPlan::Join { input_left, input_right, .. } => {
             *input_left = Arc::new(next());
@@ -113,24 +114,24 @@ fn with_inputs(plan: &DslPlan, inputs: Vec<DslPlan>) -> DslPlan {
     plan
 }
 
-/// The keys of nodes, each made once: those below are shared by many plans.
+/// The keys of nodes. Each key is computed once, because many plans share their inputs.
 #[derive(Default)]
 pub(super) struct Keys {
     known: HashMap<*const DslPlan, Key>,
     opaque: u64,
-    /// Nodes that nobody can look into, and those above them that were asked for.
+    /// The opaque nodes, and the nodes above them whose key was requested.
     opaque_ones: HashSet<*const DslPlan>,
     of_all_runs: bool,
 }
 
 impl Keys {
-    /// Keys that are the same in all runs. Of frames they tell the columns only, and of what nobody can look into nothing:
-    /// plans with the same key are alike, and need not give the same.
+    /// Creates keys that are the same in all runs. The key of a frame depends only on its columns, and an opaque node has a
+    /// constant key. Plans with the same key are similar, but may give different results.
     pub(super) fn of_all_runs() -> Self {
         Self { of_all_runs: true, ..Self::default() }
     }
 
-    /// The key of a plan. What nobody can look into is like nothing else.
+    /// The key of a plan. An opaque node differs from every other node.
     pub(super) fn of(&mut self, plan: &DslPlan) -> Key {
         if let Some(key) = self.known.get(&std::ptr::from_ref(plan)) {
             return *key;
@@ -147,7 +148,7 @@ impl Keys {
         key
     }
 
-    /// As [`Keys::of`], if nothing in the plan is opaque: such a key is the same wherever it is made in a run.
+    /// The key of a plan as in [`Keys::of`], if no node of the plan is opaque. Such a key is the same everywhere in a run.
     pub(super) fn certain(&mut self, plan: &DslPlan) -> Option<Key> {
         let key = self.of(plan);
         let mut certain = !self.opaque_ones.contains(&std::ptr::from_ref(plan));
@@ -160,12 +161,12 @@ impl Keys {
         certain.then_some(key)
     }
 
-    /// As [`Keys::of`], of a plan that does not stay where it is, and has no inputs.
+    /// The key of a plan without inputs, which may be dropped afterwards.
     pub(super) fn of_leaf(&mut self, plan: &DslPlan) -> Key {
         self.make(plan)
     }
 
-    /// That of a node whose inputs have theirs.
+    /// The key of a node whose inputs have keys.
     fn make(&mut self, plan: &DslPlan) -> Key {
         let below: Vec<Key> = inputs(plan)
             .into_iter()
@@ -199,7 +200,7 @@ impl Keys {
         hasher.0.finalize().into()
     }
 
-    /// The plan with other plans in the place of some. What nothing is replaced in stays as it is.
+    /// The plan in which some plans are replaced by others. Nodes without a replacement below them stay the same.
     pub(super) fn replace(&mut self, plan: &DslPlan, by: &dyn Fn(&Key) -> Option<DslPlan>) -> DslPlan {
         self.of(plan);
         let made = |node: &DslPlan| self.known.get(&std::ptr::from_ref(node)).and_then(by);
@@ -223,7 +224,7 @@ impl Keys {
     }
 }
 
-/// The plan with left joins that maintain the order of both sides, as the in-memory engine does anyway.
+/// The plan with left joins that explicitly maintain the order of both sides, as the in-memory engine always does.
 pub(super) fn maintained(plan: &DslPlan) -> DslPlan {
     let mut others: HashMap<*const DslPlan, DslPlan> = HashMap::new();
     for node in bottom_up(plan) {
@@ -244,7 +245,7 @@ pub(super) fn maintained(plan: &DslPlan) -> DslPlan {
     others.remove(&std::ptr::from_ref(plan)).unwrap_or_else(|| plan.clone())
 }
 
-/// What a node is by itself; none if that cannot be told.
+/// Hashes the properties of the node itself. `None` if the node is opaque.
 fn own(plan: &DslPlan, hasher: &mut KeyHasher) -> Option<()> {
     match plan {
         DslPlan::Filter { predicate, .. } => predicate.hash(hasher),
@@ -252,7 +253,7 @@ fn own(plan: &DslPlan, hasher: &mut KeyHasher) -> Option<()> {
             let paths = sources.as_paths()?;
             paths.len().hash(hasher);
             paths.iter().for_each(|path| path.as_str().hash(hasher));
-            // The hash of a dtype tells its kind only, and what is shown of a function of a user is the same for all.
+            // The hash of a dtype covers only its kind, and all functions of users have the same debug text.
             format!("{unified_scan_args:?} {scan_type:?}").hash(hasher);
             if let FileScanDsl::Anonymous { function, .. } = &**scan_type {
                 Arc::as_ptr(function).cast::<()>().hash(hasher);
@@ -289,7 +290,7 @@ fn own(plan: &DslPlan, hasher: &mut KeyHasher) -> Option<()> {
     Some(())
 }
 
-/// The expressions of a node by itself.
+/// The expressions of the node itself.
 fn expressions(plan: &DslPlan) -> Vec<&Expr> {
     match plan {
         DslPlan::Filter { predicate, .. } => vec![predicate],
@@ -306,8 +307,8 @@ fn expressions(plan: &DslPlan) -> Vec<&Expr> {
     }
 }
 
-/// What the hash of an expression leaves out: that of Polars tells of a literal, a function and a dtype only which kind it is,
-/// so that `x = 1` and `x = 2` have the same.
+/// Hashes the parts of an expression that its own hash leaves out: the hash of Polars covers only the kind of a literal, a
+/// function or a dtype, so that `x = 1` and `x = 2` have the same hash.
 fn whole(expr: &Expr, hasher: &mut KeyHasher) {
     for expr in expr {
         match expr {
@@ -317,7 +318,7 @@ fn whole(expr: &Expr, hasher: &mut KeyHasher) {
                     LiteralValue::Series(series) => {
                         (series.name(), series.dtype(), series.len()).hash(hasher);
                     }
-                    // Both zeros have one hash.
+                    // Both zeros have the same hash.
                     LiteralValue::Dyn(DynLiteralValue::Float(value)) => value.to_bits().hash(hasher),
                     _ => {}
                 }
@@ -329,8 +330,8 @@ fn whole(expr: &Expr, hasher: &mut KeyHasher) {
     }
 }
 
-/// Whether two nodes with the same key are the same, if what is below them is. Equal keys of expressions do not prove it: a hash may
-/// leave things out.
+/// `true` if two nodes with the same key are the same, provided that their inputs are. Equal keys do not prove it, because the
+/// hash of an expression may leave parts out.
 pub(super) fn is_same(one: &DslPlan, other: &DslPlan) -> bool {
     std::ptr::eq(one, other)
         || discriminant(one) == discriminant(other) && expressions(one) == expressions(other)
@@ -343,13 +344,13 @@ impl Hasher for KeyHasher {
         self.0.update(bytes);
     }
 
-    /// Nobody asks for it: all of the hash counts.
+    /// Not used: the whole hash counts.
     fn finish(&self) -> u64 {
         0
     }
 }
 
-/// Whether a node does more than to read, filter and compute row by row.
+/// `true` if the node does more than read, filter and compute row by row.
 pub(super) fn is_expensive(node: &DslPlan) -> bool {
     matches!(
         node,
@@ -357,7 +358,7 @@ pub(super) fn is_expensive(node: &DslPlan) -> bool {
     )
 }
 
-/// A name for a plan that people recognise, as in `join on o_orderkey of orders.parquet, lineitem.parquet`.
+/// A readable name for a plan, as in `join on o_orderkey of orders.parquet, lineitem.parquet`.
 pub(super) fn describe(plan: &DslPlan) -> String {
     let files = files_below(plan);
     let of = if files.is_empty() { String::new() } else { format!(" of {}", files.join(", ")) };
@@ -370,7 +371,7 @@ pub(super) fn describe(plan: &DslPlan) -> String {
             .replace("col(", "")
             .replace([')', '"'], "")
     };
-    // What only computes row by row is named for what is below it.
+    // A row-by-row operation is named after its input.
     let mut plan = plan;
     while !is_expensive(plan)
         && let [input] = &inputs(plan)[..]
@@ -402,7 +403,7 @@ pub(super) fn files_below(plan: &DslPlan) -> Vec<String> {
     files
 }
 
-/// The files that a query scans, or directories that they are in, on this machine.
+/// The local files that a query scans, or their directories.
 pub(crate) fn files(query: &LazyFrame) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut seen = HashSet::new();
@@ -415,7 +416,7 @@ pub(crate) fn files(query: &LazyFrame) -> Vec<PathBuf> {
             let paths = sources.as_paths().unwrap_or_default().iter();
             let local = paths.map(|path| path.as_str()).filter(|path| !path.contains("://"));
             files.extend(local.map(|path| match path.split_once(['*', '?', '[']) {
-                // Which files fit, Polars finds out: their directory is as large, about.
+                // Polars resolves the pattern. The size of the directory is a good approximation.
                 Some((fixed, _)) => {
                     PathBuf::from(fixed.rsplit_once('/').map_or(".", |(directory, _)| directory))
                 }

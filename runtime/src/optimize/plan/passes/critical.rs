@@ -1,4 +1,4 @@
-//! Starts first what the end of the run waits for longest.
+//! Starts the factory with the longest remaining path first.
 
 use petgraph::visit::EdgeRef;
 
@@ -7,7 +7,7 @@ use crate::optimize::Pass;
 use crate::optimize::plan::{Decision, Fate, Gain, PipelinePlan, PlanNode, PlanPass};
 use setl_learn::simulate::{Costs, Graph, critical_path, simulate, upward_rank};
 
-/// Gives each factory its [upward rank](upward_rank) as priority, from the times that are predicted.
+/// Sets the priority of each factory to its [upward rank](upward_rank), from the predicted times.
 pub(crate) struct CriticalPath;
 
 impl PlanPass for CriticalPath {
@@ -48,12 +48,12 @@ impl PlanPass for CriticalPath {
         let reason = "the critical path: the run takes at least as long as these one after another, so what the most seconds \
                       wait for starts first";
         let decision = Decision::new(names, reason);
-        // What is not worth a millisecond is not worth a word.
+        // A gain below one millisecond is not reported.
         Ok(vec![if gain > 1e-3 && plan.is_known { decision.gain(Gain::Makespan(gain)) } else { decision }])
     }
 }
 
-/// Who waits for whom: factories by their index, then barriers.
+/// The dependencies: factories by their index, then barriers.
 pub(crate) fn waiting(plan: &PipelinePlan) -> Graph {
     let factories = plan.factories().len();
     let mut number = vec![None; plan.graph().node_count()];

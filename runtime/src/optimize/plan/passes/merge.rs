@@ -1,4 +1,4 @@
-//! Runs once what is there under several names.
+//! Runs a factory once that occurs under several names.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use crate::Result;
 use crate::optimize::Pass;
 use crate::optimize::plan::{Decision, Gain, PipelinePlan, PlanPass, PlannedFactory};
 
-/// Runs one of several factories that are the same function with the same deliveries; its output is that of all.
+/// Runs one of several factories that are the same function with the same deliveries. Its output serves all of them.
 ///
-/// What is above counts as the same where it is merged itself, so that equal branches become one from their beginning.
+/// Merged upstream factories count as the same, so that equal branches are merged from their beginning.
 pub(crate) struct MergeIdentical;
 
 impl PlanPass for MergeIdentical {
@@ -30,7 +30,7 @@ impl PlanPass for MergeIdentical {
         let mut decisions = Vec::new();
         for factory in plan.in_order() {
             let of = plan.of_index(factory);
-            // What tells its factories apart by their names makes no two the same.
+            // The context of the run can tell factories apart by their names, so these are never the same.
             if !of.runs() || !of.selected || !of.enabled || of.replaced || of.takes_context {
                 continue;
             }
@@ -65,17 +65,17 @@ impl PlanPass for MergeIdentical {
     }
 }
 
-/// Which factories are the same as one before.
+/// The factories that equal an earlier one.
 #[derive(Default)]
 struct Same {
     /// The first factory of each type with the same deliveries.
     first: HashMap<(TypeId, Vec<NodeIndex>), usize>,
-    /// For what was merged, what it was merged into.
+    /// For each merged factory, the factory that runs in its place.
     canonical: HashMap<NodeIndex, NodeIndex>,
 }
 
 impl Same {
-    /// The first factory that is the same as this one, if that is another.
+    /// The first factory that equals this one, if there is an earlier one.
     fn first(&mut self, plan: &PipelinePlan, factory: usize) -> Option<usize> {
         let sources = plan.deliveries(factory).into_iter();
         let sources =
@@ -90,7 +90,7 @@ impl Same {
     }
 }
 
-/// Why two factories that are the same run both, if they have to.
+/// The reason why two equal factories must both run. `None` if they can be merged.
 fn keeps_apart(plan: &PipelinePlan, of: &PlannedFactory, other: &PlannedFactory) -> Option<&'static str> {
     let policy = &of.policy;
     if let Some(acts) = of.acts {

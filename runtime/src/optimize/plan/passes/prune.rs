@@ -1,12 +1,12 @@
-//! Leaves out what nobody needs.
+//! Leaves out factories that nothing needs.
 
 use crate::Result;
 use crate::optimize::Pass;
 use crate::optimize::plan::{Decision, Fate, Gain, PipelinePlan, PlanPass, PlannedFactory};
 
-/// Leaves out factories that were not asked for, and those whose output only goes to factories that are switched off.
+/// Leaves out factories that were not selected, and factories whose output goes only to disabled factories.
 ///
-/// The first is what the caller of a run has said, and holds without this pass, too.
+/// The selection comes from the caller of the run, and holds even without this pass.
 pub(crate) struct Prune;
 
 impl PlanPass for Prune {
@@ -26,8 +26,8 @@ impl PlanPass for Prune {
             let decision = Decision::new(names, "left out, since nobody needs it for what was asked for");
             decisions.push(saving(decision, plan, &asked));
         }
-        // In a run of some factories, each that is left was asked for; where outputs are kept, it turns out when the run
-        // begins who has to run.
+        // In a partial run, each remaining factory was selected. If outputs are kept, the factories that have to run are known
+        // only when the run begins.
         if plan.is_partial || plan.keeps_outputs {
             return Ok(decisions);
         }
@@ -55,7 +55,7 @@ impl PlanPass for Prune {
     }
 }
 
-/// Leaves out what the caller of the run has not asked for, and says what that was.
+/// Leaves out the factories that the caller of the run has not selected, and returns them.
 pub(crate) fn leave_out_what_was_not_asked_for(plan: &mut PipelinePlan) -> Vec<usize> {
     let not_asked = plan.factories().enumerate().filter(|(_, factory)| !factory.selected && factory.runs());
     let not_asked: Vec<_> = not_asked.map(|(index, _)| index).collect();
@@ -63,7 +63,7 @@ pub(crate) fn leave_out_what_was_not_asked_for(plan: &mut PipelinePlan) -> Vec<u
     not_asked
 }
 
-/// Whether nothing but its output tells whether it has run.
+/// `true` if the factory has no effect other than its output.
 fn is_effect_free(factory: &PlannedFactory) -> bool {
     factory.runs()
         && factory.enabled

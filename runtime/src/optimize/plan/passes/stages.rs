@@ -1,13 +1,14 @@
-//! Says which stages could be shorter.
+//! Finds stages that could be shorter.
 
 use crate::Result;
 use crate::optimize::Pass;
 use crate::optimize::plan::{Decision, PipelinePlan, PlanPass};
 
-/// Finds the earliest stage of each factory, as SETL's `SimplePipelineOptimizer` does: the one after those of its producers.
+/// Finds the earliest stage of each factory, as `SimplePipelineOptimizer` of SETL does: the stage after those of its upstream
+/// factories.
 ///
-/// A barrier is not passed, a sequential stage keeps its factories, and nothing moves between stages that write and stages that
-/// do not. A run is the same before and after: factories start when what they take is there, whatever their stage.
+/// A factory does not move across a barrier or out of a sequential stage, or between stages that write and stages that do not.
+/// The run itself does not change: factories start as soon as they are ready, in any stage.
 pub(crate) struct EarliestStage;
 
 impl PlanPass for EarliestStage {
