@@ -1,4 +1,4 @@
-//! Running a factory under its policy: attempts, the waits between them, and what is done after the last.
+//! Runs a factory under its policy: attempts, waits between them, and the action after the last failure.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -52,19 +52,19 @@ fn unused_fallback(fallback: &Option<crate::plan::FallbackNode>) -> &[Source] {
     fallback.as_ref().map_or(&[], |fallback| &fallback.sources)
 }
 
-/// The attempts of one factory, and then of the one that stands in for it.
+/// The attempts of a factory, and then of its fallback.
 struct Attempts<'run> {
     shared: &'run Arc<Shared>,
     node: usize,
-    /// When the first began.
+    /// The start of the first attempt.
     started: Instant,
     made: u32,
-    /// Those of them that were made by the factory that it stands in for.
+    /// The number of attempts of the factory, once its fallback runs.
     of_others: u32,
     stands_in: bool,
 }
 
-/// How an attempt ended that delivered nothing.
+/// The end of an attempt without an output.
 enum Ended {
     Failed(Cause),
     Unfinished(Unfinished),
@@ -91,13 +91,13 @@ impl Attempts<'_> {
             }
         };
         match (policy.on_failure, fallback, step.fallback) {
-            // What is told to end often does so with an error, which nobody has to make up for.
+            // A cancelled factory often ends with an error. Such an error does not start a fallback.
             (OnFailure::Skip | OnFailure::Fallback, ..) if shared.cancel.is_cancelled() => {
                 self.release(unused_fallback(&factory.fallback));
                 Err(Unfinished::Cancelled(self.made))
             }
             (OnFailure::Skip, ..) => Err(Unfinished::Skipped(Some(failure))),
-            // In a run that keeps going, what it takes may have failed, too.
+            // In a run that keeps going, an upstream factory of the fallback may have failed.
             (OnFailure::Fallback, Some(fallback), Some(stand_in))
                 if shared.has_all(&fallback.sources, fallback.deliveries) =>
             {
@@ -124,7 +124,7 @@ impl Attempts<'_> {
         }
     }
 
-    /// Lets what a test puts in the place of the factory have its one attempt.
+    /// Runs the only attempt of the replacement that a test has set.
     async fn replaced(&mut self, replacement: Replacement) -> Outcome {
         self.made = 1;
         let owner = Owner { node: self.node, attempt: 1 };
@@ -147,13 +147,13 @@ impl Attempts<'_> {
         }))
     }
 
-    /// Tries until it succeeds, fails for good, or may not be tried again.
+    /// Makes attempts until one succeeds, or no further attempt is allowed.
     async fn make(&mut self, step: Step, policy: &Policy, sources: &[Source]) -> Outcome {
         let shared = self.shared;
         let deadline = policy.total_timeout.and_then(|total| after(total, TimedOut::total(total)));
         let mut delays = policy.retry.map(|retry| retry.waits()).into_iter().flatten();
         let retries = policy.retry.map_or(0, |retry| retry.times);
-        // What went wrong before a resource let nobody through any more.
+        // The last failure before the resource opened its circuit breaker.
         let mut reason = None;
         for tried in 0.. {
             if shared.cancel.is_cancelled() {
@@ -186,7 +186,7 @@ impl Attempts<'_> {
                 Err(Ended::Failed(cause)) => cause,
             };
             let alone = left_alone(&cause);
-            // There is something to do at once instead of waiting until the resource is tried again.
+            // A fallback or a skip can happen immediately, without waiting for the resource.
             let is_pointless =
                 |delay| alone > delay && !self.stands_in && policy.on_failure != OnFailure::Fail;
             let delay = match (&policy.retry, delays.next()) {
@@ -202,7 +202,7 @@ impl Attempts<'_> {
                     return Err(self.failed(with_reason(cause, reason), None));
                 }
             };
-            // Waiting longer than there is time would only lose the cause.
+            // A wait beyond the time limit would only lose the cause.
             let left = |deadline: time::Instant| (deadline + shared.waited(self.node)).duration_since(now());
             if let Some((_, timed_out)) = deadline.filter(|(deadline, _)| delay >= left(*deadline)) {
                 self.release(sources);
@@ -224,7 +224,7 @@ impl Attempts<'_> {
         unreachable!("the last attempt returns")
     }
 
-    /// One attempt, within its time.
+    /// Runs one attempt within its time limit.
     async fn attempt(
         &self,
         step: Step,
@@ -238,7 +238,7 @@ impl Attempts<'_> {
         let permit = match self.permit(policy, deadline).await {
             Ok(permit) => permit,
             Err(ended) => {
-                // It has taken nothing, and no other attempt does.
+                // The attempt has taken nothing, and no other attempt will.
                 if !leaves {
                     self.release(sources);
                 }
@@ -263,7 +263,7 @@ impl Attempts<'_> {
             (Some(limit), Some(deadline)) => Some(if limit.0 <= deadline.0 { limit } else { deadline }),
             (limit, deadline) => limit.or(deadline),
         };
-        // A limit of all attempts has been running since the first.
+        // The limit of all attempts has been running since the first attempt.
         let waited = match (limit, deadline) {
             (Some((limit, _)), Some((deadline, _))) if limit == deadline => Duration::ZERO,
             _ => self.shared.waited(self.node),
@@ -282,8 +282,8 @@ impl Attempts<'_> {
         ended
     }
 
-    /// Ends when the time is up, if it ever is. What the factory waits for the queries of others does not count, beyond what it
-    /// had waited when its time began.
+    /// Completes when the time limit has passed, or never without a limit. Time that the factory waits for the queries of others
+    /// does not count. `before` is the part of this time that had passed when the limit began.
     async fn time_is_up(&self, limit: Option<((time::Instant, TimedOut), Duration)>) -> TimedOut {
         let Some(((until, timed_out), before)) = limit else { return pending().await };
         let mut wake = until;
@@ -298,9 +298,10 @@ impl Attempts<'_> {
         }
     }
 
-    /// Waits for an attempt, but not longer than it may take.
+    /// Waits for an attempt until its time limit.
     ///
-    /// What waits at an `.await` is dropped then. What blocks its thread is told through its context, and waited for.
+    /// After that, an asynchronous attempt is dropped. A blocking attempt is cancelled through its context, and the executor
+    /// waits for its end.
     async fn within(
         &self,
         mut live: Live,
@@ -315,7 +316,7 @@ impl Attempts<'_> {
                     let phase = &self.shared.phases[self.node];
                     let late_in = phase.get();
                     token.cancel();
-                    // Whatever comes now comes too late.
+                    // The time limit has passed: this result does not count.
                     if let Ok(completed) = (&mut live).await {
                         self.undo(completed.besides.and_then(|besides| besides.undo)).await;
                     }
@@ -333,7 +334,7 @@ impl Attempts<'_> {
         Err(Ended::Failed(Cause::TimedOut(timed_out)))
     }
 
-    /// Keeps the output, if it is a checkpoint; an attempt whose output cannot be kept has failed, and is undone.
+    /// Keeps the output if it is a checkpoint. If the output cannot be kept, the attempt has failed and is undone.
     async fn kept(&self, owner: Owner, mut completed: Completed) -> Result<Completed, Cause> {
         if self.shared.session.is_none() {
             return Ok(completed);
@@ -354,7 +355,7 @@ impl Attempts<'_> {
         }
     }
 
-    /// Undoes what an attempt did that does not count.
+    /// Undoes the effects of an attempt that does not count.
     async fn undo(&self, undo: Option<Undone>) {
         let Some(undo) = undo else { return };
         let factory = &self.shared.plan.factories[self.node].name;
@@ -365,7 +366,7 @@ impl Attempts<'_> {
         }
     }
 
-    /// A place at the resource, if there is one.
+    /// Waits for a permit of the resource, if the policy names one.
     async fn permit(
         &self,
         policy: &Policy,
@@ -405,7 +406,7 @@ impl Attempts<'_> {
         });
     }
 
-    /// Gives up what attempts have left for others.
+    /// Releases the claims on the inputs that attempts have left in place.
     fn release(&self, sources: &[Source]) {
         self.shared.release(sources);
     }
@@ -415,7 +416,7 @@ fn is_turned_away(cause: &Cause) -> bool {
     matches!(cause, Cause::Error(error) if error.is::<CircuitOpen>())
 }
 
-/// That nobody is let through says nothing of what is wrong; what went wrong before does.
+/// Adds the cause of the open circuit breaker to the error, because the error itself does not tell it.
 fn with_reason(cause: Cause, reason: Option<Cause>) -> Cause {
     let Cause::Error(error) = cause else { return cause };
     let reason = match (error.downcast_ref::<CircuitOpen>(), reason) {
@@ -426,11 +427,11 @@ fn with_reason(cause: Cause, reason: Option<Cause>) -> Cause {
             return Cause::Error(error);
         }
     };
-    // The breaker closes some time, whatever was said of the reason.
+    // The circuit breaker closes after some time, so the error is transient, even if the cause is not.
     Cause::Error(transient(reason))
 }
 
-/// How long a resource lets nobody through, if that is why an attempt failed.
+/// The time until the circuit breaker of the resource lets an attempt through, if it has refused this one.
 fn left_alone(cause: &Cause) -> Duration {
     match cause {
         Cause::Error(error) => find::<CircuitOpen>(error).map_or(Duration::ZERO, |open| open.retry_after),
@@ -442,12 +443,12 @@ fn now() -> time::Instant {
     time::Instant::now()
 }
 
-/// When the time is up, unless that is later than there are times.
+/// The end of the time limit. `None` if it is beyond the range of `Instant`.
 fn after(limit: Duration, timed_out: TimedOut) -> Option<(time::Instant, TimedOut)> {
     Some((now().checked_add(limit)?, timed_out))
 }
 
-/// A factory that lives; its panics are causes.
+/// A running attempt. Its panics become causes of failure.
 struct Live {
     owner: Owner,
     future: Option<BoxFuture<Outcome>>,
@@ -473,7 +474,7 @@ impl Future for Live {
 }
 
 impl Live {
-    /// A panic of its destructor must not end anything else.
+    /// Contains a panic of the destructor.
     fn clear(&mut self) {
         let future = self.future.take();
         contained(|| drop(future));

@@ -1,4 +1,4 @@
-//! Work that computes or blocks, away from the threads that drive asynchronous work.
+//! Runs work that computes or blocks outside of the threads that drive asynchronous work.
 
 use std::cell::Cell;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -13,27 +13,27 @@ use super::starving::{Pieces, State, Watched};
 use crate::base::panic::carried;
 use setl_commit::Owner;
 
-/// Runs at least this much blocking work at once, unless the run says otherwise.
+/// The minimum default size of a blocking pool.
 const FEWEST_THREADS: usize = 8;
 
-/// Work of the run itself.
+/// The owner of work of the run itself.
 const NOBODY: Owner = Owner { node: 0, attempt: 0 };
 
-/// Asked for once: the system reads files to answer.
+/// Cached, because the system reads files to answer.
 static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
 
 thread_local! {
-    /// Whether this thread is itself one for blocking work.
+    /// `true` on a thread for blocking work.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Bounds how much blocking work a run does at once, and knows when all of it is done.
+/// Limits the number of blocking tasks of a run, and knows when all of them have ended.
 #[derive(Debug)]
 pub(crate) struct BlockingPool {
     size: u32,
-    /// How long work waits for a thread before that is told; None: as usual.
+    /// The time after which work that waits for a thread is reported. `None` for the default.
     pub(super) patience: Option<Duration>,
-    /// Made for the first work: most short runs have none.
+    /// Created for the first task, because most short runs have none.
     used: OnceLock<Used>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct BlockingPool {
 struct Used {
     permits: Arc<Semaphore>,
     pieces: Arc<Pieces>,
-    /// Whether somebody looks after it.
+    /// The registration that keeps the pool under observation.
     watched: OnceLock<Watched>,
 }
 
@@ -61,9 +61,9 @@ impl BlockingPool {
 
     /// Runs `work` on the blocking pool as soon as there is room.
     ///
-    /// Once started, it cannot be interrupted: when the future is dropped, it ends unheard, but not unnoticed by
-    /// [`BlockingPool::idle`], which also waits until its result is dropped. It gives nothing where the runtime shut down
-    /// before the start.
+    /// Work that has started cannot be interrupted. If the future is dropped, the work continues without it, and
+    /// [`BlockingPool::idle`] still waits until the work has ended and its result is dropped. Returns `None` if the runtime shut
+    /// down before the start.
     pub(crate) async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,
@@ -71,7 +71,7 @@ impl BlockingPool {
         self.run_for(NOBODY, work).await
     }
 
-    /// As [`BlockingPool::run`], for an attempt of a factory.
+    /// Does the same as [`BlockingPool::run`] for an attempt of a factory.
     pub(super) async fn run_for<R: Send + 'static>(
         &self,
         owner: Owner,
@@ -87,7 +87,7 @@ impl BlockingPool {
             INSIDE.set(true);
             let _reset = Reset;
             let _piece = piece;
-            // A result that nobody takes, such as a staged file, is dropped by tokio, and the permit after it.
+            // tokio drops an unused result, such as a staged file, and the permit after it.
             (carried(work), permit)
         };
         match spawn_blocking(work).await {
@@ -98,22 +98,22 @@ impl BlockingPool {
         }
     }
 
-    /// The work that it does or is to do.
+    /// The tasks that run or wait.
     pub(super) fn pieces(&self) -> &Arc<Pieces> {
         &self.used().pieces
     }
 
-    /// What keeps somebody looking after it.
+    /// The registration that keeps the pool under observation.
     pub(super) fn watched(&self) -> &OnceLock<Watched> {
         &self.used().watched
     }
 
-    /// How many threads it may use.
+    /// The maximum number of threads.
     pub(crate) fn size(&self) -> usize {
         self.size as usize
     }
 
-    /// Waits until no blocking work of this run is left.
+    /// Waits until all blocking work of this run has ended.
     pub(crate) async fn idle(&self) {
         if let Some(Used { permits, .. }) = self.used.get() {
             drop(permits.acquire_many(self.size).await);
@@ -121,13 +121,13 @@ impl BlockingPool {
     }
 }
 
-/// Whether this thread is one for blocking work.
+/// `true` on a thread for blocking work.
 #[cfg(all(feature = "polars", feature = "optimize"))]
 pub(super) fn is_inside() -> bool {
     INSIDE.get()
 }
 
-/// Lets work be done on another thread as it would be on this one.
+/// Wraps `work` so that it runs on another thread in the same run and mode as on this one.
 #[cfg(feature = "polars")]
 pub(crate) fn moved<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let (current, inside) = (Current::get(), INSIDE.get());
@@ -151,8 +151,8 @@ impl Drop for Reset {
 
 /// Runs work that computes or blocks on the blocking pool, and waits for it.
 ///
-/// In a factory, the run's bound on blocking threads holds, and the run does not end before the work has. On a thread
-/// that is there for blocking work, it runs at once.
+/// In a factory, the run's limit of blocking threads applies, and the run does not end before the work has ended. On a thread for
+/// blocking work, the work runs immediately.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -163,7 +163,7 @@ impl Drop for Reset {
 /// ```
 ///
 /// # Panics
-/// When `work` does, or the runtime is shut down.
+/// When `work` panics, or the runtime is shut down.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     if INSIDE.get() {
         return work();

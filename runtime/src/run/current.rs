@@ -1,7 +1,7 @@
-//! Which attempt of which factory this thread is working for.
+//! The current attempt of a factory on this thread.
 //!
-//! What a factory calls without a [`Context`](crate::Context) finds its run here: a repository that saves, work that
-//! blocks. Work that a factory hands to a task of its own takes the place along with [`Context::scope`].
+//! Calls of a factory without a [`Context`](crate::Context) find their run here: for instance, a repository that saves, or
+//! blocking work. [`Context::scope`] sets the current attempt in a task that a factory spawns.
 //!
 //! [`Context::scope`]: crate::Context::scope
 
@@ -29,12 +29,12 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    /// What this thread works for, if it does for a run.
+    /// The current attempt, if this thread works for a run.
     pub(crate) fn get() -> Option<Self> {
         RUN.with_borrow(Clone::clone).map(|shared| Self { shared, owner: OWNER.get() })
     }
 
-    /// Works for this attempt while `work` lasts.
+    /// Sets the current attempt while `work` runs.
     pub(crate) fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
         in_run(Arc::clone(&self.shared), || {
             let outer = OWNER.replace(self.owner);
@@ -43,17 +43,17 @@ impl Current {
         })
     }
 
-    /// Finishes or undoes what runs have left that are no more, once in each run. What cannot be is noted in the report.
+    /// Recovers the commits of dead runs, once in each run. A commit that cannot be recovered is noted in the report.
     pub(crate) fn recover(&self) {
         for note in self.shared.transaction().recover() {
             self.shared.note(self.owner.node, note);
         }
     }
 
-    /// Gives a staged write to the run.
+    /// Adds a staged write to the run.
     ///
     /// # Errors
-    /// When it does not go together with another write of the run, or comes too late to be committed with it.
+    /// When the write conflicts with another write of the run, or comes after all factories have ended.
     pub(crate) fn enlist(&self, write: Box<dyn StagedWrite>) -> crate::Result<()> {
         if self.shared.is_over.load(Ordering::Acquire) {
             drop(write);
@@ -68,16 +68,16 @@ impl Current {
     }
 }
 
-/// The run that this thread works for, if it is to learn from it, and the attempt.
+/// The current attempt, if its run learns.
 #[cfg(feature = "optimize")]
 #[inline]
 pub(super) fn learning() -> Option<Current> {
-    // Most runs do not, and are not to count who looks at them.
+    // Most runs do not learn, and this check must not touch their reference count.
     let shared = RUN.with_borrow(|run| run.as_ref().filter(|shared| shared.learning.is_some()).cloned());
     shared.map(|shared| Current { shared, owner: OWNER.get() })
 }
 
-/// Works for this run while `work` lasts, also if it panics.
+/// Sets the current run while `work` runs, also if it panics.
 pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
     shared.threads.add_this();
     let mut outer = RUN.replace(Some(shared));
@@ -85,7 +85,7 @@ pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// From now on this thread works for this attempt of the run it is in.
+/// Sets the current attempt of the current run.
 pub(super) fn enter(owner: Owner) {
     OWNER.set(owner);
 }
@@ -98,7 +98,7 @@ impl<F: FnMut()> Drop for Reset<F> {
     }
 }
 
-/// Gives a staged write to the run that this thread works for; gives it back where there is none.
+/// Adds a staged write to the current run. Returns the write if there is no current run.
 #[cfg(feature = "polars")]
 pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dyn StagedWrite>>> {
     match Current::get() {
@@ -107,8 +107,8 @@ pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dy
     }
 }
 
-/// Leaves what was not staged to its end to the end of the run that this thread works for, if that has been told to end; gives
-/// it back where it can be removed now.
+/// Keeps an incomplete staged file until the end of the current run, if the run has been stopped. Returns the file if it can be
+/// removed now.
 #[cfg(feature = "polars")]
 pub(crate) fn leave_until_end(staged: StagedFile) -> Option<StagedFile> {
     match Current::get() {
@@ -120,13 +120,13 @@ pub(crate) fn leave_until_end(staged: StagedFile) -> Option<StagedFile> {
     }
 }
 
-/// Whether this run has staged a write to this target.
+/// `true` if the current run has staged a write to this target.
 #[cfg(feature = "polars")]
 pub(crate) fn has_staged(target: &str) -> bool {
     Current::get().is_some_and(|current| current.shared.has_staged(target))
 }
 
-/// Refuses to read what this run has staged and not committed yet: the reader would see the old data.
+/// Refuses to read a target with a staged write of this run, because the reader would get the old data.
 #[cfg(feature = "polars")]
 pub(crate) fn refuse_staged(target: &str, place: &dyn std::fmt::Display) -> crate::Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
@@ -139,8 +139,8 @@ pub(crate) fn refuse_staged(target: &str, place: &dyn std::fmt::Display) -> crat
     Ok(())
 }
 
-/// Finishes or undoes what runs have left that are no more, once in each run that reads or writes; and what they have left
-/// in this place, as its connector knows how to.
+/// Recovers the commits of dead runs, once in each run that reads or writes. Also settles the remains of dead runs at this place,
+/// with the function of its connector.
 #[cfg(feature = "polars")]
 pub(crate) fn recover(
     place: &str,
@@ -151,7 +151,7 @@ pub(crate) fn recover(
     current.shared.transaction().settle(place, settle)
 }
 
-/// A future that works for an attempt whenever it is polled.
+/// A future that sets the current attempt whenever it is polled.
 pub(crate) struct Scoped<F> {
     pub(crate) current: Current,
     pub(crate) future: F,

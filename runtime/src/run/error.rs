@@ -1,4 +1,4 @@
-//! Why a run did not succeed.
+//! The errors of a run.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -11,33 +11,33 @@ use crate::base::panic::{Panicked, caught, contained};
 use crate::base::size::show;
 use crate::policy::{CircuitOpen, TimedOut, find, roughly};
 
-/// What went wrong in one factory.
+/// The failure of one factory.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FactoryError {
     /// The pipeline.
     pub pipeline: String,
-    /// The stage of the factory; empty if it is the run that failed, and no factory.
+    /// The stage of the factory. Empty if the run itself failed.
     pub stage: String,
-    /// Its name; empty if it is the run that failed, and no factory.
+    /// The name of the factory. Empty if the run itself failed.
     pub factory: String,
-    /// How far it was in its last attempt.
+    /// The phase of the last attempt.
     pub phase: Phase,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u32,
-    /// What happened in the last attempt.
+    /// The cause of the failure of the last attempt.
     pub cause: Cause,
-    /// Whether the same attempt, made later, may succeed: see [`classify`](crate::policy::classify).
+    /// `true` if the same attempt may succeed later: see [`classify`](crate::policy::classify).
     pub transient: bool,
-    /// How the factory failed that stood in for it.
+    /// The failure of the fallback.
     pub fallback: Option<Box<FactoryError>>,
-    /// Whether anything was said of how often it is tried again, be it never.
+    /// `true` if a retry policy is set, even one without retries.
     pub(crate) says_of_retries: bool,
-    /// Why it was not tried again, if there was no time for it.
+    /// The wait that left no time for another attempt.
     pub(crate) no_time: Option<NoTime>,
 }
 
-/// A wait before another attempt that would not have ended in time.
+/// A wait before another attempt that would have exceeded the time limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoTime {
     pub(crate) wait: Duration,
@@ -54,25 +54,25 @@ impl fmt::Display for NoTime {
     }
 }
 
-/// How a factory failed.
+/// The cause of the failure of a factory.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It returned this error.
+    /// The factory returned this error.
     Error(crate::Error),
-    /// It panicked.
+    /// The factory panicked.
     Panic {
-        /// What it said.
+        /// The message of the panic.
         message: String,
-        /// Where, as in `src/rates.rs:12:5`, if that is known.
+        /// The location, as in `src/rates.rs:12:5`, if it is known.
         location: Option<String>,
     },
-    /// It took too long.
+    /// The factory exceeded a time limit.
     TimedOut(TimedOut),
 }
 
 impl Cause {
-    /// In one line, with all causes.
+    /// The cause in one line, with all its sources.
     pub(crate) fn line(&self) -> String {
         match self {
             Cause::Error(error) => format!("{error:#}"),
@@ -83,12 +83,12 @@ impl Cause {
         }
     }
 
-    /// The error of a factory. One whose text cannot be made is itself a panic of that factory.
+    /// The cause for an error of a factory. If formatting the error panics, this panic is the cause.
     pub(crate) fn of_error(error: crate::Error) -> Self {
         match caught(|| format!("{error:#}").len()) {
             Ok(_) => Self::Error(error),
             Err(panic) => {
-                // An error that panics when it is shown may do so when it is dropped.
+                // An error that panics in its formatter may also panic in its destructor.
                 contained(|| drop(error));
                 panic.into()
             }
@@ -103,7 +103,7 @@ impl From<Panicked> for Cause {
 }
 
 impl FactoryError {
-    /// What can be done about it, where that is known.
+    /// A hint to fix the failure, if there is one.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         if let Some(no_time) = self.no_time {
             return Some(no_time.to_string().into());
@@ -121,7 +121,7 @@ impl FactoryError {
             Cause::TimedOut(_) => Some(
                 "give it longer, or fewer retries: `total_timeout` of the factory or in the settings, for all attempts",
             ),
-            // Retries end before.
+            // There are no retries after this phase.
             Cause::Error(_) if self.phase >= Phase::Commit => None,
             Cause::Error(_) if self.transient && !self.says_of_retries => {
                 Some("it may go away by itself: `#[factory(retry(times = 3))]` tries again")
@@ -131,7 +131,7 @@ impl FactoryError {
         hint.map(Cow::Borrowed)
     }
 
-    /// Whether it waited for a resource in vain, or was not let through.
+    /// `true` if the factory waited for a resource without success, or its circuit breaker was open.
     fn is_turned_away(&self) -> bool {
         match &self.cause {
             Cause::Error(error) => find::<CircuitOpen>(error).is_some(),
@@ -145,7 +145,7 @@ impl FactoryError {
         in_one_line(&format!("pipeline `{}`: {}", self.pipeline, self.described()))
     }
 
-    /// What happened, with all causes.
+    /// The failure with all causes.
     pub(crate) fn described(&self) -> String {
         let mut line = self.to_string();
         if let Cause::Error(error) = &self.cause {
@@ -175,7 +175,7 @@ impl fmt::Display for FactoryError {
             write!(f, "factory `{factory}` of stage `{stage}` {how}")?;
         }
         match phase {
-            // It was not let through, and has not begun.
+            // The factory has not begun.
             Phase::Assemble if self.is_turned_away() => {}
             Phase::Condition => write!(f, " in its condition (`when`)")?,
             phase => write!(f, " in {phase}")?,
@@ -201,62 +201,62 @@ impl std::error::Error for FactoryError {
     }
 }
 
-/// Why a run did not succeed. Its source is the first failure.
+/// The error of a run that did not succeed. Its source is the first failure.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// Factories failed.
     #[error("pipeline `{}` failed{}", .report.pipeline(), others(.failures))]
     Failed {
-        /// At least one, in the order in which they happened.
+        /// The failures, at least one, in the order in which they happened.
         #[source]
         failures: Failures,
-        /// How far the run came.
+        /// The report of the run.
         report: Box<Report>,
     },
     /// The run was cancelled.
     #[error("pipeline `{}` was cancelled after {} of {} factories", .report.pipeline(), .report.succeeded(), .report.asked_for())]
     Cancelled {
-        /// What failed while the run ended: work that is told to end may do so with an error.
+        /// The failures during the cancellation: cancelled work may end with an error.
         failures: Failures,
-        /// How far the run came.
+        /// The report of the run.
         report: Box<Report>,
     },
-    /// The run took too long.
+    /// The run exceeded its deadline.
     #[error("pipeline `{}` was not done within {}: {} of {} factories were", .report.pipeline(), humantime::format_duration(*.deadline), .report.succeeded(), .report.asked_for())]
     DeadlineExceeded {
-        /// How long it may take.
+        /// The deadline.
         deadline: Duration,
-        /// What failed while the run ended: work that is told to end may do so with an error.
+        /// The failures during the cancellation: cancelled work may end with an error.
         failures: Failures,
-        /// How far the run came.
+        /// The report of the run.
         report: Box<Report>,
     },
-    /// The process came to hold more memory than it [may](crate::Runner::memory_limit).
+    /// The process exceeded its [memory limit](crate::Runner::memory_limit).
     #[error("pipeline `{}` was ended when the process held {}, with a memory limit of {}{}", .report.pipeline(), show(.report.memory().map_or(0, |memory| memory.peak)), show(*.limit), in_progress(.report, .failures))]
     MemoryExceeded {
-        /// How many bytes it may hold.
+        /// The memory limit, in bytes.
         limit: u64,
-        /// What failed while the run ended: work that is told to end may do so with an error.
+        /// The failures during the cancellation: cancelled work may end with an error.
         failures: Failures,
-        /// How far the run came.
+        /// The report of the run.
         report: Box<Report>,
     },
     /// All factories succeeded, and the commit of their writes was decided, but some targets could not be switched.
     #[error("pipeline `{}` could not finish the commit of its writes; the next run does", .report.pipeline())]
     CommitUnfinished {
-        /// What the target said.
+        /// The errors of the targets.
         #[source]
         source: Failures,
-        /// What ran.
+        /// The report of the run.
         report: Box<Report>,
     },
-    /// The run was asked for in a way in which it cannot start. Nothing has run.
+    /// The options of the run prevent it from starting. Nothing has run.
     #[error("pipeline `{pipeline}` cannot start:\n  {}", .mistakes.join("\n  "))]
     CannotStart {
         /// The pipeline.
         pipeline: String,
-        /// Each mistake in a sentence.
+        /// The mistakes, each in a sentence.
         mistakes: Vec<String>,
     },
     /// There is no tokio runtime to run on.
@@ -282,7 +282,7 @@ impl RunError {
         }
     }
 
-    /// How far the run came, if it started.
+    /// The report of the run, if it started.
     pub fn report(&self) -> Option<&Report> {
         match self {
             RunError::Failed { report, .. }
@@ -294,12 +294,12 @@ impl RunError {
         }
     }
 
-    /// Whether the run ended because it was told to.
+    /// `true` if the run was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, RunError::Cancelled { .. })
     }
 
-    /// Everything in one line: for logs.
+    /// The error in one line: for logs.
     pub fn line(&self) -> String {
         let failures: Vec<_> = self.failures().iter().map(FactoryError::line).collect();
         match failures.is_empty() {
@@ -308,9 +308,10 @@ impl RunError {
         }
     }
 
-    /// Everything on several lines: for people.
+    /// The error on several lines: for people.
     ///
-    /// Each failure with its causes and a hint where there is one, then what did not run because of it.
+    /// The text has each failure with its causes and a hint if there is one, and then the factories that did not run because of
+    /// it.
     pub fn full(&self) -> String {
         let mut text = format!("{self}\n");
         for failure in self.failures() {
@@ -384,7 +385,7 @@ fn describe(text: &mut String, failure: &FactoryError, hint: Option<Cow<'_, str>
     }
 }
 
-/// One failure or more. As an error it stands for the first.
+/// One or more failures. As an error, it displays the first.
 #[derive(Debug)]
 pub struct Failures(pub(crate) Vec<FactoryError>);
 
@@ -403,10 +404,10 @@ impl std::error::Error for Failures {
     }
 }
 
-/// So many factories are named where more than one failed.
+/// The maximum number of failed factories that are named.
 const NAMED: usize = 10;
 
-/// ` in 2 factories`, where there is more to tell than the source does.
+/// The text ` in 2 factories`, if there is more than one failure.
 fn others(failures: &Failures) -> String {
     match failures.0.len() {
         0 | 1 => String::new(),

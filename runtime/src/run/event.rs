@@ -1,106 +1,107 @@
-//! What happens in a run, as it happens.
+//! The events of a run.
 
 use std::time::Duration;
 
-/// Something that happened in a run; see [`Runner::observe`](super::Runner::observe).
+/// An event of a run. See [`Runner::observe`](super::Runner::observe).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'run> {
-    /// All deliveries of this factory are there, and it begins.
+    /// A factory starts: all its inputs are available.
     Started {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
     },
-    /// A factory told how far it is, through its [`Context`](crate::Context).
+    /// A factory reports its progress through its [`Context`](crate::Context).
     Progress {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
-        /// Units of work that are done.
+        /// The number of units that are done.
         done: u64,
-        /// Units of work in all, if known.
+        /// The total number of units, if it is known.
         total: Option<u64>,
     },
     /// A factory has delivered.
     Finished {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
-        /// From its start to the end of its writes.
+        /// The time from its start to the end of its writes.
         total: Duration,
-        /// Rows of its output, where they are known.
+        /// The number of rows of its output, if it is known.
         rows: Option<usize>,
     },
     /// An attempt of a factory failed, and another is made after a wait.
     Retrying {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
         /// The attempt that failed, counted from 1.
         attempt: u32,
-        /// Why, in one line.
+        /// The error in one line.
         error: &'run str,
-        /// How long the wait is.
+        /// The time until the next attempt.
         delay: Duration,
     },
-    /// A factory failed for good, and another stands in for it.
+    /// A factory failed in all attempts, and its fallback starts.
     FellBack {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
-        /// Who stands in for it.
+        /// The name of the fallback.
         to: &'run str,
     },
-    /// A factory was left out: by its condition, or because it failed and may be.
+    /// A factory was skipped: by its condition, or because its policy allows it to fail.
     Skipped {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
     },
-    /// What a factory delivered in an earlier run was taken from its checkpoint.
+    /// The output of a factory in an earlier run was taken from its checkpoint.
     Restored {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
     },
-    /// What a factory delivered in an earlier run was taken from the cache.
+    /// The output of a factory in an earlier run was taken from the cache.
     Cached {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
     },
-    /// A factory did not run: another that does the same has, and its output is that of both.
+    /// A factory did not run: an equal factory ran, and its output serves both.
     Merged {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
-        /// The other.
+        /// The name of the other factory.
         into: &'run str,
     },
-    /// A factory returned an error, panicked or took too long, in its last attempt.
+    /// A factory returned an error, panicked or timed out in its last attempt.
     Failed {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
     },
     /// A factory was dropped before its end, because the run was cancelled or another factory failed.
     Cancelled {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
     },
-    /// A factory has waited for a thread for long. If one of those that keep the threads busy waits for it, both wait forever.
+    /// A factory has waited for a thread for a long time. If a factory that holds a thread waits for this one, both wait forever.
     Starving {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
-        /// How long it has waited.
+        /// The time that it has waited.
         waited: Duration,
         /// The factories of the run that have a thread.
         busy: &'run [&'run str],
-        /// How many threads the run may use, all of which are busy. None where it may use more, but the runtime has none left.
+        /// The number of threads that the run may use, if all of them are busy. `None` if the run may use more, but the runtime
+        /// has no thread left.
         threads: Option<usize>,
     },
-    /// All factories are done, and what they have written becomes visible.
+    /// All factories have ended, and their writes become visible.
     Committing {
-        /// How many writes were staged.
+        /// The number of staged writes.
         writes: usize,
     },
-    /// What a factory did is undone, since the run has failed.
+    /// The effects of a factory are undone, because the run has failed.
     RollingBack {
-        /// Its name.
+        /// The name of the factory.
         factory: &'run str,
     },
 }
 
-/// Sees every event of a run, from whichever thread it happens on.
+/// A function that receives every event of a run, on the thread on which it happens.
 pub(crate) type Observer = Box<dyn Fn(&Event<'_>) + Send + Sync>;

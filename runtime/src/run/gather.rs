@@ -1,12 +1,11 @@
-//! Queries that the factories of a run wait for, gathered until nothing else can go on, and then run together.
+//! Collects the queries for which the factories of a run wait until no factory can proceed, and then runs them together.
 //!
-//! A factory that collects a dataset, or saves it, waits here. What others collect meanwhile comes to the same batch, so that
-//! it is seen which parts of their queries are the same. A batch is run when it cannot grow any more: all factories that are
-//! in progress wait for it, and none is ready. Where one of them waits for something else, or computes, the batch does not
-//! wait for it longer than a moment.
+//! A factory that collects or saves a dataset waits here. Queries of other factories join the same batch, so that equal parts of
+//! them are found. A batch is run when it cannot grow any more: all running factories wait for it, and none is ready. If a
+//! running factory waits for something else, or computes, the batch waits for it only for a limited time.
 //!
-//! Each goes on as soon as its own query is done, unless there is a limit of memory. The time that it waits for the queries of
-//! others is not its own: it does not count against its timeout.
+//! Each factory resumes as soon as its own query is done, unless there is a memory limit. The time that it waits for the queries
+//! of others does not count against its timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -22,30 +21,30 @@ use crate::base::sync::held;
 use crate::optimize::queries::{self, Answer, Asker, Explained, Fault, Origins, Query};
 use crate::optimize::{Optimizer, Pass};
 
-/// The queries of a run that wait.
+/// The waiting queries of a run.
 pub(crate) struct Gather {
     optimizer: Optimizer,
-    /// That of the run: who waits may be on a thread that belongs to none.
+    /// The runtime of the run: a query may come from a thread that belongs to no runtime.
     runtime: Handle,
     state: Mutex<State>,
     /// The lazy outputs that factories have delivered.
     origins: Mutex<Origins>,
-    /// Where batches are run: the run does not end before they are.
+    /// The pool that runs batches: the run does not end before they have ended.
     pool: BlockingPool,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<Waiting>,
-    /// Of each factory, its queries that have no answer yet, and whether the schedule knows that it waits.
+    /// For each factory, its queries without a result, and `known` if the schedule knows that it waits.
     factories: BTreeMap<usize, Outstanding>,
-    /// How long each has waited for the queries of others.
+    /// The time that each factory has waited for the queries of others.
     waited: BTreeMap<usize, Duration>,
-    /// Those whose queries were not run, since the run came to its end.
+    /// The factories whose queries were not run because the run ended.
     ended: BTreeSet<usize>,
-    /// Threads for blocking work whose factory waits here.
+    /// The number of blocking threads whose factory waits here.
     threads: usize,
-    /// Counts batches, so that who waits for one knows whether it has gone.
+    /// The number of batches so far, by which a waiting task recognises whether its batch has started.
     batch: u64,
     next: u64,
     explained: Vec<Explained>,
@@ -55,9 +54,9 @@ struct State {
 struct Outstanding {
     queries: Vec<u64>,
     known: bool,
-    /// Those of them that are being run.
+    /// The queries among them that are running.
     begun: Vec<u64>,
-    /// Since when none is.
+    /// The time since which none of them is running.
     waits: Option<Instant>,
 }
 
@@ -71,11 +70,11 @@ struct Waiting {
 type Sender = oneshot::Sender<Result<Answer, Fault>>;
 
 impl Gather {
-    /// None where each query is run by itself: under a limit of memory it never is.
+    /// `None` if each query is run on its own. This never happens under a memory limit.
     pub(super) fn of(optimizer: &Optimizer, is_limited: bool) -> Option<Box<Self>> {
         let gathers = is_limited || optimizer.has(Pass::Gather);
         let runtime = Handle::try_current().ok().filter(|_| gathers)?;
-        // Who has an answer already may ask for something else, and is not to wait for all that is run.
+        // A factory that has its result may ask for another query, and must not wait for the rest of the batch.
         let batches = if is_limited || optimizer.runs_one_by_one() { 1 } else { 2 };
         let pool = BlockingPool::new(Some(batches), None);
         Some(Box::new(Self {
@@ -87,12 +86,12 @@ impl Gather {
         }))
     }
 
-    /// Waits until no batch is run any more.
+    /// Waits until no batch is running.
     pub(super) async fn idle(&self) {
         self.pool.idle().await;
     }
 
-    /// How long a factory has waited for the queries of others, until now.
+    /// The time that a factory has waited for the queries of others, up to now.
     pub(super) fn waited(&self, node: usize) -> Duration {
         let state = held(self.state.lock());
         let now = state.factories.get(&node).and_then(|outstanding| outstanding.waits);
@@ -100,28 +99,28 @@ impl Gather {
             + now.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    /// Whether a factory has waited for the queries of others.
+    /// `true` if any factory has waited for the queries of others.
     pub(super) fn has_waited(&self) -> bool {
         !held(self.state.lock()).waited.is_empty()
     }
 
-    /// Whether a query of this factory was not run, since the run came to its end.
+    /// `true` if a query of this factory was not run because the run ended.
     pub(super) fn has_ended(&self, node: usize) -> bool {
         held(self.state.lock()).ended.contains(&node)
     }
 
-    /// The factories in whose queries each lazy output was computed, as far as that can be told.
+    /// For each lazy output, the factories in whose queries it was computed, as far as this is known.
     pub(super) fn computed(&self) -> BTreeMap<usize, BTreeSet<usize>> {
         held(self.origins.lock()).computed().clone()
     }
 
-    /// What was decided about the batches that have been run.
+    /// Takes the explanations of the batches so far.
     pub(super) fn take_explained(&self) -> Vec<Explained> {
         std::mem::take(&mut held(self.state.lock()).explained)
     }
 }
 
-/// The factory that this thread works for delivers a query that is not run yet.
+/// Records that the current factory delivers a query that has not run yet.
 pub(crate) fn delivers(query: &Query) {
     let Some(current) = Current::get() else { return };
     if let Some(gather) = &current.shared.gather {
@@ -129,8 +128,8 @@ pub(crate) fn delivers(query: &Query) {
     }
 }
 
-/// Runs a query of the factory that this thread works for, together with those of other factories of its run; gives it back
-/// where there is no such run, or its optimiser leaves queries alone.
+/// Runs a query of the current factory together with those of other factories of its run. Returns the query if there is no
+/// current run, or if its optimiser does not gather queries.
 pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
     let Some(current) = Current::get() else { return Err(Box::new(query)) };
     if current.shared.gather.is_none() || current.shared.is_stopped() {
@@ -139,13 +138,13 @@ pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Box<
     let shared = Arc::clone(&current.shared);
     let mut ticket = enter(&current, query);
     if super::blocking::is_inside() {
-        // Nobody looks after a future that is polled here.
+        // The executor does not see a future that is polled here.
         settle(&shared, current.owner.node, false);
     }
     Ok(ticket.answer().await)
 }
 
-/// As [`gathered`], on a thread for blocking work, which waits.
+/// Does the same as [`gathered`] on a thread for blocking work, which waits.
 pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
     if !super::blocking::is_inside() {
         return Err(Box::new(query));
@@ -160,7 +159,7 @@ pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, B
     settle(&shared, current.owner.node, true);
     let (sender, receiver) = std::sync::mpsc::channel();
     let cancel = shared.cancel.clone();
-    // This thread may be one that the runtime polls a factory on, where nothing else can be waited for.
+    // The runtime may be polling a factory on this thread, where nothing else can be awaited.
     gather.runtime.spawn(async move {
         let answer = tokio::select! {
             biased;
@@ -168,7 +167,7 @@ pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, B
             () = cancel.cancelled() => ticket.ended(),
         };
         drop(ticket);
-        // It waits for as long as it takes.
+        // The receiver waits without a time limit.
         let _ = sender.send(answer);
     });
     let answer = receiver.recv().unwrap_or(Err(Fault::Ended));
@@ -176,7 +175,7 @@ pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, B
     Ok(answer)
 }
 
-/// Lets a query wait.
+/// Adds a query to the waiting ones.
 fn enter(current: &Current, query: Query) -> Ticket {
     let (answer, receiver) = oneshot::channel();
     let node = current.owner.node;
@@ -202,7 +201,7 @@ fn enter(current: &Current, query: Query) -> Ticket {
     Ticket { shared, node, id, receiver }
 }
 
-/// Runs a batch when this time is over, if it has not been run before.
+/// Runs a batch after this time, if it has not started before.
 fn run_after(shared: Arc<Shared>, batch: u64, longest: Duration) {
     let Some(runtime) = shared.gather.as_ref().map(|gather| gather.runtime.clone()) else { return };
     runtime.spawn(async move {
@@ -214,8 +213,8 @@ fn run_after(shared: Arc<Shared>, batch: u64, longest: Duration) {
     });
 }
 
-/// A factory has been polled, and does not go on: if it waits for queries, the schedule is to know, and the batch is run
-/// if nobody is left who could add to it.
+/// Is called after a factory was polled and is pending. If the factory waits for queries, the schedule is informed, and the batch
+/// is run if no factory is left that could add to it.
 pub(super) fn settle(shared: &Arc<Shared>, node: usize, blocks: bool) {
     let Some(gather) = &shared.gather else { return };
     let mut state = held(gather.state.lock());
@@ -231,7 +230,7 @@ pub(super) fn settle(shared: &Arc<Shared>, node: usize, blocks: bool) {
     }
 }
 
-/// Runs what waits, on a thread of its own.
+/// Runs the waiting queries on a separate thread.
 pub(super) fn run_batch(shared: &Arc<Shared>) {
     let Some(gather) = &shared.gather else { return };
     let batch = {
@@ -240,7 +239,7 @@ pub(super) fn run_batch(shared: &Arc<Shared>) {
         std::mem::take(&mut state.waiting)
     };
     if batch.is_empty() || shared.is_stopped() {
-        // Who waits learns that nobody answers.
+        // The waiting factories learn that there is no result.
         return;
     }
     let runtime = gather.runtime.clone();
@@ -276,19 +275,19 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
     batch.end();
 }
 
-/// Those who wait for the queries of a batch.
+/// The factories that wait for the queries of a batch.
 struct Batch<'run> {
     shared: &'run Shared,
     gather: &'run Gather,
     askers: Vec<(u64, usize, Mutex<Option<Sender>>)>,
-    /// Answers that are not given before all are there.
+    /// Results that are held back until the whole batch has ended.
     later: Mutex<Vec<(usize, Result<Answer, Fault>)>>,
 }
 
 impl Batch<'_> {
     fn give(&self, query: usize, answer: Result<Answer, Fault>) {
         let (id, node, sender) = &self.askers[query];
-        // Who goes on is busy from now on, and not only when it has noticed.
+        // The factory counts as busy from now on, even before it has noticed its result.
         held(self.gather.state.lock()).answered(self.shared, *node, *id);
         if let Some(sender) = held(sender.lock()).take() {
             // The factory may have ended meanwhile.
@@ -322,7 +321,7 @@ impl Asker for Batch<'_> {
         if self.shared.memory.is_none() {
             return self.give(query, answer);
         }
-        // Under a limit of memory, nobody computes beside a query what nobody has counted.
+        // Under a memory limit, no factory may compute while other queries run, because its memory is not accounted for.
         let (id, node, _) = &self.askers[query];
         held(self.gather.state.lock()).ran(*node, *id);
         held(self.later.lock()).push((query, answer));
@@ -330,7 +329,7 @@ impl Asker for Batch<'_> {
 }
 
 impl State {
-    /// A query is run from now on.
+    /// Records that a query starts.
     fn begins(&mut self, node: usize, id: u64) {
         let Some(outstanding) = self.factories.get_mut(&node) else { return };
         if outstanding.queries.contains(&id) {
@@ -340,7 +339,7 @@ impl State {
         }
     }
 
-    /// A query has been run, whose answer is given later.
+    /// Records that a query has run, while its result is held back.
     fn ran(&mut self, node: usize, id: u64) {
         let Some(outstanding) = self.factories.get_mut(&node) else { return };
         outstanding.begun.retain(|query| *query != id);
@@ -349,7 +348,7 @@ impl State {
         }
     }
 
-    /// Counts a query as answered, if it was not.
+    /// Records that a query has its result. Does nothing if it already had one.
     fn answered(&mut self, shared: &Shared, node: usize, id: u64) {
         let Some(outstanding) = self.factories.get_mut(&node) else { return };
         outstanding.queries.retain(|query| *query != id);
@@ -366,7 +365,7 @@ impl State {
     }
 }
 
-/// A query that waits, or is run.
+/// A query that waits or runs.
 struct Ticket {
     shared: Arc<Shared>,
     node: usize,
@@ -375,7 +374,7 @@ struct Ticket {
 }
 
 impl Ticket {
-    /// There will be no answer.
+    /// Records that there will be no result.
     fn ended(&self) -> Result<Answer, Fault> {
         if let Some(gather) = &self.shared.gather {
             held(gather.state.lock()).ended.insert(self.node);
@@ -392,7 +391,7 @@ impl Ticket {
 }
 
 impl Drop for Ticket {
-    /// The factory has its answer, or does not want it any more.
+    /// Records that the factory has its result, or no longer wants it.
     fn drop(&mut self) {
         let Some(gather) = &self.shared.gather else { return };
         super::learn::goes_on(&self.shared, self.node);

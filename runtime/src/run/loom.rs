@@ -1,5 +1,5 @@
-//! The schedule and the slots under a model checker, which tries the interleavings of their threads:
-//! `RUSTFLAGS="--cfg setl_loom" cargo test -p setl --no-default-features --lib loom`.
+//! The schedule and the slots under a model checker, which tries the interleavings of their threads: `RUSTFLAGS="--cfg setl_loom"
+//! cargo test -p setl --no-default-features --lib loom`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::slot::Slot;
 use crate::base::sync::{Mutex, Ordering, held};
 use crate::plan::Plan;
 
-/// Threads are switched so often where they need not be, which bounds the time; `LOOM_MAX_PREEMPTIONS` sets another.
+/// The maximum number of preemptions in an execution, which limits the time. `LOOM_MAX_PREEMPTIONS` overrides it.
 const PREEMPTIONS: usize = 2;
 
 fn explore(model: impl Fn() + Send + Sync + 'static) {
@@ -24,7 +24,7 @@ fn explore(model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
-/// A plan with nothing but an order; each link is (node, one that waits for it).
+/// A plan that only has an order. Each link is a pair of a node and a node that waits for it.
 fn plan_of(nodes: usize, links: &[(u32, u32)]) -> Plan {
     let mut plan = Plan { offsets: Cow::Owned(vec![0]), ..Plan::EMPTY };
     for node in 0..nodes as u32 {
@@ -36,18 +36,18 @@ fn plan_of(nodes: usize, links: &[(u32, u32)]) -> Plan {
     plan
 }
 
-/// What a model runs.
+/// A case for the model.
 #[derive(Clone, Copy)]
 struct Case {
     nodes: usize,
-    /// Each is (node, one that waits for it).
+    /// Each link is a pair of a node and a node that waits for it.
     links: &'static [(u32, u32)],
     at_once: Option<usize>,
-    /// How many drivers are called at once.
+    /// The maximum number of drivers that are called at the same time.
     threads: usize,
-    /// Stops the run, when it is this node's turn.
+    /// The node that stops the run when it starts.
     stops: Option<u32>,
-    /// So many of the first nodes go on only when all of them have begun.
+    /// The number of first nodes that wait until all of them have started.
     meet: usize,
 }
 
@@ -72,7 +72,8 @@ impl Case {
         Self { meet, ..self }
     }
 
-    /// Each node runs once, after all that it waits for, and exactly one driver sees the end, when nothing is left.
+    /// Checks that each node runs once, after all nodes for which it waits, and that exactly one driver sees the end, when
+    /// nothing is left.
     fn check(self) {
         explore(move || {
             let plan = plan_of(self.nodes, self.links);
@@ -99,12 +100,12 @@ impl Case {
 
 /// A run whose drivers are threads of the model.
 ///
-/// What it counts is not synchronised by itself: whatever must be seen is ordered by the schedule.
+/// Its counters are relaxed: the schedule has to order every access.
 struct Run {
     case: Case,
     plan: Plan,
     schedule: Schedule,
-    /// How often each node ran.
+    /// The number of runs of each node.
     runs: Vec<AtomicUsize>,
     running: AtomicUsize,
     overs: AtomicUsize,
@@ -298,7 +299,7 @@ fn loom_stop_two_at_once() {
     DIAMOND.at_once(2).stopped_by(1).check();
 }
 
-/// No driver keeps what is ready from another: else the model ends in a deadlock.
+/// No driver keeps a ready node from another driver: otherwise the model ends in a deadlock.
 #[test]
 fn loom_two_ready_run_at_once() {
     INDEPENDENT.meeting(2).check();
@@ -320,7 +321,7 @@ fn loom_three_that_became_ready_run_at_once() {
     Case::new(4, &[(3, 0), (3, 1), (3, 2)]).at_once(3).meeting(3).check();
 }
 
-/// What a node sees of the stop: it happened before whatever counts down after it.
+/// The stop happens before every node that counts down after it.
 #[test]
 fn loom_stop_is_seen_downstream() {
     explore(|| {
@@ -344,7 +345,7 @@ fn loom_stop_is_seen_downstream() {
     });
 }
 
-/// Counts itself: how many there are, and how often it was cloned.
+/// Counts its instances and its clones.
 struct Token(Arc<(Counter, Counter)>);
 
 impl Token {
@@ -356,7 +357,7 @@ impl Token {
 
 impl Clone for Token {
     fn clone(&self) -> Self {
-        // Another thread may come in the middle of a clone.
+        // Another thread may run in the middle of a clone.
         thread::yield_now();
         self.0.1.fetch_add(1, SeqCst);
         Self::new(&self.0)
@@ -377,7 +378,7 @@ enum Consumer {
 }
 use Consumer::{Releases, Shares, Takes};
 
-/// Lets the consumers come at once. `clones` is how often the payload may be cloned, whoever comes last.
+/// Runs the consumers at the same time. `clones` is the permitted number of clones of the payload, in any order of the consumers.
 fn check_slot(consumers: &'static [Consumer], clones: std::ops::RangeInclusive<usize>) {
     explore(move || {
         let counters = Arc::new((Counter::new(0), Counter::new(0)));
@@ -418,7 +419,7 @@ fn loom_slot_three_share() {
     check_slot(&[Shares, Shares, Shares], 0..=0);
 }
 
-/// The one that takes gets the original only if it comes last, after the other has dropped its share.
+/// The consumer that takes gets the original only if it comes last, after the other has dropped its share.
 #[test]
 fn loom_slot_take_and_share() {
     check_slot(&[Takes, Shares], 0..=1);
@@ -434,7 +435,7 @@ fn loom_slot_two_take_and_share() {
     check_slot(&[Takes, Takes, Shares], 1..=2);
 }
 
-/// Who comes before a release gets a clone.
+/// A consumer that comes before a release gets a clone.
 #[test]
 fn loom_slot_take_and_release() {
     check_slot(&[Takes, Releases], 0..=1);

@@ -1,12 +1,12 @@
-//! A limit on the memory of the process while a run is in progress.
+//! Limits the memory of the process while a run is in progress.
 //!
-//! | to stay below it | where |
+//! | to stay below the limit | module |
 //! |---|---|
-//! | factories that say what they need wait until that is free | `schedule` |
-//! | what is materialised lies in temporary files | `spill` |
-//! | queries are run one by one, by the engine that streams, and share what fits | `optimize/queries` |
+//! | factories wait until the memory that they declare is free | `schedule` |
+//! | materialized data goes to temporary files | `spill` |
+//! | queries run one by one with the streaming engine, and share the data that fits | `optimize/queries` |
 //!
-//! What passes it nevertheless ends the run before the system ends the process.
+//! A process that exceeds the limit nevertheless ends the run, before the system kills the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,29 +23,29 @@ use crate::base::sync::held;
 use crate::plan::Node;
 use crate::policy::Policy;
 
-/// What is looked at this often: a process that allocates one gibibyte a second has 10 MiB more.
+/// The interval of the checks: a process that allocates one gibibyte per second gets 10 MiB more in it.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// The limit of a run, and how near it has come.
+/// The memory limit of a run, and the peak so far.
 #[derive(Debug)]
 pub(crate) struct Memory {
     limit: u64,
-    /// What the process held before anything ran.
+    /// The memory of the process before the run.
     at_start: u64,
-    /// The most that was seen.
+    /// The peak that was seen.
     peak: AtomicU64,
     #[cfg(feature = "polars")]
     spilling: Spilling,
 }
 
-/// Where what has no room lies.
+/// The place of data that does not fit into memory.
 #[cfg(feature = "polars")]
 #[derive(Debug)]
 struct Spilling {
     state: std::path::PathBuf,
-    /// Made when something is spilled.
+    /// Created when the first data is spilled.
     spill: std::sync::Mutex<Option<Arc<Spill>>>,
-    /// What was kept in memory, since it is little.
+    /// The total size of small data that was kept in memory.
     kept: AtomicU64,
 }
 
@@ -66,7 +66,7 @@ impl Memory {
         }
     }
 
-    /// Why a run of these factories cannot stay below the limit, each in a sentence.
+    /// The reasons why a run of these factories cannot stay below the limit, each in a sentence.
     pub(super) fn objections(&self, launch: &Launch, policies: impl Fn(usize) -> Policy) -> Vec<String> {
         let limit = show(self.limit);
         if self.limit <= self.at_start {
@@ -91,18 +91,18 @@ impl Memory {
             .collect()
     }
 
-    /// What factories may have together.
+    /// The total memory for all factories.
     pub(super) fn budget(&self) -> u64 {
         self.limit.saturating_sub(self.at_start)
     }
 
-    /// What is free now.
+    /// The memory that is free now.
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn free(&self) -> u64 {
         self.limit.saturating_sub(resident().unwrap_or(self.at_start))
     }
 
-    /// The temporary files of the run. It blocks.
+    /// The temporary files of the run. This function blocks.
     #[cfg(feature = "polars")]
     pub(crate) fn spill(&self) -> crate::Result<Arc<Spill>> {
         let mut spill = held(self.spilling.spill.lock());
@@ -120,7 +120,7 @@ impl Memory {
         held(self.spilling.spill.lock()).clone()
     }
 
-    /// Whether something is so little that it is kept in memory. All of that together is not more than an eighth of the limit.
+    /// `true` if the data is small enough to stay in memory. The total size of such data is at most an eighth of the limit.
     #[cfg(feature = "polars")]
     pub(crate) fn keeps(&self, bytes: u64) -> bool {
         let kept = &self.spilling.kept;
@@ -141,16 +141,16 @@ impl Memory {
     }
 }
 
-/// How a run came along with its [limit of memory](crate::Runner::memory_limit).
+/// The memory use of a run with a [memory limit](crate::Runner::memory_limit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryReport {
     /// The limit, in bytes.
     pub limit: u64,
-    /// The most that the process was seen to hold, in bytes: what is resident and not part of a file, looked at a hundred times a
-    /// second. Zero where the system does not tell.
+    /// The peak memory of the process, in bytes: resident memory that is not part of a file, measured a hundred times per second.
+    /// Zero if the system does not provide it.
     pub peak: u64,
-    /// What was written to temporary files, in bytes.
+    /// The size of the data in temporary files, in bytes.
     pub spilled: u64,
 }
 
@@ -164,15 +164,15 @@ impl fmt::Display for MemoryReport {
     }
 }
 
-/// What a factory says that it needs, or what stands in for it.
+/// The memory that a factory or its fallback declares.
 pub(super) fn need(factory: &Node, policy: &Policy) -> u64 {
     let of_fallback = factory.fallback.as_ref().and_then(|fallback| fallback.policy.memory);
     policy.memory.max(of_fallback).unwrap_or_default()
 }
 
-/// Ends the run when the process holds more than the limit, for as long as this is there.
+/// Ends the run when the process exceeds the limit, as long as the returned value exists.
 ///
-/// A thread looks: where factories compute, no task is sure to get to it.
+/// A thread does the checks, because a task may not run while factories compute.
 pub(super) fn watch(shared: &Arc<Shared>) -> Option<Watch> {
     let memory = shared.memory.as_ref()?;
     resident()?;
@@ -183,35 +183,36 @@ pub(super) fn watch(shared: &Arc<Shared>) -> Option<Watch> {
             let Some(shared) = shared.upgrade() else { return };
             let (Some(memory), Some(held)) = (&shared.memory, resident()) else { return };
             memory.peak.fetch_max(held, Ordering::AcqRel);
-            // A run that is about to end anyway ends because of what came first.
+            // The first reason for the end of a run counts.
             if held > limit && !shared.cancel.is_cancelled() {
                 shared.set_why(Why::Memory);
                 shared.cancel.cancel();
             }
         }
     };
-    // Without a thread nobody looks, which is better than no run.
+    // Without a thread there is no check, which is better than no run.
     std::thread::Builder::new().name("setl-memory".to_owned()).spawn(look).ok()?;
     Some(Watch(sender))
 }
 
-/// Somebody looks how much memory the process holds.
+/// Keeps the checks of the memory running.
 pub(super) struct Watch(#[expect(dead_code, reason = "whoever looks ends when it is dropped")] Sender<()>);
 
-/// What the process holds now, if the system tells: without the pages of files, which the system takes back when it needs them.
+/// The current memory of the process, if the system provides it. It excludes file pages, which the system reclaims when it needs
+/// them.
 pub(super) fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    // Older kernels tell all of it only.
+    // Older kernels provide only the total.
     field(&status, "RssAnon:").or_else(|| field(&status, "VmRSS:"))
 }
 
-/// The most that the process has ever held, if the system tells.
+/// The peak memory of the process, if the system provides it.
 #[cfg(feature = "optimize")]
 pub(super) fn peak() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// A line of what Linux says of a process, in bytes.
+/// A field of the process status of Linux, in bytes.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)

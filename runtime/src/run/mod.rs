@@ -1,4 +1,4 @@
-//! Running a pipeline: who starts when, what becomes of it, and what is told of it.
+//! Runs a pipeline: the schedule, the state transitions of factories, and the report.
 
 mod attempt;
 mod blocking;

@@ -1,17 +1,17 @@
-//! What the type of a factory tells of what it does.
+//! The effects of a factory, as far as its type shows them.
 
 use std::any::TypeId;
 
 use crate::factory::{Factory, has_write};
 
-/// What can be known of a factory before it runs.
+/// The properties of a factory that are known before it runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nature {
-    /// Its type.
+    /// The type of the factory.
     pub(crate) item: TypeId,
-    /// The name of the function or struct, whatever it is called in the pipeline.
+    /// The name of the function or struct, independent of its name in the pipeline.
     pub(crate) function: &'static str,
-    /// How it acts on something that is not its output, if it does.
+    /// A text about its effects outside of its output, if it has any.
     pub(crate) acts: Option<&'static str>,
 }
 

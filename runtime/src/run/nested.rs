@@ -1,12 +1,12 @@
-//! A run that a factory of another one has started: what it reads and does, that factory reads and does.
+//! Runs that a factory of another run has started: their reads and effects count as those of that factory.
 
 use super::current::Current;
 use super::shared::Shared;
 use crate::checkpoint::Reads;
 
 impl Current {
-    /// Calls `record` with what this factory has read, and with what the factory has that started its run, and so on, where
-    /// outputs are kept that depend on it.
+    /// Calls `record` with the reads of this factory, and with the reads of the factory that started its run, and so on, if
+    /// outputs that depend on them are kept.
     pub(crate) fn record(&self, mut record: impl FnMut(&Reads)) {
         self.shared.record_reads(self.owner.node, &mut record);
         self.shared.record_in_outer(&mut record);
@@ -28,24 +28,25 @@ impl Shared {
         }
     }
 
-    /// That a factory of this other run has started it. Nothing has begun yet.
+    /// Records the factory of another run that started this run. Nothing has started yet.
     pub(super) fn set_outer(&self, outer: &Current) {
         if outer.shared.session.is_some() || outer.shared.is_nested() {
             let _ = self.outer.set(outer.clone());
         }
     }
 
-    /// Whether outputs of a run depend on this one, in one of whose factories it was started.
+    /// `true` if this run was started in a factory of a run whose outputs depend on it.
     pub(super) fn is_nested(&self) -> bool {
         self.outer.get().is_some()
     }
 
-    /// Has the factory that has started this run count as one that acts: taking its output does not come to the same.
+    /// Records that the factory that started this run has effects: taking its output from an earlier run does not replace running
+    /// it.
     pub(super) fn acts_in_outer(&self) {
         self.record_in_outer(&mut |reads| reads.record_act());
     }
 
-    /// The same for what this run has taken from earlier ones, and what is another in each.
+    /// Records in the outer factory the outputs that this run took from earlier runs, and the volatile ones.
     pub(super) fn tell_outer(&self) {
         if !self.is_nested() {
             return;

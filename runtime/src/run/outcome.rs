@@ -1,4 +1,4 @@
-//! What a run gives back.
+//! The results of a run.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,22 +15,22 @@ use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
 
-/// A run that succeeded: the outputs that were kept, and the [`Report`], which it prints.
+/// A successful run: the kept outputs and the [`Report`]. Prints as the report.
 pub struct Run<P> {
     pub(super) plan: PlanRef,
     pub(super) outputs: Vec<Option<AnyPayload>>,
     pub(super) report: Box<Report>,
-    /// Outputs may lie in temporary files.
+    /// Outputs may be in temporary files.
     #[cfg(feature = "polars")]
     pub(super) _spill: Option<std::sync::Arc<super::spill::Spill>>,
     pub(super) pipeline: PhantomData<fn() -> P>,
 }
 
-/// A run of some of the factories of `P`: see [`Runner::only`](super::Runner::only).
+/// A run of some factories of `P`: see [`Runner::only`](super::Runner::only).
 pub struct Partial<P>(PhantomData<fn() -> P>);
 
 impl<P> Run<P> {
-    /// What ran and how long it took.
+    /// The report of the run.
     pub fn report(&self) -> &Report {
         &self.report
     }
@@ -41,19 +41,19 @@ impl<P> Run<P> {
 }
 
 impl<P: PipelineItem> Run<P> {
-    /// The output of a factory: one that no other factory takes, or one under `keep(…)`. Any other does not compile.
+    /// The output of a factory that no other factory takes, or that is under `keep(…)`. Any other factory does not compile.
     pub fn get<F: Factory + AlwaysRuns>(&self) -> &F::Output
     where
         P: Keeps<F, true>,
     {
         match self.output(position::<P, F>()) {
             Some(output) => output,
-            // The run succeeded, so every factory has delivered, and `Keeps` says that this output stayed.
+            // The run succeeded, so every factory has delivered, and `Keeps` guarantees that this output was kept.
             None => unreachable!("a kept output is there after a successful run"),
         }
     }
 
-    /// The output of a factory, if it is there: it was kept, and the factory was not skipped.
+    /// The output of a factory, if it was kept and the factory was not skipped.
     pub fn find<F: Factory>(&self) -> Option<&F::Output>
     where
         P: Lists<F>,
@@ -63,7 +63,7 @@ impl<P: PipelineItem> Run<P> {
 }
 
 impl<P: PipelineItem> Run<Partial<P>> {
-    /// The output of a factory, if it ran and no other factory of the run takes it.
+    /// The output of a factory, if it ran and no other factory of the run takes its output.
     pub fn find<F: Factory>(&self) -> Option<&F::Output>
     where
         P: Lists<F>,
@@ -78,7 +78,7 @@ impl Run<Pipeline> {
         self.find_named(F::NAME)
     }
 
-    /// The output of the factory with this name, if there is one, its output was kept and is a `T`.
+    /// The output of the factory with this name, if its output was kept and is a `T`.
     pub fn find_named<T: 'static>(&self, factory: &str) -> Option<&T> {
         self.output(self.plan.factories.iter().position(|node| same(&node.name, factory))?)
     }
@@ -104,10 +104,10 @@ impl<P> fmt::Debug for Run<P> {
     }
 }
 
-/// How a run ended, whichever way: what succeeded, what failed, and what did not run.
+/// The end of a run, successful or not: the outputs, the failures, and the report.
 ///
-/// It is what a program can give back from `main`: it then prints its report, or what went wrong, to standard error, and
-/// ends with the [exit code](Outcome::exit_code) that says how the run ended.
+/// A program can return it from `main`: it then prints its report, or the error, to standard error, and ends with the [exit
+/// code](Outcome::exit_code) of the run.
 ///
 /// ```
 /// use setl::prelude::*;
@@ -135,21 +135,21 @@ impl<P> fmt::Debug for Run<P> {
 /// }
 /// ```
 pub struct Outcome<P> {
-    /// With what has succeeded. Nothing, if the run could not start.
+    /// The run with the available outputs. `None` if the run could not start.
     pub(super) run: Option<Run<P>>,
-    /// Why it did not succeed.
+    /// The error of the run.
     pub(super) error: Option<RunError>,
 }
 
 impl<P> Outcome<P> {
-    /// The run, or why it did not succeed.
+    /// Converts to the run or its error.
     ///
     /// # Errors
-    /// When it did not.
+    /// When the run did not succeed.
     pub fn into_result(self) -> Result<Run<P>, RunError> {
         match (self.run, self.error) {
             (run, Some(error)) => {
-                // The error matters more than an output that cannot be dropped.
+                // The error matters more than a panic in the destructor of an output.
                 for output in run.into_iter().flat_map(|run| run.outputs) {
                     contained(|| drop(output));
                 }
@@ -160,7 +160,7 @@ impl<P> Outcome<P> {
         }
     }
 
-    /// Why the run did not succeed, if it did not.
+    /// The error of the run, if it did not succeed.
     pub fn error(&self) -> Option<&RunError> {
         self.error.as_ref()
     }
@@ -170,24 +170,24 @@ impl<P> Outcome<P> {
         self.error.as_ref().map_or(&[], RunError::failures)
     }
 
-    /// What ran, if the run could start.
+    /// The report of the run, if it could start.
     pub fn report(&self) -> Option<&Report> {
         self.run.as_ref().map(Run::report)
     }
 
-    /// The number with which a program ends that ran this and nothing else; the book has them in a table.
+    /// The exit code of a program that only does this run. The book has the codes in a table.
     ///
-    /// | code | means |
+    /// | code | meaning |
     /// |---|---|
     /// | 0 | all succeeded |
     /// | 1 | factories failed, nothing was written |
     /// | 2 | the run could not start: nothing ran |
-    /// | 3 | factories failed, others succeeded: the run kept going, whatever the failures are |
+    /// | 3 | factories failed, others succeeded: the run kept going, even if all failures are transient |
     /// | 4 | the commit was decided but is not complete: the next run completes it, at its first load or save |
     /// | 75 | as 1, without `keep_going`, and all failures are transient: try again later (`EX_TEMPFAIL` of `sysexits.h`) |
     /// | 124 | the deadline passed (as `timeout` of coreutils) |
     /// | 130 | cancelled, as by Ctrl-C (128 + SIGINT) |
-    /// | 137 | the process held more memory than it may (128 + SIGKILL, as where the system ends it) |
+    /// | 137 | the process exceeded its memory limit (128 + SIGKILL, as if the system had ended it) |
     pub fn code(&self) -> u8 {
         match &self.error {
             None => 0,
@@ -202,14 +202,14 @@ impl<P> Outcome<P> {
         }
     }
 
-    /// [`Outcome::code`], to be given back from `main`.
+    /// The [`Outcome::code`] as a return value of `main`.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())
     }
 }
 
 impl<P: PipelineItem> Outcome<P> {
-    /// The output of a factory, if it is there: the factory has delivered, and its output was kept.
+    /// The output of a factory, if it has delivered and its output was kept.
     pub fn find<F: Factory>(&self) -> Option<&F::Output>
     where
         P: Lists<F>,
@@ -219,7 +219,7 @@ impl<P: PipelineItem> Outcome<P> {
 }
 
 impl<P: PipelineItem> Outcome<Partial<P>> {
-    /// The output of a factory, if it ran and no other factory of the run takes it.
+    /// The output of a factory, if it ran and no other factory of the run takes its output.
     pub fn find<F: Factory>(&self) -> Option<&F::Output>
     where
         P: Lists<F>,
@@ -229,12 +229,12 @@ impl<P: PipelineItem> Outcome<Partial<P>> {
 }
 
 impl Outcome<Pipeline> {
-    /// The output of the factory of this type, if it is there.
+    /// The output of the factory of this type, if it is available.
     pub fn find<F: Factory>(&self) -> Option<&F::Output> {
         self.run.as_ref()?.find::<F>()
     }
 
-    /// The output of the factory with this name, if it is there and is a `T`.
+    /// The output of the factory with this name, if it is available and is a `T`.
     pub fn find_named<T: 'static>(&self, factory: &str) -> Option<&T> {
         self.run.as_ref()?.find_named(factory)
     }
