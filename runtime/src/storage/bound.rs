@@ -1,5 +1,5 @@
-//! Which factory of a run a repository belongs to: so what is saved by it belongs to the run wherever that happens, in a
-//! task or a thread that the factory has started, too.
+//! The binding of repositories to the factories of a run. A bound repository saves for its run from anywhere, including
+//! tasks and threads that the factory has started.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use crate::run::Shared;
 use crate::run::current::Current;
 use setl_commit::Owner;
 
-/// The attempt of a factory that was given a repository, or has made it.
+/// The attempt of a factory that received a repository, or has made it.
 #[derive(Clone)]
 pub(super) struct Bound {
     run: Weak<Shared>,
@@ -20,14 +20,15 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// What this thread works for, if it does for a run.
+    /// Returns the attempt that this thread works for, if there is one.
     pub(super) fn here() -> Option<Self> {
         let Current { shared, owner } = Current::get()?;
         let factory = Arc::from(&*shared.plan.factories.get(owner.node)?.name);
         Some(Self { run: Arc::downgrade(&shared), owner, factory })
     }
 
-    /// What to work for on a thread that works for no run; None where it does, or the run is over.
+    /// Returns the attempt to work for on a thread that works for no run. Returns `None` on a thread that works for a
+    /// run, or when the run is over.
     pub(super) fn elsewhere(&self) -> Option<Current> {
         if Current::get().is_some() {
             return None;
@@ -35,10 +36,10 @@ impl Bound {
         Some(Current { shared: self.run.upgrade()?, owner: self.owner })
     }
 
-    /// As [`Bound::elsewhere`], to save.
+    /// Does the same as [`Bound::elsewhere`], for saving.
     ///
     /// # Errors
-    /// When the run is over, and nothing can become part of it any more.
+    /// When the run is over, so that nothing can become part of it any more.
     pub(super) fn to_save(&self, place: &dyn std::fmt::Display) -> crate::Result<Option<Current>> {
         let current = self.elsewhere();
         if current.is_none() && Current::get().is_none() {
@@ -54,12 +55,12 @@ impl Bound {
 
 type Rebind = fn(&(dyn Any + Send + Sync)) -> Option<AnyPayload>;
 
-/// The types of repositories, and how one is bound that is delivered without being cloned.
+/// The types of repositories, each with the function that binds a repository which is delivered without a clone.
 static TYPES: RwLock<Option<HashMap<TypeId, Rebind>>> = RwLock::new(None);
-/// Whether there are any.
+/// Is set if there are registered types.
 static ANY: AtomicBool = AtomicBool::new(false);
 
-/// Has payloads of this type bound to the factory that they are delivered to. A clone is a bound one.
+/// Registers a type whose payloads are bound to the factory that receives them. A clone is bound when it is made.
 pub(super) fn register<R: Clone + Send + Sync + 'static>() {
     let known = |types: &Option<HashMap<TypeId, Rebind>>| {
         types.as_ref().is_some_and(|types| types.contains_key(&TypeId::of::<R>()))
@@ -73,7 +74,8 @@ pub(super) fn register<R: Clone + Send + Sync + 'static>() {
     ANY.store(true, Ordering::Release);
 }
 
-/// The payload for the factory that this thread works for: itself, or one that is bound to it.
+/// Returns the payload for the factory that this thread works for: the payload itself, or a clone that is bound to the
+/// factory.
 pub(crate) fn delivered(payload: AnyPayload) -> AnyPayload {
     if !ANY.load(Ordering::Acquire) {
         return payload;

@@ -1,4 +1,4 @@
-//! What a format and a place must be able to do.
+//! The interface of a format and a place.
 
 use std::fmt;
 use std::path::Path;
@@ -8,10 +8,10 @@ use polars::prelude::{Expr, LazyFrame};
 use crate::dataset::Shape;
 use setl_commit::{Decision, StagedWrite};
 
-/// Reads and writes data of one format in one place: a file, a table, memory.
+/// Reads and writes data of one format in one place: a file, a table, or memory.
 ///
-/// Its `Display` names format and place, as in `CSV file flights.csv`; errors and reports show it.
-/// Implement it for a store of your own, and make a [`Repository`](super::Repository) of it.
+/// Its `Display` names the format and the place, as in `CSV file flights.csv`. Errors and reports show it. Implement it
+/// for your own store, and make a [`Repository`](super::Repository) from it.
 ///
 /// ```
 /// use std::fmt;
@@ -50,50 +50,50 @@ use setl_commit::{Decision, StagedWrite};
 /// # Ok::<(), setl::Error>(())
 /// ```
 pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
-    /// Opens the data as a lazy query with at least the columns that are asked for.
+    /// Opens the data as a lazy query with at least the requested columns.
     ///
-    /// The dtypes are the declared ones, not inferred. What can be checked without reading all data is checked here.
+    /// The dtypes are the declared ones and not inferred. Checks that do not read all data are done here.
     ///
     /// # Errors
-    /// When the data is not there, or is known not to have the declared columns.
+    /// When the data does not exist, or is known not to have the declared columns.
     fn scan(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame>;
 
-    /// Runs `query` and writes its rows aside, so that the target is unchanged until the write is committed.
+    /// Runs `query` and stages its rows, so that the target is unchanged until the write is committed.
     ///
-    /// The query has the columns of the shape, in order. When this returns, the rows are on disk, or wherever they
-    /// survive a crash until the commit. Where the mode leaves the target as it is, the query is not run, and an
-    /// [`Untouched`](crate::commit::Untouched) is given. It blocks.
+    /// The query has the columns of the shape, in order. When this returns, the rows are on disk, or in another place
+    /// that survives a crash until the commit. If the mode leaves the target as it is, the query is not run, and an
+    /// [`Untouched`](crate::commit::Untouched) is returned. This blocks.
     ///
     /// # Errors
-    /// When the query fails, the rows cannot be written, or the mode does not allow it; then nothing is left behind.
+    /// When the query fails, the rows cannot be written, or the mode does not allow it. Then nothing is left behind.
     fn stage(&self, query: LazyFrame, request: &StageRequest<'_>) -> crate::Result<Box<dyn StagedWrite>>;
 
-    /// What is changed by a write: the same text as [`StagedWrite::target`], and the same for all connectors that reach
-    /// the same. If nothing is implemented, it is the name.
+    /// Returns the name of the write's target. It must equal [`StagedWrite::target`], and it is the same for all
+    /// connectors to the same target. Default: the `Display` text.
     fn target(&self) -> String {
         self.to_string()
     }
 
-    /// Where the data is, if it is a file or a directory of files: its content tells whether what was made of it is still
-    /// valid. If nothing is implemented, that cannot be told, and what was made of it is never taken by a resumed run.
+    /// Returns the path of the data, if it is a file or a directory of files. Its content shows whether outputs that were
+    /// made from it are still valid. Default: `None`, so that a resumed run never reuses such outputs.
     fn path(&self) -> Option<&Path> {
         None
     }
 
-    /// All that decides which rows a scan gives, beside the place: separators, formats of dates, conditions of its own. It has
-    /// to be another text where another row may come out, and may be another one elsewhere, too.
+    /// Returns everything that decides which rows a scan returns, besides the place: separators, formats of dates,
+    /// filters of the connector. The text must differ whenever the rows may differ. It may also differ in other cases.
     ///
-    /// Where `Debug` is derived and all of it is in the fields, `Some(format!("{self:?}"))` is enough, now and with every
-    /// field that is added. If nothing is implemented, what is made of the data is never taken by another run.
+    /// If `Debug` is derived and the fields hold everything, `Some(format!("{self:?}"))` is enough, also for fields that
+    /// are added later. Default: `None`, so that no other run reuses outputs that were made from the data.
     fn options(&self) -> Option<String> {
         None
     }
 
-    /// Whether there is something to load. If nothing is implemented: whether there is anything at the [`path`](Self::path);
-    /// where there is no path, that there is something.
+    /// Returns `true` if there is data to load. Default: `true` if there is an entry at the [`path`](Self::path), or if
+    /// there is no path.
     ///
     /// # Errors
-    /// When that cannot be found out.
+    /// When the check fails.
     fn exists(&self) -> crate::Result<bool> {
         match self.path().map(std::fs::symlink_metadata) {
             Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -102,29 +102,30 @@ pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
         }
     }
 
-    /// Finishes or undoes a write whose process has died, as its ticket says: [`Ticket::Place`](crate::commit::Ticket).
+    /// Finishes or undoes a write whose process has died, according to its ticket:
+    /// [`Ticket::Place`](crate::commit::Ticket).
     ///
-    /// It may be called again for a token that is settled, and must succeed then.
+    /// It may be called again for a settled token, and must succeed then.
     ///
     /// # Errors
-    /// When the store refuses, or there are no such tickets; that is what happens if nothing is implemented.
+    /// When the store refuses, or does not support tickets. The default implementation always fails.
     fn settle(&self, token: &str, decision: Decision) -> crate::Result<()> {
         let _ = decision;
         Err(crate::Error::msg(format!("{self} has left `{token}` in a journal, and does not settle such")))
     }
 }
 
-/// What is saved, and what becomes of what is there.
+/// The schema of the rows to save, and the treatment of existing data.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StageRequest<'a> {
     /// The declared columns.
     pub shape: &'a Shape,
-    /// What becomes of what is there.
+    /// The treatment of existing data.
     pub mode: SaveMode,
 }
 
-/// What saving does with what is there.
+/// The treatment of existing data when saving.
 ///
 /// ```
 /// use setl::storage::{Memory, SaveMode};
@@ -146,24 +147,24 @@ pub struct StageRequest<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SaveMode {
-    /// It is replaced as a whole.
+    /// The existing data is replaced as a whole.
     #[default]
     Overwrite,
-    /// It stays, and the new rows come after it. They must have the same columns.
+    /// The existing data stays, and the new rows are added after it. They must have the same columns.
     Append,
-    /// Saving fails if there is something.
+    /// Saving fails if there is data.
     ErrorIfExists,
-    /// If there is something, it stays, and nothing is computed.
+    /// Existing data stays, and nothing is computed.
     Ignore,
 }
 
-/// What a connector is asked for.
+/// The rows and columns to scan.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ScanRequest<'a> {
     /// The declared columns.
     pub shape: &'a Shape,
-    /// Which rows are wanted. A connector may use it, as a database does in its query, or leave it: the repository
-    /// filters in any case.
+    /// The condition on the rows to return. A connector may use it, as a database does in its query, or ignore it. The
+    /// repository filters in any case.
     pub condition: Option<&'a Expr>,
 }

@@ -26,15 +26,15 @@ use crate::dataset::{DataError, Provenance, Row, Shape};
 
 /// CSV files, read by the names in their header and with the dtypes that the row declares.
 ///
-/// Columns are found by name, whatever their order; further columns are left out. Nothing is inferred.
+/// Columns are found by name, whatever their order. Further columns are left out. Nothing is inferred.
 ///
-/// All lines are looked through when the file is loaded: a line with too few or too many fields, a quote that is not closed,
-/// and what is not UTF-8 is an error that names the line. Blank lines are skipped, unless there is one column only. A file
-/// that is compressed with gzip, zlib or Zstandard is decompressed.
+/// All lines are checked when the file is loaded. Too few or too many fields, an unclosed quote and invalid UTF-8 are
+/// errors that name the line. Blank lines are skipped, unless the row has only one column. Files compressed with gzip,
+/// zlib or Zstandard are decompressed.
 ///
-/// - A null is written as nothing, an empty text as `""`, and both are read back as that. Where another program wrote
-///   the file and means empty text by nothing, say so with [`CsvFile::empty_as_null`].
-/// - Dates and times are ISO 8601; a moment with an offset is brought to UTC. A duration is a whole number of
+/// - A null is written as nothing and an empty text as `""`, and both are read back as such. If another program wrote the
+///   file and nothing means an empty text, use [`CsvFile::empty_as_null`].
+/// - Dates and times are in ISO 8601. A moment with an offset is converted to UTC. A duration is a whole number of
 ///   microseconds.
 /// - `NaN`, `inf` and `-inf` stand for themselves.
 ///
@@ -56,23 +56,23 @@ use crate::dataset::{DataError, Provenance, Row, Shape};
 pub struct Csv;
 
 impl Csv {
-    /// The rows of a file that exists. Its header is checked when it is loaded.
+    /// Opens an existing file. Its header is checked when the file is loaded.
     ///
     /// # Errors
-    /// [`DataError::NoFile`] when there is no such file.
+    /// [`DataError::NoFile`] when the file does not exist.
     pub fn open<T: Row>(path: impl Into<PathBuf>) -> Result<Repository<T>, DataError> {
         Self::at(path).open()
     }
 
-    /// A file to write, which need not exist yet. Its directory is made now, if need be.
+    /// Prepares a file to write, which need not exist yet. A missing directory is created now.
     ///
     /// # Errors
-    /// [`DataError::Io`] when the directory cannot be made, [`DataError::BadFile`] when the path is a directory.
+    /// [`DataError::Io`] when the directory cannot be created. [`DataError::BadFile`] when the path is a directory.
     pub fn create<T: Row>(path: impl Into<PathBuf>) -> Result<Repository<T>, DataError> {
         Self::at(path).create()
     }
 
-    /// A file whose options follow; ends in [`CsvFile::open`] or [`CsvFile::create`].
+    /// Begins a builder for a file with options. [`CsvFile::open`] or [`CsvFile::create`] finishes it.
     pub fn at(path: impl Into<PathBuf>) -> CsvFile {
         CsvFile {
             place: Place::new("CSV", "csv", path),
@@ -90,7 +90,7 @@ impl Csv {
     }
 }
 
-/// A CSV file and how it is written; made by [`Csv::at`].
+/// A builder for a CSV file with its format options. [`Csv::at`] returns it.
 #[derive(Clone, Debug)]
 pub struct CsvFile {
     place: Place,
@@ -107,110 +107,111 @@ pub struct CsvFile {
 }
 
 impl CsvFile {
-    /// The byte between two fields; a comma, if nothing is said.
+    /// Sets the byte between two fields. Default: a comma.
     #[must_use]
     pub fn separator(mut self, separator: u8) -> Self {
         self.separator = separator;
         self
     }
 
-    /// The byte around a field that holds separators or line ends; `"`, if nothing is said. `None` takes quotes as
-    /// plain text; saving a text that would need quotes is then refused with [`DataError::NotRepresentable`].
+    /// Sets the byte around a field that holds separators or line ends. Default: `"`. With `None`, quotes are plain text,
+    /// and saving a text that needs quotes is refused with [`DataError::NotRepresentable`].
     #[must_use]
     pub fn quote(mut self, quote: impl Into<Option<u8>>) -> Self {
         self.quote = quote.into();
         self
     }
 
-    /// Whether the first line names the columns, as is taken if nothing is said. Without, the file must have exactly
-    /// the columns of the row, in their order.
+    /// Sets whether the first line holds the names of the columns. Default: `true`. With `false`, the file must have
+    /// exactly the columns of the row, in their order.
     #[must_use]
     pub fn header(mut self, header: bool) -> Self {
         self.header = header;
         self
     }
 
-    /// Texts that mean null, in every column, with quotes and without; the first is what a null is written as. Saving a
-    /// value that is written as one of them is refused with [`DataError::NotRepresentable`].
+    /// Sets the texts that mean null in every column, with quotes or without. A null is written as the first of them.
+    /// Saving a value that is written as one of them is refused with [`DataError::NotRepresentable`].
     #[must_use]
     pub fn null_values<S: Into<PlSmallStr>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
         self.null_values = values.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether a text field with nothing in it, not even quotes, is null, as is taken if nothing is said, or empty.
-    /// With `false`, a null text is read back as empty text.
+    /// Sets whether a text field with nothing in it, not even quotes, is null or an empty text. Default: `true`, which is
+    /// null. With `false`, a null text is read back as an empty text.
     #[must_use]
     pub fn empty_as_null(mut self, empty_as_null: bool) -> Self {
         self.empty_as_null = empty_as_null;
         self
     }
 
-    /// What a line that is to be skipped begins with.
+    /// Sets the prefix of comment lines, which are skipped.
     #[must_use]
     pub fn comment(mut self, prefix: impl Into<PlSmallStr>) -> Self {
         self.comment = Some(prefix.into());
         self
     }
 
-    /// The number of lines before the header that are no part of the table, whatever is in them. A file is not written with
-    /// such lines.
+    /// Sets the number of lines before the header that are not part of the table, whatever their content. Such lines are
+    /// not written.
     #[must_use]
     pub fn skip_lines(mut self, lines: usize) -> Self {
         self.skip_lines = lines;
         self
     }
 
-    /// Makes the fields null that a line lacks at its end. Otherwise such a line is an error, since nobody can tell which
-    /// fields are missing.
+    /// Fills the missing fields at the end of a short line with nulls. By default, a short line is an error, because it
+    /// is unknown which fields are missing.
     #[must_use]
     pub fn pad_short_lines(mut self) -> Self {
         self.pads = true;
         self
     }
 
-    /// The encoding of a file that is not UTF-8, by a label of the [Encoding Standard](https://encoding.spec.whatwg.org), as in
-    /// `windows-1252` (which is Latin-1, too), `utf-16le` or `shift_jis`. Such a file is read into memory when it is loaded,
-    /// and is not written.
+    /// Sets the encoding of a file that is not UTF-8, by a label of the [Encoding
+    /// Standard](https://encoding.spec.whatwg.org), as in `windows-1252` (which includes Latin-1), `utf-16le` or
+    /// `shift_jis`. Such a file is read into memory when it is loaded, and cannot be written.
     #[must_use]
     pub fn encoding(mut self, label: impl Into<String>) -> Self {
         self.encoding = Some(label.into());
         self
     }
 
-    /// How dates are written, in the notation of `chrono`, as in `%d/%m/%Y`. A year is read with all its digits by `%Y`, and
-    /// with two by `%y`. Saving a date that the format cannot hold is refused with [`DataError::NotRepresentable`].
+    /// Sets the format of dates, in the notation of `chrono`, as in `%d/%m/%Y`. `%Y` reads a year with all its digits,
+    /// and `%y` a year with two. Saving a date that the format cannot represent is refused with
+    /// [`DataError::NotRepresentable`].
     #[must_use]
     pub fn date_format(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.date = Some(pattern.into());
         self
     }
 
-    /// How dates with a time are written, in the notation of `chrono`, as in `%d/%m/%Y %H:%M`. With an offset, as in
-    /// `%d/%m/%Y %H:%M %z`, they are brought to UTC. Saving what the format cannot hold, such as seconds here, is refused with
-    /// [`DataError::NotRepresentable`].
+    /// Sets the format of dates with a time, in the notation of `chrono`, as in `%d/%m/%Y %H:%M`. With an offset, as in
+    /// `%d/%m/%Y %H:%M %z`, they are converted to UTC. Saving a value that the format cannot represent, such as seconds
+    /// here, is refused with [`DataError::NotRepresentable`].
     #[must_use]
     pub fn datetime_format(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.datetime = Some(pattern.into());
         self
     }
 
-    /// How times of day are written, in the notation of `chrono`, as in `%H.%M`.
+    /// Sets the format of times of day, in the notation of `chrono`, as in `%H.%M`.
     #[must_use]
     pub fn time_format(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.time = Some(pattern.into());
         self
     }
 
-    /// Takes the path for a directory, whose files are the data together: those whose names end in `.csv` and begin
-    /// neither with `.` nor with `_`, in the order of their names. It is replaced as a whole, in one step.
+    /// Treats the path as a directory whose files form the data. The files are those whose names end in `.csv` and begin
+    /// with neither `.` nor `_`, in the order of their names. The directory is replaced as a whole, in one step.
     #[must_use]
     pub fn directory(mut self) -> Self {
         self.place.set_directory();
         self
     }
 
-    /// Begins a new file of the directory after so many rows; if nothing is said, or 0, all rows go into one file.
+    /// Begins a new file of the directory after every `rows` rows. Default: 0, which writes all rows into one file.
     /// Implies [`directory`](Self::directory).
     #[must_use]
     pub fn rows_per_file(mut self, rows: usize) -> Self {
@@ -218,20 +219,20 @@ impl CsvFile {
         self
     }
 
-    /// As [`Csv::open`].
+    /// Does the same as [`Csv::open`], with the options of this builder.
     ///
     /// # Errors
-    /// As [`Csv::open`].
+    /// The same as [`Csv::open`], and [`DataError::BadOption`] when an option is invalid.
     pub fn open<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.check_options()?;
         self.place.open()?;
         Ok(Repository::new(self))
     }
 
-    /// As [`Csv::create`].
+    /// Does the same as [`Csv::create`], with the options of this builder.
     ///
     /// # Errors
-    /// As [`Csv::create`].
+    /// The same as [`Csv::create`], and [`DataError::BadOption`] when an option is invalid.
     pub fn create<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.check_options()?;
         self.place.prepare()?;
@@ -307,12 +308,13 @@ impl CsvFile {
             .with_missing_is_null(self.empty_as_null)
             // Without a header, an empty file is a file without rows.
             .with_raise_if_empty(self.header)
-            // No line is longer when it has been looked through. Otherwise Polars takes the first line for the width of all.
+            // The check has found no longer line. Without this, Polars would take the width of all lines from the first
+            // one.
             .with_truncate_ragged_lines(true)
             .with_null_values(nulls))
     }
 
-    /// The schema of the file as it is to be read. Polars takes a schema by position, so it follows the header.
+    /// Returns the schema to read the file with. Polars applies a schema by position, so it follows the header.
     fn file_schema(&self, shape: &Shape, names: &[String]) -> Result<Schema, DataError> {
         if !self.header {
             let columns = shape.columns.iter();
@@ -335,7 +337,7 @@ impl CsvFile {
                     index + 1
                 )));
             }
-            // Nobody asks for it.
+            // The row does not declare this column.
             let free = (index..)
                 .map(|suffix| format!("{name}_{suffix}"))
                 .find(|free| !schema.contains(free) && declared(free).is_none() && !names.contains(free));
@@ -357,7 +359,7 @@ impl CsvFile {
     fn scan_file(&self, request: &ScanRequest<'_>) -> crate::Result<LazyFrame> {
         let shape = request.shape;
         let (path, dialect, width) = (&self.place.path, self.dialect(), shape.columns.len());
-        // It may change while it is looked through: then it is not what this says.
+        // If the file changes during the check, the guard notices that its state differs from this one.
         let print = Print::of(path).map_err(|source| self.place.io("open", source))?;
         let check = Check { dialect: &dialect, width, pads: self.pads };
         let encoding = self.encoding.as_ref().and_then(|label| Encoding::for_label(label.as_bytes()));
@@ -368,7 +370,7 @@ impl CsvFile {
             None => Records::open(path, &dialect),
         };
         let names = header.and_then(|mut records| check.header(&mut records)).map_err(failed)?;
-        // What is wrong with the columns is said before what is wrong with a line.
+        // Errors of the columns are reported before errors of lines.
         let schema = self.file_schema(shape, &names)?;
         let content = match &text {
             Some(text) => check.text(text),
@@ -395,7 +397,7 @@ impl CsvFile {
             reader = reader.with_row_index(Some(RowIndex { name: row.clone(), offset: 0 }));
         }
         let optimizations = AllowedOptimizations::default() | OptFlags::STREAMING;
-        // Plans of the same file are the same if they look for the same.
+        // Plans of the same file are equal if their checks are.
         let name = if self.pads { CHECK_LONG_LINES } else { CHECK_LINES };
         let mut frame = reader.finish()?.map(move |rows| guard.pass(rows), optimizations, None, Some(name));
         if !blank.is_empty() {
@@ -415,12 +417,12 @@ impl CsvFile {
     }
 }
 
-/// The name in plans of what looks at a file while it is read. It lets all rows through.
+/// The name in plans of the node that checks a file while it is read. It lets all rows through.
 pub(crate) const CHECK_LINES: &str = "check lines";
-/// The same where short lines are padded.
+/// The name of the same node if short lines are padded.
 pub(crate) const CHECK_LONG_LINES: &str = "check long lines";
 
-/// A name that no column has.
+/// Returns a name that no column has.
 fn free_name(schema: &Schema) -> PlSmallStr {
     let mut name = "line".to_owned();
     while schema.contains(&name) {
@@ -429,7 +431,7 @@ fn free_name(schema: &Schema) -> PlSmallStr {
     name.into()
 }
 
-/// The dtype that Polars can read from CSV on the way to `dtype`.
+/// Returns the dtype that Polars reads from CSV as a step towards `dtype`.
 fn raw(dtype: &DataType) -> DataType {
     match dtype {
         DataType::Duration(_) => DataType::Int64,

@@ -1,4 +1,4 @@
-//! A file or a directory of files as a place: what is there, and how a query is written beside it.
+//! A file or a directory of files as a place: its checks, and staging a query beside it.
 
 use std::fmt;
 use std::fs;
@@ -22,7 +22,7 @@ use crate::run::current;
 use crate::run::resume::record_look;
 use setl_commit::{How, Recipe, StagedFile, Untouched, WriteError, directory_of, is_part, name_of, resolved};
 
-/// A file of a format, or a directory of such files; there already or not yet.
+/// A file of a format, or a directory of such files. It need not exist.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) format: &'static str,
@@ -31,10 +31,10 @@ pub(super) struct Place {
     directory: Option<Parts>,
 }
 
-/// A directory whose files are the data together.
+/// A directory whose files form the data together.
 #[derive(Clone, Debug, Default)]
 struct Parts {
-    /// 0 stands for all.
+    /// The maximum number of rows per file. 0 means no limit.
     rows_per_file: usize,
 }
 
@@ -58,12 +58,12 @@ impl Place {
         self.directory.get_or_insert_default().rows_per_file = rows;
     }
 
-    /// Checks that there is a file, or a directory if it is one.
+    /// Checks that the file exists, or the directory if the place is one.
     pub(super) fn check_exists(&self) -> Result<(), DataError> {
         match (fs::metadata(&self.path), &self.directory) {
             (Ok(metadata), None) if metadata.is_dir() => Err(self.bad("it is a directory")),
             (Ok(metadata), Some(_)) if !metadata.is_dir() => Err(self.bad("it is not a directory")),
-            // Whoever opens a pipe waits for its other end.
+            // Opening a pipe would wait for its other end.
             (Ok(metadata), None) if !metadata.is_file() => Err(self.bad("it is not a regular file")),
             (Ok(_), _) => Ok(()),
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Err(self.not_found()),
@@ -71,16 +71,17 @@ impl Place {
         }
     }
 
-    /// As [`check_exists`](Self::check_exists), for who opens it: whether it is there may decide what a factory delivers.
+    /// Does the same as [`check_exists`](Self::check_exists) when a user opens the place. The check is recorded, because
+    /// its result may decide the output of a factory.
     pub(super) fn open(&self) -> Result<(), DataError> {
         if record_look(Some(&self.path), String::new).is_err() {
-            // It cannot be read. That is told by whoever does; here, nothing is known of it.
+            // The file cannot be read. The reader reports the error. Here, its content is recorded as unknown.
             let _ = record_look(None, || self.to_string());
         }
         self.check_exists()
     }
 
-    /// Makes the directory that it is in, if need be.
+    /// Creates the parent directory if it is missing.
     pub(super) fn prepare(&self) -> Result<(), DataError> {
         match fs::metadata(&self.path) {
             Ok(metadata) if metadata.is_dir() && self.directory.is_none() => {
@@ -119,7 +120,7 @@ impl Place {
             }
             Err(_) => format!(": there is no directory {}", directory.display()),
         };
-        // Where it was looked for depends on where the program was started.
+        // The directory of a relative path depends on where the program was started.
         let inside = match std::env::current_dir() {
             Ok(current) if self.path.is_relative() => format!(" in {}", current.display()),
             _ => String::new(),
@@ -135,17 +136,17 @@ impl Place {
         DataError::Io { action, path: self.path.clone(), source }
     }
 
-    /// The same text as that of what is staged here.
+    /// Returns the target. It equals the target of the writes that are staged here.
     pub(super) fn target(&self) -> String {
         name_of(&resolved(&self.path))
     }
 
-    /// The path as Polars takes it.
+    /// Converts the path for Polars.
     pub(super) fn polars_path(&self) -> Result<PlRefPath, DataError> {
         polars_path(&self.path).map_err(|error| self.bad(error.to_string()))
     }
 
-    /// The files, each a place of its own: one, or those of the directory in the order of their names.
+    /// Returns each file as a separate place: the single file, or those of the directory in the order of their names.
     pub(super) fn files(&self) -> Result<Vec<Self>, DataError> {
         if self.directory.is_none() {
             return Ok(vec![self.clone()]);
@@ -167,7 +168,7 @@ impl Place {
         Ok(paths.into_iter().map(|path| Self { path, directory: None, ..self.clone() }).collect())
     }
 
-    /// Opens every file with `scan`, and puts the rows of one after those of the other.
+    /// Opens every file with `scan`, and appends their rows in order.
     pub(super) fn scan(
         &self,
         request: &ScanRequest<'_>,
@@ -186,15 +187,15 @@ impl Place {
         Ok(concat(frames, UnionArgs::default())?)
     }
 
-    /// What stands for a write that is not made, because there is something already.
+    /// Returns a write without effect if the target exists and must stay.
     pub(super) fn untouched(&self, request: &StageRequest<'_>) -> Option<Box<dyn StagedWrite>> {
         let left = request.mode == SaveMode::Ignore && fs::symlink_metadata(&self.path).is_ok();
         left.then(|| Box::new(Untouched::new(self.target())) as Box<dyn StagedWrite>)
     }
 
-    /// Runs `query` into something hidden beside the target, and flushes it to disk.
+    /// Runs `query` into a hidden file or directory beside the target, and flushes it to disk.
     ///
-    /// `recipe` says how files of this kind are put together. `check` looks at each file that is appended to.
+    /// `recipe` says how files of this kind are merged. `check` checks each file that rows are appended to.
     pub(super) fn stage(
         &self,
         query: LazyFrame,
@@ -209,7 +210,7 @@ impl Place {
             SaveMode::ErrorIfExists => How::Create,
             SaveMode::Ignore => How::CreateOrStay,
         };
-        // From here on, leaving in whatever way removes what is staged.
+        // From here on, every return without the write removes the staged entry.
         let mut staged = StagedFile::new(&self.path, how, self.recipe(recipe))?;
         if how == How::Append && staged.has_base() {
             self.files()?.into_iter().try_for_each(check)?;
@@ -219,7 +220,7 @@ impl Place {
         if let Err(error) = sink(query, destination, format) {
             gives_up.store(true, Ordering::Release);
             let aside = staged.path().to_owned();
-            // In a run that ends, the query may go on for a while, and would make the file anew.
+            // If the run is ending, the query may continue for a while and would create the file again.
             if let Some(staged) = current::leave_until_end(staged) {
                 drop(staged);
                 if self.directory.is_some() {
@@ -232,7 +233,7 @@ impl Place {
         Ok(Box::new(staged))
     }
 
-    /// Refuses a compressed file, to which lines cannot be appended.
+    /// Refuses a compressed file, because lines cannot be appended to it.
     pub(super) fn check_plain(&self) -> crate::Result<()> {
         let compressed = is_compressed(&self.path).map_err(|source| self.io("read", source))?;
         if !compressed {
@@ -252,18 +253,18 @@ impl Place {
         }
     }
 
-    /// Whether appended lines go into a file that may begin with others, so that they must not have a header.
+    /// `true` if lines are appended to a file that may have lines already, so that they must not have a header.
     pub(super) fn is_bare(&self, request: &StageRequest<'_>) -> bool {
         request.mode == SaveMode::Append && self.directory.is_none()
     }
 
-    /// Where the rows go; no file is begun any more once it `gives_up`.
+    /// Returns the destination of the rows. No new file is begun once `gives_up` is set.
     fn destination(&self, aside: &Path, gives_up: &Arc<AtomicBool>) -> crate::Result<SinkDestination> {
         let path = polars_path(aside)?;
         let Some(parts) = &self.directory else {
             return Ok(SinkDestination::File { target: SinkTarget::Path(path) });
         };
-        // A name is used once and never again: who has listed the directory finds what was in it, or nothing.
+        // A name is never used again: a reader that has listed the directory finds the listed content, or nothing.
         let (write, extension) = (Uuid::now_v7(), self.extension);
         let gives_up = Arc::clone(gives_up);
         let name = move |part: FileProviderArgs| {
@@ -281,7 +282,7 @@ impl Place {
     }
 }
 
-/// What is said of a directory with files that would not be read.
+/// Describes the files of a directory that would not be read.
 fn foreign(mut names: Vec<String>, extension: &str) -> String {
     const SHOWN: usize = 5;
     names.sort();
@@ -295,7 +296,7 @@ fn foreign(mut names: Vec<String>, extension: &str) -> String {
     )
 }
 
-/// Why a directory cannot be made, with what is in its place or in that of one above it.
+/// Adds the file that is in the place of the directory or of one of its parents to the error.
 fn in_the_way(directory: &Path, error: io::Error) -> io::Error {
     let there = directory.ancestors().find(|path| fs::symlink_metadata(path).is_ok());
     match there {
@@ -308,17 +309,17 @@ fn in_the_way(directory: &Path, error: io::Error) -> io::Error {
     }
 }
 
-/// Removes what Polars still writes after it has reported a failure: a part that was about to be opened makes the directory
-/// anew.
+/// Removes files that Polars writes after it has reported a failure: a part that was about to be opened creates the
+/// directory again.
 fn remove_late_parts(aside: &Path) {
     for _ in 0..10 {
         std::thread::sleep(Duration::from_millis(5));
-        // What comes later still is removed by the next run that writes there.
+        // The next run that writes there removes the files that are written even later.
         let _ = fs::remove_dir_all(aside);
     }
 }
 
-/// Runs `query` into files. Its rows stay in order.
+/// Runs `query` into files, and keeps the order of the rows.
 pub(super) fn sink(
     query: LazyFrame,
     destination: SinkDestination,

@@ -1,4 +1,4 @@
-//! Where in a file the value stands that a query could not read.
+//! The position in a file of a value that a query could not read.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use super::ndjson::NO_SEPARATOR;
 use super::ndjson::{CHECK_JSON, PARSE_JSON};
 use super::text::{BadValue, shortened};
 
-/// No error is longer.
+/// The maximum length of an error, in lines and in characters.
 const MOST_LINES: usize = 20;
 const MOST_LETTERS: usize = 4000;
 
-/// The error of a query with the file, line and column of the value that it is about, where a text file has it. The files are
-/// read again.
+/// Adds the file, the line and the column of the invalid value to the error of a query, if a text file has the value. The
+/// files are read again.
 pub(crate) fn located(plan: &DslPlan, error: PolarsError) -> PolarsError {
     let bad = bad_value(&error);
     let found = plan.into_iter().find_map(|plan| {
@@ -59,17 +59,18 @@ pub(crate) fn located(plan: &DslPlan, error: PolarsError) -> PolarsError {
     }
 }
 
-/// The format of a file that is read with these options.
+/// Returns the format of a file that is read with these options.
 pub(crate) fn format_of(options: &CsvReadOptions) -> &'static str {
     if options.parse_options.separator == NO_SEPARATOR { "NDJSON" } else { "CSV" }
 }
 
-/// Whether a node of this name reads the lines of a file one by one, and is told by the name and the scan below it.
+/// Returns `true` if a node of this name reads the lines of a file one by one. Such a node is identified by its name and
+/// the scan below it.
 pub(crate) fn reads_lines(name: &str) -> bool {
     matches!(name, CHECK_LINES | CHECK_LONG_LINES | CHECK_JSON) || name.starts_with(PARSE_JSON)
 }
 
-/// The files that a query reads, each with its format.
+/// Returns the files that a query reads, each with its format.
 pub(crate) fn scanned(plan: &DslPlan) -> Vec<String> {
     let mut files = Vec::new();
     for plan in plan {
@@ -91,7 +92,7 @@ pub(crate) fn scanned(plan: &DslPlan) -> Vec<String> {
     files
 }
 
-/// What is said of the first line with the value, or, where no value is known, of the first line that is not in order.
+/// Describes the first line with the value. If the value is unknown, describes the first invalid line.
 fn find(
     records: Checked<Records<'_>>,
     check: &Check<'_>,
@@ -133,12 +134,12 @@ fn find(
     match searched() {
         Ok(found) => found,
         Err(Problem::Bad(reason)) => Some(reason),
-        // The query has said what it has to say.
+        // The error of the query is reported instead.
         Err(Problem::Io(_)) => None,
     }
 }
 
-/// The value that an error is about.
+/// Returns the value that caused an error.
 fn bad_value(error: &PolarsError) -> Option<BadValue> {
     match error {
         PolarsError::Context { error, .. } | PolarsError::ExprContext { error, .. } => bad_value(error),
@@ -148,7 +149,7 @@ fn bad_value(error: &PolarsError) -> Option<BadValue> {
     }
 }
 
-/// Polars says it in words.
+/// Parses the message of Polars, which is the only source of the value.
 fn not_parsed(message: &str) -> Option<BadValue> {
     let (_, rest) = message.split_once("could not parse `")?;
     let (value, rest) = rest.split_once("` as dtype `")?;
@@ -164,7 +165,7 @@ fn not_parsed(message: &str) -> Option<BadValue> {
     Some(BadValue { column: Some(column.to_owned()), value: value.to_owned(), reason, line: None })
 }
 
-/// An error of Polars that fits on a screen.
+/// Shortens an error of Polars, so that it fits on a screen.
 fn bounded(error: PolarsError) -> PolarsError {
     let text = error.to_string();
     if text.lines().count() <= MOST_LINES && text.chars().count() <= MOST_LETTERS {

@@ -1,4 +1,4 @@
-//! Rows in memory, for tests and small lookups.
+//! Rows in memory, for tests and small look-up tables.
 
 use std::any::Any;
 use std::fmt;
@@ -35,12 +35,12 @@ pub struct Memory {
 #[derive(Debug)]
 struct Held {
     frame: DataFrame,
-    /// Whether rows were given or saved, be it none.
+    /// Is set if rows were given or saved, even if there are none.
     exists: bool,
 }
 
 impl Memory {
-    /// A repository that holds `rows`.
+    /// Makes a repository that holds `rows`.
     ///
     /// # Errors
     /// [`DataError::OutOfRange`] when a value does not fit into the dtype of its column.
@@ -52,7 +52,7 @@ impl Memory {
         Ok(Self::of::<T>(T::to_frame(rows)?, true))
     }
 
-    /// A repository that holds no rows yet. For [`SaveMode`], nothing exists there until something is saved.
+    /// Makes a repository without rows. For [`SaveMode`], it does not exist until something is saved.
     pub fn empty<T: Row>() -> Repository<T> {
         Self::of::<T>(DataFrame::empty_with_schema(&T::schema()), false)
     }
@@ -62,7 +62,7 @@ impl Memory {
     }
 }
 
-/// What is held is replaced as a whole, so a panic elsewhere leaves it whole too.
+/// Locks the data. It is replaced as a whole, so a panic elsewhere leaves it valid.
 fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -111,7 +111,7 @@ impl Connector for Memory {
 struct StagedFrame {
     new: DataFrame,
     mode: SaveMode,
-    /// Whether rows of later writes are among these.
+    /// Is set if the rows include those of later writes.
     joined: bool,
     held: Arc<Mutex<Held>>,
 }

@@ -1,11 +1,11 @@
-//! Where data is kept: connectors to formats and places, and typed repositories over them.
+//! Storage of data: connectors to formats and places, and typed repositories.
 //!
-//! A [`Connector`] knows a format and a place. A [`Repository<T>`] is a connector seen as rows of `T`: what it loads has
-//! the columns of `T`, what it saves is a [`Dataset<T>`](crate::dataset::Dataset).
+//! A [`Connector`] knows a format and a place. A [`Repository<T>`] is a connector with rows of `T`: it loads data with
+//! the columns of `T`, and saves a [`Dataset<T>`](crate::dataset::Dataset).
 //!
-//! Nothing is written in place. A write is staged beside its target and then put in its place in one step, so that at
-//! any moment the target holds the old data or the new data. In a run, all writes are put in their places together, when
-//! the run has succeeded.
+//! Nothing is written in place. A write is staged beside its target and then put in its place in one step, so the target
+//! always holds either the old data or the new data. In a run, all writes are put in their places together, after the run
+//! has succeeded.
 
 mod bound;
 mod connector;

@@ -28,14 +28,14 @@ pub(crate) use self::rows::PARSE_JSON;
 
 /// Files with one JSON object per line, read with the dtypes that the row declares.
 ///
-/// Keys are found by name; further keys are left out, and a key that an object lacks is null in its row.
+/// Keys are found by name. Further keys are left out. A key that an object lacks is null in its row.
 ///
-/// - Dates and times are ISO 8601 texts; a moment with an offset is brought to UTC. A duration is a whole number of
+/// - Dates and times are texts in ISO 8601. A moment with an offset is converted to UTC. A duration is a whole number of
 ///   microseconds.
 /// - JSON has no NaN and no infinity: saving one is refused with [`DataError::NotRepresentable`].
-/// - A number, boolean, list or object where the row declares text is read as its JSON, as it is written in the file.
-/// - What is not JSON, a key that a row declares and that is there twice, and a number that its column cannot hold is an error
-///   that names file, line and column. A line without anything in it is skipped.
+/// - If the row declares text, a number, boolean, list or object is read as its JSON, as it is written in the file.
+/// - Invalid JSON, a duplicate key that the row declares, and a number that its column cannot hold are errors that name
+///   the file, line and column. An empty line is skipped.
 ///
 /// ```no_run
 /// use setl::storage::{Ndjson, Repository};
@@ -54,44 +54,44 @@ pub(crate) use self::rows::PARSE_JSON;
 pub struct Ndjson;
 
 impl Ndjson {
-    /// The rows of a file that exists. Its first object is checked when it is loaded.
+    /// Opens an existing file. Its first objects are checked when the file is loaded.
     ///
     /// # Errors
-    /// [`DataError::NoFile`] when there is no such file.
+    /// [`DataError::NoFile`] when the file does not exist.
     pub fn open<T: Row>(path: impl Into<PathBuf>) -> Result<Repository<T>, DataError> {
         Self::at(path).open()
     }
 
-    /// A file to write, which need not exist yet. Its directory is made now, if need be.
+    /// Prepares a file to write, which need not exist yet. A missing directory is created now.
     ///
     /// # Errors
-    /// [`DataError::Io`] when the directory cannot be made, [`DataError::BadFile`] when the path is a directory.
+    /// [`DataError::Io`] when the directory cannot be created. [`DataError::BadFile`] when the path is a directory.
     pub fn create<T: Row>(path: impl Into<PathBuf>) -> Result<Repository<T>, DataError> {
         Self::at(path).create()
     }
 
-    /// A file; ends in [`NdjsonFile::open`] or [`NdjsonFile::create`].
+    /// Begins a builder for a file with options. [`NdjsonFile::open`] or [`NdjsonFile::create`] finishes it.
     pub fn at(path: impl Into<PathBuf>) -> NdjsonFile {
         NdjsonFile { place: Place::new("NDJSON", "jsonl", path) }
     }
 }
 
-/// A file with one JSON object per line; made by [`Ndjson::at`].
+/// A builder for a file with one JSON object per line. [`Ndjson::at`] returns it.
 #[derive(Clone, Debug)]
 pub struct NdjsonFile {
     place: Place,
 }
 
 impl NdjsonFile {
-    /// Takes the path for a directory, whose files are the data together: those whose names end in `.jsonl` and begin
-    /// neither with `.` nor with `_`, in the order of their names. It is replaced as a whole, in one step.
+    /// Treats the path as a directory whose files form the data. The files are those whose names end in `.jsonl` and
+    /// begin with neither `.` nor `_`, in the order of their names. The directory is replaced as a whole, in one step.
     #[must_use]
     pub fn directory(mut self) -> Self {
         self.place.set_directory();
         self
     }
 
-    /// Begins a new file of the directory after so many rows; if nothing is said, or 0, all rows go into one file.
+    /// Begins a new file of the directory after every `rows` rows. Default: 0, which writes all rows into one file.
     /// Implies [`directory`](Self::directory).
     #[must_use]
     pub fn rows_per_file(mut self, rows: usize) -> Self {
@@ -99,19 +99,19 @@ impl NdjsonFile {
         self
     }
 
-    /// As [`Ndjson::open`].
+    /// Does the same as [`Ndjson::open`], with the options of this builder.
     ///
     /// # Errors
-    /// As [`Ndjson::open`].
+    /// The same as [`Ndjson::open`].
     pub fn open<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.place.open()?;
         Ok(Repository::new(self))
     }
 
-    /// As [`Ndjson::create`].
+    /// Does the same as [`Ndjson::create`], with the options of this builder.
     ///
     /// # Errors
-    /// As [`Ndjson::create`].
+    /// The same as [`Ndjson::create`].
     pub fn create<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.place.prepare()?;
         Ok(Repository::new(self))
@@ -136,7 +136,7 @@ impl NdjsonFile {
         Ok(rows::parsed(lines, &request.shape.columns))
     }
 
-    /// The keys of the first objects.
+    /// Reads the keys of the first objects.
     fn first_keys(&self) -> Result<FirstKeys, DataError> {
         let dialect =
             Dialect { separator: NO_SEPARATOR, quote: None, comment: None, header: false, skip_lines: 0 };
@@ -171,8 +171,9 @@ impl NdjsonFile {
         Ok(keys)
     }
 
-    /// Columns that the objects lack are reported now rather than as nulls after a long read: one that is required and that the
-    /// first object lacks, one that only has another case, and all if no object has any.
+    /// Reports missing columns now, rather than as nulls after a long read. A column is missing if it is required and the
+    /// first object lacks it, if a key differs from it only in case or separators, or if no object has any declared
+    /// column.
     fn check_first_objects(&self, shape: &Shape) -> Result<(), DataError> {
         let keys = self.first_keys()?;
         if keys.objects == 0 {
@@ -184,7 +185,7 @@ impl NdjsonFile {
             keys.all.iter().filter(|key| !declared(key)).map(|key| plain(key)).collect();
         let has_any = keys.all.iter().any(|key| declared(key));
         let may_lack = |name: &str| has_any && !keys.all.contains(name) && !others.contains(&plain(name));
-        // What a value is is found when it is read: only the keys are compared.
+        // Values are checked when they are read. Here, only the keys are compared.
         let found: Schema = shape
             .columns
             .iter()
@@ -199,7 +200,7 @@ impl NdjsonFile {
     }
 }
 
-/// So many objects are looked at when a file is loaded.
+/// The maximum number of objects that are checked when a file is loaded.
 const FIRST_OBJECTS: usize = 1000;
 
 /// The keys of the first objects of a file.

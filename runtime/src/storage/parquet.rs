@@ -13,9 +13,9 @@ use crate::dataset::scan::{polars_path, scan_parquet};
 use crate::dataset::{DataError, Provenance, Row, waiting};
 use setl_commit::{Recipe, WriteError};
 
-/// Parquet files. Every value comes back as it was saved.
+/// Parquet files. Every value is read back as it was saved.
 ///
-/// Columns are found by name; further columns are left out. A condition skips the row groups in which it cannot hold.
+/// Columns are found by name. Further columns are left out. A filter skips the row groups in which it cannot hold.
 ///
 /// ```no_run
 /// use setl::storage::{Parquet, Repository};
@@ -34,23 +34,23 @@ use setl_commit::{Recipe, WriteError};
 pub struct Parquet;
 
 impl Parquet {
-    /// The rows of a file that exists. Its schema is checked when it is loaded.
+    /// Opens an existing file. Its schema is checked when the file is loaded.
     ///
     /// # Errors
-    /// [`DataError::NoFile`] when there is no such file.
+    /// [`DataError::NoFile`] when the file does not exist.
     pub fn open<T: Row>(path: impl Into<PathBuf>) -> Result<Repository<T>, DataError> {
         Self::at(path).open()
     }
 
-    /// A file to write, which need not exist yet. Its directory is made now, if need be.
+    /// Prepares a file to write, which need not exist yet. A missing directory is created now.
     ///
     /// # Errors
-    /// [`DataError::Io`] when the directory cannot be made, [`DataError::BadFile`] when the path is a directory.
+    /// [`DataError::Io`] when the directory cannot be created. [`DataError::BadFile`] when the path is a directory.
     pub fn create<T: Row>(path: impl Into<PathBuf>) -> Result<Repository<T>, DataError> {
         Self::at(path).create()
     }
 
-    /// A file whose options follow; ends in [`ParquetFile::open`] or [`ParquetFile::create`].
+    /// Begins a builder for a file with options. [`ParquetFile::open`] or [`ParquetFile::create`] finishes it.
     pub fn at(path: impl Into<PathBuf>) -> ParquetFile {
         ParquetFile {
             place: Place::new("Parquet", "parquet", path),
@@ -60,7 +60,7 @@ impl Parquet {
     }
 }
 
-/// A Parquet file and how it is written; made by [`Parquet::at`].
+/// A builder for a Parquet file with its format options. [`Parquet::at`] returns it.
 #[derive(Clone, Debug)]
 pub struct ParquetFile {
     place: Place,
@@ -69,30 +69,30 @@ pub struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// How the pages are compressed; with Zstandard, if nothing is said.
+    /// Sets the compression of the pages. Default: Zstandard.
     #[must_use]
     pub fn compression(mut self, compression: ParquetCompression) -> Self {
         self.compression = compression;
         self
     }
 
-    /// Casts the columns of a file that another program wrote to the declared dtypes. A value that does not survive
-    /// its cast makes the query fail, as with [`Dataset::cast`](crate::Dataset::cast).
+    /// Casts the columns of a file from another program to the declared dtypes. A value that does not survive its cast
+    /// makes the query fail, as with [`Dataset::cast`](crate::Dataset::cast).
     #[must_use]
     pub fn cast(mut self) -> Self {
         self.cast = true;
         self
     }
 
-    /// Takes the path for a directory, whose files are the data together: those whose names end in `.parquet` and begin
-    /// neither with `.` nor with `_`, in the order of their names. It is replaced as a whole, in one step.
+    /// Treats the path as a directory whose files form the data. The files are those whose names end in `.parquet` and
+    /// begin with neither `.` nor `_`, in the order of their names. The directory is replaced as a whole, in one step.
     #[must_use]
     pub fn directory(mut self) -> Self {
         self.place.set_directory();
         self
     }
 
-    /// Begins a new file of the directory after so many rows; if nothing is said, or 0, all rows go into one file.
+    /// Begins a new file of the directory after every `rows` rows. Default: 0, which writes all rows into one file.
     /// Implies [`directory`](Self::directory).
     #[must_use]
     pub fn rows_per_file(mut self, rows: usize) -> Self {
@@ -100,19 +100,19 @@ impl ParquetFile {
         self
     }
 
-    /// As [`Parquet::open`].
+    /// Does the same as [`Parquet::open`], with the options of this builder.
     ///
     /// # Errors
-    /// As [`Parquet::open`].
+    /// The same as [`Parquet::open`].
     pub fn open<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.place.open()?;
         Ok(Repository::new(self))
     }
 
-    /// As [`Parquet::create`].
+    /// Does the same as [`Parquet::create`], with the options of this builder.
     ///
     /// # Errors
-    /// As [`Parquet::create`].
+    /// The same as [`Parquet::create`].
     pub fn create<T: Row>(self) -> Result<Repository<T>, DataError> {
         self.place.prepare()?;
         Ok(Repository::new(self))
@@ -136,12 +136,12 @@ impl ParquetFile {
                 None => named(column.name),
             })
             .collect();
-        // A scan that has read the schema remembers where the row groups are, and would look for them there after the
-        // file is replaced. One that is given the schema looks when it runs.
+        // A scan that has read the schema remembers the positions of the row groups, and would use them after the file is
+        // replaced. A scan with a given schema reads the positions when it runs.
         Ok(self.scan_with(Some(found))?.select(columns))
     }
 
-    /// The columns of the file. Polars panics at types that it does not know, in columns that nobody reads too.
+    /// Returns the columns of the file. Polars panics at unknown types, even in columns that are not read.
     fn schema(&self) -> crate::Result<SchemaRef> {
         let mut scan = self.scan_with(None)?;
         let unknown = |what: &str| {
@@ -162,11 +162,11 @@ impl ParquetFile {
         Ok(found)
     }
 
-    /// The columns of INTERVAL of the file, at whatever depth, if it has any.
+    /// Returns the INTERVAL columns of the file at any depth, if it has any.
     fn intervals(&self) -> Option<String> {
         let mut reader = ParquetReader::new(std::fs::File::open(&self.place.path).ok()?);
         let columns = reader.get_metadata().ok()?.schema_descr.columns();
-        // The type of the type is none that Polars gives out.
+        // Polars does not export the type of `converted_type`.
         let intervals = columns.iter().filter(|column| {
             format!("{:?}", column.descriptor.primitive_type.converted_type) == "Some(Interval)"
         });
@@ -180,7 +180,7 @@ impl ParquetFile {
     }
 }
 
-/// Whether it is a decimal of more digits than Polars has, or holds one.
+/// `true` if the dtype is or contains a decimal with more digits than Polars supports.
 fn is_too_wide(dtype: &DataType) -> bool {
     match dtype {
         DataType::Decimal(digits, _) => *digits > 38,
@@ -230,7 +230,7 @@ fn write_format(compression: ParquetCompression) -> FileWriteFormat {
     FileWriteFormat::Parquet(ParquetWriteOptions { compression, ..ParquetWriteOptions::default() }.into())
 }
 
-/// All columns must be in both, in whatever order, or values would be lost or made up.
+/// Checks that both have the same columns, in any order. Otherwise values would be lost or invented.
 fn check_appendable(path: &Path, new: &Schema) -> crate::Result<()> {
     let old = scan_parquet(path, None)?.collect_schema()?;
     let listed = |one: &Schema, other: &Schema| {
@@ -251,12 +251,12 @@ fn check_appendable(path: &Path, new: &Schema) -> crate::Result<()> {
 /// The name of this format in [recipes](Recipe).
 const FORMAT: &str = "Parquet";
 
-/// Lets commits put files of this format together, also those that an earlier run has kept.
+/// Registers this format, so that commits can merge its files, including those that an earlier run has kept.
 pub(crate) fn add_format() {
     setl_commit::add_format(FORMAT, concatenate);
 }
 
-/// Writes the rows of all files into one, those of `old` first, with its order of columns.
+/// Writes the rows of all files into one. The rows of `old` come first, and its order of columns is used.
 fn concatenate(compression: &str, old: Option<&Path>, pieces: &[PathBuf], into: &Path) -> crate::Result<()> {
     waiting(|| {
         let mut paths = old.into_iter().chain(pieces.iter().map(PathBuf::as_path));
@@ -275,7 +275,7 @@ fn concatenate(compression: &str, old: Option<&Path>, pieces: &[PathBuf], into: 
     })
 }
 
-/// A name that can be written down, and read by [`compression_of`]. Levels are not among what Polars exports.
+/// Returns a name of the compression for [`compression_of`]. It has no level, because Polars does not export the levels.
 fn compression_name(compression: ParquetCompression) -> String {
     let name = match compression {
         ParquetCompression::Uncompressed => "none",

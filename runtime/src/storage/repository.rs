@@ -1,4 +1,4 @@
-//! Typed access to what a connector reaches.
+//! Typed access to the data of a connector.
 
 use std::any::Any;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::run::current::{self, Current, Scoped};
 use crate::run::resume::{record_act, record_look, record_read};
 use setl_commit::{self as commit, Untouched};
 
-/// Rows of `T`, wherever a [`Connector`] keeps them. A clone reaches the same place.
+/// Rows of `T` in the place of a [`Connector`]. A clone refers to the same place.
 ///
 /// ```
 /// use setl::storage::{Parquet, Repository};
@@ -44,64 +44,64 @@ use setl_commit::{self as commit, Untouched};
 pub struct Repository<T> {
     connector: Arc<dyn Connector>,
     mode: SaveMode,
-    /// The factory that it belongs to, if it does to one.
+    /// The factory that the repository belongs to, if any.
     bound: Option<Bound>,
     row: PhantomData<fn() -> T>,
 }
 
 impl<T: Row> Repository<T> {
-    /// The rows of `T` that `connector` reaches.
+    /// Makes a repository of `connector` with rows of `T`.
     pub fn new(connector: impl Connector) -> Self {
         bound::register::<Self>();
         let (connector, bound) = (Arc::new(connector), Bound::here());
         Self { connector, mode: SaveMode::default(), bound, row: PhantomData }
     }
 
-    /// What saving does with what is there: [`SaveMode::Overwrite`], if nothing is said.
+    /// Sets the treatment of existing data when saving. Default: [`SaveMode::Overwrite`].
     #[must_use]
     pub fn mode(mut self, mode: SaveMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Saves after what is there: [`SaveMode::Append`].
+    /// Saves after the existing data: [`SaveMode::Append`].
     #[must_use]
     pub fn append(self) -> Self {
         self.mode(SaveMode::Append)
     }
 
-    /// Refuses to save if something is there: [`SaveMode::ErrorIfExists`].
+    /// Refuses to save if data exists: [`SaveMode::ErrorIfExists`].
     #[must_use]
     pub fn error_if_exists(self) -> Self {
         self.mode(SaveMode::ErrorIfExists)
     }
 
-    /// Saves only if nothing is there: [`SaveMode::Ignore`].
+    /// Saves only if no data exists: [`SaveMode::Ignore`].
     #[must_use]
     pub fn ignore_if_exists(self) -> Self {
         self.mode(SaveMode::Ignore)
     }
 
-    /// All rows, lazily. What the connector can check without reading all data is checked now.
+    /// Loads all rows lazily. Checks that do not read all data are done now.
     ///
     /// # Errors
-    /// When the data is not there, or is known not to have the columns of `T`; or when this run has saved to it, which
-    /// is not visible before the run has succeeded.
+    /// When the data does not exist, or is known not to have the columns of `T`. Also when this run has saved to the
+    /// place, because the saved rows are not visible before the run has succeeded.
     pub fn load(&self) -> crate::Result<Dataset<T>> {
         self.read(None)
     }
 
-    /// The rows for which `condition` holds, lazily. The condition becomes part of the scan, so that a format which can
-    /// skip rows does.
+    /// Loads the rows for which `condition` holds, lazily. The condition becomes part of the scan, so that a format can
+    /// skip rows.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// The same as [`load`](Self::load).
     pub fn find_by(&self, condition: Condition<T>) -> crate::Result<Dataset<T>> {
         self.read(Some(condition))
     }
 
-    /// All rows, or none if nothing is there yet: for a target that a pipeline reads before it has written it for the first
-    /// time.
+    /// Loads all rows, or none if no data exists yet. Use it for a target that a pipeline reads before it has written it
+    /// for the first time.
     ///
     /// ```
     /// use setl::storage::{Parquet, Repository};
@@ -123,22 +123,22 @@ impl<T: Row> Repository<T> {
     /// ```
     ///
     /// # Errors
-    /// As [`load`](Self::load), where something is there.
+    /// The same as [`load`](Self::load), if data exists.
     pub fn load_or_empty(&self) -> crate::Result<Dataset<T>> {
         if self.exists()? {
             return self.load();
         }
-        // A write of this run is refused as in `load`; and that nothing is there counts for a resumed run.
+        // A write of this run is refused as in `load`. The missing data is recorded, because a resumed run depends on it.
         current::refuse_staged(&self.connector.target(), &self.connector)?;
         record_read(self.connector.path(), || self.connector.to_string())?;
         let empty = DataFrame::empty_with_schema(&Shape::of::<T>().schema());
         Ok(Dataset::checked(empty.lazy(), Provenance::at(T::NAME, self.connector.to_string()))?)
     }
 
-    /// Whether there is something to load. What this run has saved is there when the run has succeeded.
+    /// Returns `true` if there is data to load. Rows that this run has saved exist only after the run has succeeded.
     ///
     /// # Errors
-    /// When that cannot be found out.
+    /// When the check fails.
     pub fn exists(&self) -> crate::Result<bool> {
         match self.bound.as_ref().and_then(Bound::elsewhere) {
             Some(current) => current.scope(|| self.exists_here()),
@@ -164,7 +164,7 @@ impl<T: Row> Repository<T> {
     fn read_here(&self, condition: Option<Condition<T>>) -> crate::Result<Dataset<T>> {
         self.attend()?;
         current::refuse_staged(&self.connector.target(), &self.connector)?;
-        // Whether two connectors read the same way has to be known, too.
+        // The content can only be verified later if the options of the connector are known, too.
         let path = self.connector.options().and_then(|_| self.connector.path());
         record_read(path, || self.connector.to_string())?;
         let shape = Shape::of::<T>();
@@ -180,19 +180,20 @@ impl<T: Row> Repository<T> {
         })
     }
 
-    /// Saves the rows of `dataset` as the [`mode`](Self::mode) says, and gives their number; if nothing is said, they
-    /// replace what is there.
+    /// Saves the rows of `dataset` according to the [`mode`](Self::mode), and returns their number. By default, they
+    /// replace the existing data.
     ///
-    /// In a factory, they become visible when the run has succeeded, together with all that the run has saved, and not at
-    /// all if it does not succeed. A repository that was delivered to a factory, or was made or cloned in it, belongs to it: so
-    /// this holds in a task or a thread that the factory has started, too. Elsewhere, they are visible when this returns.
+    /// In a factory, the rows become visible when the run has succeeded, together with everything else that the run has
+    /// saved. If the run does not succeed, they never become visible. A repository that was delivered to a factory, or
+    /// was made or cloned in it, belongs to the factory. So this also holds in a task or a thread that the factory has
+    /// started. Outside of runs, the rows are visible when this returns.
     ///
-    /// The dataset may be a query on this very repository. If anything fails, or the future is dropped before the
-    /// rows are complete, the old data stays as it was.
+    /// The dataset may be a query on this very repository. If anything fails, or the future is dropped before the rows
+    /// are complete, the old data is unchanged.
     ///
     /// # Errors
-    /// When the query fails, a column holds nulls and its field is not an `Option`, the rows cannot be written, or the
-    /// mode does not allow it; or when it belongs to a factory of a run that is over.
+    /// When the query fails, a column holds nulls and its field is not an `Option`, the rows cannot be written, the mode
+    /// does not allow it, or the repository belongs to a factory of a run that is over.
     pub async fn save(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
         match self.to_save()? {
             Some(current) => Scoped { current, future: Box::pin(self.save_here(dataset)) }.await,
@@ -209,10 +210,10 @@ impl<T: Row> Repository<T> {
         }
     }
 
-    /// As [`save`](Self::save), on this thread.
+    /// Does the same as [`save`](Self::save) on this thread.
     ///
     /// # Errors
-    /// As [`save`](Self::save).
+    /// The same as [`save`](Self::save).
     pub fn save_blocking(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
         let save = || {
             let staged = self.stage_blocking(dataset)?;
@@ -225,45 +226,47 @@ impl<T: Row> Repository<T> {
         }
     }
 
-    /// The run that this thread is to work for while it saves, if it does not anyway.
+    /// Returns the run that this thread must work for while it saves. Returns `None` if the thread works for a run
+    /// already, or the repository belongs to none.
     fn to_save(&self) -> crate::Result<Option<Current>> {
         self.bound.as_ref().map_or(Ok(None), |bound| bound.to_save(&self.connector))
     }
 
-    /// As [`save`](Self::save), but visible when this returns, in a factory too, whatever becomes of the run. In a
-    /// [dry run](crate::Runner::no_write), and in a stage under `no_write`, the rows are computed and discarded.
+    /// Saves the rows as [`save`](Self::save) does, but they are visible when this returns, even in a factory and
+    /// whatever the result of the run. In a [dry run](crate::Runner::no_write), and in a stage under `no_write`, the rows
+    /// are computed and discarded.
     ///
     /// # Errors
-    /// As [`save`](Self::save).
+    /// The same as [`save`](Self::save).
     pub async fn save_now(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
         let staged = self.stage(dataset).await?;
         crate::run::blocking(move || staged.commit()).await
     }
 
-    /// As [`save_now`](Self::save_now), on this thread.
+    /// Does the same as [`save_now`](Self::save_now) on this thread.
     ///
     /// # Errors
-    /// As [`save`](Self::save).
+    /// The same as [`save`](Self::save).
     pub fn save_now_blocking(&self, dataset: &Dataset<T>) -> crate::Result<usize> {
         self.stage_blocking(dataset)?.commit()
     }
 
-    /// Writes the rows of `dataset` aside, to be committed later. They are not part of a run, also in a factory.
+    /// Stages the rows of `dataset`, to be committed later. They are not part of a run, even in a factory.
     ///
     /// # Errors
-    /// As [`save`](Self::save).
+    /// The same as [`save`](Self::save).
     pub async fn stage(&self, dataset: &Dataset<T>) -> crate::Result<Staged> {
         let (this, dataset) = (self.clone(), dataset.clone());
         crate::run::blocking(move || this.stage_blocking(&dataset)).await
     }
 
-    /// As [`stage`](Self::stage), on this thread.
+    /// Does the same as [`stage`](Self::stage) on this thread.
     ///
     /// # Errors
-    /// As [`save`](Self::save).
+    /// The same as [`save`](Self::save).
     pub fn stage_blocking(&self, dataset: &Dataset<T>) -> crate::Result<Staged> {
         if self.mode == SaveMode::Ignore && current::has_staged(&self.connector.target()) {
-            // For this run it is there already.
+            // For this run, the data exists already.
             let write = Box::new(Untouched::new(self.connector.target()));
             let (place, is_dry) = (self.connector.to_string(), self.is_dry());
             return Ok(Staged { write, rows: 0, place, is_dry });
@@ -287,37 +290,37 @@ impl<T: Row> Repository<T> {
 }
 
 impl<T> Repository<T> {
-    /// Whether this is in a factory that writes nothing in its run.
+    /// `true` if this is in a factory that does not write in its run.
     fn is_dry(&self) -> bool {
         let current = Current::get().or_else(|| self.bound.as_ref()?.elsewhere());
         current.is_some_and(|current| !current.shared.writes(current.owner.node))
     }
 
-    /// In a run, sees to it that what dead runs have left is finished or undone, here too.
+    /// In a run, finishes or undoes the writes that dead runs have left, including those at this place.
     fn attend(&self) -> crate::Result<()> {
         current::recover(&self.connector.target(), &|token, decision| self.connector.settle(token, decision))
     }
 
-    /// Adds all that decides what is read, and what becomes of what is saved.
+    /// Adds everything that decides which rows are read and how rows are saved.
     pub(crate) fn add_to(&self, fingerprinter: &mut Fingerprinter) -> crate::Result<()> {
         fingerprinter.text(&self.connector.to_string());
         fingerprinter.text(&self.connector.options().unwrap_or_default());
-        // Its name may be relative.
+        // The path in its name may be relative.
         let path = self.connector.path().map(std::path::absolute).transpose()?;
         fingerprinter.bytes(path.unwrap_or_default().as_os_str().as_encoded_bytes());
         fingerprinter.text(&format!("{:?}", self.mode));
         Ok(())
     }
 
-    /// The connector behind it.
+    /// Returns the connector of this repository.
     pub fn connector(&self) -> &Arc<dyn Connector> {
         &self.connector
     }
 }
 
-/// Rows that are written aside, and what they replace when they are committed.
+/// Staged rows, which replace or extend the data of their target when they are committed.
 ///
-/// Dropping it without a commit leaves the old data in place and removes the new.
+/// Dropping it without a commit leaves the old data in place and removes the new data.
 ///
 /// ```
 /// use setl::storage::Memory;
@@ -342,33 +345,33 @@ pub struct Staged {
     write: Box<dyn StagedWrite>,
     rows: usize,
     place: String,
-    /// Whether it is staged in a dry run, or another in which its factory does not write.
+    /// Is set if it is staged in a dry run, or in another run in which its factory does not write.
     is_dry: bool,
 }
 
 impl Staged {
-    /// How many rows are staged.
+    /// Returns the number of staged rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Where they will be, as in `Parquet file delays.parquet`.
+    /// Returns the place of the rows after the commit, as in `Parquet file delays.parquet`.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// The write by itself, to be committed by what takes such.
+    /// Returns the write alone, for code that commits staged writes itself.
     pub fn into_write(self) -> Box<dyn StagedWrite> {
         record_act();
         self.write
     }
 
-    /// Puts the rows in place of the old data, and gives their number. It blocks.
+    /// Puts the rows in the place of the old data, and returns their number. This blocks.
     ///
     /// In a [dry run](crate::Runner::no_write), and in a stage under `no_write`, the rows are discarded instead.
     ///
     /// # Errors
-    /// When the target refuses, or has changed since so that something would be lost; it is unchanged then.
+    /// When the target refuses, or has changed since, so that data would be lost. Then the target is unchanged.
     pub fn commit(self) -> crate::Result<usize> {
         record_act();
         if self.is_dry {
@@ -383,19 +386,19 @@ impl Staged {
         Ok(self.rows)
     }
 
-    /// Discards the rows. It blocks.
+    /// Discards the rows. This blocks.
     ///
     /// # Errors
-    /// When what was staged cannot be removed; the target is unchanged in any case.
+    /// When the staged data cannot be removed. The target is unchanged in any case.
     pub fn rollback(self) -> crate::Result<()> {
         self.write.rollback()
     }
 }
 
-/// Makes the write part of the run that this is in; outside of runs, gives it back.
+/// Adds the write to the run of this thread. Returns it outside of runs.
 fn enlist(staged: Staged) -> crate::Result<Option<Staged>> {
     let write: &dyn Any = &*staged.write;
-    // What changes nothing is nobody's business.
+    // A write without effect is not added to the run.
     if write.is::<Untouched>() {
         return Ok(Some(staged));
     }
@@ -427,7 +430,7 @@ impl<T> Inspect for Repository<T> {
         None
     }
 
-    /// A repository that a factory delivers does not belong to it any more.
+    /// A repository that a factory delivers does not belong to the factory any more.
     fn set_origin(&mut self, _: &'static str) {
         self.bound = None;
     }

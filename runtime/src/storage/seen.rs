@@ -1,7 +1,7 @@
-//! What was there when a run loaded it, and whether it is still there when it is read.
+//! Detection of changes between the loading and the reading of a file in a run.
 //!
-//! A dataset reads when its query runs. In a run, another factory may have written to the same place by then, and the rows would
-//! not be those that were loaded.
+//! A dataset reads its file when its query runs. By then, another factory of the run may have written to the same place,
+//! and the rows would not be those that were loaded.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,20 +17,20 @@ pub(crate) struct Seen {
     path: PathBuf,
     target: String,
     identity: Identity,
-    /// How often the run has found it changed before.
+    /// The number of changes of the file that the run had noticed before.
     generation: u32,
     changes: Arc<Changes>,
 }
 
-/// What the factories of a run have loaded and written.
+/// The loads and the writes of the factories of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Changes(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By its path: what was there when it was loaded last, and how often that was something else.
+    /// For each path, the identity at the last load and the number of its changes.
     loaded: HashMap<PathBuf, (Identity, u32)>,
-    /// Which factory has written to which target.
+    /// Each written target, with the factory that has written it.
     written: Vec<(String, String)>,
 }
 
@@ -39,14 +39,14 @@ impl Changes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers who has changed a target.
+    /// Records that a factory has written to a target.
     pub(crate) fn written(&self, target: &str, factory: &str) {
         self.lock().written.push((target.to_owned(), factory.to_owned()));
     }
 }
 
 impl Seen {
-    /// What the connector is about to load, if this is in a run and it is a file.
+    /// Records the file that the connector is about to load, if this is in a run and the connector has a file.
     pub(super) fn of(connector: &dyn Connector) -> Option<Arc<Self>> {
         let current = Current::get()?;
         let path = std::path::absolute(connector.path()?).ok()?;
@@ -64,7 +64,8 @@ impl Seen {
         Some(Arc::new(Self { path, target: connector.target(), identity, generation, changes }))
     }
 
-    /// What has become of it, if it is not what was loaded. Of a directory, its files are looked at only `thoroughly`.
+    /// Describes the change of the file since it was loaded, if there is one. The files of a directory are compared only
+    /// if `thoroughly` is set.
     pub(crate) fn change(&self, thoroughly: bool) -> Option<String> {
         if self.identity.is_at(&self.path, thoroughly) {
             return None;
@@ -82,7 +83,7 @@ impl Seen {
         ))
     }
 
-    /// Tells a check of this from one of the same place at another time.
+    /// Returns a suffix that distinguishes this check from one of the same place at another time.
     pub(crate) fn suffix(&self) -> String {
         if self.generation == 0 { String::new() } else { format!(", changed {} times", self.generation) }
     }

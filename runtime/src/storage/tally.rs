@@ -1,11 +1,11 @@
-//! Counts what passes through a query while it runs, without holding it.
+//! Counting of rows and values that pass through a query while it runs, without holding them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::{AllowedOptimizations, LazyFrame, OptFlags, Series};
 
-/// The rows that passed, and for each watched column how many of its values are of the counted kind.
+/// The number of rows that passed, and for each watched column the number of its counted values.
 #[derive(Debug)]
 pub(super) struct Tally {
     rows: AtomicUsize,
@@ -13,7 +13,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Has `query` count its rows, and in each of `columns` what `count` counts. The query stays streaming.
+    /// Makes `query` count its rows, and apply `count` to each of `columns`. The query still streams.
     pub(super) fn on(
         query: LazyFrame,
         columns: impl IntoIterator<Item = &'static str>,
@@ -41,7 +41,7 @@ impl Tally {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// The columns in which something was counted.
+    /// Returns the columns with counted values, each with its count.
     pub(super) fn found(&self) -> Vec<(String, usize)> {
         self.columns
             .iter()

@@ -1,4 +1,4 @@
-//! Dates and times as text, in the formats that have no dtype for them.
+//! Conversion of dates and times to and from text, for formats without a dtype for them.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -10,7 +10,7 @@ use polars::prelude::*;
 use crate::dataset::cast::named;
 use crate::dataset::{ColumnDef, NANOS_PER_SECOND, Shape, days_of, micros_of, nanos_of};
 
-/// How dates and times are written; `None` stands for ISO 8601.
+/// The formats of dates and times. `None` means ISO 8601.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Patterns {
     pub(super) date: Option<String>,
@@ -18,7 +18,7 @@ pub(super) struct Patterns {
     pub(super) time: Option<String>,
 }
 
-/// A date with a time whose parts cannot be taken for one another.
+/// A date with a time, all of whose parts are different.
 const SAMPLE: NaiveDateTime = match NaiveDate::from_ymd_opt(2013, 1, 31) {
     Some(date) => match date.and_hms_opt(23, 59, 58) {
         Some(moment) => moment,
@@ -28,7 +28,7 @@ const SAMPLE: NaiveDateTime = match NaiveDate::from_ymd_opt(2013, 1, 31) {
 };
 
 impl Patterns {
-    /// What is wrong with the patterns, if anything is.
+    /// Describes the mistake in the patterns, if there is one.
     pub(super) fn mistake(&self) -> Option<String> {
         let patterns = [
             (&self.date, DataType::Date, "date"),
@@ -62,7 +62,7 @@ impl Patterns {
         }
     }
 
-    /// The pattern by which Polars writes: a moment is in UTC, so that an offset is zero.
+    /// Returns the pattern for writing with Polars: a moment is in UTC, so its offset is zero.
     pub(super) fn to_write(&self, dtype: &DataType) -> Option<String> {
         let pattern = self.of(dtype)?;
         let zero = [
@@ -81,7 +81,7 @@ impl Patterns {
         Some(parts.join("%%"))
     }
 
-    /// The text of a value by the pattern of its dtype.
+    /// Formats a value with the pattern of its dtype.
     fn written(&self, dtype: &DataType, moment: NaiveDateTime) -> Option<String> {
         let pattern = self.to_write(dtype)?;
         let mut text = String::new();
@@ -93,7 +93,7 @@ impl Patterns {
         written.is_ok().then_some(text)
     }
 
-    /// The value of a text as the number that stands for it in a column.
+    /// Parses a text to the number that represents its value in a column.
     pub(super) fn read(&self, dtype: &DataType, text: &str) -> Option<i64> {
         match dtype {
             DataType::Date => self.date(text).map(|date| days_of(date).into()),
@@ -102,7 +102,8 @@ impl Patterns {
         }
     }
 
-    /// The values of a column that its pattern cannot hold: of those that are written, they do not come back.
+    /// Counts the values of a column that its pattern cannot represent, because they would not be read back as they were
+    /// written.
     pub(super) fn lost(&self, series: &Series) -> usize {
         let dtype = series.dtype();
         if self.of(dtype).is_none() {
@@ -135,7 +136,7 @@ impl Patterns {
         }
     }
 
-    /// A moment with an offset is brought to UTC.
+    /// Parses a moment. A moment with an offset is converted to UTC.
     fn moment(&self, text: &str) -> Option<NaiveDateTime> {
         const PATTERNS: [&str; 4] =
             ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
@@ -160,7 +161,7 @@ impl Patterns {
                 }
             }
         };
-        // chrono counts a leap second in the nanoseconds of the second before; a column has no room for it.
+        // `chrono` counts a leap second in the nanoseconds of the second before. A column cannot hold it.
         let leap = i64::from(moment.nanosecond()) >= NANOS_PER_SECOND;
         let epoch = self.datetime.as_deref().is_some_and(is_epoch);
         (!leap && (epoch || has_whole_year(written.year(), text))).then_some(moment)
@@ -171,7 +172,7 @@ fn items(pattern: &str) -> StrftimeItems<'_> {
     StrftimeItems::new(pattern)
 }
 
-/// Whether a pattern has the offset from UTC in it.
+/// `true` if a pattern has an offset from UTC.
 fn has_offset(pattern: &str) -> bool {
     items(pattern).any(|item| {
         matches!(
@@ -190,30 +191,31 @@ fn has_offset(pattern: &str) -> bool {
     }) || pattern.contains("%#z")
 }
 
-/// Whether a pattern is a number of seconds.
+/// `true` if a pattern is a number of seconds.
 fn is_epoch(pattern: &str) -> bool {
     items(pattern).any(|item| matches!(item, Item::Numeric(Numeric::Timestamp, _)))
 }
 
-/// Whether a year before 1000 is one, and not one of this century that was written with two digits.
+/// `true` if the year of `text` is written in full. It refuses a year of this century that was written with two digits
+/// and read as a year before 1000.
 fn has_whole_year(year: i32, text: &str) -> bool {
     year.abs() >= 1000 || text.contains(&format!("{:04}", year.abs()))
 }
 
-/// Whether values of `dtype` are read as text first.
+/// `true` if values of `dtype` are read as text first.
 pub(super) fn is_text(dtype: &DataType) -> bool {
     matches!(dtype, DataType::Date | DataType::Datetime(..) | DataType::Time)
 }
 
-/// A value that is not what its column declares.
+/// A value that does not have the declared type of its column.
 #[derive(Clone, Debug)]
 pub(crate) struct BadValue {
-    /// None if the line is no row at all.
+    /// The column. `None` if the line is not a row at all.
     pub(crate) column: Option<String>,
     pub(crate) value: String,
-    /// What it is not, and what to do.
+    /// The problem and its fix.
     pub(crate) reason: String,
-    /// The line that it stands in, where that is known.
+    /// The line of the value, if it is known.
     pub(crate) line: Option<String>,
 }
 
@@ -238,7 +240,7 @@ impl From<BadValue> for PolarsError {
     }
 }
 
-/// The text on one line, cut to 80 characters.
+/// Puts the text on one line and cuts it to 80 characters.
 pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 80;
     let plain = |text: &str| text.replace('\n', "\\n").replace('\r', "\\r").replace('\0', "\\0");
@@ -248,7 +250,7 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// Turns a text column into the dates or times that it declares; what is not one makes the query fail.
+/// Converts a text column to the declared dates or times. An invalid text makes the query fail.
 pub(super) fn parsed(column: &ColumnDef, patterns: &Patterns) -> Expr {
     let (name, dtype) = (column.name, column.dtype.clone());
     let patterns = patterns.clone();
@@ -274,7 +276,7 @@ fn parse(name: &str, texts: &Column, dtype: &DataType, patterns: &Patterns) -> P
     let name = texts.name().clone();
     let numbers = match dtype {
         DataType::Date => {
-            // A number of days that `chrono` has made fits.
+            // A number of days from `chrono` always fits.
             let days = numbers.into_iter().map(|days| days.and_then(|days| i32::try_from(days).ok()));
             Int32Chunked::from_iter_options(name, days).into_series()
         }
@@ -283,7 +285,7 @@ fn parse(name: &str, texts: &Column, dtype: &DataType, patterns: &Patterns) -> P
     Ok(numbers.cast(dtype)?.into_column())
 }
 
-/// What is said of a text that is no date or time of the pattern.
+/// Describes a text that is not a date or time in the format of `patterns`.
 pub(super) fn not_a_date(name: &str, text: &str, dtype: &DataType, patterns: &Patterns) -> BadValue {
     let (what, iso, option) = match dtype {
         DataType::Date => ("date", "2013-01-31", "date_format"),
@@ -304,7 +306,7 @@ pub(super) fn not_a_date(name: &str, text: &str, dtype: &DataType, patterns: &Pa
     BadValue { column: Some(name.to_owned()), value: text.to_owned(), reason, line: None }
 }
 
-/// No text format of Polars writes durations that it reads back, so they are written as microseconds.
+/// Converts durations to microseconds, because no text format of Polars writes durations that it reads back.
 pub(super) fn with_durations_as_numbers(query: LazyFrame, shape: &Shape) -> LazyFrame {
     let casts: Vec<_> = shape
         .columns

@@ -1,14 +1,14 @@
-//! Lines of a CSV file that are in order, 64 bytes at a time.
+//! A fast check of the lines of a CSV file, 64 bytes at a time.
 //!
-//! Of each block, bit masks say where separators, line ends and quotes are, so that there is no branch for each byte. What is
-//! not regular, such as a quote within a field without quotes, is left to [`Dialect::cut`](super::fields::Dialect::cut).
+//! Bit masks of each block give the positions of separators, line ends and quotes, so that there is no branch per byte.
+//! Irregular content, such as a quote within an unquoted field, is left to [`Dialect::cut`](super::fields::Dialect::cut).
 
 use memchr::memchr;
 
 use super::fields::Dialect;
 
 const BLOCK: usize = 64;
-/// The bit of each byte among eight.
+/// The bit of each byte within a group of eight.
 const BITS: [u8; BLOCK] = {
     let mut bits = [0; BLOCK];
     let mut at = 0;
@@ -19,29 +19,29 @@ const BITS: [u8; BLOCK] = {
     bits
 };
 
-/// How far the lines are in order.
+/// The extent of the regular lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Regular {
-    /// The bytes of the records that are.
+    /// The total length of the regular records, in bytes.
     pub(super) done: usize,
-    /// The bytes after which it is worth to go on with other blocks.
+    /// The number of bytes after which it is worth trying blocks again.
     pub(super) again: usize,
 }
 
-/// What a block begins with.
+/// The state at the start of a block.
 struct Carry {
-    /// All bits if it begins within quotes, or none.
+    /// All bits are set if the block begins within quotes. Otherwise it is 0.
     inside: u64,
-    /// 1 if a quote at its begin opens a field, or is the second of two.
+    /// 1 if a quote at the start of the block opens a field, or is the second of two.
     may_open: u64,
     /// 1 if the byte before closes a field, unless a second quote follows.
     closing: u64,
-    /// 1 if the byte before is a carriage return outside of quotes.
+    /// 1 if the byte before is a carriage return outside quotes.
     returned: u64,
 }
 
-/// Calls `record` with the number of fields of each record and whether it is a blank line, as long as all is regular and it
-/// gives true. The bytes begin with a record.
+/// Calls `record` for each record with its number of fields, and with `true` for a blank line. It stops at the first
+/// irregular record, or when `record` returns `false`. The bytes must begin with a record.
 pub(super) fn regular(
     dialect: &Dialect,
     bytes: &[u8],
@@ -64,7 +64,7 @@ fn scan<const QUOTES: bool, const RETURNS: bool>(
     record: &mut impl FnMut(usize, bool) -> bool,
 ) -> Regular {
     let mut carry = Carry { inside: 0, may_open: 1, closing: 0, returned: 0 };
-    // The begin of the record, and its separators in the blocks before.
+    // The start of the record, and the number of its separators in the blocks before.
     let (mut start, mut separators) = (0, 0);
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
     for (index, block) in blocks.iter().enumerate() {
@@ -110,7 +110,7 @@ fn scan<const QUOTES: bool, const RETURNS: bool>(
     Regular { done: start, again: bytes.len() }
 }
 
-/// The bits of the bytes of a block that are `byte`.
+/// Returns a mask of the bytes of a block that equal `byte`.
 #[inline(always)]
 fn mask(block: &[u8; BLOCK], byte: u8) -> u64 {
     let mut found = [0; BLOCK];
@@ -119,12 +119,12 @@ fn mask(block: &[u8; BLOCK], byte: u8) -> u64 {
     }
     let (eights, _) = found.as_chunks::<8>();
     eights.iter().enumerate().fold(0, |mask, (at, eight)| {
-        // The sum of eight bytes of which each has a bit of its own.
+        // Each of the eight bytes has its own bit, so their sum combines them.
         mask | (u64::from_le_bytes(*eight).wrapping_mul(0x0101_0101_0101_0101) >> 56) << (8 * at)
     })
 }
 
-/// Of each bit, whether the number of bits up to it is odd.
+/// Sets each bit if the number of set bits up to it is odd.
 fn prefix_xor(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;

@@ -1,7 +1,8 @@
-//! A CSV file is looked through before Polars reads it.
+//! The check of a CSV file before Polars reads it.
 //!
-//! Polars pads short lines with nulls, makes a row of nulls of a blank line, overlooks fields that are too many where not all
-//! columns are asked for, and tells no line of what it cannot read. So all lines are counted and measured here first.
+//! Polars pads short lines with nulls, turns a blank line into a row of nulls, ignores surplus fields if not all columns
+//! are requested, and does not give the line of a value that it cannot read. So all lines are counted and measured here
+//! first.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,25 +17,25 @@ use super::fields::{Cut, Dialect, Field};
 use super::records::Records;
 use crate::storage::text::shortened;
 
-/// Bytes that are read at a time: they stay in the cache of a core.
+/// The number of bytes that are read at a time. They fit into the cache of a core.
 pub(crate) const WINDOW: usize = 1 << 18;
-/// A file of fewer bytes is looked through by one thread.
+/// A file with fewer bytes is checked by one thread.
 const MANY_BYTES: u64 = 16 << 20;
 
-/// What is in a CSV file, if all of its lines are as they should be.
+/// The result of checking a CSV file whose lines are all valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
-    /// The names in the header; none without a header.
+    /// The names in the header. Empty without a header.
     pub(crate) names: Vec<String>,
-    /// The rows, counted from 0, that Polars makes of blank lines.
+    /// The row numbers, counted from 0, of the rows that Polars makes from blank lines.
     pub(crate) blank: Vec<IdxSize>,
 }
 
-/// Why a file is not read.
+/// The reason why a file is not read.
 #[derive(Debug)]
 pub(crate) enum Problem {
     Io(io::Error),
-    /// What is wrong with it, and where.
+    /// The problem and its position.
     Bad(String),
 }
 
@@ -46,23 +47,23 @@ impl From<io::Error> for Problem {
 
 pub(crate) type Checked<T> = Result<T, Problem>;
 
-/// What is asked of a file.
+/// The requirements on a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Check<'a> {
     pub(crate) dialect: &'a Dialect,
-    /// The number of columns, where no header tells it.
+    /// The number of columns, if there is no header.
     pub(crate) width: usize,
-    /// Whether lines may have fewer fields.
+    /// Is set if lines may have fewer fields.
     pub(crate) pads: bool,
 }
 
 impl Check<'_> {
-    /// Looks through all lines.
+    /// Checks all lines.
     pub(crate) fn file(&self, path: &Path) -> Checked<Content> {
         self.content(Records::open(path, self.dialect)?, Some(path))
     }
 
-    /// Looks through all lines of what is in memory.
+    /// Checks all lines of a text in memory.
     pub(crate) fn text(&self, text: &[u8]) -> Checked<Content> {
         self.content(Records::of_text(text, self.dialect)?, None)
     }
@@ -79,7 +80,7 @@ impl Check<'_> {
         Ok(Content { names, blank })
     }
 
-    /// Reads the header alone.
+    /// Reads only the header.
     pub(crate) fn header(&self, records: &mut Records<'_>) -> Checked<Vec<String>> {
         records.skip_lines(self.dialect.skip_lines)?;
         if !self.dialect.header {
@@ -105,14 +106,14 @@ impl Check<'_> {
         Ok(names)
     }
 
-    /// The blank rows, if all lines are in order and that can be told quickly.
+    /// Returns the blank rows, if a fast check finds all lines valid.
     fn quickly(&self, path: &Path, records: &Records<'_>, width: usize) -> Checked<Option<Vec<u64>>> {
         let Some(begin) = records.offset() else { return Ok(None) };
         let end = std::fs::metadata(path)?.len();
         self.in_pieces(path, begin, end, width, threads_for(end - begin.min(end)), WINDOW)
     }
 
-    /// Looks at so many pieces of a file at once, in windows of so many bytes.
+    /// Checks `pieces` pieces of a file in parallel, in windows of `window` bytes.
     fn in_pieces(
         &self,
         path: &Path,
@@ -125,7 +126,7 @@ impl Check<'_> {
         let bounds = bounds(begin, end, pieces);
         let measure = |from, to| Piece::new(self, width).measure(path, from, to, window);
         let measured = in_parallel(&bounds, |(from, to)| {
-            // It is taken that the line end before a record is not within quotes, which the piece before tells.
+            // Assumes that the line end before a record is outside quotes. The piece before shows whether this is true.
             let start = if from == begin { Some(from) } else { line_after(path, from - 1, to)? };
             start.map(|start| Ok((start, measure(start, to)?))).transpose()
         })?;
@@ -146,7 +147,7 @@ impl Check<'_> {
         Ok(Some(blank))
     }
 
-    /// The blank rows, or what is wrong with the first line that is not in order.
+    /// Returns the blank rows. The error describes the first invalid line.
     fn one_by_one(&self, records: &mut Records<'_>, width: usize, names: &[String]) -> Checked<Vec<u64>> {
         let (mut rows, mut blank) = (0, Vec::new());
         while records.next(names)? {
@@ -206,7 +207,7 @@ struct Piece<'a> {
     width: usize,
     rows: u64,
     blank: Vec<u64>,
-    /// Where its last record ends.
+    /// The end of its last record.
     end: u64,
 }
 
@@ -215,11 +216,12 @@ impl<'a> Piece<'a> {
         Self { check, width, rows: 0, blank: Vec::new(), end: 0 }
     }
 
-    /// Counts the records that begin between `from`, where a record begins, and `to`; none if a line is not in order.
+    /// Counts the records that begin between `from` and `to`, where `from` is the start of a record. Returns `None` if a
+    /// line is not valid.
     fn measure(mut self, path: &Path, from: u64, to: u64, wanted: usize) -> Checked<Option<Self>> {
         let mut window = Window::open(path, from)?;
         let (mut fields, mut least) = (Vec::new(), wanted);
-        // Where it is worth to look for regular lines again.
+        // The position from which the fast check is tried again.
         let mut again = from;
         self.end = from;
         while self.end < to {
@@ -230,7 +232,7 @@ impl<'a> Piece<'a> {
             if rest.is_empty() {
                 break;
             }
-            // No record is taken that begins behind this piece.
+            // Records that begin after this piece are not counted.
             let within = rest.len().min(usize::try_from(to - self.end).unwrap_or(usize::MAX));
             let mut done = 0;
             if self.check.dialect.comment.is_none() && again <= self.end {
@@ -275,7 +277,8 @@ impl<'a> Piece<'a> {
         })
     }
 
-    /// Measures the records that begin within so many bytes. Gives how many bytes they have; none if one is not in order.
+    /// Measures the records that begin within the first `within` bytes. Returns their length in bytes, or `None` if a
+    /// record is not valid.
     fn records(&mut self, bytes: &[u8], within: usize, last: bool, fields: &mut Vec<Field>) -> Option<usize> {
         let mut done = 0;
         while done < within {
@@ -303,7 +306,7 @@ fn is_utf8(bytes: &[u8]) -> bool {
     bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
-/// How many threads look through so many bytes.
+/// Returns the number of threads that check `bytes` bytes.
 pub(crate) fn threads_for(bytes: u64) -> usize {
     match bytes < MANY_BYTES {
         true => 1,
@@ -311,14 +314,14 @@ pub(crate) fn threads_for(bytes: u64) -> usize {
     }
 }
 
-/// The begins and ends of so many pieces of what is between two bytes.
+/// Divides the bytes from `begin` to `end` into at most `pieces` pieces. Returns the start and the end of each.
 pub(crate) fn bounds(begin: u64, end: u64, pieces: usize) -> Vec<(u64, u64)> {
     let piece = (end - begin.min(end)).div_ceil(pieces as u64).max(1);
     let bounds = (0..pieces as u64).map(|at| (begin + at * piece, (begin + (at + 1) * piece).min(end)));
     bounds.filter(|(from, to)| from < to).collect()
 }
 
-/// Where the first line begins after a line end between two bytes, if there is one.
+/// Returns the start of the first line after a line end between `from` and `to`, if there is one.
 pub(crate) fn line_after(path: &Path, from: u64, to: u64) -> Checked<Option<u64>> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
@@ -355,7 +358,7 @@ pub(crate) fn in_parallel<I: Copy + Sync, O: Send>(
 pub(crate) struct Window {
     input: File,
     bytes: Vec<u8>,
-    /// Where what is left begins and ends in them.
+    /// The start of the unprocessed bytes. They end at `filled`.
     pub(crate) start: usize,
     filled: usize,
     pub(crate) ended: bool,
@@ -372,7 +375,7 @@ impl Window {
         &self.bytes[self.start..self.filled]
     }
 
-    /// Reads until so many bytes are there, or all.
+    /// Reads until `wanted` bytes are available, or the file ends.
     pub(crate) fn fill(&mut self, wanted: usize) -> io::Result<()> {
         self.bytes.copy_within(self.start..self.filled, 0);
         (self.filled, self.start) = (self.filled - self.start, 0);
@@ -403,7 +406,7 @@ mod tests {
     use crate::storage::csv::fields::Dialect;
     use crate::storage::csv::records::Records;
 
-    /// The blank rows, byte by byte; none if a line is not in order.
+    /// Returns the blank rows by checking byte by byte, or `None` if a line is not valid.
     fn byte_by_byte(text: &str, dialect: &Dialect, width: usize, pads: bool) -> Option<Vec<u64>> {
         let is_quote = |byte: u8| dialect.quote == Some(byte);
         let mut rest = text.as_bytes();
@@ -512,7 +515,8 @@ mod tests {
         text
     }
 
-    /// Random texts in one piece and in several, in windows of several sizes, against the rules applied byte by byte.
+    /// Compares the fast check with the rules applied byte by byte, on random texts, in one piece and in several, with
+    /// windows of several sizes.
     #[test]
     fn the_same_as_byte_by_byte() {
         let directory = tempfile::tempdir().unwrap();

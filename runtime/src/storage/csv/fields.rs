@@ -1,19 +1,19 @@
-//! How the lines of a CSV file are cut into fields, and which lines are not CSV.
+//! Cutting the lines of a CSV file into fields, and finding lines that are not CSV.
 
 use memchr::{memchr, memchr3};
 
-/// The bytes that have a meaning in a CSV file.
+/// The bytes with a special meaning in a CSV file.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialect {
     pub(crate) separator: u8,
     pub(crate) quote: Option<u8>,
     pub(crate) comment: Option<Vec<u8>>,
     pub(crate) header: bool,
-    /// The lines before the header that are not CSV.
+    /// The number of lines before the header that are not CSV.
     pub(crate) skip_lines: usize,
 }
 
-/// A field as it stands in its record.
+/// The position of a field in its record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {
     pub(crate) start: usize,
@@ -22,12 +22,12 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    /// The bytes of the field, with its quotes if it has them.
+    /// Returns the bytes of the field, including its quotes.
     pub(crate) fn raw<'a>(&self, record: &'a [u8]) -> &'a [u8] {
         &record[self.start..self.end]
     }
 
-    /// The value of the field, without quotes.
+    /// Returns the value of the field, without quotes.
     pub(crate) fn value(&self, record: &[u8], quote: Option<u8>) -> Vec<u8> {
         let raw = self.raw(record);
         let (true, Some(quote)) = (self.quoted, quote) else { return raw.to_vec() };
@@ -44,20 +44,20 @@ impl Field {
     }
 }
 
-/// The record at the beginning of some bytes.
+/// The result of cutting the first record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cut {
-    /// A record of so many bytes, with its line end.
+    /// A record of this length in bytes, including its line end.
     Record(usize),
-    /// A comment of so many bytes, with its line end.
+    /// A comment of this length in bytes, including its line end.
     Comment(usize),
-    /// The record does not end in these bytes.
+    /// The record does not end within these bytes.
     More,
-    /// The bytes are not CSV from here on.
+    /// The bytes are not CSV.
     Fault(Fault),
 }
 
-/// A place at which a record is not CSV.
+/// The position at which a record is not CSV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) at: usize,
@@ -75,7 +75,7 @@ pub(crate) enum FaultKind {
 }
 
 impl Dialect {
-    /// Cuts the first record of `bytes`, and puts its fields into `fields`. `last` says that no bytes follow.
+    /// Cuts the first record of `bytes`, and puts its fields into `fields`. `last` is set if no bytes follow.
     pub(crate) fn cut(&self, bytes: &[u8], last: bool, fields: &mut Vec<Field>) -> Cut {
         fields.clear();
         if let Some(comment) = &self.comment {
@@ -109,7 +109,7 @@ impl Dialect {
                     && let Some(offset) = memchr(quote, &bytes[start..at])
                 {
                     let quotes = memchr::memchr_iter(quote, &bytes[start..at]).count();
-                    // Two of them in a line do no harm; one makes Polars look for its end.
+                    // Two quotes in a line do no harm. A single one makes Polars search for its partner.
                     stray = match stray {
                         Some(_) if quotes % 2 == 1 => None,
                         None if quotes % 2 == 1 => Some((start + offset, fields.len())),
@@ -118,7 +118,7 @@ impl Dialect {
                 }
             }
             let field = Field { start, end: at, quoted };
-            // The quote of another field has closed this one, which is several lines up.
+            // The opening quote of another field, several lines above, has swallowed this one.
             let late = |at: usize| match memchr(b'\n', &bytes[start..at]) {
                 Some(_) => fault(start, FaultKind::Unclosed),
                 None => fault(at, FaultKind::AfterQuote),
@@ -132,7 +132,7 @@ impl Dialect {
                 Some(b'\n') => at + 1,
                 Some(b'\r') => match bytes.get(at + 1) {
                     Some(b'\n') => at + 2,
-                    // The file ends in it: as Polars, take it for a line end.
+                    // The file ends with it. Like Polars, this treats it as a line end.
                     None if last => at + 1,
                     None => return Cut::More,
                     Some(_) if quoted => return late(at),
@@ -150,7 +150,7 @@ impl Dialect {
         }
     }
 
-    /// Where the field that begins with a quote at `start` ends; none if these bytes do not tell.
+    /// Returns the end of the quoted field that begins at `start`. Returns `None` if it is not within these bytes.
     fn closing(&self, bytes: &[u8], start: usize, last: bool) -> Option<usize> {
         let quote = self.quote?;
         let mut at = start + 1;

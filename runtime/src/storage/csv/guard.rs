@@ -1,4 +1,4 @@
-//! What is looked at while a CSV file is read.
+//! The check of a CSV file while it is read.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use super::fields::Dialect;
 use super::records::{Records, column, decoded};
 use crate::storage::text::shortened;
 
-/// Says whether a file is the one that was looked through.
+/// The state of a file, to notice that it has changed since the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Print {
     bytes: u64,
@@ -33,24 +33,25 @@ impl Print {
     }
 }
 
-/// Lets the rows of a file through as long as it is what it was when it was loaded, or has the same columns.
+/// Lets the rows of a file through as long as the file has not changed since it was loaded, or still has the same
+/// columns.
 ///
-/// Columns are read by their position, which was found by the header when the file was loaded.
+/// Columns are read by position, which was taken from the header when the file was loaded.
 #[derive(Debug)]
 pub(super) struct Guard {
     pub(super) path: PathBuf,
-    /// What it was decoded from: then all of it is in memory, and stays as it was.
+    /// The encoding of the file. With an encoding, the whole text is in memory and cannot change.
     pub(super) encoding: Option<&'static Encoding>,
     pub(super) dialect: Dialect,
     pub(super) width: usize,
     pub(super) pads: bool,
-    /// What was there when it was loaded.
+    /// The content of the file when it was loaded.
     pub(super) content: Content,
-    /// The last state of the file that fits.
+    /// The last valid state of the file.
     pub(super) fits: Mutex<Print>,
     /// The columns of floating-point numbers, by position.
     pub(super) floats: Vec<(usize, PlSmallStr, DataType)>,
-    /// Whether all that is infinite is written so.
+    /// The cached result of the check that every infinite number is written as such.
     pub(super) infinite: OnceLock<Result<(), String>>,
 }
 
@@ -59,7 +60,7 @@ impl Guard {
         Check { dialect: &self.dialect, width: self.width, pads: self.pads }
     }
 
-    /// Called with the rows while they are read.
+    /// Checks a batch of rows while the file is read.
     pub(super) fn pass(&self, rows: DataFrame) -> PolarsResult<DataFrame> {
         self.unchanged().map_err(|reason| self.bad(&reason))?;
         for (_, name, _) in &self.floats {
@@ -78,7 +79,7 @@ impl Guard {
         if self.encoding.is_some() {
             return Ok(());
         }
-        // What is gone was there when Polars opened it.
+        // A deleted file existed when Polars opened it.
         let Ok(print) = Print::of(&self.path) else { return Ok(()) };
         let mut fits = self.fits.lock().unwrap_or_else(PoisonError::into_inner);
         if *fits == print {
@@ -100,7 +101,7 @@ impl Guard {
         Ok(())
     }
 
-    /// What is said of a number that is too large for its column, if there is one.
+    /// Returns an error if a number is too large for its column.
     fn overflow(&self) -> Result<(), String> {
         let decoded =
             self.encoding.map(|encoding| decoded(&self.path, encoding)).transpose().map_err(told)?;
@@ -137,7 +138,7 @@ fn has_infinity(series: &Series) -> bool {
     }
 }
 
-/// Whether a text with digits is read as infinite.
+/// `true` if a text with digits is read as infinite.
 fn overflows(text: &str, dtype: &DataType) -> bool {
     let infinite = match dtype {
         DataType::Float32 => text.parse::<f32>().is_ok_and(f32::is_infinite),

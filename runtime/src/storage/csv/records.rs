@@ -1,4 +1,4 @@
-//! The records of a CSV file one by one, with their lines: what is wrong with them is said here.
+//! The records of a CSV file one by one, with their line numbers. Errors are described here.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,17 +13,17 @@ use super::fields::{Cut, Dialect, Fault, FaultKind, Field};
 use crate::storage::ndjson::NO_SEPARATOR;
 use crate::storage::text::shortened;
 
-/// The records of a file, one after the other, with their lines.
+/// An iterator over the records of a file with their line numbers.
 pub(crate) struct Records<'a> {
     dialect: &'a Dialect,
     input: Box<dyn Read + 'a>,
     compressed: bool,
     ended: bool,
     window: Vec<u8>,
-    /// Where the record begins and ends in the window.
+    /// The start and the end of the record in the window.
     start: usize,
     end: usize,
-    /// The bytes of the file before the window.
+    /// The number of bytes of the file before the window.
     dropped: u64,
     pub(crate) fields: Vec<Field>,
     /// The line at which the record begins, counted from 1.
@@ -46,7 +46,7 @@ impl<'a> Records<'a> {
         Self::over(Box::new(file), false, dialect)
     }
 
-    /// The records of what is in memory.
+    /// Reads the records of a text in memory.
     pub(crate) fn of_text(text: &'a [u8], dialect: &'a Dialect) -> Checked<Self> {
         Self::over(Box::new(text), false, dialect)
     }
@@ -72,7 +72,7 @@ impl<'a> Records<'a> {
         Ok(records)
     }
 
-    /// Where the next record begins in the file, if that is known.
+    /// Returns the position of the next record in the file, if it is known.
     pub(super) fn offset(&self) -> Option<u64> {
         (!self.compressed).then_some(self.dropped + self.end as u64)
     }
@@ -81,7 +81,7 @@ impl<'a> Records<'a> {
         self.start..self.end
     }
 
-    /// The bytes of the record, with its line end.
+    /// Returns the bytes of the record, including its line end.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.window[self.record()]
     }
@@ -90,7 +90,7 @@ impl<'a> Records<'a> {
         String::from_utf8_lossy(self.bytes()).trim_end_matches(['\n', '\r']).to_owned()
     }
 
-    /// Whether the lines are JSON, and not CSV.
+    /// `true` if the lines are JSON instead of CSV.
     fn is_json(&self) -> bool {
         self.dialect.separator == NO_SEPARATOR
     }
@@ -99,7 +99,7 @@ impl<'a> Records<'a> {
         matches!(&*self.fields, [only] if only.start == only.end && !only.quoted)
     }
 
-    /// Reads more, and drops what is before the record.
+    /// Reads more bytes, and drops those before the record.
     fn fill(&mut self) -> Checked<()> {
         self.window.drain(..self.start);
         self.dropped += self.start as u64;
@@ -151,7 +151,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Goes on to the next record; false at the end of the file. `names` are those of the columns, for what is wrong.
+    /// Advances to the next record. Returns `false` at the end of the file. `names` are the names of the columns, for
+    /// errors.
     pub(crate) fn next(&mut self, names: &[String]) -> Checked<bool> {
         loop {
             self.start = self.end;
@@ -217,7 +218,7 @@ impl<'a> Records<'a> {
         format!("line {line}, {column}: {what}")
     }
 
-    /// What is said of a record that is not UTF-8.
+    /// Describes a record that is not UTF-8.
     pub(crate) fn not_utf8(&self, names: &[String]) -> Problem {
         let record = self.bytes();
         let Err(error) = std::str::from_utf8(record) else {
@@ -248,7 +249,7 @@ pub(crate) fn column(names: &[String], field: usize) -> String {
     }
 }
 
-/// Whether a file is compressed in a way that is read.
+/// Returns `true` if a file is compressed in a supported format.
 pub(crate) fn is_compressed(path: &Path) -> std::io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(512).read_to_end(&mut head)?;
@@ -260,7 +261,7 @@ fn decompressed(path: &Path) -> Checked<Box<dyn Read>> {
     Ok(Box::new(reader.map_err(|error| Problem::Bad(error.to_string()))?))
 }
 
-/// The text of a file in another encoding than UTF-8, as UTF-8.
+/// Decodes a file in another encoding to UTF-8.
 pub(super) fn decoded(path: &Path, encoding: &'static Encoding) -> Checked<Vec<u8>> {
     let mut bytes = std::fs::read(path)?;
     if SupportedCompression::check(&bytes).is_some() {
@@ -270,7 +271,7 @@ pub(super) fn decoded(path: &Path, encoding: &'static Encoding) -> Checked<Vec<u
     }
     let (text, damaged) = encoding.decode_with_bom_removal(&bytes);
     if damaged {
-        // Whatever cannot be decoded stands in the text as this.
+        // The decoder has replaced each undecodable part with this character.
         let before = text.split('\u{fffd}').next().unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let name = encoding.name();
@@ -279,7 +280,7 @@ pub(super) fn decoded(path: &Path, encoding: &'static Encoding) -> Checked<Vec<u
     Ok(text.into_owned().into_bytes())
 }
 
-/// What a file is that begins with these bytes, if it is not text in UTF-8.
+/// Returns a description of a file that begins with these bytes, if it is not text in UTF-8.
 fn not_text(head: &[u8]) -> Option<&'static str> {
     match head {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {

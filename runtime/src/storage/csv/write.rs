@@ -1,4 +1,4 @@
-//! How CSV files are written, and what is not written because it would come back as something else.
+//! Writing of CSV files. Values that would be read back differently are refused.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl CsvFile {
         Err(DataError::NotRepresentable { subject, place: self.to_string(), what, columns, fix }.into())
     }
 
-    /// Rows are appended by position, so the file must have the very columns of the row, in their order.
+    /// Checks that the file has exactly the columns of the row, in their order, because rows are appended by position.
     fn check_appendable(&self, shape: &Shape, is_bare: bool) -> crate::Result<()> {
         let path = &self.place.path;
         if std::fs::metadata(path).map_err(|source| self.place.io("read", source))?.len() == 0 {
@@ -104,7 +104,7 @@ impl CsvFile {
         Err(WriteError::Append { target: self.to_string(), reason }.into())
     }
 
-    /// Refuses names of columns that the header would not give back.
+    /// Refuses column names that the header would not preserve.
     fn check_header(&self, header: &str, shape: &Shape) -> crate::Result<()> {
         if !self.header {
             return Ok(());
@@ -124,7 +124,7 @@ impl CsvFile {
         Err(DataError::BadOption { place: self.to_string(), reason }.into())
     }
 
-    /// The header as it is written.
+    /// Returns the header as it is written.
     fn header_line(&self, shape: &Shape) -> crate::Result<String> {
         if !self.header {
             return Ok(String::new());
@@ -134,7 +134,7 @@ impl CsvFile {
         self.text(&mut DataFrame::empty_with_schema(&schema), true)
     }
 
-    /// A frame as it is written.
+    /// Returns a frame as it is written.
     fn text(&self, frame: &mut DataFrame, header: bool) -> crate::Result<String> {
         let mut bytes = Vec::new();
         let Self { patterns, .. } = self;
@@ -154,15 +154,15 @@ impl CsvFile {
         if self.quote.is_some() { QuoteStyle::Necessary } else { QuoteStyle::Never }
     }
 
-    /// Counts the values that would be read back as something else.
+    /// Counts the values that would be read back differently.
     fn ambiguous(&self, shape: &Shape) -> crate::Result<impl Fn(&Series) -> usize + Send + Sync + use<>> {
         let comment = self.comment.clone();
-        // Only what begins a line can be taken for a comment, and only what begins a file for a mark of its encoding.
+        // Only the start of a line can be taken for a comment, and only the start of a file for a byte order mark.
         let first = shape.columns.first().map(|column| column.name);
         let separator = char::from(self.separator);
         let (header, quoted, empty_as_null) = (self.header, self.quote.is_some(), self.empty_as_null);
         let nulls = self.null_values.clone();
-        // A null is written as an empty field, which is then an empty text.
+        // A null would be written as an empty field, which is read back as an empty text.
         let lacks_null = !empty_as_null && nulls.is_empty();
         let file = self.clone();
         let mut null_numbers: Vec<(&'static str, Series)> = Vec::new();
@@ -193,7 +193,7 @@ impl CsvFile {
         })
     }
 
-    /// How many values of a column that is no text are written so that they begin like a comment.
+    /// Counts the values of a non-text column that are written like the start of a comment.
     fn comments(&self, series: &Series, prefix: &str) -> usize {
         let number = |first: char| first.is_ascii_alphanumeric() || matches!(first, '+' | '-' | '.');
         if !text::is_text(series.dtype()) && !prefix.starts_with(number) {
@@ -204,11 +204,11 @@ impl CsvFile {
             _ => Ok(series.clone()),
         };
         let lines = written.map_err(Into::into).and_then(|series| self.text(&mut series.into_frame(), false));
-        // What cannot be written fails where it is written.
+        // A value that cannot be written fails when it is written.
         lines.map_or(0, |lines| lines.lines().filter(|line| line.starts_with(prefix)).count())
     }
 
-    /// The value of a column that is no text and is written as `null`, if there is one.
+    /// Returns the value of a non-text column that is written as `null`, if there is one.
     fn written_as(&self, null: &str, dtype: &DataType) -> crate::Result<Option<Series>> {
         let number = match dtype {
             DataType::String => return Ok(None),
@@ -227,7 +227,7 @@ impl CsvFile {
         if value.null_count() > 0 {
             return Ok(None);
         }
-        // `0` is a number, and is not how 0.0 is written.
+        // For example, `0` is a number, but 0.0 is not written as `0`.
         let as_number = if let DataType::Duration(_) = dtype { number } else { value.clone() };
         let written = self.text(&mut as_number.into_frame(), false)?;
         Ok((written.trim_end_matches('\n') == null).then_some(value))
@@ -237,7 +237,7 @@ impl CsvFile {
         let pattern = |dtype: &DataType| self.patterns.to_write(dtype).map(PlSmallStr::from);
         CsvWriterOptions {
             include_header: self.header,
-            // The name of the file is not the format's to choose.
+            // The file extension is not checked, because the user chooses the name.
             check_extension: false,
             serialize_options: Arc::new(SerializeOptions {
                 date_format: pattern(&DataType::Date),
@@ -256,7 +256,7 @@ impl CsvFile {
 
 const MOMENT: DataType = DataType::Datetime(TimeUnit::Microseconds, None);
 
-/// How many values of a column are this one. NaN is.
+/// Counts the values of a column that equal `value`. NaN equals NaN.
 fn equal_to(series: &Series, value: &Series) -> usize {
     let value = value.clone().with_name(series.name().clone());
     let equal = series.equal_missing(&value).map(|equal| equal.sum().unwrap_or_default() as usize);

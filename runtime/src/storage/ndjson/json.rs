@@ -1,9 +1,9 @@
-//! The members of a JSON object as they stand in a line.
+//! The members of a JSON object in a line.
 //!
-//! Values are handed out as the text that they are, so that nothing is lost: numbers with all their digits, lists and objects
-//! as they were written.
+//! Values are passed on as their text, so that nothing is lost: numbers keep all their digits, and lists and objects keep
+//! their form.
 
-/// Lists and objects in one another. More of them are refused.
+/// The maximum nesting depth of lists and objects.
 const MOST_NESTED: usize = 128;
 
 /// A value, with its text in the line.
@@ -18,7 +18,7 @@ pub(super) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The value as JSON.
+    /// Returns the value as JSON.
     pub(super) fn json(self) -> &'a str {
         match self {
             Self::Null => "null",
@@ -30,7 +30,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A text between quotes, with its escapes.
+/// A text in quotes, with its escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Text<'a> {
     raw: &'a str,
@@ -38,21 +38,21 @@ pub(super) struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// The characters that are meant.
+    /// Returns the text without quotes and escapes.
     pub(super) fn value(&self) -> std::borrow::Cow<'_, str> {
         let inner = &self.raw[1..self.raw.len() - 1];
         if self.escaped { unescaped(inner).into() } else { inner.into() }
     }
 }
 
-/// Where a line is not a JSON object, and what was expected there.
+/// The position at which a line is not a JSON object, and the expected element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotJson {
     pub(super) at: usize,
     pub(super) what: &'static str,
 }
 
-/// Calls `member` with each key and value of the object that a line is.
+/// Calls `member` with each key and value of the object in `line`.
 pub(super) fn members<'a, E: From<NotJson>>(
     line: &'a str,
     mut member: impl FnMut(Text<'a>, Value<'a>) -> Result<(), E>,
@@ -150,7 +150,7 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
-    /// A list, or an object, that ends in `end`.
+    /// Skips a list or an object that ends in `end`.
     fn nested<E: From<NotJson>>(&mut self, depth: usize, end: u8) -> Result<(), E> {
         if depth >= MOST_NESTED {
             return Err(self.not("at most 128 lists and objects in one another"));
@@ -188,7 +188,7 @@ impl<'a> Scanner<'a> {
 
     fn number<E: From<NotJson>>(&mut self) -> Result<(), E> {
         self.take(b'-');
-        // No other digit follows a zero at the begin.
+        // No digit may follow a leading zero.
         if !self.take(b'0') {
             self.digits()?;
         }
@@ -235,7 +235,7 @@ impl<'a> Scanner<'a> {
                 let valid = match unit(&self.bytes[start..]) {
                     Some(0xd800..=0xdbff) => {
                         self.at += 5;
-                        // The other half of a character follows.
+                        // The other half of a surrogate pair follows.
                         matches!(unit(&self.bytes[self.at..]), Some(0xdc00..=0xdfff))
                     }
                     Some(0xdc00..=0xdfff) | None => false,
@@ -253,7 +253,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The number in an escape such as `\u00e9` at the begin of some bytes.
+/// Parses the number of an escape such as `\u00e9` at the start of `bytes`.
 fn unit(bytes: &[u8]) -> Option<u16> {
     let digits = bytes.get(..6)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |number, digit| {
@@ -262,7 +262,7 @@ fn unit(bytes: &[u8]) -> Option<u16> {
     })
 }
 
-/// The characters of a valid text.
+/// Replaces the escapes of a valid text.
 fn unescaped(mut text: &str) -> String {
     let mut value = String::with_capacity(text.len());
     while let Some(at) = memchr::memchr(b'\\', text.as_bytes()) {
@@ -312,7 +312,8 @@ mod tests {
         Ok(found)
     }
 
-    /// Lines of random pieces of JSON: what serde_json takes for an object is taken for the same, and nothing else.
+    /// Compares the parser with serde_json on lines of random pieces of JSON: both must accept the same objects, and no
+    /// others.
     #[test]
     fn the_same_as_serde_json() {
         let pieces = [
@@ -385,7 +386,7 @@ mod tests {
                     assert_eq!(ours, theirs, "{line}");
                 }
                 (Err(_), Err(_)) => others += 1,
-                // It cannot hold such numbers.
+                // serde_json cannot hold such numbers.
                 (Ok(_), Err(error)) if error.to_string().contains("number out of range") => {}
                 (ours, theirs) => panic!("{line}: {ours:?}, {theirs:?}"),
             }

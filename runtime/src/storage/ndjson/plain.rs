@@ -1,8 +1,10 @@
-//! Files of JSON lines that Polars reads to the same values as [`rows`](super::rows), so that it may read them itself.
+//! Detection of JSON files that Polars reads to the same values as [`rows`](super::rows), so that Polars may read them
+//! directly.
 //!
-//! Its own scan takes conditions, columns and limits, and never holds the whole file. It also makes values up: `1.0` is no
-//! integer to it, a number in a column of text loses digits, and the second of two keys is dropped. So a file is looked through
-//! first, and what has anything but the plain form of each value is left to `rows`, which says what is wrong, if anything is.
+//! The scan of Polars supports filters, projections and limits, and never holds the whole file. But it changes values
+//! silently: `1.0` is no integer to it, a number in a text column loses digits, and the second of two equal keys is
+//! dropped. So a file is checked first. A file with any value that is not in plain form is left to `rows`, which reports
+//! errors.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,23 +20,23 @@ use crate::storage::csv::check::{Checked, WINDOW, Window, bounds, in_parallel, l
 use crate::storage::csv::guard::Print;
 use crate::storage::text::{self, Patterns};
 
-/// The name in plans of what looks at a plain file while it is read. It lets all rows through.
+/// The name in plans of the node that checks a plain file while it is read. It lets all rows through.
 pub(crate) const CHECK_JSON: &str = "check lines of JSON";
 
-/// A scan of a file by Polars, if all of its lines are plain.
+/// Returns a scan of a file by Polars, if all of its lines are plain.
 pub(super) fn scan(
     path: &Path,
     polars_path: PlRefPath,
     columns: &[ColumnDef],
 ) -> crate::Result<Option<LazyFrame>> {
-    // It may change while it is looked through: then it is not what this says.
+    // If the file changes during the check, the guard notices that its state differs from this one.
     let Ok(print) = Print::of(path) else { return Ok(None) };
     if !is_plain(path, columns).unwrap_or(false) {
         return Ok(None);
     }
     let schema = columns.iter().map(|column| (column.name.into(), raw(&column.dtype))).collect();
     let mut frame = LazyJsonLineReader::new(polars_path).with_schema(Some(Arc::new(schema))).finish()?;
-    // A path is a path, also one with a `*` or a `[` in it.
+    // The path is not a pattern, even if it contains `*` or `[`.
     if let DslPlan::Scan { unified_scan_args, .. } = &mut frame.logical_plan {
         unified_scan_args.glob = false;
     }
@@ -52,7 +54,7 @@ pub(super) fn scan(
     Ok(Some(frame.select(declared.collect::<Vec<_>>())))
 }
 
-/// The dtype that Polars can read from JSON on the way to `dtype`.
+/// Returns the dtype that Polars reads from JSON as a step towards `dtype`.
 fn raw(dtype: &DataType) -> DataType {
     match dtype {
         DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 | DataType::Duration(_) => {
@@ -63,17 +65,17 @@ fn raw(dtype: &DataType) -> DataType {
     }
 }
 
-/// Lets the rows of a file through as long as all of it is plain.
+/// Lets the rows of a file through as long as the whole file is plain.
 struct Guard {
     path: PathBuf,
     columns: Vec<ColumnDef>,
-    /// The last state of the file that is.
+    /// The last state of the file that was plain.
     plain: Mutex<Print>,
 }
 
 impl Guard {
     fn pass(&self, rows: DataFrame) -> PolarsResult<DataFrame> {
-        // What is gone was there when Polars opened it.
+        // A deleted file existed when Polars opened it.
         let Ok(print) = Print::of(&self.path) else { return Ok(rows) };
         let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
         if *plain != print {
@@ -89,9 +91,9 @@ impl Guard {
     }
 }
 
-/// Whether all values of a file are written as Polars reads them.
+/// `true` if Polars reads all values of a file as they are meant.
 fn is_plain(path: &Path, columns: &[ColumnDef]) -> Checked<bool> {
-    // Polars takes such a name for a pattern.
+    // Polars treats such a column name as a pattern.
     if columns.iter().any(|column| column.name == "*" || column.name.starts_with('^')) {
         return Ok(false);
     }
@@ -103,7 +105,7 @@ fn is_plain(path: &Path, columns: &[ColumnDef]) -> Checked<bool> {
     Ok(pieces.into_iter().all(|plain| plain))
 }
 
-/// Whether the lines are plain that begin between `at`, where one begins, and `to`.
+/// `true` if all lines that begin between `at` and `to` are plain. `at` must be the start of a line.
 fn lines_are_plain(path: &Path, mut at: u64, to: u64, columns: &[ColumnDef]) -> Checked<bool> {
     let mut window = Window::open(path, at)?;
     let (mut found, mut wanted) = (vec![false; columns.len()], WINDOW);
@@ -133,7 +135,7 @@ fn lines_are_plain(path: &Path, mut at: u64, to: u64, columns: &[ColumnDef]) -> 
     Ok(true)
 }
 
-/// That a line is not plain.
+/// The error for a line that is not plain.
 struct Odd;
 
 impl From<NotJson> for Odd {
@@ -142,7 +144,7 @@ impl From<NotJson> for Odd {
     }
 }
 
-/// `found` has a place for each column.
+/// `true` if a line is plain. `found` has one element per column.
 fn line_is_plain(line: &str, columns: &[ColumnDef], found: &mut [bool]) -> bool {
     if line.is_empty() {
         return true;
@@ -161,7 +163,7 @@ fn line_is_plain(line: &str, columns: &[ColumnDef], found: &mut [bool]) -> bool 
     line.starts_with('{') && line.ends_with('}') && members(line, member).is_ok()
 }
 
-/// Whether Polars reads a value as one of `dtype`, and the same that is read here.
+/// `true` if Polars reads a value as `dtype` and gets the same value as this module.
 fn is_declared(value: Value<'_>, dtype: &DataType) -> bool {
     match (value, dtype) {
         (Value::Null, _) | (Value::Bool(_), DataType::Boolean) | (Value::Text(_), DataType::String) => true,
@@ -182,7 +184,7 @@ fn is_declared(value: Value<'_>, dtype: &DataType) -> bool {
     }
 }
 
-/// Whether Polars gets over a value that nobody asks for.
+/// `true` if Polars can skip a value of an undeclared column.
 fn can_be_skipped(value: Value<'_>) -> bool {
     match value {
         Value::Number(number) => is_exact(number),
@@ -191,16 +193,16 @@ fn can_be_skipped(value: Value<'_>) -> bool {
     }
 }
 
-/// Whether a number is to Polars what it is here.
+/// `true` if Polars reads a number as the same value.
 fn is_exact(number: &str) -> bool {
     match number.contains(['.', 'e', 'E']) {
         true => number.parse::<f64>().is_ok_and(f64::is_finite),
-        // It drops the sign of a zero, and takes more digits than these for other types.
+        // Polars drops the sign of `-0`, and reads longer integers as other types.
         false => number != "-0" && (number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()),
     }
 }
 
-/// The numbers in a list or an object.
+/// Returns the numbers in a list or an object.
 fn numbers_of(json: &str) -> impl Iterator<Item = &str> {
     let in_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     let (bytes, mut at) = (json.as_bytes(), 0);

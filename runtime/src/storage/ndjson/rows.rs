@@ -1,4 +1,4 @@
-//! Lines of JSON as the columns that a row declares.
+//! Conversion of JSON lines to the columns that a row declares.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use super::json::{NotJson, Value, members};
 use crate::dataset::ColumnDef;
 use crate::storage::text::{self, BadValue, Patterns};
 
-/// The name of the column of lines.
+/// The name of the column that holds the lines.
 pub(super) const LINE: &str = "line";
-/// What separates two fields of a line. No text in UTF-8 has it, so that a line is one field.
+/// A separator that no UTF-8 text contains, so that each line is a single field.
 pub(crate) const NO_SEPARATOR: u8 = 0xff;
-/// The begin of the name in plans of what makes rows of lines.
+/// The prefix of the name in plans of the node that converts lines to rows.
 pub(crate) const PARSE_JSON: &str = "parse JSON: ";
 
-/// A query of lines as one of rows. A line without anything in it is no row.
+/// Converts a query of lines to a query of rows. An empty line is not a row.
 pub(super) fn parsed(lines: LazyFrame, columns: &[ColumnDef]) -> LazyFrame {
     let columns: Arc<[ColumnDef]> = columns.into();
     let schema: SchemaRef =
         Arc::new(columns.iter().map(|column| (column.name.into(), column.dtype.clone())).collect());
-    // Plans of the same file are the same if they make the same columns of it.
+    // Plans of the same file are equal if they produce the same columns.
     let listed: Vec<_> = columns.iter().map(|column| format!("{} {:?}", column.name, column.dtype)).collect();
     let function = FunctionIR::Opaque {
         function: Arc::new(move |lines: DataFrame| rows(&lines, &columns)),
@@ -70,10 +70,10 @@ fn rows(lines: &DataFrame, columns: &[ColumnDef]) -> PolarsResult<DataFrame> {
     DataFrame::new(count, columns.collect::<PolarsResult<Vec<_>>>()?)
 }
 
-/// What is wrong with a line.
+/// An error of a line.
 enum Fault<'a> {
     NotJson(NotJson),
-    /// The column, its value, and what it is not.
+    /// The column, its value, and the reason.
     Value(Option<&'a ColumnDef>, String, String),
 }
 
@@ -98,7 +98,7 @@ impl Fault<'_> {
     }
 }
 
-/// The rest of the line, and what is said of it.
+/// Returns the rest of the line, and the description of the error.
 pub(super) fn not_json(line: &str, fault: NotJson) -> (String, String) {
     let rest = line.get(fault.at..).unwrap_or_default();
     if rest.is_empty() {
@@ -107,7 +107,7 @@ pub(super) fn not_json(line: &str, fault: NotJson) -> (String, String) {
     (rest.to_owned(), format!("stands where {} was expected", fault.what))
 }
 
-/// The values of a column.
+/// The values of a column that are collected so far.
 enum Builder {
     Signed(Vec<Option<i64>>),
     Unsigned(Vec<Option<u64>>),
@@ -213,13 +213,13 @@ impl Builder {
     }
 }
 
-/// A whole number, also if it is written as `1.0` or `1e3`.
+/// Parses a whole number, also in a form such as `1.0` or `1e3`.
 fn whole(number: &str) -> Option<i128> {
     if let Ok(number) = number.parse() {
         return Some(number);
     }
     if !number.contains(['.', 'e', 'E']) {
-        // More digits than any column holds.
+        // The number has more digits than any column holds.
         return Some(i128::MAX);
     }
     const EXACT: f64 = 9_007_199_254_740_992.0;
