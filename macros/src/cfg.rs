@@ -1,4 +1,4 @@
-//! `#[cfg]` on fields: an attribute macro sees fields that may not be there, a derive macro only those that are.
+//! Resolves `#[cfg]` on fields: an attribute macro also sees disabled fields, a derive macro only enabled ones.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -9,14 +9,14 @@ use syn::{Fields, ItemStruct, Token};
 use crate::names::{DELIVERY, is, is_named, runtime};
 use crate::options::arguments;
 
-/// Which attribute the struct is under.
+/// The attribute on the struct.
 #[derive(Clone, Copy)]
 pub(crate) enum Which {
     Factory,
     Pipeline,
 }
 
-/// What stands in for `#[delivery]` and for the attribute's own arguments, until the derive macro runs.
+/// The attributes that hold `#[delivery]` and the arguments of the original attribute until the derive macro runs.
 const RESOLVED_DELIVERY: &str = "__setl_delivery";
 const ARGUMENTS: &str = "__setl_arguments";
 
@@ -26,7 +26,7 @@ pub(crate) fn has_conditional_field(fields: &Fields) -> bool {
         .any(|field| field.attrs.iter().any(|attribute| is(attribute, "cfg") || is(attribute, "cfg_attr")))
 }
 
-/// Hands the struct to a derive macro, which sees it after `#[cfg]`, and does the rest in [`resolved`].
+/// Passes the struct to a derive macro, which sees it after `#[cfg]` is resolved and continues in [`resolved`].
 pub(crate) fn resolve_first(which: Which, arguments: &TokenStream, mut item: ItemStruct) -> TokenStream {
     let setl = runtime(Span::call_site());
     for field in &mut item.fields {
@@ -49,7 +49,7 @@ pub(crate) fn resolve_first(which: Which, arguments: &TokenStream, mut item: Ite
     }
 }
 
-/// The arguments and the struct as they were given to the attribute, without fields that are not there.
+/// Returns the original arguments and the struct, without disabled fields.
 pub(crate) fn resolved(item: TokenStream) -> syn::Result<(TokenStream, ItemStruct)> {
     let mut item: ItemStruct = syn::parse2(item)?;
     for field in &mut item.fields {
@@ -62,11 +62,11 @@ pub(crate) fn resolved(item: TokenStream) -> syn::Result<(TokenStream, ItemStruc
     Ok((tokens, item))
 }
 
-/// `#[cfg_attr(condition, delivery(…))]`
+/// Renames the attribute in `#[cfg_attr(condition, delivery(…))]`.
 fn rename_conditional(meta: &mut syn::Meta) {
     let syn::Meta::List(list) = meta else { return };
     let metas = Punctuated::<syn::Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone());
-    // What cannot be read is left for the compiler to explain.
+    // The compiler explains an attribute that cannot be parsed.
     let Ok(mut metas) = metas else { return };
     for meta in metas.iter_mut().skip(1) {
         if is_named(meta.path(), DELIVERY) {

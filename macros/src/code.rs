@@ -1,8 +1,9 @@
-//! The fingerprint of a factory's code, as far as its package says: for `code = package`.
+//! The fingerprint of a factory's code within its package: for `code = package`.
 //!
-//! A macro sees the item it stands on, not what that calls. So the sources of the whole package are read, once for each
-//! run of the compiler. What belongs to one factory, the item and its `impl` blocks, counts for that factory and for those
-//! that name it; what belongs to none counts for all. Too much may change a fingerprint. What is not seen, the book lists.
+//! A macro sees its own item, but not the functions that the item calls. Therefore the sources of the whole package are read,
+//! once for each run of the compiler. The item of a factory and its `impl` blocks count for that factory and for those that name
+//! it. Everything else counts for all factories. A fingerprint may change unnecessarily. The book lists the changes that are not
+//! detected.
 
 mod lexer;
 mod outside;
@@ -18,10 +19,10 @@ use proc_macro2::{Ident, TokenStream};
 use outside::Environment;
 use source::{Hash, Share, Shares, Source, hash_of_tokens};
 
-/// What a fingerprint is where a source could not be read: what is made by such code is never taken by another run.
+/// The fingerprint if a source could not be read. Other runs never take an output with this fingerprint.
 const UNKNOWN: u128 = 0;
 
-/// The fingerprint of the factory of this name, whose attribute's arguments and item are `own_tokens`.
+/// Returns the fingerprint of the factory of this name. `own_tokens` are the arguments of its attribute and its item.
 pub(crate) fn of(item_name: &Ident, own_tokens: &TokenStream) -> u128 {
     let name = syn::ext::IdentExt::unraw(item_name).to_string();
     if !proc_macro::is_available() {
@@ -32,37 +33,37 @@ pub(crate) fn of(item_name: &Ident, own_tokens: &TokenStream) -> u128 {
 
 fn fingerprint(package: Option<&Package>, name: &str, own_tokens: &TokenStream) -> u128 {
     let mut hash = Hash::new();
-    // Where macros make several factories of one text, this is what differs.
+    // If a macro makes several factories from one text, only these tokens differ.
     hash.add(hash_of_tokens(own_tokens.clone()));
     match package {
         Some(package) => {
             hash.add(package.of_all);
             hash.add(package.of_one.get(name).copied().unwrap_or_default());
         }
-        // Then only the item itself counts, which is not to be taken for a package that has nothing else in it.
+        // Only the item itself counts. The text distinguishes this from a package without other code.
         None => hash.text("no sources"),
     }
     hash.finish()
 }
 
-/// What there is in a package beside the factories themselves.
+/// The hashes of a package, without the factories' own tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Package {
-    /// What counts for all factories.
+    /// The hash of the code that counts for all factories.
     of_all: u128,
-    /// What counts for each: the item and its `impl` blocks, and those of factories that it names.
+    /// The hash of the code for each factory: its item and `impl` blocks, and those of the factories that it names.
     of_one: HashMap<String, u128>,
 }
 
 impl Package {
-    /// Of these files, by their path in the package.
+    /// Hashes these files, given by their path in the package.
     fn of_sources<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut shares = Shares::default();
         let mut sources = Vec::new();
         for (path, content) in files {
             match std::str::from_utf8(content) {
                 Ok(text) => sources.push((path, Source::of(text))),
-                // No file of Rust, but one that may be included.
+                // The file is not Rust, but may be included.
                 Err(_) => shares.of_all.hash.bytes(content),
             }
         }
@@ -98,10 +99,10 @@ impl Package {
         }
     }
 
-    /// Of the package in this directory, as far as a target of this kind sees it.
+    /// Hashes the package in this directory, as far as this target sees it.
     ///
     /// # Errors
-    /// When a file is there and cannot be read.
+    /// If an existing file cannot be read.
     fn read(directory: &Path, target: Target, environment: &Environment) -> io::Result<Self> {
         let mut files = Vec::new();
         source_files(directory, directory, &mut BTreeSet::new(), &mut files)?;
@@ -114,7 +115,7 @@ impl Package {
             if of.is_none() || of == target {
                 match fs::read(file) {
                     Ok(content) => sources.push((path, content)),
-                    // A link to nothing, such as the locks of editors.
+                    // The file is a dangling link, such as the lock of an editor.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => hash.text(&path),
                     Err(error) => return Err(error),
                 }
@@ -128,7 +129,7 @@ impl Package {
     }
 }
 
-/// The factories that some items name, and those that these name.
+/// Returns the factories that some items name, directly or through other factories.
 fn named_by(share: &Share, of_one: &HashMap<String, Share>) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut next: Vec<_> = share.named.iter().collect();
@@ -140,7 +141,7 @@ fn named_by(share: &Share, of_one: &HashMap<String, Share>) -> BTreeSet<String> 
     all
 }
 
-/// The modules, by their path in the package, that the file with this path declares under these names.
+/// Returns the modules that the file declares under these names, as paths in the package.
 fn paths_of<'a>(path: &'a str, names: &'a [String]) -> impl Iterator<Item = String> + 'a {
     let module = path.strip_suffix(".rs").unwrap_or(path);
     let (directory, name) = module.rsplit_once('/').unwrap_or(("", module));
@@ -148,7 +149,7 @@ fn paths_of<'a>(path: &'a str, names: &'a [String]) -> impl Iterator<Item = Stri
     names.iter().map(move |name| format!("{within}/{name}").trim_start_matches('/').to_owned())
 }
 
-/// The directory of tests, examples or benches that a file is in: none of them sees another, nor does the library.
+/// The directory of tests, examples or benches that a file is in. The code of one is invisible to the others and to the library.
 type Target = Option<&'static str>;
 
 fn target_of(path: &str) -> Target {
@@ -156,8 +157,8 @@ fn target_of(path: &str) -> Target {
     ["tests", "examples", "benches"].into_iter().find(|target| *target == first)
 }
 
-/// The `.rs` files below a directory of a package, without what belongs to another package or is generated. Links are
-/// followed; `seen` has the directories that were.
+/// Lists the `.rs` files of a package below a directory, without other packages and generated files. Links are followed; `seen`
+/// contains the visited directories.
 fn source_files(
     package: &Path,
     directory: &Path,
@@ -184,9 +185,9 @@ fn source_files(
     Ok(())
 }
 
-/// The package that is being compiled, which is read once: the compiler loads this library anew for each crate. An editor
-/// does not, and there what is kept may be old, which does no harm, since nothing is run from there. None if it is not
-/// known all of it.
+/// Returns the package that is being compiled, or `None` if it cannot be read completely. It is read once, since the compiler
+/// loads this library again for each crate. An editor does not, so it may see an old package, which is harmless, since it runs
+/// nothing.
 fn package() -> Option<Arc<Package>> {
     type Known = (PathBuf, Target, Option<Arc<Package>>);
 

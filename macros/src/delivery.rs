@@ -1,4 +1,4 @@
-//! `#[delivery]`: one thing that a factory is given, or that a pipeline gives.
+//! `#[delivery]`: a delivery of a factory, or an input of a pipeline.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -17,7 +17,7 @@ use crate::root::any_pipeline;
 const ID: Allowed = Allowed { name: "id", takes: Takes::Type, usage: "id = Type" };
 const OPTIONAL: Allowed = Allowed { name: "optional", takes: Takes::Nothing, usage: "optional" };
 
-/// Of a factory's delivery.
+/// The options on a delivery of a factory.
 const OF_FACTORY: &[Allowed] = &[
     ID,
     Allowed { name: "producer", takes: Takes::Type, usage: "producer = Factory" },
@@ -28,17 +28,17 @@ const OF_FACTORY: &[Allowed] = &[
     Allowed { name: "default", takes: Takes::Nothing, usage: "default" },
 ];
 
-/// Of a pipeline's input.
+/// The options on an input of a pipeline.
 const OF_PIPELINE: &[Allowed] =
     &[ID, OPTIONAL, Allowed { name: "opaque", takes: Takes::Nothing, usage: "opaque" }];
 
 /// A field or parameter of a factory that is injected.
 pub(crate) struct Delivery {
     pub(crate) name: String,
-    /// What it is called where the value itself is in scope: in `when = …`. Without a name of its own, `_0`, `_1`, ….
+    /// The variable of the value in `when = …`. A delivery without a name is called `_0`, `_1`, ….
     pub(crate) binding: Ident,
     pub(crate) ty: Type,
-    /// What is asked for: `ty` without the `Option` and the `Arc` that say how.
+    /// The requested type: `ty` without the `Option` and the `Arc` of the mode.
     payload: Type,
     id: Option<Type>,
     producer: Option<Type>,
@@ -54,13 +54,13 @@ pub(crate) struct Input {
     pub(crate) ty: Type,
     pub(crate) id: Option<Type>,
     pub(crate) optional: bool,
-    /// What the field says of lints.
+    /// The lint levels of the field.
     pub(crate) attributes: TokenStream,
-    /// Whether what is made of it stays valid when it changes.
+    /// `true` if outputs that depend on it stay valid when it changes.
     pub(crate) opaque: bool,
 }
 
-/// Takes `#[delivery]` off `attributes`, and gives its options; `None` if it is not there.
+/// Removes `#[delivery]` from `attributes` and returns its options; `None` if it is absent.
 pub(crate) fn take_options(
     attributes: &mut Vec<Attribute>,
     allowed_of: AllowedOf,
@@ -89,7 +89,7 @@ pub(crate) enum AllowedOf {
 }
 
 impl Delivery {
-    /// A delivery in a place with this name, or else with this number.
+    /// Makes a delivery at the place with this name, or else with this number.
     pub(crate) fn new(
         place: Result<&Ident, usize>,
         ty: Type,
@@ -100,7 +100,7 @@ impl Delivery {
         check_shared_auto_load(options, errors);
         check_condition(options, errors);
         check_id_and_producer(options, errors);
-        // A type that is a mistake itself is not looked into.
+        // A type that is itself a mistake is not examined further.
         let payload = match check_borrow(&ty, errors) || check_result(&ty, errors) {
             true => ty.clone(),
             false => check_payload(&ty, options, errors),
@@ -123,13 +123,13 @@ impl Delivery {
         }
     }
 
-    /// What must hold in the pipeline, spanned on the type.
+    /// Returns the bound on the pipeline, spanned on the type.
     ///
     /// ```text
     /// TheWiring: Finds<Dataset<Flight>, ThePipeline>
     /// ```
     ///
-    /// The type and the trait, which says in its error what the shape of the type suggests.
+    /// The result is a type and a trait. The type of the delivery selects the trait, whose error proposes an option.
     fn wanted(&self) -> (TokenStream, TokenStream) {
         let place = Place::of(&self.ty);
         let setl = runtime(place.start);
@@ -155,19 +155,19 @@ impl Delivery {
         (quote!(#setl::TheWiring), quote!(#setl::#of #arguments))
     }
 
-    /// `TheWiring: Finds<Dataset<Flight>, ThePipeline>`
+    /// Returns `TheWiring: Finds<Dataset<Flight>, ThePipeline>`.
     pub(crate) fn bound(&self) -> TokenStream {
         let (wiring, wanted) = self.wanted();
         quote!(#wiring: #wanted)
     }
 
-    /// `<TheWiring as Finds<Dataset<Flight>, ThePipeline>>::SOURCE`
+    /// Returns `<TheWiring as Finds<Dataset<Flight>, ThePipeline>>::SOURCE`.
     pub(crate) fn source(&self) -> TokenStream {
         let (wiring, wanted) = self.wanted();
         quote!(<#wiring as #wanted>::SOURCE)
     }
 
-    /// What must hold whatever the pipeline: a named producer delivers this type.
+    /// Returns the check that is independent of the pipeline: a named producer delivers this type.
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let (producer, payload) = (self.producer.as_ref()?, &self.payload);
         let place = Place::of(producer);
@@ -177,9 +177,9 @@ impl Delivery {
         Some(quote!(let () = #delivers::#what;))
     }
 
-    /// `<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?`
+    /// Returns `<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?`.
     ///
-    /// The compiler speaks for itself where `Clone` is missing of one of the `generics`.
+    /// If one of the `generics` is not `Clone`, the error is the compiler's own.
     pub(crate) fn receive(&self, index: usize, generics: &syn::Generics) -> TokenStream {
         let Self { ty, payload, .. } = self;
         let place = Place::of(ty);
@@ -219,7 +219,7 @@ impl Delivery {
         quote!(#by_value::#method(#inbox, #index)?)
     }
 
-    /// For diagrams and reports.
+    /// Returns the description for diagrams and reports.
     pub(crate) fn describe(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let Self { name, ty, optional, .. } = self;
@@ -237,7 +237,7 @@ impl Delivery {
         })
     }
 
-    /// For pipelines that are wired at run time.
+    /// Returns the requirement for pipelines that are wired at run time.
     pub(crate) fn requirement(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let (payload, optional) = (&self.payload, self.optional);
@@ -266,15 +266,15 @@ impl Delivery {
 }
 
 impl Input {
-    /// What is delivered when it is there.
+    /// Returns the type of the input when it is present.
     pub(crate) fn payload(&self) -> &Type {
         if self.optional { inner_of_option(&self.ty).unwrap_or(&self.ty) } else { &self.ty }
     }
 
-    /// What factories ask for. It stands in the head of an implementation, where the compiler accepts no projection
-    /// from a foreign type, so that `Option` is taken off here.
+    /// Returns the key by which factories look up the input. It is in the head of an implementation, where the compiler accepts
+    /// no projection from a foreign type. Therefore `Option` is removed here.
     ///
-    /// With it goes what to do where something else is asked for in the same way.
+    /// The second argument of the key is the cure if two inputs or factories have the same key.
     pub(crate) fn key(&self, payload: &TokenStream) -> TokenStream {
         let setl = runtime(self.ty.span());
         match &self.id {
@@ -284,8 +284,8 @@ impl Input {
     }
 }
 
-/// The trait for a plain delivery of a type that reads like one for which an option was forgotten, and the type in it. It only
-/// chooses the words of an error: whatever the type is, it is found as it stands.
+/// Returns the trait for a plain delivery whose type looks as if an option is missing, and the inner type. The trait only changes
+/// the error: the delivery is found by its whole type.
 fn shape(ty: &Type) -> Option<(&'static str, &Type)> {
     if let Some(inner) = inner_of_option(ty) {
         return Some(match inner_of(inner, "Arc") {
@@ -299,7 +299,7 @@ fn shape(ty: &Type) -> Option<(&'static str, &Type)> {
     Some(("FindsResult", inner_of(ty, "Result")?))
 }
 
-/// Whether a name stands somewhere in these tokens.
+/// Returns `true` if a name occurs in these tokens.
 fn mentions(tokens: TokenStream, name: &Ident) -> bool {
     tokens.into_iter().any(|token| match token {
         proc_macro2::TokenTree::Ident(ident) => ident == *name,
@@ -308,18 +308,18 @@ fn mentions(tokens: TokenStream, name: &Ident) -> bool {
     })
 }
 
-/// `T` of `Option<T>`.
+/// Returns the `T` of `Option<T>`.
 pub(crate) fn inner_of_option(ty: &Type) -> Option<&Type> {
     inner_of(ty, "Option")
 }
 
-/// `T` of `name<T>`. Which type goes by the name is read off the tokens, as for a result: an alias is not seen through.
+/// Returns the `T` of `name<T>`. The type is recognized by its tokens, as for a result, so an alias is not recognized.
 pub(crate) fn inner_of<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
     let Type::Path(path) = ungrouped(ty) else { return None };
     first_type_argument(path.path.segments.last().filter(|last| last.ident == name)?)
 }
 
-/// `T` of `Name<T>` or `Name<T, …>`.
+/// Returns the `T` of `Name<T>` or `Name<T, …>`.
 pub(crate) fn first_type_argument(segment: &syn::PathSegment) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     arguments.args.iter().find_map(|argument| match argument {
@@ -328,7 +328,7 @@ pub(crate) fn first_type_argument(segment: &syn::PathSegment) -> Option<&Type> {
     })
 }
 
-/// `Some("Raw")` or `None`
+/// Returns `Some("Raw")` or `None` as tokens.
 pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
     let setl = runtime(Span::call_site());
     match ty.map(readable) {
@@ -337,7 +337,7 @@ pub(crate) fn text_of(ty: Option<&Type>) -> TokenStream {
     }
 }
 
-/// A delivery is owned: the factory may outlive whatever it would borrow from.
+/// Checks that a delivery is owned, since the factory may outlive a borrow.
 fn check_borrow(ty: &Type, errors: &mut Errors) -> bool {
     match unnameable(ty) {
         Some(Unnameable::Borrow) => {
@@ -362,7 +362,8 @@ fn check_borrow(ty: &Type, errors: &mut Errors) -> bool {
     true
 }
 
-/// A factory that fails delivers nothing. A `Result` with an error type of its own may be an input: see [`shape`].
+/// Checks that a delivery is not a `Result`, since a failed factory delivers nothing. An input may be a `Result` with its own
+/// error type: see [`shape`].
 fn check_result(ty: &Type, errors: &mut Errors) -> bool {
     let Some((value, 1)) = value_of_result(ty) else { return false };
     let value = readable(value);
@@ -373,7 +374,7 @@ fn check_result(ty: &Type, errors: &mut Errors) -> bool {
     true
 }
 
-/// `T` of `Result<T>` or `Result<T, E>`, and the number of arguments.
+/// Returns the `T` of `Result<T>` or `Result<T, E>`, and the number of arguments.
 pub(crate) fn value_of_result(ty: &Type) -> Option<(&Type, usize)> {
     let Type::Path(path) = ungrouped(ty) else { return None };
     let result = path.path.segments.last().filter(|last| last.ident == "Result")?;
@@ -381,7 +382,7 @@ pub(crate) fn value_of_result(ty: &Type) -> Option<(&Type, usize)> {
     Some((first_type_argument(result)?, arguments.args.len()))
 }
 
-/// What may be absent is an `Option`, what is shared is an `Arc`, and around an `Arc` goes the `Option`.
+/// Checks that an optional delivery is an `Option`, a shared one an `Arc`, and one that is both an `Option<Arc<…>>`.
 fn check_payload(ty: &Type, options: &Options, errors: &mut Errors) -> Type {
     let optional = options.flag("optional").is_some();
     let shared = options.flag("shared").is_some() && options.flag("auto_load").is_none();
@@ -419,7 +420,7 @@ fn check_payload(ty: &Type, options: &Options, errors: &mut Errors) -> Type {
     ty.clone()
 }
 
-/// A payload has a size. An `Arc` of something without one is a payload itself.
+/// Checks that a payload has a size. An `Arc` of an unsized type is a payload itself.
 fn check_sized(payload: &Type, ty: &Type, shared: bool, errors: &mut Errors) {
     if is_sized(payload) {
         return;
@@ -437,7 +438,7 @@ fn check_sized(payload: &Type, ty: &Type, shared: bool, errors: &mut Errors) {
     );
 }
 
-/// `default` says of a field that it is no delivery, so it is all there is to say.
+/// Checks that `default` has no other option beside it, since it declares that the field is not a delivery.
 fn check_default(options: &Options, errors: &mut Errors) {
     if let Some(span) = options.flag("default") {
         let message = "`default` is for a field that is no delivery, and has no other options: remove it, or all the others; a \
@@ -446,7 +447,7 @@ fn check_default(options: &Options, errors: &mut Errors) {
     }
 }
 
-/// A dataset that is loaded belongs to its factory.
+/// Checks that `auto_load` is not `shared`, since a loaded dataset belongs to its factory.
 fn check_shared_auto_load(options: &Options, errors: &mut Errors) {
     if let (Some(span), Some(_)) = (options.flag("shared"), options.flag("auto_load")) {
         let message = "`shared` and `auto_load` exclude each other: what is loaded is this factory's own";
@@ -454,7 +455,7 @@ fn check_shared_auto_load(options: &Options, errors: &mut Errors) {
     }
 }
 
-/// A condition restricts what `auto_load` loads.
+/// Checks that a `condition` comes with `auto_load`, whose rows it restricts.
 fn check_condition(options: &Options, errors: &mut Errors) {
     if let (Some(condition), None) = (options.expression("condition"), options.flag("auto_load")) {
         errors.at(
@@ -464,14 +465,14 @@ fn check_condition(options: &Options, errors: &mut Errors) {
     }
 }
 
-/// A producer is one factory, whatever the id of its output.
+/// Checks that `producer` has no `id` beside it, since it names one factory whatever the id of its output.
 fn check_id_and_producer(options: &Options, errors: &mut Errors) {
     if let (Some(_), Some(producer)) = (options.type_of("id"), options.type_of("producer")) {
         errors.at(producer, "`id` and `producer` exclude each other: a producer is asked whatever its id");
     }
 }
 
-/// `#[delivery]` on an item: it says where it belongs, and leaves the item alone.
+/// Expands `#[delivery]` on an item: reports where it belongs, and leaves the item unchanged.
 pub(crate) fn misplaced(item: TokenStream) -> TokenStream {
     let message = "`#[delivery]` belongs on a field of a `#[factory]` struct, on a parameter of a `#[factory]` \
                    function, or on an input of a `#[pipeline]` struct";

@@ -7,8 +7,8 @@ use quote::ToTokens;
 
 /// The mistakes found so far in one item.
 ///
-/// A check records what it finds and goes on. Whoever created the collection must call [`Errors::finish`]:
-/// dropping it unread would lose what the user has to know, so that panics.
+/// A check records its mistakes and continues. The owner must call [`Errors::finish`]. A drop without that call would lose the
+/// mistakes, so it panics.
 pub(crate) struct Errors {
     found: Option<Vec<syn::Error>>,
 }
@@ -18,7 +18,7 @@ impl Errors {
         Self { found: Some(Vec::new()) }
     }
 
-    /// Records a mistake, underlining all of `place`.
+    /// Records a mistake and underlines all of `place`.
     pub(crate) fn at(&mut self, place: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(place, message));
     }
@@ -29,7 +29,7 @@ impl Errors {
         }
     }
 
-    /// Records the mistake of a failed step, if it failed, and gives its value otherwise.
+    /// Records the mistake of a failed step, or returns the value of a successful one.
     pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
@@ -38,8 +38,8 @@ impl Errors {
         self.found.as_ref().is_none_or(Vec::is_empty)
     }
 
-    /// The `compile_error!` calls for all that was found, to go with a stub. Never empty: a stub without an error would be
-    /// taken for what it stands for.
+    /// Returns the `compile_error!` calls for all mistakes, to go with a stub. It is never empty: a stub without an error would
+    /// pass as the real item.
     pub(crate) fn finish_for_stub(mut self) -> TokenStream {
         if self.is_empty() {
             let message = "setl cannot read this item and does not know why: please report it";
@@ -48,18 +48,19 @@ impl Errors {
         self.finish()
     }
 
-    /// As [`Errors::finish_for_stub`], with the first mistake as a type, and the others as items.
+    /// Returns the same errors as [`Errors::finish_for_stub`]: the first mistake as a type, the others as items.
     ///
-    /// The compiler complains of nothing that has such a type. So it stands for what is not known because of the mistake.
+    /// The compiler reports no further error for a value of that type. So it replaces a type that is unknown because of the
+    /// mistake.
     pub(crate) fn finish_as_type(mut self) -> (TokenStream, TokenStream) {
         let found = self.found.take().unwrap_or_default();
         let mut calls = found.into_iter().flatten().map(|error| error.to_compile_error());
         let first = calls.next().unwrap_or_else(|| Self::new().finish_for_stub());
-        // Where a type is expected, `compile_error` stands for `()`. As a length, it makes the whole type one with an error.
+        // In the place of a type, `compile_error` expands to `()`. In a length, it makes the whole type erroneous.
         (quote::quote!([(); { #first }]), calls.collect())
     }
 
-    /// The `compile_error!` calls for all that was found; empty if nothing was.
+    /// Returns the `compile_error!` calls for all mistakes; empty if there are none.
     pub(crate) fn finish(mut self) -> TokenStream {
         let found = self.found.take().unwrap_or_default();
         found.iter().map(syn::Error::to_compile_error).collect()
@@ -74,7 +75,7 @@ impl Drop for Errors {
     }
 }
 
-/// Takes an attribute of ours off that stands on an item a second time: it would declare the item again.
+/// Removes a repeated attribute of setl from an item, since it would declare the item again.
 pub(crate) fn take_repeated(attributes: &mut Vec<syn::Attribute>, name: &str, errors: &mut Errors) {
     let (repeated, others): (Vec<_>, Vec<_>) =
         std::mem::take(attributes).into_iter().partition(|attribute| crate::names::is(attribute, name));
@@ -84,7 +85,7 @@ pub(crate) fn take_repeated(attributes: &mut Vec<syn::Attribute>, name: &str, er
     }
 }
 
-/// `, did you mean `barrier`?` when `word` is near to one of `allowed`, else the list of what is allowed.
+/// Returns `, did you mean `barrier`?` if `word` is similar to one of `allowed`, or else the list of allowed words.
 pub(crate) fn did_you_mean(word: &str, allowed: &[&str]) -> String {
     let near = allowed
         .iter()
@@ -98,7 +99,7 @@ pub(crate) fn did_you_mean(word: &str, allowed: &[&str]) -> String {
     }
 }
 
-/// `` `a`, `b`, `c` ``
+/// Quotes words as in `` `a`, `b`, `c` ``.
 pub(crate) fn listed(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")

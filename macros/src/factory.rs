@@ -1,4 +1,4 @@
-//! `#[factory]`: from a struct or function to what the runtime needs to know of it.
+//! `#[factory]`: generates the factory traits for a struct or function.
 
 mod conduct;
 mod expand;
@@ -32,7 +32,7 @@ const CACHE: Allowed =
 const VOLATILE: Allowed = Allowed { name: "volatile", takes: Takes::Nothing, usage: "volatile" };
 const OUTPUT: Allowed = Allowed { name: "output", takes: Takes::Type, usage: "output = Type" };
 
-/// Of a struct. A function says what it delivers by its return type.
+/// The options on a struct. A function declares its output by its return type.
 const OF_STRUCT: &[Allowed] = &[
     OUTPUT,
     ID,
@@ -57,7 +57,7 @@ const OF_FUNCTION: &[Allowed] = match OF_STRUCT {
 const NO_LIFETIMES: &str = "a factory owns what it works on, so it cannot have lifetime parameters: take owned values, or \
                             `#[delivery(shared)]` ones as `Arc`";
 
-/// What `#[factory]` knows of a factory, whichever way it was written.
+/// A parsed factory, in either form.
 struct Model {
     name: Ident,
     generics: Generics,
@@ -65,18 +65,18 @@ struct Model {
     id: Option<Type>,
     blocking: bool,
     is_function: bool,
-    /// What a function returns, if only the traits know what is delivered of it.
+    /// The return type of a function, if only the traits can determine its output.
     returned: Option<Type>,
-    /// When it runs, and what is done when it fails.
+    /// Its condition and its handling of failures.
     conduct: Conduct,
     deliveries: Vec<Delivery>,
     /// The fingerprint of its code.
     code: u128,
-    /// Builds the factory out of `__0`, `__1`, …: one variable for each delivery.
+    /// Builds the factory from `__0`, `__1`, …: one variable for each delivery.
     assemble: TokenStream,
 }
 
-/// Whether `#[factory]` has an option with this name.
+/// Returns `true` if `#[factory]` has an option with this name.
 pub(crate) fn is_option(name: &str) -> bool {
     OF_STRUCT.iter().any(|option| option.name == name)
 }
@@ -87,7 +87,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     root::rooted(arguments, &item.clone(), |arguments| expand_rooted(&all, arguments, item))
 }
 
-/// `all` are the arguments with `crate = …`.
+/// Expands a factory for which the path of setl is set. `all` are the arguments including `crate = …`.
 fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -> TokenStream {
     if let Ok(function) = syn::parse2(item.clone()) {
         return function::expand(arguments, function);
@@ -105,7 +105,7 @@ fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -
         }
         Err(error) => match unfinished::parse(item.clone()) {
             Some(structure) => structure::expand(arguments, structure),
-            // What cannot be read at all is left for the compiler to explain.
+            // The compiler explains an item that cannot be parsed.
             None => {
                 let error = error.to_compile_error();
                 quote!(#item #error)
@@ -114,7 +114,7 @@ fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -
     }
 }
 
-/// The second half of a struct with `#[cfg]` on fields, which are resolved by now.
+/// Expands a struct with `#[cfg]` on fields, after these are resolved.
 pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
     match cfg::resolved(item) {
         Ok((arguments, structure)) => root::rooted(arguments, &structure.to_token_stream(), |arguments| {
@@ -140,14 +140,14 @@ fn wrong_item(item: &Item) -> String {
     format!("`#[factory]` belongs on a struct with `#[delivery]` fields or on a function, not on {found}")
 }
 
-/// An output outlives the factory that makes it, and others ask for it by its type.
+/// Checks that an output is owned, since it outlives its factory and is looked up by its type.
 fn check_output(output: &Type, errors: &mut Errors) {
     if let Some((place, message)) = mistake_in_output(output) {
         errors.at(place, message);
     }
 }
 
-/// What is wrong with the type of an output, whatever else there is.
+/// Returns the mistake in the type of an output.
 fn mistake_in_output(output: &Type) -> Option<(&Type, String)> {
     let message = match unnameable(output) {
         Some(Unnameable::Borrow) => {
@@ -169,7 +169,7 @@ fn mistake_in_output(output: &Type) -> Option<(&Type, String)> {
     Some((output, message))
 }
 
-/// Whether a type reads `impl Future<…>`.
+/// Returns `true` if a type is written `impl Future<…>`.
 fn is_future(ty: &Type) -> bool {
     let Type::ImplTrait(ty) = ungrouped(ty) else { return false };
     ty.bounds.iter().any(|bound| match bound {
@@ -178,7 +178,7 @@ fn is_future(ty: &Type) -> bool {
     })
 }
 
-/// The part of an item that is worth underlining.
+/// Returns the part of an item to underline.
 fn head_of(item: &Item) -> TokenStream {
     match item {
         Item::Enum(item) => item.ident.to_token_stream(),

@@ -38,14 +38,14 @@ pub fn pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::expand(arguments.into(), item.into()).into()
 }
 
-/// `#[factory]` on a struct with `#[cfg]` on fields, after those are resolved.
+/// Expands `#[factory]` on a struct with `#[cfg]` on fields, after these are resolved.
 #[doc(hidden)]
 #[proc_macro_derive(ResolvedFactory, attributes(__setl_delivery, __setl_arguments))]
 pub fn resolved_factory(item: TokenStream) -> TokenStream {
     factory::expand_resolved(item.into()).into()
 }
 
-/// `#[pipeline]` on a struct with `#[cfg]` on fields, after those are resolved.
+/// Expands `#[pipeline]` on a struct with `#[cfg]` on fields, after these are resolved.
 #[doc(hidden)]
 #[proc_macro_derive(ResolvedPipeline, attributes(__setl_delivery, __setl_arguments))]
 pub fn resolved_pipeline(item: TokenStream) -> TokenStream {
@@ -54,14 +54,14 @@ pub fn resolved_pipeline(item: TokenStream) -> TokenStream {
 
 /// Makes a struct with named fields a row of a dataset: its fields are the columns.
 ///
-/// It implements `setl::Row` and adds a typed column per field, as an associated constant named like the field in
-/// capitals. Every field needs a column type; an `Option` may be null.
+/// It implements `setl::Row` and adds a typed column per field, as an associated constant with the name of the field in capitals.
+/// Each field needs a column type. An `Option` may be null.
 ///
-/// | option | on | means |
+/// | option | on | meaning |
 /// |---|---|---|
 /// | `#[column("name")]`, `#[column(name = "name")]` | a field | the name of the column |
-/// | `#[row(rename_all = "camelCase")]` | the struct | the case of all names that are not given; the cases of serde |
-/// | `#[row(crate = facade::setl)]` | the struct | where setl is, if another crate re-exports it |
+/// | `#[row(rename_all = "camelCase")]` | the struct | the case of all names that are not set, as in serde |
+/// | `#[row(crate = facade::setl)]` | the struct | the path of setl, if another crate re-exports it |
 #[proc_macro_derive(Row, attributes(column, row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     match syn::parse(input) {
@@ -70,7 +70,7 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
     }
 }
 
-/// What stands for `Row` where setl is built without Polars.
+/// Replaces `Row` if setl is built without Polars.
 #[doc(hidden)]
 #[proc_macro_derive(RowWithoutPolars, attributes(column, row))]
 pub fn derive_row_without_polars(_input: TokenStream) -> TokenStream {

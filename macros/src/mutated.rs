@@ -1,5 +1,4 @@
-//! Items that are being written, as an editor sees them: whatever is missing, the macros do not panic, and all that stands for an
-//! item comes with an error.
+//! Tests with incomplete items, as an editor sees them: the macros never panic, and each stub for an item comes with an error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,8 +7,8 @@ use quote::quote;
 
 use crate::{factory, pipeline};
 
-/// All that differs from these tokens in one place: a token is missing, there twice, another one or behind the next, or nothing
-/// follows.
+/// Returns all token streams that differ from these tokens in one place: a token is missing, doubled, replaced, swapped with the
+/// next one, or it and all later tokens are missing.
 fn mutations(tokens: &TokenStream) -> Vec<TokenStream> {
     let all: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let mut found = Vec::new();
@@ -32,7 +31,7 @@ fn mutations(tokens: &TokenStream) -> Vec<TokenStream> {
     found
 }
 
-/// Expands all mutations of an attribute and its item, and gives their number.
+/// Expands all mutations of an attribute and its item, and returns their number.
 fn check(
     expand: fn(TokenStream, TokenStream) -> TokenStream,
     arguments: &TokenStream,

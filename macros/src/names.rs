@@ -1,4 +1,4 @@
-//! Words of the attributes, and where generated code finds the runtime.
+//! Names in attributes and types, and the path of the runtime in generated code.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -10,17 +10,17 @@ use crate::root::root;
 
 pub(crate) const DELIVERY: &str = "delivery";
 
-/// What generated code may use, without the user importing it.
+/// Returns the path of the items that generated code uses without an import.
 pub(crate) fn runtime(span: Span) -> TokenStream {
     let root = root(span);
     quote_spanned!(span=> #root::__private)
 }
 
-/// Where tokens of the user start and end.
+/// The first and the last span of some tokens of the user.
 ///
-/// On stable a span cannot be made of two, but the compiler makes one for whatever it parses: from the first token to the
-/// last. So what is generated for a type starts with a token at its start, ends with one at its end, and is then
-/// underlined as a whole.
+/// Stable Rust cannot join two spans, but the compiler gives everything that it parses a span from the first token to the last.
+/// So the tokens that are generated for a type start with a token at its start and end with one at its end. An error then
+/// underlines the whole type.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) start: Span,
@@ -34,24 +34,24 @@ impl Place {
         Self { start, end: spans.last().unwrap_or(start) }
     }
 
-    /// `name` at the end.
+    /// Makes an identifier at the end of the place.
     pub(crate) fn last(self, name: &str) -> Ident {
         Ident::new(name, self.end)
     }
 
-    /// `<body>`
+    /// Returns `<body>`, with the brackets at both ends of the place.
     pub(crate) fn angled(self, body: &impl ToTokens) -> TokenStream {
         let (open, close) = (quote_spanned!(self.start=> <), quote_spanned!(self.end=> >));
         quote_spanned!(self.start=> #open #body #close)
     }
 }
 
-/// A variable of generated code, which is no variable of code that the user wrote within it.
+/// Makes a variable of generated code that is distinct from variables in user code.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-/// Tokens with `Self` replaced by what it stands for, for a place where it is unknown.
+/// Replaces `Self` by its type, for a place where `Self` is unknown.
 pub(crate) fn without_self(tokens: TokenStream, this: &TokenStream) -> TokenStream {
     let replaced = tokens.into_iter().flat_map(|token| match token {
         TokenTree::Ident(ident) if ident == "Self" => this.clone(),
@@ -65,7 +65,7 @@ pub(crate) fn without_self(tokens: TokenStream, this: &TokenStream) -> TokenStre
     replaced.collect()
 }
 
-/// A type without the invisible brackets around what a `macro_rules!` macro was given.
+/// Removes the invisible brackets around a type that was passed to a `macro_rules!` macro.
 pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
     loop {
         ty = match ty {
@@ -76,17 +76,17 @@ pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
     }
 }
 
-/// Whether this is `#[name]` or `#[setl::name]`.
+/// Returns `true` for `#[name]` and `#[setl::name]`.
 pub(crate) fn is(attribute: &Attribute, name: &str) -> bool {
     is_named(attribute.path(), name)
 }
 
-/// Whether this is `name` or `setl::name`.
+/// Returns `true` for `name` and `setl::name`.
 pub(crate) fn is_named(path: &syn::Path, name: &str) -> bool {
     path.segments.last().is_some_and(|last| last.ident == name)
 }
 
-/// Type tokens as a reader would write them: `Dataset<Flight>`, not `Dataset < Flight >`.
+/// Formats type tokens as a reader would write them: `Dataset<Flight>`, not `Dataset < Flight >`.
 pub(crate) fn readable(tokens: impl quote::ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for (spaced, tight) in [
@@ -110,19 +110,19 @@ pub(crate) fn readable(tokens: impl quote::ToTokens) -> String {
     text
 }
 
-/// Why a type cannot stand outside of the signature that it was written in.
+/// The reason why a type cannot be used outside of the signature that contains it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Unnameable {
-    /// It borrows: a reference or a lifetime other than `'static`.
+    /// The type borrows: it has a reference or a lifetime other than `'static`.
     Borrow,
-    /// It has an `impl Trait`, which stands for a type without a name.
+    /// The type has an `impl Trait`, which has no name.
     Impl,
 }
 
-/// What keeps a type from standing outside of a signature, if anything does.
+/// Returns the reason why a type cannot be used outside of a signature, if there is one.
 ///
-/// Lifetimes that the type itself binds are no borrows: those of `for<'a>`, and those left out in the signature of
-/// a function pointer or of `Fn(...)`.
+/// Lifetimes that the type itself binds are not borrows: those of `for<'a>`, and elided ones in the signature of a function
+/// pointer or of `Fn(...)`.
 pub(crate) fn unnameable(ty: &Type) -> Option<Unnameable> {
     let mut find = Find::default();
     find.visit_type(ty);
@@ -132,9 +132,9 @@ pub(crate) fn unnameable(ty: &Type) -> Option<Unnameable> {
 #[derive(Default)]
 struct Find<'ast> {
     found: Option<Unnameable>,
-    /// The lifetimes that are bound here.
+    /// The lifetimes that are bound at this point.
     bound: Vec<&'ast Ident>,
-    /// Whether a lifetime that is left out is bound here.
+    /// `true` if an elided lifetime is bound at this point.
     in_signature: bool,
 }
 
@@ -154,7 +154,7 @@ impl<'ast> Find<'ast> {
         self.bound.truncate(before);
     }
 
-    /// An output takes the lifetime that is left out from an input, if one of them has any.
+    /// Visits a signature. An elided lifetime in the output comes from an input, if any input has one.
     fn signature(
         &mut self,
         inputs: impl Iterator<Item = &'ast syn::NamedArg>,
@@ -213,11 +213,11 @@ impl<'ast> Visit<'ast> for Find<'ast> {
         syn::visit::visit_path_segment(self, segment);
     }
 
-    // What stands in an expression, as the length of an array, is no part of the type.
+    // An expression, such as the length of an array, is not part of the type.
     fn visit_expr(&mut self, _: &'ast syn::Expr) {}
 }
 
-/// `str` of `Cow<str>`, the one type of the standard library whose lifetime is often left out.
+/// Returns the `str` of `Cow<str>`, the one type of the standard library whose lifetime is often elided.
 fn borrowed_by_cow(segment: &syn::PathSegment) -> Option<&Type> {
     let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     match arguments.args.first()? {
@@ -226,7 +226,7 @@ fn borrowed_by_cow(segment: &syn::PathSegment) -> Option<&Type> {
     }
 }
 
-/// Whether a value of this type has a size, as far as the tokens tell.
+/// Returns `true` if a value of this type has a size, as far as the tokens show.
 pub(crate) fn is_sized(ty: &Type) -> bool {
     match ungrouped(ty) {
         Type::TraitObject(_) | Type::Slice(_) => false,
@@ -235,9 +235,9 @@ pub(crate) fn is_sized(ty: &Type) -> bool {
     }
 }
 
-/// A type that borrows nothing: what is written in place of one that does.
+/// Returns the owned type to write in place of one that borrows.
 ///
-/// References become the types that own what they borrow, and other lifetimes `'static`.
+/// References become the types that own their content, and other lifetimes become `'static`.
 pub(crate) fn owning(ty: &Type) -> Type {
     struct Own;
 
@@ -287,7 +287,7 @@ pub(crate) fn owning(ty: &Type) -> Type {
     ty
 }
 
-/// What is written in place of a type without a size.
+/// Returns the type to write in place of an unsized one.
 pub(crate) fn owning_sized(ty: &Type) -> Type {
     match ungrouped(ty) {
         Type::TraitObject(object) => parse_quote!(std::sync::Arc<#object>),
@@ -295,7 +295,7 @@ pub(crate) fn owning_sized(ty: &Type) -> Type {
     }
 }
 
-/// Writes `'static` where a type borrows, so that the compiler has nothing to say of it. Lifetimes with names stay.
+/// Writes `'static` where a type borrows, so that the compiler reports no further error. Named lifetimes stay.
 pub(crate) fn make_static(ty: &mut Type) {
     struct Static;
 

@@ -8,7 +8,7 @@ use syn::{Expr, Ident, Token, Type, parenthesized};
 
 use crate::errors::{Errors, did_you_mean};
 
-/// What an option looks like.
+/// The form of an option.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
     /// `name`
@@ -19,7 +19,7 @@ pub(crate) enum Takes {
     Expression,
     /// `name = word` or `name = word(…)`
     Word,
-    /// `name(…)`, with options of its own
+    /// `name(…)`, with nested options
     Options,
     /// `name` or `name(…)`
     NothingOrOptions,
@@ -29,7 +29,7 @@ pub(crate) enum Takes {
 pub(crate) struct Allowed {
     pub(crate) name: &'static str,
     pub(crate) takes: Takes,
-    /// How to write it, for errors.
+    /// An example of how to write it, for errors.
     pub(crate) usage: &'static str,
 }
 
@@ -47,7 +47,7 @@ enum Value {
     Options(TokenStream),
 }
 
-/// A word that was chosen, and what stands in the parentheses after it.
+/// A word that was chosen, and the tokens in the parentheses after it.
 pub(crate) struct Word {
     pub(crate) word: Ident,
     pub(crate) arguments: Option<TokenStream>,
@@ -60,8 +60,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads what stands in the parentheses of an attribute. `attribute` is how the user knows it:
-    /// `#[delivery]`, or `retry(...)` for options within options.
+    /// Parses the content of the parentheses of an attribute. `attribute` is its name in errors: `#[delivery]`, or `retry(...)`
+    /// for nested options.
     pub(crate) fn parse(
         tokens: TokenStream,
         attribute: &str,
@@ -96,7 +96,7 @@ impl Options {
         }
     }
 
-    /// Whether this option stands alone.
+    /// Returns `true` if this is the only option.
     pub(crate) fn is_only(&self, name: &str) -> bool {
         matches!(self.written.as_slice(), [only] if only.name == name)
     }
@@ -105,12 +105,12 @@ impl Options {
         self.written.iter().find(|option| option.name == name)
     }
 
-    /// Where a flag was written, if it was.
+    /// Returns the place of a flag, if it was written.
     pub(crate) fn flag(&self, name: &str) -> Option<Span> {
         self.get(name).map(|option| option.name.span())
     }
 
-    /// The name of an option as it was written, if it was.
+    /// Returns the name of an option as it was written, if it was.
     pub(crate) fn name(&self, name: &str) -> Option<&Ident> {
         self.get(name).map(|option| &option.name)
     }
@@ -136,7 +136,7 @@ impl Options {
         }
     }
 
-    /// What stands in the parentheses of `name(…)`.
+    /// Returns the content of the parentheses of `name(…)`.
     pub(crate) fn options(&self, name: &str) -> Option<&TokenStream> {
         match &self.get(name)?.value {
             Value::Options(value) => Some(value),
@@ -219,7 +219,7 @@ fn parse_option(input: ParseStream<'_>, attribute: &str, allowed: &[Allowed]) ->
     Ok(Written { name, value })
 }
 
-/// What an option takes that has a type, and was given a text.
+/// Returns the error for a text in place of a type.
 fn type_as_text(option: &Ident, text: &str) -> String {
     let ty = syn::parse_str::<Type>(text).ok();
     let (written, declared) = match (ty, option.to_string().as_str()) {
@@ -238,7 +238,7 @@ fn type_as_text(option: &Ident, text: &str) -> String {
     )
 }
 
-/// The error at a value that is none, or not yet.
+/// Makes the error for an invalid or incomplete value.
 fn unreadable(value: ParseStream<'_>, option: &Allowed, attribute: &str, what: &str) -> syn::Error {
     let mut tokens = TokenStream::new();
     while !value.is_empty() && !value.peek(Token![,]) {
@@ -259,7 +259,7 @@ fn usages(allowed: &[Allowed]) -> String {
     format!("one of {}", usages.join(", "))
 }
 
-/// One comma stands between two options.
+/// Expects a comma between two options.
 fn expect_comma(input: ParseStream<'_>, attribute: &str, errors: &mut Errors) -> syn::Result<()> {
     if !input.is_empty() && !input.peek(Token![,]) {
         let found = input.cursor().token_stream().into_iter().next().map(|token| token.to_string());
@@ -282,7 +282,7 @@ fn expect_comma(input: ParseStream<'_>, attribute: &str, errors: &mut Errors) ->
     Ok(())
 }
 
-/// Goes on with the next option after one that could not be read.
+/// Skips to the next option after one that could not be parsed.
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         let _: TokenTree = input.parse()?;
@@ -290,7 +290,7 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// The tokens in the parentheses of `#[name(…)]`; none for `#[name]`.
+/// Returns the tokens in the parentheses of `#[name(…)]`; empty for `#[name]`.
 pub(crate) fn arguments(attribute: &syn::Attribute) -> syn::Result<TokenStream> {
     match &attribute.meta {
         syn::Meta::Path(_) => Ok(TokenStream::new()),

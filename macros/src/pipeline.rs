@@ -1,4 +1,4 @@
-//! `#[pipeline]`: the stages of a pipeline, and what its struct gives to them.
+//! `#[pipeline]`: the stages of a pipeline, and the inputs from its struct.
 
 mod expand;
 mod stages;
@@ -16,15 +16,15 @@ use crate::policy::Limits;
 use crate::{cfg, root, unfinished};
 use stages::{Arguments, Stage};
 
-/// What `#[pipeline]` knows of a pipeline.
+/// A parsed pipeline.
 struct Model {
     name: Ident,
     visibility: syn::Visibility,
-    /// None, unless that is the mistake.
+    /// The generics of the struct. A valid pipeline has none.
     generics: syn::Generics,
     stages: Vec<Stage>,
     keep: Vec<Type>,
-    /// What holds for all factories that say nothing else.
+    /// The retries and limits of all factories that do not set their own.
     defaults: Limits,
     inputs: Vec<Input>,
 }
@@ -35,7 +35,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     root::rooted(arguments, &item.clone(), |arguments| expand_rooted(&all, arguments, item))
 }
 
-/// `all` are the arguments with `crate = …`.
+/// Expands a pipeline for which the path of setl is set. `all` are the arguments including `crate = …`.
 fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -> TokenStream {
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(structure)) if cfg::has_conditional_field(&structure.fields) => {
@@ -70,7 +70,7 @@ fn expand_rooted(all: &TokenStream, arguments: TokenStream, item: TokenStream) -
     }
 }
 
-/// The second half of a struct with `#[cfg]` on fields, which are resolved by now.
+/// Expands a struct with `#[cfg]` on fields, after these are resolved.
 pub(crate) fn expand_resolved(item: TokenStream) -> TokenStream {
     match cfg::resolved(item) {
         Ok((arguments, mut structure)) => {
@@ -131,7 +131,7 @@ fn take_inputs(item: &mut ItemStruct, errors: &mut Errors) -> Vec<Input> {
     inputs
 }
 
-/// An input is owned: the run may outlive whatever it would borrow from.
+/// Checks that an input is owned, since the run may outlive a borrow.
 fn check_input_type(ty: &mut Type, errors: &mut Errors) {
     match unnameable(ty) {
         Some(Unnameable::Borrow) => {
@@ -140,7 +140,7 @@ fn check_input_type(ty: &mut Type, errors: &mut Errors) {
                 "an input cannot be borrowed, since the run may outlive what it borrows from: take `{owned}`"
             );
             errors.at(&*ty, message);
-            // The compiler would complain of the same again.
+            // The compiler would report the same mistake again.
             make_static(ty);
         }
         Some(Unnameable::Impl) => errors.at(
@@ -151,13 +151,13 @@ fn check_input_type(ty: &mut Type, errors: &mut Errors) {
     }
 }
 
-/// A type of a field, for a place where there is no `Self`.
+/// Replaces `Self` in the type of a field, for a place where `Self` is unknown.
 fn without_self(ty: &Type, this: &Ident) -> Type {
     let replaced = crate::names::without_self(ty.to_token_stream(), &this.to_token_stream());
     syn::parse2(replaced).unwrap_or_else(|_| ty.clone())
 }
 
-/// What may be absent is an `Option`.
+/// Checks that an optional input is an `Option`.
 fn check_optional_input(ty: &Type, options: &Options, errors: &mut Errors) {
     if options.flag("optional").is_some() && inner_of_option(ty).is_none() {
         let ty_text = crate::names::readable(ty);
@@ -171,7 +171,7 @@ fn check_optional_input(ty: &Type, options: &Options, errors: &mut Errors) {
     }
 }
 
-/// The plan of a pipeline is one constant, so there is one pipeline.
+/// Checks that there are no generics: the plan is one constant, so there is one pipeline.
 fn check_generics(item: &ItemStruct, errors: &mut Errors) {
     if !item.generics.params.is_empty() {
         errors.at(
@@ -181,7 +181,7 @@ fn check_generics(item: &ItemStruct, errors: &mut Errors) {
     }
 }
 
-/// A pipeline does something.
+/// Checks that there are stages, with distinct names and at least one factory each.
 fn check_stages(item: &ItemStruct, stages: &[Stage], errors: &mut Errors) {
     if stages.is_empty() && errors.is_empty() {
         errors.at(
@@ -206,7 +206,7 @@ fn check_stages(item: &ItemStruct, stages: &[Stage], errors: &mut Errors) {
     }
 }
 
-/// A factory runs once in a run. What is written differently is compared by the traits.
+/// Checks that no factory is listed twice. Names that are written differently are compared by the traits.
 fn check_listed_twice(stages: &[Stage], errors: &mut Errors) {
     let mut seen: Vec<(String, &Ident)> = Vec::new();
     for stage in stages {
@@ -223,7 +223,7 @@ fn check_listed_twice(stages: &[Stage], errors: &mut Errors) {
     }
 }
 
-/// Two inputs of one type would leave it open which of them is delivered.
+/// Checks that no two inputs have the same type and id, since their deliveries would be ambiguous.
 fn check_inputs(inputs: &[Input], errors: &mut Errors) {
     for (index, input) in inputs.iter().enumerate() {
         let same = |other: &&Input| {

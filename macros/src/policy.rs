@@ -1,4 +1,4 @@
-//! Retries and timeouts: of one factory in `#[factory]`, of all that say nothing else in `defaults(…)` of `#[pipeline]`.
+//! Retries and time limits: of one factory in `#[factory]`, or of all others in `defaults(…)` of `#[pipeline]`.
 
 mod bytes;
 mod duration;
@@ -27,14 +27,14 @@ pub(crate) const CODE: Allowed =
 pub(crate) const MEMORY: Allowed =
     Allowed { name: "memory", takes: Takes::Expression, usage: "memory = \"500 MiB\"" };
 
-/// How many bytes a factory says that it needs.
+/// Reads the number of bytes that a factory needs.
 pub(crate) fn memory(options: &Options, errors: &mut Errors) -> Option<u64> {
     errors.keep(bytes::of_option(options.expression("memory")?, "memory", "500 MiB"))
 }
 
 const MAX_AGE: Allowed = Allowed { name: "max_age", takes: Takes::Expression, usage: "max_age = \"7d\"" };
 
-/// For how long an output is good: what stands in the parentheses of `cache(…)`, if there are any.
+/// The content of the parentheses of `cache(…)`: the maximum age of an output.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Caching {
     max_age: Option<Duration>,
@@ -48,7 +48,7 @@ impl Caching {
         Self { max_age: max_age.and_then(|value| errors.keep(duration::of_option(value, "max_age", "7d"))) }
     }
 
-    /// `.cache(…)`, to be called on a policy.
+    /// Returns `.cache(…)`, a call on a policy.
     pub(crate) fn expand(self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let max_age = self.max_age.map(|max_age| {
@@ -59,7 +59,7 @@ impl Caching {
     }
 }
 
-/// What counts as code where an output is kept.
+/// The scope of the code that counts for a kept output.
 #[derive(Clone, Copy)]
 enum CodeScope {
     Program,
@@ -91,8 +91,7 @@ impl CodeScope {
     }
 }
 
-/// What a factory or the defaults of a pipeline may say: how often something is tried, how long it may take, and what counts
-/// as its code.
+/// The options that factories and the defaults of a pipeline share: retries, time limits, and the scope of the code.
 #[derive(Default)]
 pub(crate) struct Limits {
     retry: Option<Retry>,
@@ -119,7 +118,7 @@ impl Limits {
         limits
     }
 
-    /// What all attempts take together is at least what one of them takes.
+    /// Checks that the limit of all attempts is not less than the limit of one.
     fn check_total(&self, options: &Options, errors: &mut Errors) {
         if let (Some(timeout), Some(total)) = (self.timeout, self.total_timeout)
             && total < timeout
@@ -135,7 +134,7 @@ impl Limits {
         }
     }
 
-    /// `.retry(…).timeout(…).code(…)`, to be called on a policy; empty if nothing was said.
+    /// Returns `.retry(…).timeout(…).code(…)`, calls on a policy; empty without options.
     pub(crate) fn expand(&self) -> TokenStream {
         let retry = self.retry.as_ref().map(|retry| {
             let retry = retry.expand();
@@ -154,7 +153,7 @@ impl Limits {
     }
 }
 
-/// In the largest unit that it is a whole number of.
+/// Expands a duration in its largest whole unit.
 fn expand_duration(duration: Duration) -> TokenStream {
     let setl = runtime(Span::call_site());
     let (seconds, micros) = (duration.as_secs(), duration.subsec_micros());

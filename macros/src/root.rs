@@ -1,4 +1,4 @@
-//! Where generated code finds setl, and which names in it are free.
+//! The path of setl in generated code, and names that the item does not use.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,15 +10,15 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
 thread_local! {
-    /// The path that `crate = …` gives, or that of a dependency with another name.
+    /// The path from `crate = …`, or from a renamed dependency.
     static ROOT: RefCell<Option<TokenStream>> = const { RefCell::new(None) };
-    /// The type parameter that stands for any pipeline.
+    /// The type parameter for any pipeline.
     static PIPELINE: RefCell<String> = RefCell::new(PIPELINE_PARAMETER.to_owned());
 }
 
 const PIPELINE_PARAMETER: &str = "ThePipeline";
 
-/// The path of setl: `::setl`, unless said otherwise.
+/// Returns the path of setl. Default: `::setl`.
 pub(crate) fn root(span: Span) -> TokenStream {
     ROOT.with_borrow(|root| match root {
         Some(path) => path
@@ -33,18 +33,18 @@ pub(crate) fn root(span: Span) -> TokenStream {
     })
 }
 
-/// The type parameter of generated code that stands for any pipeline: no name that the item uses.
+/// Returns the type parameter of generated code for any pipeline: a name that the item does not use.
 pub(crate) fn any_pipeline() -> Ident {
     PIPELINE.with_borrow(|name| Ident::new(name, Span::call_site()))
 }
 
-/// Expands an attribute with these arguments, but for `crate = …`, on this item.
+/// Expands an attribute on this item with these arguments, except `crate = …`.
 pub(crate) fn rooted(
     arguments: TokenStream,
     item: &TokenStream,
     expand: impl FnOnce(TokenStream) -> TokenStream,
 ) -> TokenStream {
-    /// Tokens are gone when the expansion is over.
+    /// Resets the path after the expansion, since its tokens become invalid.
     struct Reset;
 
     impl Drop for Reset {
@@ -74,7 +74,7 @@ pub(crate) fn rooted(
     quote!(#expansion #mistake)
 }
 
-/// Takes `crate = path` out of the arguments of an attribute.
+/// Removes `crate = path` from the arguments of an attribute.
 pub(crate) fn take_root(arguments: TokenStream) -> (Option<syn::Result<TokenStream>>, TokenStream) {
     let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
     let is_equals = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
@@ -97,7 +97,7 @@ pub(crate) fn take_root(arguments: TokenStream) -> (Option<syn::Result<TokenStre
     (Some(path), before.chain(after).cloned().collect())
 }
 
-/// A path, or one in quotes as serde has it.
+/// Parses a path, possibly in quotes as in serde.
 fn parse_root(value: TokenStream) -> syn::Result<TokenStream> {
     use syn::parse::Parser as _;
 
@@ -115,7 +115,7 @@ fn mentions(tokens: &TokenStream, name: &str) -> bool {
     })
 }
 
-/// The name by which the package that is being compiled depends on setl, if it is another.
+/// Returns the name by which the compiled package depends on setl, if it is renamed.
 fn renamed() -> Option<String> {
     static NAMES: Mutex<Option<HashMap<PathBuf, Option<String>>>> = Mutex::new(None);
 
@@ -131,7 +131,7 @@ fn renamed_in(directory: &Path) -> Option<String> {
     renamed_by(&own, workspaces)
 }
 
-/// Reads the manifest of a package, and those in which its workspace may be.
+/// Reads the manifest of a package, and those of its possible workspaces.
 fn renamed_by(own: &str, workspaces: impl IntoIterator<Item = String>) -> Option<String> {
     let dependencies = dependencies(own);
     if dependencies.iter().any(|(name, package)| name == "setl" && package.is_none()) {
@@ -150,7 +150,7 @@ fn renamed_by(own: &str, workspaces: impl IntoIterator<Item = String>) -> Option
     Some(name.replace('-', "_"))
 }
 
-/// The dependencies that a manifest declares, each with the name of its package where that is given.
+/// Returns the dependencies in a manifest, each with its package name if it is given.
 fn dependencies(manifest: &str) -> Vec<(String, Option<String>)> {
     let unquoted = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
     let mut found: Vec<(String, Option<String>)> = Vec::new();

@@ -10,7 +10,7 @@ use syn::DeriveInput;
 use crate::errors::Errors;
 use crate::root;
 
-/// Expands `#[derive(Row)]`, with setl where `#[row(crate = …)]` says that it is.
+/// Expands `#[derive(Row)]`, with the path of setl from `#[row(crate = …)]`.
 pub(crate) fn expand(mut input: DeriveInput) -> TokenStream {
     let mut roots = TokenStream::new();
     for attribute in input.attrs.iter_mut().filter(|attribute| attribute.path().is_ident("row")) {
@@ -23,7 +23,7 @@ pub(crate) fn expand(mut input: DeriveInput) -> TokenStream {
     root::rooted(roots, &item, |_| derive(input))
 }
 
-/// The implementation of `Row`; with mistakes, their errors and an implementation that compiles all the same.
+/// Returns the implementation of `Row`. With mistakes, returns their errors and an implementation that compiles.
 pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let mut errors = Errors::new();
     let row = model::Row::from_syn(&input, &mut errors);

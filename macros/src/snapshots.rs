@@ -1,6 +1,6 @@
-//! What the macros generate, compared with the files in `snapshots/`.
+//! Compares the generated code with the files in `snapshots/`.
 //!
-//! `SETL_BLESS=1 cargo test -p setl-macros` writes the files anew: read what has changed.
+//! `SETL_BLESS=1 cargo test -p setl-macros` rewrites the files: review the changes.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use quote::quote;
 
 use crate::{factory, pipeline};
 
-/// Compares an expansion with its file, formatted.
+/// Compares a formatted expansion with its file.
 fn check(name: &str, expansion: &TokenStream) {
     let file = syn::parse2(expansion.clone()).unwrap_or_else(|error| panic!("{name}: {error}\n{expansion}"));
     let found = prettyplease::unparse(&file);
@@ -22,7 +22,7 @@ fn check(name: &str, expansion: &TokenStream) {
     assert_eq!(found, expected, "{name} differs from its snapshot; run with SETL_BLESS=1 if that is meant");
 }
 
-/// A factory with one delivery, which is all that differs between the kinds of deliveries.
+/// Checks a factory with one delivery, since kinds of deliveries differ only in that.
 fn check_delivery(name: &str, parameter: &TokenStream) {
     check(name, &factory::expand(TokenStream::new(), quote!(fn take(#parameter) {})));
 }

@@ -1,15 +1,15 @@
-//! Structs that are being written: what can be read of them.
+//! Parses structs that are still being written.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Field, Fields, Generics, Ident, ItemStruct, Token, Type, Visibility, braced};
 
-/// A struct without the fields that have no name or no type yet.
+/// Parses a struct, and omits fields that have no name or no type yet.
 ///
-/// The compiler has reported them by the time the macro sees them. So there is nothing to add, and what stands beside them
-/// still counts: otherwise all uses of the struct would turn red while a field is typed. `None` if there is no such field: what is
-/// wrong then is to be told.
+/// The compiler has already reported such fields when the macro sees them. The other fields still count: otherwise all uses of
+/// the struct would have errors while a field is typed. `None` if there is no such field: then the mistake is another one, and
+/// must be reported.
 pub(crate) fn parse(item: TokenStream) -> Option<ItemStruct> {
     let parser = |input: ParseStream<'_>| {
         let (attrs, vis) = (input.call(Attribute::parse_outer)?, input.parse()?);
@@ -36,7 +36,7 @@ pub(crate) fn parse(item: TokenStream) -> Option<ItemStruct> {
     parser.parse2(item).ok().flatten()
 }
 
-/// A field, if there is all of it.
+/// Parses a field, if it is complete.
 fn field(input: ParseStream<'_>) -> syn::Result<Option<Field>> {
     let ahead = input.fork();
     let is_whole = (|| {
@@ -55,7 +55,7 @@ fn field(input: ParseStream<'_>) -> syn::Result<Option<Field>> {
         }
         match ahead.parse::<Type>() {
             Ok(_) => Ok(true),
-            // The type ends before it is one.
+            // The type is incomplete.
             Err(_) if ahead.is_empty() => Ok(false),
             Err(error) => Err(error),
         }

@@ -1,9 +1,9 @@
-//! The tokens of a file, without comments and spaces.
+//! Splits a file into tokens, without comments and spaces.
 //!
-//! The compiler's own lexer would do, were it not that it reports what it cannot read as errors of the crate: a package has
-//! files that are meant not to compile.
+//! The compiler's own lexer reports invalid tokens as errors of the crate. It cannot be used, since a package has files that are
+//! not meant to compile.
 
-/// A piece of a file.
+/// A part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) text: &'a str,
@@ -15,7 +15,7 @@ pub(super) enum Kind {
     /// A name, a keyword or a lifetime.
     Word,
     Literal,
-    /// One character of an operator; whether the next follows at once tells `&&` from `& &`.
+    /// One character of an operator. `joint` is `true` if the next one follows directly: it distinguishes `&&` from `& &`.
     Punct {
         joint: bool,
     },
@@ -29,7 +29,7 @@ impl Token<'_> {
     }
 }
 
-/// The tokens of `text`. What is none in Rust becomes some token too, so that it counts.
+/// Returns the tokens of `text`. Text that is invalid in Rust becomes a token, too, so that it counts.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::with_capacity(bytes.len() / 4);
@@ -85,7 +85,7 @@ fn until(bytes: &[u8], at: usize, end: u8) -> usize {
     bytes[at..].iter().position(|byte| *byte == end).map_or(bytes.len(), |found| at + found)
 }
 
-/// `/* … /* … */ … */`
+/// Returns the end of the comment `/* … /* … */ … */`.
 fn after_comment(bytes: &[u8], mut at: usize) -> usize {
     let mut depth = 0;
     while at < bytes.len() {
@@ -112,7 +112,7 @@ fn after_quoted(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     bytes.len()
 }
 
-/// `'a'`, or the lifetime `'a`.
+/// Reads `'a'`, or the lifetime `'a`.
 fn quote(text: &str, at: &mut usize) -> Kind {
     let rest = &text[*at + 1..];
     let mut chars = rest.char_indices();
@@ -126,7 +126,7 @@ fn quote(text: &str, at: &mut usize) -> Kind {
     Kind::Word
 }
 
-/// `1_000`, `0xff_u8`, `1.5e-3`; not the dots of `0..3` and `0.max(1)`.
+/// Returns the end of a number: `1_000`, `0xff_u8`, `1.5e-3`, without the dots of `0..3` and `0.max(1)`.
 fn after_number(bytes: &[u8], mut at: usize) -> usize {
     let start = at;
     while at < bytes.len() {
@@ -142,7 +142,7 @@ fn after_number(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// A name, or what starts like one: `r"…"`, `br#"…"#`, `b'…'`, `r#name`.
+/// Reads a name, or a literal that starts like one: `r"…"`, `br#"…"#`, `b'…'`, `r#name`.
 fn word(bytes: &[u8], at: &mut usize) -> Kind {
     let start = *at;
     while *at < bytes.len() && is_word(bytes[*at]) {

@@ -1,5 +1,5 @@
-//! What makes a package another one, beside the sources in it: its manifest, the versions of its dependencies, how it is
-//! compiled, what its build script has generated, and what its sources name outside of it.
+//! The parts of a package's fingerprint beside its sources: its manifest, the versions of its dependencies, the compiler's
+//! options, the output of its build script, and external files and variables that its sources name.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,26 +8,26 @@ use std::{env, fs, io};
 use super::lexer::{Kind, Token, tokens};
 use super::source::Hash;
 
-/// How a package is compiled.
+/// The way in which a package is compiled.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environment {
-    /// Of the package.
+    /// The version of the package.
     pub(super) version: String,
-    /// Features, other conditions, and options of code generation, from the arguments of the compiler.
+    /// Features, other conditions and code generation options, from the arguments of the compiler.
     pub(super) options: BTreeSet<String>,
-    /// Where its build script writes.
+    /// The output directory of its build script.
     pub(super) out_dir: Option<PathBuf>,
 }
 
-/// Options of code generation that change what a program does. Others change how fast it is, or where it lies.
+/// The code generation options that change the behaviour of a program. Others change its speed or its layout.
 const CODEGEN: [&str; 6] =
     ["opt-level", "debug-assertions", "overflow-checks", "target-cpu", "target-feature", "panic"];
 
 impl Environment {
-    /// Of the crate that is being compiled: a macro runs within the compiler.
+    /// Returns the environment of the crate that is being compiled: a macro runs within the compiler.
     ///
     /// # Errors
-    /// When the compiler's arguments are not known.
+    /// If the compiler's arguments are unknown.
     pub(super) fn of_compiler() -> io::Result<Self> {
         let arguments: Vec<_> =
             env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
@@ -41,10 +41,10 @@ impl Environment {
         })
     }
 
-    /// Adds all of it to the hash of the package in this directory, which has these sources.
+    /// Adds the environment to the hash of the package in this directory, which has these sources.
     ///
     /// # Errors
-    /// When a file is there and cannot be read.
+    /// If an existing file cannot be read.
     pub(super) fn add_to<'a>(
         &self,
         hash: &mut Hash,
@@ -54,7 +54,7 @@ impl Environment {
         hash.text(&self.version);
         self.options.iter().for_each(|option| hash.text(option));
         add_file(hash, &directory.join("Cargo.toml"))?;
-        // Which version of each dependency there is, where it is pinned, and the manifest of the workspace beside it.
+        // The lock file has the versions of dependencies. The manifest of the workspace is beside it.
         if let Some(workspace) = directory.ancestors().find(|above| above.join("Cargo.lock").exists()) {
             add_file(hash, &workspace.join("Cargo.lock"))?;
             if workspace != directory {
@@ -70,7 +70,7 @@ impl Environment {
     }
 }
 
-/// The arguments that count, among those of the compiler; `@file` stands for more of them, one in a line.
+/// Returns the relevant arguments of the compiler. `@file` stands for more arguments, one per line.
 fn options(arguments: &[String]) -> io::Result<BTreeSet<String>> {
     let mut all = Vec::new();
     for argument in arguments {
@@ -82,7 +82,7 @@ fn options(arguments: &[String]) -> io::Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     let mut rest = all.iter().peekable();
     while let Some(argument) = rest.next() {
-        // `--cfg x`, `--cfg=x`, `-C x`, `-Cx`
+        // The forms are `--cfg x`, `--cfg=x`, `-C x` and `-Cx`.
         let (name, joined) = match argument.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
             _ => match argument.strip_prefix("-C") {
@@ -106,7 +106,7 @@ fn options(arguments: &[String]) -> io::Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// Adds a file by its content; one that is not there counts as such.
+/// Adds a file by its content. A missing file counts as missing.
 fn add_file(hash: &mut Hash, path: &Path) -> io::Result<()> {
     match fs::read(path) {
         Ok(content) => hash.bytes(&content),
@@ -134,7 +134,7 @@ fn add_directory(hash: &mut Hash, directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What sources name by a literal: files, by `#[path]` and `include…!`, and variables, by `env!` and `option_env!`.
+/// The literals by which sources name files, in `#[path]` and `include…!`, and variables, in `env!` and `option_env!`.
 #[derive(Default)]
 struct References {
     files: BTreeSet<PathBuf>,
@@ -142,7 +142,7 @@ struct References {
 }
 
 impl References {
-    /// Finds those of a file; of text that is no Rust, there are none that anybody follows.
+    /// Finds the references in a file. Text that is not Rust has none.
     fn find(&mut self, file: &Path, content: &[u8]) {
         let Ok(text) = std::str::from_utf8(content) else { return };
         let tokens = tokens(text);
@@ -153,7 +153,7 @@ impl References {
             match token.text {
                 "path" if is(at + 1, "=") => self.find_file(file, argument(at + 2)),
                 "include" | "include_str" | "include_bytes" if is_call => {
-                    // `include!(concat!(env!("CARGO_MANIFEST_DIR"), "/x"))`
+                    // The form is `include!(concat!(env!("CARGO_MANIFEST_DIR"), "/x"))`.
                     let directory = is(at + 3, "concat").then(|| argument(at + 9)).flatten();
                     match directory {
                         Some("CARGO_MANIFEST_DIR") => {
@@ -173,11 +173,11 @@ impl References {
     fn find_file(&mut self, from: &Path, path: Option<&str>) {
         let (Some(path), Some(directory)) = (path, from.parent()) else { return };
         self.files.insert(directory.join(path));
-        // Of a module within a module.
+        // The path in a nested module.
         self.files.insert(from.with_extension("").join(path));
     }
 
-    /// Adds all of them, and what the files name in turn.
+    /// Adds all referenced files and variables, and in turn the references of these files.
     fn add_to(mut self, hash: &mut Hash) -> io::Result<()> {
         let mut seen = BTreeSet::new();
         while let Some(file) = self.files.pop_first() {
@@ -187,7 +187,7 @@ impl References {
             let content = fs::read(&file)?;
             hash.bytes(&content);
             self.find(&file, &content);
-            // The modules of a file outside of the package lie beside it.
+            // The modules of a file outside of the package are beside it.
             if file.extension().is_some_and(|extension| extension == "rs") {
                 self.find_modules(&file, &content);
             }
@@ -213,7 +213,7 @@ impl References {
     }
 }
 
-/// The text of a literal without escapes.
+/// Returns the text of a literal without escapes.
 fn literal<'a>(token: &Token<'a>) -> Option<&'a str> {
     let text = token.text.trim_start_matches('r').trim_matches('#');
     let text = text.strip_prefix('"')?.strip_suffix('"')?;

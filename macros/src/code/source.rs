@@ -1,4 +1,4 @@
-//! Which parts of a file belong to which factory.
+//! Assigns the parts of a file to factories.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,24 +11,24 @@ use super::lexer::{Kind, Token, tokens};
 pub(super) struct Source {
     /// The factories that are declared in it.
     pub(super) factories: Vec<String>,
-    /// The other types. An `impl` block says by its name alone whose it is, and where two types have one name, it counts for
-    /// all.
+    /// All other types. An `impl` block names its type only by its last name. If two types have the same name, the block counts
+    /// for all factories.
     pub(super) others: Vec<String>,
-    /// The modules in it that are there in tests only and have a file of their own, by their path from this one.
+    /// The modules for tests that have their own file, by their path from this one.
     pub(super) test_modules: Vec<String>,
-    /// The same of all others.
+    /// The paths of all other modules with their own file.
     pub(super) modules: Vec<String>,
     items: Vec<Item>,
 }
 
-/// What counts for each factory of a package, and for all.
+/// The code that counts for each factory of a package, and for all.
 #[derive(Default)]
 pub(super) struct Shares {
     pub(super) of_all: Share,
     pub(super) of_one: HashMap<String, Share>,
 }
 
-/// The items that count, and the factories that they name.
+/// Some items, and the factories that they name.
 #[derive(Default)]
 pub(super) struct Share {
     pub(super) hash: Hash,
@@ -42,12 +42,12 @@ impl Share {
     }
 }
 
-/// An item, or what is between two.
+/// An item, or the tokens between two items.
 struct Item {
-    /// The type that it is or implements.
+    /// The type that it declares or implements.
     of: Option<String>,
     hash: u128,
-    /// The names in it that may be those of factories.
+    /// The names in it that may be factories.
     words: HashSet<String>,
 }
 
@@ -59,7 +59,7 @@ impl Source {
         source
     }
 
-    /// Adds each item to its factory, if it has one, or else to all.
+    /// Adds each item to its factory, or to all factories if it has none.
     pub(super) fn divide(&self, factories: &HashSet<String>, shares: &mut Shares) {
         for item in &self.items {
             let share = match &item.of {
@@ -71,7 +71,7 @@ impl Source {
     }
 }
 
-/// Methods of runs and builders that take a factory by its type, and call nothing of it.
+/// The methods of runs and builders that take a factory as a type and call none of its code.
 const LISTED_IN: [&str; 11] = [
     "get",
     "find",
@@ -86,7 +86,7 @@ const LISTED_IN: [&str; 11] = [
     "fail",
 ];
 
-/// The names in these tokens that may be those of factories, but for those that say which output of a run is wanted.
+/// Returns the names in these tokens that may be factories, except those that only select a factory of a run.
 fn names_in(tokens: &[Token<'_>]) -> HashSet<String> {
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.is(text));
     let mut words = HashSet::new();
@@ -100,7 +100,7 @@ fn names_in(tokens: &[Token<'_>]) -> HashSet<String> {
         if is_listed {
             let end =
                 tokens[at..].iter().position(|token| token.is(">")).map_or(tokens.len(), |end| at + end);
-            // What a generic factory is made of may be called by it.
+            // A generic factory may call the code of its type arguments.
             let inner =
                 tokens[at + 5..end].iter().position(|token| token.is("<")).map_or(end, |open| at + 5 + open);
             at = inner;
@@ -114,10 +114,10 @@ fn names_in(tokens: &[Token<'_>]) -> HashSet<String> {
     words
 }
 
-/// The words that say what an item is.
+/// The keywords that determine the kind of an item.
 const KINDS: [&str; 8] = ["struct", "enum", "union", "fn", "mod", "impl", "trait", "type"];
 
-/// Goes from item to item.
+/// Visits item by item.
 struct Items<'a> {
     tokens: &'a [Token<'a>],
     at: usize,
@@ -142,7 +142,7 @@ impl<'a> Items<'a> {
         let body = self.skip_item(head);
         let whole = &self.tokens[start..self.at];
         let header = &self.tokens[head..body.as_ref().map_or(self.at, |body| body.start)];
-        // What is in brackets, of a macro or a constant, is not what the item is.
+        // Keywords in brackets, of a macro or a constant, do not determine the kind of the item.
         let outer = self.visibility(head);
         let mut words = header.iter().skip(outer).take_while(|token| token.kind != Kind::Open);
         let kind = words.position(|token| KINDS.iter().any(|kind| token.is(kind))).map(|kind| outer + kind);
@@ -171,7 +171,7 @@ impl<'a> Items<'a> {
             }
             return;
         }
-        // How a pipeline is wired counts by what its factories take from whom.
+        // The wiring of a pipeline counts through the deliveries of its factories.
         if is_test || (is_pipeline && kind_is("struct")) {
             return;
         }
@@ -179,21 +179,21 @@ impl<'a> Items<'a> {
             source.others.extend(name.clone());
         }
         let block = kind.filter(|_| kind_is("impl")).map(|kind| &header[kind + 1..]);
-        // Others may call what a trait gives them without naming the factory.
+        // Other code may call the methods of a trait without naming the factory.
         let is_own = block.is_none_or(|header| of_trait(header).is_none_or(|of| OWN_TRAITS.contains(&of)));
         let of = block.filter(|_| is_own).and_then(self_type);
         let of = of.or_else(|| name.filter(|_| is_factory));
         if is_factory && let Some(name) = &of {
             source.factories.push(name.clone());
         }
-        // Where a name is imported, it is used under that name, unless it gets another.
+        // An imported name is used under that name, unless it is renamed.
         let renames = header.iter().any(|token| token.is("as"));
         let is_import = header.get(outer).is_some_and(|token| token.is("use")) && !renames;
         let words = if is_import { HashSet::new() } else { names_in(whole) };
         source.items.push(Item { of, hash: hash_of(whole), words });
     }
 
-    /// `#[…]` or `#![…]`: what is in the brackets.
+    /// Reads `#[…]` or `#![…]` and returns the content of the brackets.
     fn attribute(&mut self) -> Option<&'a [Token<'a>]> {
         let rest = &self.tokens[self.at..];
         if !rest.first()?.is("#") {
@@ -208,7 +208,7 @@ impl<'a> Items<'a> {
         Some(&rest[open + 1..end.max(open + 2) - 1])
     }
 
-    /// Goes to the end of an item, and gives its braces, if it ends with such.
+    /// Skips to the end of an item, and returns the range of its braces if it ends with them.
     fn skip_item(&mut self, head: usize) -> Option<std::ops::Range<usize>> {
         let is_constant = self.starts_with(head, "const") && !self.is_function(head);
         let ends_with_semicolon =
@@ -233,12 +233,12 @@ impl<'a> Items<'a> {
         None
     }
 
-    /// Whether this comes first, after the visibility.
+    /// Returns `true` if this word comes first, after the visibility.
     fn starts_with(&self, head: usize, word: &str) -> bool {
         self.tokens.get(head + self.visibility(head)).is_some_and(|token| token.is(word))
     }
 
-    /// How many tokens `pub` or `pub(crate)` has here.
+    /// Returns the number of tokens of `pub` or `pub(crate)`.
     fn visibility(&self, head: usize) -> usize {
         let is = |at: usize, text: &str| self.tokens.get(at).is_some_and(|token| token.is(text));
         match (is(head, "pub"), is(head + 1, "(")) {
@@ -248,14 +248,14 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// `const fn`, `const unsafe fn`, and so on.
+    /// Returns `true` for `const fn`, `const unsafe fn`, and so on.
     fn is_function(&self, head: usize) -> bool {
         let mut words = self.tokens[head..].iter().take_while(|token| !token.is(":") && !token.is("="));
         words.any(|token| token.is("fn"))
     }
 }
 
-/// Where the group that opens at `open` is over; the end, if it never is.
+/// Returns the end of the group that opens at `open`, or the end of the tokens.
 fn end_of_group(tokens: &[Token<'_>], open: usize) -> usize {
     let mut depth = 0usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -271,7 +271,7 @@ fn end_of_group(tokens: &[Token<'_>], open: usize) -> usize {
     tokens.len()
 }
 
-/// Whether an attribute is `name` or `setl::name`, with or without arguments.
+/// Returns `true` if an attribute is `name` or `setl::name`, with or without arguments.
 fn names(attribute: &[Token<'_>], name: &str) -> bool {
     let path = attribute.iter().take_while(|token| token.kind != Kind::Open);
     path.last().is_some_and(|last| last.is(name))
@@ -281,10 +281,10 @@ fn unraw(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// The traits of setl whose implementation is part of the factory.
+/// The traits of setl whose implementations belong to the factory.
 const OWN_TRAITS: [&str; 2] = ["Factory", "Rollback"];
 
-/// The last name in the path of the trait that is implemented, if it is one.
+/// Returns the last name in the path of the implemented trait, if there is one.
 fn of_trait<'a>(header: &[Token<'a>]) -> Option<&'a str> {
     let (mut depth, mut last) = (0i32, None);
     for (at, token) in header.iter().enumerate() {
@@ -299,7 +299,7 @@ fn of_trait<'a>(header: &[Token<'a>]) -> Option<&'a str> {
     None
 }
 
-/// The last name in the path of the type that is implemented: `Load` in `<T> Factory for etl::Load<T> where …`.
+/// Returns the last name in the path of the implementing type: `Load` in `<T> Factory for etl::Load<T> where …`.
 fn self_type(header: &[Token<'_>]) -> Option<String> {
     let (mut depth, mut last) = (0i32, None);
     for (at, token) in header.iter().enumerate() {
@@ -308,7 +308,7 @@ fn self_type(header: &[Token<'_>]) -> Option<String> {
             "<" => depth += 1,
             ">" if !after("-") => depth -= 1,
             "where" if depth == 0 => break,
-            // Not `for<'a>`.
+            // The `for` is not that of `for<'a>`.
             "for" if depth == 0 && !header.get(at + 1).is_some_and(|next| next.is("<")) => last = None,
             _ if depth == 0 && token.kind == Kind::Word => last = Some(unraw(token.text).to_owned()),
             _ => {}
@@ -317,8 +317,8 @@ fn self_type(header: &[Token<'_>]) -> Option<String> {
     last
 }
 
-/// A hash of 128 bits, the same on every machine. It tells texts apart that differ by accident, which is enough here: a
-/// cryptographic one would take longer to compile than to run.
+/// A hash of 128 bits that is the same on every machine. It distinguishes texts that differ by accident, which suffices here. A
+/// cryptographic hash would take longer to compile than to run.
 #[derive(Clone)]
 pub(super) struct Hash {
     state: u128,
@@ -331,14 +331,14 @@ impl Default for Hash {
 }
 
 impl Hash {
-    /// An odd number without pattern: the digits of the golden ratio and of π.
+    /// An odd number without a pattern: the digits of the golden ratio and of π.
     const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_243f_6a88_85a3_08d3;
 
     pub(super) const fn new() -> Self {
         Self { state: Self::FACTOR }
     }
 
-    /// Each step can be undone, both for a given state and for a given word, so that no single change gets lost.
+    /// Adds a word. The step is reversible in the state and in the word, so no single change is lost.
     pub(super) fn add(&mut self, word: u128) {
         self.state = (self.state.rotate_left(59) ^ word).wrapping_mul(Self::FACTOR);
     }
@@ -365,7 +365,7 @@ impl Hash {
     }
 }
 
-/// What tokens are written as to be hashed: each ends in a way that none continues.
+/// The bytes of tokens for hashing. The end mark of each token makes them unambiguous.
 #[derive(Default)]
 struct Text(Vec<u8>);
 
@@ -382,7 +382,7 @@ impl Text {
     }
 }
 
-/// The hash of these tokens, but for `#[doc]`.
+/// Hashes these tokens without `#[doc]`.
 fn hash_of(tokens: &[Token<'_>]) -> u128 {
     let mut text = Text::default();
     let mut at = 0;
@@ -401,7 +401,7 @@ fn hash_of(tokens: &[Token<'_>]) -> u128 {
     text.hash()
 }
 
-/// The same for tokens from the compiler, to which comments for the documentation are `#[doc]` too.
+/// Hashes tokens from the compiler in the same way. Doc comments are `#[doc]` there, too.
 pub(super) fn hash_of_tokens(tokens: TokenStream) -> u128 {
     let mut text = Text::default();
     add_tokens(tokens, &mut text);

@@ -43,14 +43,14 @@ fn of_texts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Package 
     Package::of_sources(files.into_iter().map(|(path, text)| (path, text.as_bytes())))
 }
 
-/// The fingerprints of the three factories, whose own tokens stay the same.
+/// Returns the fingerprints of the three factories. Their own tokens stay the same.
 fn of(etl: &str, elsewhere: &str) -> [u128; 3] {
     let package = of_texts([("src/main.rs", etl), ("src/elsewhere.rs", elsewhere)]);
     ["read_flights", "CarrierDelays", "Load"]
         .map(|name| fingerprint(Some(&package), name, &TokenStream::from_str("struct X;").unwrap()))
 }
 
-/// Which of the factories have another fingerprint after replacing `from` by `to`.
+/// Checks which fingerprints change if `from` is replaced by `to`.
 #[track_caller]
 fn check(from: &str, to: &str, expected: [bool; 3]) {
     let [etl, elsewhere] = [ETL, ELSEWHERE].map(|text| text.replace(from, to));
@@ -95,7 +95,7 @@ fn what_does_nothing_does_not_count() {
 fn a_factory_more_or_less_is_its_own_affair() {
     check("mod more {", "mod more { #[factory] fn another() -> u8 { 1 }", NONE);
     check("#[factory(checkpoint)]", "#[factory]", [true, false, false]);
-    // It counts for all then, and has no code of its own any more.
+    // The item counts for all factories then, and its factory has no code any more.
     check("#[factory(checkpoint)]", "", ALL);
     check("fn read_flights", "fn read_all", [true, false, false]);
 }
@@ -151,7 +151,7 @@ fn what_is_broken_is_read_all_the_same() {
     assert_ne!(open("1"), open("2"));
 }
 
-/// What a package in a directory is read as.
+/// A package in a temporary directory, for reading its hashes.
 struct Fixture {
     root: PathBuf,
     environment: Environment,
@@ -178,7 +178,7 @@ impl Fixture {
         Package::read(&self.root.join("part"), target, &self.environment).unwrap()
     }
 
-    /// Whether writing this makes the library another one.
+    /// Checks if writing this file changes the hash of the library.
     #[track_caller]
     fn check(&self, path: &str, content: impl AsRef<[u8]>, counts: bool) {
         let before = self.read(None);
@@ -217,7 +217,7 @@ fn what_a_package_is_made_of_counts() {
     fixture.check("part/Cargo.toml", "[package]\n[features]", true);
     fixture.check("part/src/target/mod.rs", "fn b() {}", true);
     fixture.check("part/src/a/target/b.rs", "fn b() {}", true);
-    // What is no text may be included.
+    // A file that is not text may be included.
     fixture.check("part/src/bytes.rs", [0xff, 0xfe], true);
     fixture.check("part/src/bytes.rs", [0xff, 0xfd], true);
     fixture.check("part/src/lib.rs", "include!(\"../.gen/a.txt\"); #[path = \"../../b.rs\"] mod b;", true);
@@ -251,13 +251,13 @@ fn links_are_followed_and_what_cannot_be_read_is_told() {
     symlink("nobody@host:1", source.join(".#lib.rs")).unwrap();
     fixture.check("part/src/lib.rs", "fn a() { 1; }", true);
     fixture.check("elsewhere/rate.rs", "fn b() {}", true);
-    // Not a directory, in the place of a file.
+    // A directory entry that is neither a file nor a directory.
     let socket = std::os::unix::net::UnixListener::bind(source.join("socket.rs")).unwrap();
     assert!(Package::read(&fixture.root.join("part"), None, &fixture.environment).is_err());
     drop(socket);
 }
 
-/// Which of the factories of [`ETL`] are others when `text` becomes `other` in a file beside them.
+/// Checks which fingerprints of [`ETL`] change if `text` becomes `other` in another file.
 #[track_caller]
 fn check_beside(text: &str, other: &str, expected: [bool; 3]) {
     let of = |text: &str| {
@@ -272,7 +272,7 @@ fn check_beside(text: &str, other: &str, expected: [bool; 3]) {
 
 #[test]
 fn a_factory_that_others_name_counts_for_them() {
-    // A factory calls another one as a function, and that a third.
+    // A factory calls another one as a function, and that one calls a third.
     let three = "#[factory] fn one() -> u8 { two() } #[factory] fn two() -> u8 { three() } #[factory] fn three() -> u8 { 1 }";
     let of = |text: &str| {
         let package = of_texts([("src/main.rs", text)]);
@@ -283,7 +283,7 @@ fn a_factory_that_others_name_counts_for_them() {
     assert!((0..3).all(|at| before[at] != after[at]));
     let after = of(&three.replace("{ two() }", "{ two() + 1 }"));
     assert_eq!([0, 1, 2].map(|at| before[at] != after[at]), [true, false, false]);
-    // What belongs to none calls it.
+    // An item without a factory calls it.
     let with = |named: &str| {
         let other = "#[factory] fn lone() -> u8 { BODY }";
         check_beside(

@@ -1,4 +1,4 @@
-//! When a factory runs, and what is done when it fails: the options of `#[factory]` that say so.
+//! The options of `#[factory]` for conditions and failures.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -12,7 +12,7 @@ use crate::policy::{Caching, Limits, memory};
 
 const ON_FAILURE: &[&str] = &["fail", "skip", "fallback"];
 
-/// What the options say.
+/// The parsed options.
 #[derive(Default)]
 pub(super) struct Conduct {
     limits: Limits,
@@ -23,7 +23,7 @@ pub(super) struct Conduct {
     cache: Option<Caching>,
     volatile: bool,
     memory: Option<u64>,
-    /// The names of options that are about failing.
+    /// The names of the options for failures.
     about_failing: Vec<Ident>,
 }
 
@@ -36,7 +36,7 @@ enum OnFailure {
 }
 
 impl Conduct {
-    /// Of the factory with this name.
+    /// Reads the options of the factory with this name.
     pub(super) fn of(options: &Options, factory: &Ident, errors: &mut Errors) -> Self {
         check_kept(options, errors);
         let on_failure = options.word("on_failure").map(|word| on_failure(word, factory));
@@ -62,7 +62,7 @@ impl Conduct {
         }
     }
 
-    /// What cannot fail is not tried again, and nobody stands in for it.
+    /// Checks that an infallible factory has no retries and no fallback.
     pub(super) fn check_infallible(&self, factory: &Ident, errors: &mut Errors) {
         for option in &self.about_failing {
             let nothing = if option == "retry" { "retry" } else { "do on failure" };
@@ -83,7 +83,7 @@ impl Conduct {
         }
     }
 
-    /// `Always`, or `Sometimes` if it may be skipped.
+    /// Returns `Always`, or `Sometimes` if the factory may be skipped.
     pub(super) fn presence(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         if self.when.is_some() || matches!(self.on_failure, OnFailure::Skip) {
@@ -106,7 +106,7 @@ impl Conduct {
         };
         let conditional = self.when.as_ref().map(|_| quote!(.conditional()));
         let resource = self.resource.as_ref().map(|resource| {
-            // The variable has a type, so that what has another is a mistake of this option only.
+            // The variable has a type, so that a value of another type is an error of this option only.
             let place = Place::of(resource);
             let at_resource = runtime(place.start);
             let reference = quote_spanned!(place.start=> &);
@@ -126,7 +126,7 @@ impl Conduct {
 }
 
 impl Model {
-    /// What `FactoryItem` says of a factory only if it was told so.
+    /// Returns the items of `FactoryItem` that differ from their defaults.
     pub(super) fn expand_conduct(&self) -> TokenStream {
         [self.conduct.expand_policy(), self.expand_fallback(), self.expand_is_due(), self.expand_volatile()]
             .into_iter()
@@ -150,7 +150,7 @@ impl Model {
         })
     }
 
-    /// Evaluates the fallback of a factory that is in no pipeline yet. Of a generic one there is nothing to evaluate.
+    /// Evaluates the fallback of a factory that is in no pipeline yet. The fallback of a generic factory cannot be evaluated.
     pub(super) fn expand_check_of_fallback(&self) -> Option<TokenStream> {
         let other = self.conduct.fallback().filter(|_| self.generics.params.is_empty())?;
         let (setl, name, place) = (runtime(Span::call_site()), &self.name, Place::of(other));
@@ -183,7 +183,7 @@ impl Model {
         })
     }
 
-    /// How the output is kept on disk: if it can be, and as it must be with `checkpoint` and `cache`.
+    /// Returns the way to keep the output on disk: optional, or required by `checkpoint` and `cache`.
     pub(super) fn expand_persistence(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let output = &self.output;
@@ -191,7 +191,7 @@ impl Model {
         if !self.conduct.checkpoint && self.conduct.cache.is_none() {
             return quote!((#probe).__setl_persistence());
         }
-        // The error is about the type that was written.
+        // The error points to the type in the source.
         let place = Place::of(output);
         let (at_output, keep) = (runtime(place.start), place.last("keep"));
         let arguments = place.angled(&quote!(#output, _));
@@ -199,7 +199,7 @@ impl Model {
         quote!(#setl::Some(#at_output::#keep::#arguments #call))
     }
 
-    /// How the output is told from another one: with `volatile`.
+    /// Returns the function that fingerprints the output, with `volatile`.
     fn expand_volatile(&self) -> Option<TokenStream> {
         if !self.conduct.volatile {
             return None;
@@ -255,7 +255,7 @@ fn on_failure(chosen: &Word, factory: &Ident) -> syn::Result<OnFailure> {
     }
 }
 
-/// Read off the tokens. By another name, a factory is found to have a fallback itself.
+/// Returns `true` if a factory names itself as its fallback. Under another name, it is reported as a fallback that has a fallback.
 fn is_itself(other: &Type, factory: &Ident) -> bool {
     let Type::Path(path) = ungrouped(other) else { return false };
     let path = &path.path;
@@ -263,7 +263,7 @@ fn is_itself(other: &Type, factory: &Ident) -> bool {
         && path.segments.first().is_some_and(|only| only.ident == *factory || only.ident == "Self")
 }
 
-/// The factory is built out of its deliveries only after the condition was asked for.
+/// Checks that the condition does not use `self`: the factory is built from its deliveries only after the condition is evaluated.
 fn check_when(when: &Expr, errors: &mut Errors) {
     fn find_self(tokens: TokenStream) -> Option<TokenTree> {
         tokens.into_iter().find_map(|token| match &token {
@@ -281,7 +281,7 @@ fn check_when(when: &Expr, errors: &mut Errors) {
     }
 }
 
-/// Factories share a resource by naming the same `static`.
+/// Checks that a resource is a path: factories share it by naming the same `static`.
 fn check_resource(resource: &Expr, errors: &mut Errors) {
     match crate::policy::ungrouped(resource) {
         Expr::Path(_) => {}
@@ -307,7 +307,7 @@ fn check_resource(resource: &Expr, errors: &mut Errors) {
     }
 }
 
-/// What is made anew in every run is not kept for the next.
+/// Checks that a factory that runs in every run is not kept for the next.
 fn check_kept(options: &Options, errors: &mut Errors) {
     for kept in ["checkpoint", "cache"] {
         if let (Some(_), Some(span)) = (options.flag(kept), options.flag("volatile")) {

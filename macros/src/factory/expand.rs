@@ -1,4 +1,4 @@
-//! What `#[factory]` generates, for structs and functions alike.
+//! The code that `#[factory]` generates, for structs and functions.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -171,12 +171,13 @@ impl Model {
         }
     }
 
-    /// Whether all that the output can be is known here.
+    /// Returns `true` if the type of the output is completely known here.
     fn output_is_checked(&self) -> bool {
         self.generics.params.is_empty()
     }
 
-    /// Checks that the output is no `Result` by another name. That of a generic factory is checked where it is listed.
+    /// Checks that the output is not a `Result` under another name. The output of a generic factory is checked where it is
+    /// listed.
     fn expand_check_of_output(&self) -> Option<TokenStream> {
         let output = &self.output;
         let may_be_result = self.output_is_checked()
@@ -200,7 +201,7 @@ impl Model {
         })
     }
 
-    /// Checks each `producer = …`, apart from the rest, so that one mistake is one error.
+    /// Checks each `producer = …` separately, so that one mistake is one error.
     fn expand_producers(&self) -> Option<TokenStream> {
         let checks: Vec<_> = self.deliveries.iter().filter_map(|delivery| delivery.check()).collect();
         if checks.is_empty() {
@@ -220,18 +221,18 @@ impl Model {
         })
     }
 
-    /// A factory moves between threads and stays as long as it likes, and so does all it is made of.
+    /// Returns the generics with the bounds of a factory: it moves between threads and may live arbitrarily long.
     fn generics_of_item(&self) -> Generics {
         owned(&self.generics)
     }
 }
 
-/// Whether an output is `()`, which is delivered to nobody.
+/// Returns `true` if an output is `()`, which is never delivered.
 pub(super) fn is_unit(output: &Type) -> bool {
     matches!(ungrouped(output), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
-/// These generics, with the bound that every payload has on each type.
+/// Returns these generics with the bounds of a payload on each type.
 pub(super) fn owned(generics: &Generics) -> Generics {
     let setl = runtime(Span::call_site());
     let mut generics = generics.clone();

@@ -1,4 +1,4 @@
-//! What `#[factory]` generates for an item with mistakes: enough that its uses stay as they are.
+//! The code that `#[factory]` generates for an item with mistakes: its uses stay valid.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::names::runtime;
 use crate::root::any_pipeline;
 
-/// A factory that takes nothing, and the errors. An output that is not known is the first of them.
+/// Returns a factory without deliveries, and the errors. The first error replaces an unknown output.
 pub(super) fn expand(
     name: &Ident,
     generics: &Generics,
@@ -73,7 +73,7 @@ pub(super) fn expand(
     }
 }
 
-/// What a function does, for its stub.
+/// Returns the `process` of a function's stub.
 pub(super) fn process(name: &Ident, generics: &Generics) -> TokenStream {
     let setl = runtime(Span::call_site());
     let generics = owned(generics);

@@ -1,4 +1,4 @@
-//! Fields without `#[delivery]`, which pipelines tell of if they deliver their types.
+//! Fields without `#[delivery]`. Pipelines warn of them if their types are delivered.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -7,7 +7,7 @@ use syn::{Ident, ItemStruct, Member, Type};
 use crate::delivery::inner_of;
 use crate::names::{readable, runtime};
 
-/// How many are looked at: see `setl::pipeline::fields`.
+/// The maximum number of fields that are examined: see `setl::pipeline::fields`.
 const LOOKED_AT: usize = 4;
 
 /// A field that starts as `Default`.
@@ -70,14 +70,14 @@ fn marker(index: usize) -> Ident {
     format_ident!("NotADelivery{index}")
 }
 
-/// What could be delivered to a field.
+/// A value that could be delivered to a field.
 struct Asked<'field> {
     field: String,
     ty: &'field Type,
     options: &'static str,
 }
 
-/// The type itself, and what is in it if it is one of those that options of `#[delivery]` ask for.
+/// Returns the type itself, and its inner type if an option of `#[delivery]` would unwrap it.
 fn deliverable(field: &Undelivered) -> impl Iterator<Item = Asked<'_>> {
     let name = match &field.member {
         Member::Named(name) => readable(name),

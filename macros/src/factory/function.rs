@@ -17,7 +17,7 @@ use crate::errors::{Errors, take_repeated};
 use crate::names::{Place, Unnameable, is_sized, local, make_static, owning, runtime, ungrouped, unnameable};
 use crate::options::Options;
 
-/// A function whose body is not looked into: while it is being written, the compiler has enough to say of it.
+/// A function whose body is not parsed: the compiler reports mistakes in an incomplete body.
 #[derive(Clone)]
 pub(super) struct Function {
     attrs: Vec<Attribute>,
@@ -46,7 +46,7 @@ impl ToTokens for Function {
     }
 }
 
-/// Leaves the function as it is, and puts a struct of the same name beside it.
+/// Leaves the function unchanged, and adds a struct of the same name.
 ///
 /// ```text
 /// fn read_flights(source: Repository<Flight>) -> Result<Dataset<Flight>> { … }
@@ -87,7 +87,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: Function) -> TokenStream 
                 let place = parameter_name(&parameter.pat).ok_or(deliveries.len());
                 let mut ty = (*parameter.ty).clone();
                 if has_lifetimes {
-                    // That it has some is the mistake.
+                    // The mistake is that the type borrows.
                     ty = owning(&ty);
                 }
                 deliveries.push(Delivery::new(place, ty, &options, &mut errors));
@@ -99,7 +99,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: Function) -> TokenStream 
         conduct.check_infallible(&item.sig.ident, &mut errors);
     }
     if !errors.is_empty() {
-        // A method stands in a block where there can be no struct.
+        // A method is in a block that cannot contain a struct.
         let is_method = item.sig.receiver().is_some() || !item.has_body();
         let item = without_borrow(item);
         if is_method {
@@ -108,7 +108,7 @@ pub(super) fn expand(arguments: TokenStream, mut item: Function) -> TokenStream 
         }
         let (declaration, stub) = stub(&item, errors);
         let stub = under(&inherited(&item.attrs), stub);
-        // Of a value without a size, the compiler would complain again.
+        // The compiler would report an unsized value again.
         let item = has_sizes(&item).then_some(&item);
         return quote!(#item #declaration #stub);
     }
@@ -144,11 +144,11 @@ pub(super) fn expand(arguments: TokenStream, mut item: Function) -> TokenStream 
     quote!(#item #declaration #generated)
 }
 
-/// The struct that stands for the function in a pipeline.
+/// Declares the struct that represents the function in a pipeline.
 fn declare(item: &Function, deliveries: &TokenStream) -> TokenStream {
     let setl = runtime(Span::call_site());
     let name = &item.sig.ident;
-    // With brackets that are not the user's: what the compiler would propose to write in them, it proposes for the function.
+    // These brackets are not the user's. The compiler's proposals for them apply to the function.
     let brackets = item.sig.generics.params.is_empty().then(|| quote!(<>));
     let visibility = &item.vis;
     let (generics, where_clause) = (&item.sig.generics, &item.sig.generics.where_clause);
@@ -169,7 +169,7 @@ fn declare(item: &Function, deliveries: &TokenStream) -> TokenStream {
     }
 }
 
-/// Calls the function in `process`.
+/// Implements `process` as a call of the function.
 fn implement(item: &Function, deliveries: usize) -> TokenStream {
     let setl = runtime(Span::call_site());
     let name = &item.sig.ident;
@@ -209,7 +209,7 @@ fn implement(item: &Function, deliveries: usize) -> TokenStream {
     }
 }
 
-/// Keeps the name alive where a pipeline lists it, when the function itself is wrong.
+/// Declares a stub, so that pipelines can still name a function with mistakes.
 fn stub(item: &Function, errors: Errors) -> (TokenStream, TokenStream) {
     let mut item = item.clone();
     item.sig.generics.params =
@@ -222,7 +222,7 @@ fn stub(item: &Function, errors: Errors) -> (TokenStream, TokenStream) {
     (declaration, quote!(#expansion #body))
 }
 
-/// Whether all that a function takes and gives has a size, as far as the tokens tell.
+/// Returns `true` if all parameters and the return type have a size, as far as the tokens show.
 fn has_sizes(item: &Function) -> bool {
     let mut inputs = item.sig.inputs.iter();
     is_sized(&output_of(item))
@@ -236,10 +236,10 @@ fn is_lifetime(parameter: &GenericParam) -> bool {
     matches!(parameter, GenericParam::Lifetime(_))
 }
 
-/// What a function delivers: its return type, or the value in it if that is a result.
+/// Returns the output of a function: its return type, or the value type if that is a result.
 ///
-/// This is read off the tokens, since in the head of an implementation the compiler accepts no projection from a
-/// foreign type. That the value has this type is checked where the function is called.
+/// The type is read from the tokens, since the compiler accepts no projection from a foreign type in the head of an
+/// implementation. The call of the function checks that the value has this type.
 fn output_of(item: &Function) -> Type {
     let ReturnType::Type(_, ty) = &item.sig.output else { return parse_quote!(()) };
     if let Some(alias) = returned_alias(item) {
@@ -255,7 +255,8 @@ fn output_of(item: &Function) -> Type {
     }
 }
 
-/// The return type, if it is a result of another name with several arguments: which of them is the value, its name does not say.
+/// Returns the return type if it is a result of another name with several arguments. Its name does not say which of them is the
+/// value.
 fn returned_alias(item: &Function) -> Option<&Type> {
     let ReturnType::Type(_, ty) = &item.sig.output else { return None };
     let Type::Path(path) = ungrouped(ty) else { return None };
@@ -265,7 +266,8 @@ fn returned_alias(item: &Function) -> Option<&Type> {
     (types.count() > 1).then_some(ty)
 }
 
-/// Whether a return type reads as a result: its name is `Result`, or ends so and has arguments, as `PolarsResult<T>`.
+/// Returns `true` if a return type looks like a result: its name is `Result`, or ends in `Result` and has arguments, such as
+/// `PolarsResult<T>`.
 ///
 /// The runtime's `Fallible` then checks that it is one.
 fn is_result(ty: &Type) -> bool {
@@ -275,7 +277,7 @@ fn is_result(ty: &Type) -> bool {
     })
 }
 
-/// Whether a function can fail: it says so by its return type, loads what may not be there, or may take too long.
+/// Returns `true` if a function can fail: it returns a result, loads a value that may be missing, or may time out.
 fn can_fail(item: &Function, options: &Options, deliveries: &[Delivery]) -> bool {
     matches!(&item.sig.output, ReturnType::Type(_, ty) if is_result(ty))
         || deliveries.iter().any(|delivery| delivery.auto_load)
@@ -290,7 +292,7 @@ fn parameter_name(pattern: &Pat) -> Option<&Ident> {
     }
 }
 
-/// A factory is a plain function of what it is given.
+/// Checks that a factory is a plain function of its deliveries.
 fn check_signature(item: &Function, errors: &mut Errors) {
     if !item.has_body() {
         errors.at(
@@ -319,7 +321,7 @@ fn check_signature(item: &Function, errors: &mut Errors) {
     }
 }
 
-/// Without the borrow in an output that borrows from nothing, of which the compiler would complain again.
+/// Removes the borrow from an output that cannot borrow, since the compiler would report it again.
 fn without_borrow(mut item: Function) -> Function {
     let mut inputs = item.sig.inputs.iter();
     let borrows_from_input = inputs.any(|input| match input {

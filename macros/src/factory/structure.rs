@@ -1,4 +1,4 @@
-//! `#[factory] struct`: fields with `#[delivery]` are injected, all others start as `Default`.
+//! `#[factory] struct`: fields with `#[delivery]` are injected, all others start with their `Default`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -22,7 +22,7 @@ pub(super) fn expand_without_item(arguments: TokenStream, mut item: ItemStruct) 
     generate(arguments, &mut item)
 }
 
-/// What goes beside the struct, which loses its `#[delivery]` attributes.
+/// Returns the code beside the struct, and removes its `#[delivery]` attributes.
 fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let mut errors = Errors::new();
     let code = crate::code::of(&item.ident, &quote!(#arguments #item));
@@ -34,14 +34,14 @@ fn generate(arguments: TokenStream, item: &mut ItemStruct) -> TokenStream {
     let model = Model::of_struct(item, &options, code, &mut undelivered, &mut errors);
     let attributes = inherited(item.attrs.iter().chain(item.fields.iter().flat_map(|field| &field.attrs)));
     if !errors.is_empty() {
-        // A type that is a mistake itself is as good as none.
+        // A type with a mistake counts as absent.
         let output = options.type_of("output");
         let output =
             output.filter(|output| mistake_in_output(output).is_none() && value_of_result(output).is_none());
         return under(&attributes, fallback::expand(&item.ident, &item.generics, output, errors));
     }
     errors.finish();
-    // What it delivers itself is not meant to be delivered to it.
+    // The output of the factory is not meant to be delivered to itself.
     let own = model.id.is_none().then_some(&model.output);
     let (expansion, fields) = (model.expand(), fields::expand(item, &undelivered, own));
     under(&attributes, quote!(#expansion #fields))
@@ -69,7 +69,7 @@ impl Model {
                         Member::Unnamed(index) => Err(index.index as usize),
                     };
                     deliveries.push(Delivery::new(place, field.ty.clone(), &options, errors));
-                    // The compiler would complain of a borrow again.
+                    // The compiler would report a borrow again.
                     make_static(&mut field.ty);
                     quote!(#value)
                 }
@@ -103,11 +103,11 @@ impl Model {
     }
 }
 
-/// What goes in and what comes out stands at one place.
+/// Checks that `output = …` is present, so that the attribute shows deliveries and output.
 fn check_output_is_said(item: &ItemStruct, options: &Options, errors: &mut Errors) {
     if let Some(output) = options.type_of("output") {
         super::check_output(output, errors);
-        // A function returns a result; a struct says what is in it.
+        // A function returns a result. A struct names the value type.
         if let Some((value, _)) = value_of_result(output) {
             let value = readable(value);
             errors.at(
@@ -128,9 +128,9 @@ fn check_output_is_said(item: &ItemStruct, options: &Options, errors: &mut Error
     }
 }
 
-/// A factory moves to the thread that runs it, and may outlive whatever it would borrow from.
+/// Checks that there are no lifetimes: a factory moves to the thread that runs it, and may outlive a borrow.
 ///
-/// The struct goes on without them, so that what borrows in it is not told, too.
+/// The lifetimes are removed, so that borrows in the struct are not reported, too.
 fn check_lifetimes(item: &mut ItemStruct, errors: &mut Errors) {
     if item.generics.lifetimes().next().is_none() {
         return;

@@ -1,4 +1,4 @@
-//! What `#[pipeline]` generates.
+//! The code that `#[pipeline]` generates.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -13,7 +13,7 @@ use crate::names::{Place, readable, runtime, ungrouped};
 struct Listed<'model> {
     index: usize,
     written: &'model Type,
-    /// `__Factory0<>`, of which the first and the last token have places of their own.
+    /// The alias `__Factory0<>`. Its first and last token have their own places.
     alias: TokenStream,
     place: Place,
 }
@@ -25,7 +25,7 @@ impl<'model> Listed<'model> {
     }
 }
 
-/// `__Factory0<>`: the brackets are there for their place.
+/// Returns `__Factory0<>`. The brackets carry the end of the place.
 fn alias(place: Place, prefix: &str, index: usize) -> TokenStream {
     let name = format_ident!("{prefix}{index}", span = place.start);
     let arguments = place.angled(&TokenStream::new());
@@ -33,7 +33,7 @@ fn alias(place: Place, prefix: &str, index: usize) -> TokenStream {
 }
 
 impl Model {
-    /// Each factory and input is named once, by an alias: so a name that does not exist is one error.
+    /// Generates all code. Each factory and input is named once, by an alias, so that an unknown name is one error.
     ///
     /// ```text
     /// const _: () = {
@@ -63,7 +63,7 @@ impl Model {
         let setl = runtime(Span::call_site());
         quote! {
             const _: () = {
-                // The attribute is taken off before the compiler sees it, and would count as unused where it is imported.
+                // The attribute is removed before the compiler sees it, so its import would count as unused.
                 mod used {
                     #[allow(unused_imports, reason = "it marks an import as used")]
                     use super::*;
@@ -92,7 +92,7 @@ impl Model {
         self.factories().enumerate().map(|(index, written)| Listed::new(index, written))
     }
 
-    /// The pipeline, with a span at the end of what is underlined.
+    /// Returns the name of the pipeline, with a span at the end of the underlined tokens.
     fn name_at(&self, place: Place) -> Ident {
         let mut name = self.name.clone();
         name.set_span(name.span().located_at(place.end));
@@ -150,9 +150,9 @@ impl Model {
         }
     }
 
-    /// The plan: from whom each factory takes what, and an order, all computed by the compiler.
+    /// Returns the plan: the source of each delivery, and an order, both computed by the compiler.
     ///
-    /// What is used once for each factory is a reference: the compiler copies a constant wherever its name stands.
+    /// Values that are used once for each factory are references, since the compiler copies a constant at each use.
     fn expand_plan(&self) -> TokenStream {
         let span = self.name.span();
         let setl = runtime(span);
@@ -186,7 +186,7 @@ impl Model {
             let (name, ty, id) = (readable(&input.name), readable(&input.ty), text_of(input.id.as_ref()));
             quote!(#setl::Input { name: #setl::Cow::Borrowed(#name), type_name: #ty, id: #id })
         });
-        // What is written `self` in one place and in another must be the same, whatever macro the pipeline comes from.
+        // All uses of `self` must have the same span, even if the pipeline comes from a macro.
         let this = Ident::new("self", Span::call_site());
         let fields = self.inputs.iter().enumerate().map(|(index, input)| {
             let (field, place) = (&input.name, Place::of(&input.ty));
@@ -195,7 +195,7 @@ impl Model {
             let payload = Ident::new(payload, place.start);
             quote!(#setl::#payload::<#alias>(#this.#field))
         });
-        // A name that begins so says that nobody takes it, as that of a variable.
+        // A leading underscore marks an unused input, as for variables.
         let is_silenced = |input: &Input| readable(&input.name).starts_with('_');
         let told = self.inputs.iter().enumerate().filter(|(_, input)| !is_silenced(input));
         let lints = told.map(|(index, input)| {
@@ -266,8 +266,8 @@ impl Model {
         }
     }
 
-    /// Checks presence (see [`Self::expand_presence`]), and that it can be told of every input whether it has changed, if a
-    /// checkpoint or a cache depends on it.
+    /// Checks presence (see [`Self::expand_presence`]), and that every input that a checkpoint or a cache depends on has a
+    /// fingerprint.
     fn expand_checks(&self) -> TokenStream {
         let setl = runtime(self.name.span());
         let name = readable(&self.name);
@@ -280,7 +280,7 @@ impl Model {
         });
         let presence = self.expand_presence();
         quote_spanned! {self.name.span()=>
-            // With the order among them, a cycle is told first, and alone.
+            // The constant refers to the order, so that a cycle is reported first, and alone.
             const _: () = {
                 #[allow(unused_imports, reason = "there may be no inputs, or all have a fingerprint")]
                 use #setl::PrintsNot as _;
@@ -290,13 +290,13 @@ impl Model {
         }
     }
 
-    /// Where a factory has its deliveries from: `<Delays as Wires<<CarrierDelays as Produces<Delays>>::Itself>>::SOURCES`.
+    /// Returns the sources of a factory: `<Delays as Wires<<CarrierDelays as Produces<Delays>>::Itself>>::SOURCES`.
     ///
-    /// This and [`Self::expand_entry`] go by way of `Produces`, so that what is no factory fails there only.
+    /// This and [`Self::expand_entry`] use `Produces`, so that a type that is not a factory fails only there.
     fn expand_sources(&self, factory: &Listed<'_>) -> TokenStream {
         let place = factory.place;
         let (setl, itself) = (runtime(place.start), self.itself(factory));
-        // The brackets are there for their place, as in an alias.
+        // The brackets carry the place, as in an alias.
         let (mut name, brackets) = (self.name.clone(), place.angled(&TokenStream::new()));
         name.set_span(name.span().located_at(place.start));
         let wired = place.angled(&itself);
@@ -305,7 +305,7 @@ impl Model {
         quote!(#pipeline::#sources)
     }
 
-    /// What a factory is: `<<CarrierDelays as Produces<Delays>>::Itself as Listed>::ENTRY`.
+    /// Returns the entry of a factory: `<<CarrierDelays as Produces<Delays>>::Itself as Listed>::ENTRY`.
     fn expand_entry(&self, factory: &Listed<'_>) -> TokenStream {
         let place = factory.place;
         let (setl, itself) = (runtime(place.start), self.itself(factory));
@@ -314,7 +314,7 @@ impl Model {
         quote!(#listed::#entry)
     }
 
-    /// `<CarrierDelays as Produces<Delays>>::Itself`
+    /// Returns `<CarrierDelays as Produces<Delays>>::Itself`.
     fn itself(&self, factory: &Listed<'_>) -> TokenStream {
         let Listed { alias, place, .. } = factory;
         let (name, setl) = (self.name_at(*place), runtime(place.start));
@@ -323,7 +323,7 @@ impl Model {
         quote!(#produces::#itself)
     }
 
-    /// Tells of fields that are no deliveries although their types are delivered. A factory in lower case is a function.
+    /// Warns of fields that are not deliveries although their types are delivered. A factory in lower case is a function.
     ///
     /// ```text
     /// (&&&&&&Fields::<Delays, _>::of(<CarrierDelays>::__setl_fields())).__setl_lint();
@@ -356,7 +356,8 @@ impl Model {
         })
     }
 
-    /// Checks of a generic factory that its output is no `Result`. It may be listed by an alias, or with the default of its parameter.
+    /// Checks that the output of a generic factory is not a `Result`. The factory may be listed by an alias, or with a default
+    /// type parameter.
     fn expand_check_of_output(&self, factory: &Listed<'_>) -> TokenStream {
         let (place, text) = (factory.place, readable(factory.written));
         let (setl, itself) = (runtime(place.start), self.itself(factory));
@@ -374,7 +375,7 @@ impl Model {
         }
     }
 
-    /// Checks that only optional deliveries are taken from what may be absent.
+    /// Checks that values that may be absent are only taken as optional.
     fn expand_presence(&self) -> TokenStream {
         let setl = runtime(self.name.span());
         let name = readable(&self.name);
@@ -387,7 +388,7 @@ impl Model {
         }
     }
 
-    /// Which factory is in `keep(…)`: `<Delays as Lists<CarrierDelays>>::SOURCE`.
+    /// Returns the source of a factory in `keep(…)`: `<Delays as Lists<CarrierDelays>>::SOURCE`.
     fn expand_kept(&self, index: usize, kept: &Type) -> TokenStream {
         let place = Place::of(kept);
         let (name, setl, alias) = (self.name_at(place), runtime(place.start), alias(place, "__Kept", index));
@@ -397,11 +398,11 @@ impl Model {
         quote!(#this::#source)
     }
 
-    /// What a user calls on the pipeline.
+    /// Generates the methods of the pipeline.
     fn expand_methods(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let (name, visibility) = (&self.name, &self.visibility);
-        // At the name, as all that needs the plan: whatever is wrong with it is noted there once, and not here again.
+        // The span is that of the name, as for everything that uses the plan, so that a mistake in the plan is reported once.
         let plan = {
             let setl = runtime(name.span());
             quote_spanned!(name.span()=> <Self as #setl::PipelineItem>::PLAN)
@@ -410,22 +411,22 @@ impl Model {
         quote! {
             #[allow(dead_code, reason = "not every pipeline is inspected")]
             impl #implementing #name #arguments #where_clause {
-                /// A run of this pipeline with its inputs: `.await` it.
+                /// Makes a run of this pipeline with its inputs: `.await` it.
                 #visibility fn run(self) -> #setl::Runner<Self> {
                     #setl::Runner::new(self)
                 }
 
-                /// What the pipeline consists of, and who delivers to whom.
+                /// Returns the plan: the parts of the pipeline and their links.
                 #visibility fn plan() -> &'static #setl::Plan {
                     #plan
                 }
 
-                /// The pipeline as a picture, in Mermaid or DOT.
+                /// Draws the pipeline as a diagram, in Mermaid or DOT.
                 #visibility fn diagram() -> #setl::Diagram<'static> {
                     #setl::Diagram::of(Self::plan())
                 }
 
-                /// The pipeline as text: stages, factories, what each takes from whom.
+                /// Describes the pipeline as text: stages, factories, and the source of each delivery.
                 #visibility fn describe() -> #setl::String {
                     #setl::describe(Self::plan())
                 }
@@ -433,7 +434,7 @@ impl Model {
         }
     }
 
-    /// A pipeline with mistakes in its attribute still has its methods, so that its uses stay as they are.
+    /// Generates the methods of a pipeline with mistakes in its attribute, so that its uses stay valid.
     pub(super) fn expand_stub(&self, errors: Errors) -> TokenStream {
         let errors = errors.finish_for_stub();
         let setl = runtime(Span::call_site());

@@ -9,20 +9,20 @@ use crate::errors::{Errors, did_you_mean};
 use crate::options::{Allowed, Options};
 use crate::policy::{CODE, Limits, RETRY, TIMEOUT, TOTAL_TIMEOUT};
 
-/// What may stand above a stage.
+/// The options before a stage.
 const OPTIONS: &[&str] = &["barrier", "sequential", "no_write"];
 
 /// One `stage(Factory, …)`.
 pub(super) struct Stage {
     pub(super) name: Ident,
     pub(super) factories: Vec<Type>,
-    /// Whether nothing is written in its parentheses.
+    /// `true` if its parentheses are empty.
     pub(super) is_empty: bool,
-    /// Of [`OPTIONS`].
+    /// A subset of [`OPTIONS`].
     pub(super) options: Vec<Ident>,
 }
 
-/// What `defaults(…)` says.
+/// The options in `defaults(…)`.
 const DEFAULTS: &[Allowed] = &[RETRY, TIMEOUT, TOTAL_TIMEOUT, CODE];
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     pub(super) defaults: Option<Limits>,
 }
 
-/// Reads the arguments, one after another.
+/// Parses the arguments, one after another.
 pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Arguments {
     let mut arguments = Arguments::default();
     let parser = |input: ParseStream<'_>| {
@@ -102,7 +102,7 @@ impl Arguments {
     }
 }
 
-/// The factories in the parentheses of a stage, which may have documentation.
+/// Parses the factories in the parentheses of a stage, which may have documentation.
 fn parse_factories(content: ParseStream<'_>, stage: &Ident, errors: &mut Errors) -> syn::Result<Vec<Type>> {
     let mut factories = Vec::new();
     while !content.is_empty() {
@@ -134,7 +134,7 @@ fn parse_factories(content: ParseStream<'_>, stage: &Ident, errors: &mut Errors)
                 false => "lists factories by name, separated by commas",
             };
             errors.push(content.error(format!("stage `{stage}` {problem}")));
-            // Before the next comma, there may be a whole stage of which the comma was forgotten.
+            // If a comma is missing, a whole stage may come before the next comma.
             content.parse::<TokenStream>()?;
         }
         if !content.is_empty() {
@@ -144,7 +144,7 @@ fn parse_factories(content: ParseStream<'_>, stage: &Ident, errors: &mut Errors)
     Ok(factories)
 }
 
-/// What to say of an attribute on a factory in a stage.
+/// Returns the error for an attribute on a factory in a stage.
 fn misplaced(attribute: &Attribute) -> String {
     let name = crate::names::readable(attribute.path());
     if OPTIONS.contains(&name.as_str()) {
@@ -158,7 +158,7 @@ fn misplaced(attribute: &Attribute) -> String {
     )
 }
 
-/// Options are `#[barrier]`, `#[sequential]`, `#[no_write]`, each once; documentation is welcome.
+/// Checks the options of a stage: `#[barrier]`, `#[sequential]`, `#[no_write]`, each at most once. Documentation is allowed.
 fn check_options(attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<Ident> {
     let mut options: Vec<Ident> = Vec::new();
     for attribute in attributes.iter().filter(|attribute| !attribute.path().is_ident("doc")) {
@@ -201,7 +201,7 @@ fn until_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     Ok(tokens)
 }
 
-/// Goes on with the next stage after one that could not be read.
+/// Skips to the next stage after one that could not be parsed.
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         let _: TokenTree = input.parse()?;

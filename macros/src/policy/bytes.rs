@@ -1,11 +1,11 @@
-//! Amounts of memory as they are written: `"500 MiB"`.
+//! Amounts of memory in source code: `"500 MiB"`.
 
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 use super::duration::ungrouped;
 use crate::names::readable;
 
-/// As in settings: a test of `setl-tests` compares them.
+/// The same units as in settings: a test of `setl-tests` compares them.
 const UNITS: [(&str, f64); 8] = [
     ("KiB", 1024.0),
     ("MiB", 1_048_576.0),
@@ -17,7 +17,7 @@ const UNITS: [(&str, f64); 8] = [
     ("TB", 1e12),
 ];
 
-/// The value of `memory = …`, in bytes.
+/// Reads the value of `memory = …` in bytes.
 pub(super) fn of_option(value: &Expr, name: &str, example: &str) -> syn::Result<u64> {
     match ungrouped(value) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => parse(text, name, example),
@@ -40,7 +40,7 @@ fn parse(place: &LitStr, name: &str, example: &str) -> syn::Result<u64> {
     let problem = match (number.parse::<f64>(), factor) {
         (Ok(0.0), _) => "is nothing".to_owned(),
         (Ok(number), Some((_, factor))) => match number * factor {
-            // Up to 8 PiB, each is a number of its own.
+            // Up to 8 PiB, the conversion is exact.
             bytes if bytes > (1_u64 << 53) as f64 => "is more than any machine has".to_owned(),
             bytes if bytes < 1.0 => "is less than a byte".to_owned(),
             bytes => return Ok(bytes as u64),

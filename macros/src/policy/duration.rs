@@ -1,4 +1,4 @@
-//! Durations as they are written: `"30s"`, `"1m 30s"`, `"100ms..10s"`.
+//! Durations in source code: `"30s"`, `"1m 30s"`, `"100ms..10s"`.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use syn::{Expr, ExprLit, Lit, LitStr};
 
 use crate::names::readable;
 
-/// Short names only: humantime takes `M` for a month.
+/// Short units only, since humantime reads `M` as a month.
 const UNITS: &[&str] = &["us", "ms", "s", "m", "h", "d"];
 
-/// Longer than any run, and far from what overflows.
+/// The longest duration: longer than any run, and far below an overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The value of `timeout = …` and the like, which leaves some time.
+/// Reads the value of `timeout = …` and similar options, which must not be zero.
 pub(super) fn of_option(value: &Expr, name: &str, example: &str) -> syn::Result<Duration> {
     let text = text_of(value, name, example)?;
     let duration = parse(&text, text.value().trim(), name, example)?;
@@ -23,7 +23,7 @@ pub(super) fn of_option(value: &Expr, name: &str, example: &str) -> syn::Result<
     Ok(duration)
 }
 
-/// The value of `backoff = …`: the first wait and the longest.
+/// Reads the value of `backoff = …`: the first wait and the longest.
 pub(super) fn range_of_option(value: &Expr, name: &str, example: &str) -> syn::Result<(Duration, Duration)> {
     let text = text_of(value, name, example)?;
     let written = text.value();
@@ -47,7 +47,7 @@ pub(super) fn range_of_option(value: &Expr, name: &str, example: &str) -> syn::R
 fn text_of(value: &Expr, name: &str, example: &str) -> syn::Result<LitStr> {
     match ungrouped(value) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text.clone()),
-        // `30s` is a number with a suffix.
+        // `30s` is an integer with a suffix.
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
             let suffix = number.suffix();
             let unit = if UNITS.contains(&suffix) { suffix } else { "s" };
@@ -67,7 +67,7 @@ fn text_of(value: &Expr, name: &str, example: &str) -> syn::Result<LitStr> {
     }
 }
 
-/// An expression without the invisible brackets around what a `macro_rules!` macro was given.
+/// Removes the invisible brackets around an expression that was passed to a `macro_rules!` macro.
 pub(crate) fn ungrouped(mut value: &Expr) -> &Expr {
     while let Expr::Group(group) = value {
         value = &group.expr;

@@ -1,4 +1,4 @@
-//! `retry(times = 3, backoff = "100ms..10s", …)`
+//! Parses `retry(times = 3, backoff = "100ms..10s", …)`.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ enum On {
 }
 
 impl Retry {
-    /// Reads what stands in the parentheses of the option with this `name`.
+    /// Parses the content of the parentheses of the option with this `name`.
     pub(super) fn parse(name: &Ident, tokens: TokenStream, errors: &mut Errors) -> Option<Self> {
         let is_empty = tokens.is_empty();
         let options = Options::parse(tokens, "retry(...)", ALLOWED, errors);
@@ -47,7 +47,7 @@ impl Retry {
         let jitter = options.expression("jitter").and_then(|value| errors.keep(jitter(value)));
         let on = options.expression("on").and_then(|value| errors.keep(on(value)));
         let Some(times) = options.expression("times").cloned() else {
-            // Of a mistake in `times` there was word already.
+            // A mistake in `times` is already reported.
             if is_empty || errors.is_empty() {
                 errors.at(name, "`retry` does not say how often: write `retry(times = 3)` for three times after the first");
             }
@@ -57,7 +57,7 @@ impl Retry {
         Some(Self { times, backoff, factor, jitter, on })
     }
 
-    /// `Retry::times(3).backoff(…)`
+    /// Returns `Retry::times(3).backoff(…)`.
     pub(super) fn expand(&self) -> TokenStream {
         let setl = runtime(Span::call_site());
         let times = &self.times;
@@ -81,11 +81,11 @@ impl On {
         match self {
             Self::Transient => quote!(#setl::RetryOn::Transient),
             Self::Any => quote!(#setl::RetryOn::Any),
-            // The variable has a type, so that what has another is a mistake of the expression and of nothing around it.
+            // The variable has a type, so that a value of another type is an error of the expression only.
             Self::If(function) => {
                 let place = Place::of(function);
                 let at_function = runtime(place.start);
-                // Written by one hand, so that it is one variable whatever macro the function comes from.
+                // Both uses have the same span, so that they are one variable even if the function comes from a macro.
                 let variable = Ident::new("on", Span::call_site());
                 let declared =
                     quote_spanned!(place.start=> let #variable: #at_function::RetryIf = #function;);
@@ -95,7 +95,7 @@ impl On {
     }
 }
 
-/// A number, or a constant that is one.
+/// Checks for a number, or a path of a constant.
 fn check_times(times: &Expr) -> syn::Result<()> {
     let is_number = match ungrouped(times) {
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse::<u32>().is_ok(),
@@ -109,7 +109,7 @@ fn check_times(times: &Expr) -> syn::Result<()> {
     Err(syn::Error::new_spanned(times, message))
 }
 
-/// By what each wait is longer than the one before.
+/// Reads the ratio of each wait to the previous one.
 fn factor(value: &Expr) -> syn::Result<f32> {
     let number = match ungrouped(value) {
         Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => number.base10_parse::<f32>().ok(),
@@ -132,7 +132,7 @@ fn jitter(value: &Expr) -> syn::Result<bool> {
     }
 }
 
-/// Two words, or an expression for a function.
+/// Reads one of two words, or an expression for a function.
 fn on(value: &Expr) -> syn::Result<On> {
     let word = match ungrouped(value) {
         Expr::Path(path) => path.path.get_ident().map(Ident::to_string),

@@ -11,7 +11,7 @@ pub(crate) fn check(row: &Row<'_>, errors: &mut Errors) {
     check_distinct_accessors(row, errors);
 }
 
-/// A row outlives the frame it is read from, so it borrows nothing.
+/// Checks that a row borrows nothing, since it outlives the frame it is read from.
 fn check_owns_its_values(row: &Row<'_>, errors: &mut Errors) {
     for parameter in row.generics.lifetimes() {
         errors.at(
@@ -24,7 +24,7 @@ fn check_owns_its_values(row: &Row<'_>, errors: &mut Errors) {
     }
 }
 
-/// A frame has one column of a name.
+/// Checks that no two columns have the same name, since a frame has only one column of a name.
 fn check_distinct_names(row: &Row<'_>, errors: &mut Errors) {
     let mut seen: HashMap<&str, &Column<'_>> = HashMap::new();
     for column in &row.columns {
@@ -42,7 +42,7 @@ fn check_distinct_names(row: &Row<'_>, errors: &mut Errors) {
     }
 }
 
-/// Each field has its own associated constant.
+/// Checks that each field has its own associated constant.
 fn check_distinct_accessors(row: &Row<'_>, errors: &mut Errors) {
     let mut seen: HashMap<String, &Column<'_>> = HashMap::new();
     for column in &row.columns {

@@ -1,4 +1,4 @@
-//! Writes what `#[derive(Row)]` expands to.
+//! Generates the code of `#[derive(Row)]`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -53,7 +53,7 @@ pub(crate) fn walk(row: &Row<'_>) -> TokenStream {
     }
 }
 
-/// A walk that compiles whatever the item is, so that its mistakes are the only errors.
+/// Returns a walk that compiles for any item, so that its mistakes are the only errors.
 pub(crate) fn stub_walk() -> TokenStream {
     let setl = root(Span::call_site());
     quote! {
@@ -76,7 +76,7 @@ pub(crate) fn accessors(row: &Row<'_>) -> TokenStream {
     let setl = root(Span::call_site());
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let mut taken = Vec::new();
-    // Of two fields with one accessor, which is a mistake, the first keeps it.
+    // If two fields have the same accessor, which is a mistake, the first one keeps it.
     let columns = row.columns.iter().filter(|column| {
         let fresh = !taken.contains(&&column.accessor);
         taken.push(&column.accessor);
@@ -99,8 +99,8 @@ pub(crate) fn accessors(row: &Row<'_>) -> TokenStream {
     }
 }
 
-/// The generics of the implementation, and the arguments of the type. A row owns its values, so a lifetime, which has
-/// been reported by now, becomes `'static`: the implementation then adds no error of its own.
+/// Returns the generics of the implementation, and the arguments of the type. A row owns its values, so a lifetime is already
+/// reported. It becomes `'static`, so that the implementation adds no error.
 fn owned(generics: &Generics) -> (Generics, TokenStream) {
     let mut kept = generics.clone();
     kept.params = generics

@@ -1,4 +1,4 @@
-//! What `#[derive(Row)]` knows of a struct.
+//! The parsed struct of `#[derive(Row)]`.
 
 use heck::{ToKebabCase, ToLowerCamelCase, ToPascalCase, ToShoutyKebabCase, ToShoutySnakeCase, ToSnakeCase};
 use proc_macro2::{Ident, Span};
@@ -26,14 +26,14 @@ pub(crate) struct Column<'a> {
     pub(crate) visibility: &'a Visibility,
     pub(crate) ty: &'a Type,
     pub(crate) name: String,
-    /// Where the name was written, if not as the name of the field.
+    /// The literal that sets the name, if it is not the name of the field.
     pub(crate) renamed: Option<LitStr>,
     /// The name of the associated constant.
     pub(crate) accessor: Ident,
 }
 
 impl<'a> Row<'a> {
-    /// Reads the item; of an item that cannot be a row, only its name.
+    /// Reads the item. Of an invalid item, reads only its name.
     pub(crate) fn from_syn(input: &'a DeriveInput, errors: &mut Errors) -> Self {
         let mut row = Self { ident: &input.ident, generics: &input.generics, columns: Vec::new() };
         for attribute in &input.attrs {
@@ -104,7 +104,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// `dep_delay` becomes `DEP_DELAY`; a name that begins with a digit then gets its underscore back.
+/// Converts `dep_delay` to `DEP_DELAY`. A name that begins with a digit keeps its underscore.
 fn accessor(field: &str, span: Span) -> Ident {
     let shouted = field.to_shouty_snake_case();
     let mut ident = syn::parse_str::<Ident>(&shouted)
@@ -114,7 +114,7 @@ fn accessor(field: &str, span: Span) -> Ident {
     ident
 }
 
-/// The name that `#[column("name")]` or `#[column(name = "name")]` gives.
+/// Returns the name from `#[column("name")]` or `#[column(name = "name")]`.
 fn column_name(attributes: &[Attribute], errors: &mut Errors) -> Option<LitStr> {
     let mut name = None;
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("column")) {
@@ -181,7 +181,7 @@ fn rename_all(attributes: &[Attribute], errors: &mut Errors) -> Option<Case> {
     case
 }
 
-/// The options between the parentheses of an attribute.
+/// Parses the options in the parentheses of an attribute.
 fn options(attribute: &Attribute, errors: &mut Errors) -> Option<Vec<Meta>> {
     let Meta::List(list) = &attribute.meta else {
         errors.at(attribute, format!("options are missing: it takes {}", listed(ROW_OPTIONS)));
@@ -198,7 +198,7 @@ fn unknown_option(option: &Meta, attribute: &str, allowed: &[&str], errors: &mut
     errors.at(option.path(), format!("`#[{attribute}]` has no option `{word}`{hint}"));
 }
 
-/// The text of `option = "text"`.
+/// Returns the text of `option = "text"`.
 fn text_of(option: &Meta, example: &str, errors: &mut Errors) -> Option<LitStr> {
     if let Meta::NameValue(pair) = option
         && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &pair.value
@@ -209,7 +209,7 @@ fn text_of(option: &Meta, example: &str, errors: &mut Errors) -> Option<LitStr> 
     None
 }
 
-/// How the names of fields turn into names of columns; named as in serde.
+/// The conversion of field names to column names, with the names of serde.
 #[derive(Clone, Copy)]
 pub(crate) enum Case {
     Lower,

@@ -1,10 +1,10 @@
-//! What the derive writes, and what it says of a mistake. Whether rustc shows it well is tested from outside.
+//! Tests for the generated code and the errors of the derive macro. Other tests check how rustc displays them.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use syn::{DeriveInput, File, parse_str};
 
-/// The errors of `item`, in order; checks that the expansion parses as items.
+/// Returns the errors of `item`, in order, and checks that the expansion parses as items.
 fn errors_of(item: &str) -> Vec<String> {
     let input: DeriveInput = parse_str(item).unwrap();
     let expansion = super::derive(input).to_string();

@@ -275,19 +275,19 @@ const _: () = {
 };
 #[allow(dead_code, reason = "not every pipeline is inspected")]
 impl Delays {
-    /// A run of this pipeline with its inputs: `.await` it.
+    /// Makes a run of this pipeline with its inputs: `.await` it.
     pub fn run(self) -> ::setl::__private::Runner<Self> {
         ::setl::__private::Runner::new(self)
     }
-    /// What the pipeline consists of, and who delivers to whom.
+    /// Returns the plan: the parts of the pipeline and their links.
     pub fn plan() -> &'static ::setl::__private::Plan {
         <Self as ::setl::__private::PipelineItem>::PLAN
     }
-    /// The pipeline as a picture, in Mermaid or DOT.
+    /// Draws the pipeline as a diagram, in Mermaid or DOT.
     pub fn diagram() -> ::setl::__private::Diagram<'static> {
         ::setl::__private::Diagram::of(Self::plan())
     }
-    /// The pipeline as text: stages, factories, what each takes from whom.
+    /// Describes the pipeline as text: stages, factories, and the source of each delivery.
     pub fn describe() -> ::setl::__private::String {
         ::setl::__private::describe(Self::plan())
     }

@@ -18,19 +18,19 @@ impl<__T> ::setl::__private::ListsAt<__T, ::setl::__private::AnyFactory> for Dai
 impl ::setl::__private::KeepsAt<::setl::__private::AnyFactory, true> for Daily {}
 #[allow(dead_code, reason = "not every pipeline is inspected")]
 impl Daily {
-    /// A run of this pipeline with its inputs: `.await` it.
+    /// Makes a run of this pipeline with its inputs: `.await` it.
     fn run(self) -> ::setl::__private::Runner<Self> {
         ::setl::__private::Runner::new(self)
     }
-    /// What the pipeline consists of, and who delivers to whom.
+    /// Returns the plan: the parts of the pipeline and their links.
     fn plan() -> &'static ::setl::__private::Plan {
         <Self as ::setl::__private::PipelineItem>::PLAN
     }
-    /// The pipeline as a picture, in Mermaid or DOT.
+    /// Draws the pipeline as a diagram, in Mermaid or DOT.
     fn diagram() -> ::setl::__private::Diagram<'static> {
         ::setl::__private::Diagram::of(Self::plan())
     }
-    /// The pipeline as text: stages, factories, what each takes from whom.
+    /// Describes the pipeline as text: stages, factories, and the source of each delivery.
     fn describe() -> ::setl::__private::String {
         ::setl::__private::describe(Self::plan())
     }
