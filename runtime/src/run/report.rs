@@ -1,4 +1,4 @@
-//! What ran, how long it took, and what came out.
+//! The report of a run: the factories, their times, and their outputs.
 
 mod numbers;
 mod show;
@@ -28,25 +28,25 @@ use crate::policy::ResourceReport;
 pub(super) use numbers::duration;
 use numbers::mean_parallelism;
 
-/// How far a factory is in its life.
+/// The current phase of a factory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// It gets its deliveries.
+    /// The factory takes its deliveries.
     Assemble,
-    /// It finds out whether it is to run: `when = …`.
+    /// The factory checks its condition: `when = …`.
     Condition,
-    /// It reads.
+    /// The factory reads.
     Read,
-    /// It computes its output.
+    /// The factory computes its output.
     Process,
-    /// It writes its output.
+    /// The factory writes its output.
     Write,
-    /// Its output is kept as a checkpoint.
+    /// The output is kept as a checkpoint.
     Checkpoint,
-    /// What it has written becomes visible.
+    /// The writes of the factory become visible.
     Commit,
-    /// What it has done is undone.
+    /// The effects of the factory are undone.
     Rollback,
 }
 
@@ -90,33 +90,32 @@ impl PhaseCell {
     }
 }
 
-/// What became of a factory.
+/// The final status of a factory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
-    /// It delivered.
+    /// The factory delivered.
     Succeeded,
-    /// What it delivered in a run that did not succeed was taken: this run goes on with it.
+    /// The output was taken from a run that did not succeed: this run resumes it.
     Restored,
-    /// What it delivered in an earlier run was taken from the [cache](crate::cache), since nothing has changed that it depends
-    /// on.
+    /// The output of an earlier run was taken from the [cache](crate::cache), since nothing has changed on which it depends.
     Cached,
-    /// It did not run: another factory that does the same has, and its output was taken. The [note](Entry::note) says which.
+    /// The factory did not run: an equal factory ran, and its output was taken. The [note](Entry::note) names it.
     Merged,
-    /// It was left out, by its condition or because it failed and may be; its output is absent.
+    /// The factory was skipped: by its condition, or because its policy allows it to fail. Its output is absent.
     Skipped,
-    /// It returned an error, panicked or took too long, in its last attempt.
+    /// The factory returned an error, panicked or timed out in its last attempt.
     Failed,
-    /// It was dropped before its end.
+    /// The factory was dropped before its end.
     Cancelled,
-    /// It never started, since what it needs failed, or since the run ended.
+    /// The factory never started, because an upstream factory failed, or because the run ended.
     NotRun,
-    /// The run was asked for without it, or nobody needed it.
+    /// The factory was not selected for the run, or nothing needed its output.
     NotSelected,
 }
 
 impl Status {
-    /// Whether its output is there.
+    /// `true` if the output is available.
     pub const fn has_delivered(self) -> bool {
         matches!(self, Status::Succeeded | Status::Restored | Status::Cached | Status::Merged)
     }
@@ -138,37 +137,37 @@ impl fmt::Display for Status {
     }
 }
 
-/// When a factory ran, and for how long in each step.
+/// The start of a factory, and the time of each of its steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// From the start of the run to the start of the factory.
+    /// The time from the start of the run to the start of the factory.
     pub start: Duration,
-    /// Attempts that failed, and the waits between them.
+    /// The time of failed attempts and of the waits between them.
     pub before: Duration,
-    /// Getting the deliveries, and [`read`](crate::Factory::read).
+    /// The time to take the deliveries and to [`read`](crate::Factory::read).
     pub read: Duration,
-    /// [`process`](crate::Factory::process).
+    /// The time of [`process`](crate::Factory::process).
     pub process: Duration,
-    /// [`write`](crate::Factory::write).
+    /// The time of [`write`](crate::Factory::write).
     pub write: Duration,
-    /// Of all that, the time in which it waited for the queries of other factories, which is not work of its own.
+    /// The part of these times during which it waited for the queries of other factories. It is not work of its own.
     pub waiting: Duration,
 }
 
 impl Timing {
-    /// From the start of the factory to its end.
+    /// The time from the start of the factory to its end.
     pub fn total(&self) -> Duration {
         self.before + self.read + self.process + self.write
     }
 
-    /// From the start of the factory to its end, without the time in which it waited for the queries of others.
+    /// The time from the start of the factory to its end, without the time that it waited for the queries of others.
     pub fn work(&self) -> Duration {
         self.total().saturating_sub(self.waiting)
     }
 }
 
-/// A [`Timing`] in nanoseconds: half as large, since each factory moves one about.
+/// A [`Timing`] in nanoseconds. It is half as large, because each factory moves one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Nanos {
     pub(crate) start: u64,
@@ -198,21 +197,21 @@ impl From<Nanos> for Timing {
     }
 }
 
-/// Enough for five centuries.
+/// Converts to nanoseconds. The range is five centuries.
 #[inline]
 pub(crate) fn nanos(duration: Duration) -> u64 {
     duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
 }
 
-/// What became of one factory, as the executor keeps it.
+/// The result of one factory, as the executor keeps it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
     pub(crate) status: Status,
     pub(crate) timing: Nanos,
     pub(crate) rows: Rows,
-    /// Zero if none was made.
+    /// Zero if no attempt was made.
     pub(crate) attempts: u32,
-    /// The attempt whose output it is.
+    /// The attempt that delivered the output.
     pub(crate) delivered_by: u32,
 }
 
@@ -220,30 +219,30 @@ pub(crate) struct Record {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Its name.
+    /// The name of the factory.
     pub factory: String,
-    /// Its stage.
+    /// The stage of the factory.
     pub stage: String,
-    /// What became of it.
+    /// The final status.
     pub status: Status,
-    /// When it ran.
+    /// The start and the times of the factory.
     pub timing: Timing,
-    /// Rows of its output, where they are known without running a query.
+    /// The number of rows of the output, if it is known without running a query.
     pub rows: Option<usize>,
-    /// Whether its output is a query that it has only built: the time of the factory is not that of the rows.
+    /// `true` if the output is a query that has not run: the time of the factory does not include it.
     pub is_lazy: bool,
-    /// The factories in whose queries a lazy output was computed, as far as that is known.
+    /// The factories in whose queries a lazy output was computed, as far as they are known.
     pub computed_by: Vec<String>,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u32,
-    /// The factory that failed, so that this one could not run.
+    /// The upstream factory whose failure prevented this one from running.
     pub because: Option<String>,
-    /// What there is to say of it: who stood in for it, why it was skipped.
+    /// A note: for instance, the name of its fallback, or the reason why it was skipped.
     pub note: Option<String>,
 }
 
 impl Entry {
-    /// `ok`, or `ok (3 attempts)`.
+    /// The status as text: `ok`, or `ok (3 attempts)`.
     fn status_cell(&self) -> String {
         match self.attempts {
             0 | 1 => self.status.to_string(),
@@ -263,33 +262,33 @@ impl Entry {
         }
     }
 
-    /// Whether it did not come to its end because the run ended.
+    /// `true` if the end of the run prevented or interrupted the factory.
     pub(crate) fn was_stopped(&self) -> bool {
         self.status == Status::Cancelled || (self.status == Status::NotRun && self.because.is_none())
     }
 }
 
-/// What ran, how long it took, and what came out. Prints as a table.
+/// The report of a run: the factories, their times, and their outputs. Prints as a table.
 #[derive(Clone)]
 pub struct Report {
     pub(super) plan: PlanRef,
     run_id: Uuid,
     makespan: Duration,
-    /// Of each factory, in the order of the plan; none of those that never started.
+    /// The record of each factory, in the order of the plan. `None` for a factory that never started.
     records: Box<[Option<Record>]>,
-    /// How long each has waited for the queries of others; empty if none has.
+    /// The time that each factory has waited for the queries of others. Empty if none has.
     waiting: Box<[Duration]>,
-    /// The factories in whose queries each lazy output was computed.
+    /// For each lazy output, the factories in whose queries it was computed.
     computed: BTreeMap<usize, BTreeSet<usize>>,
-    /// How many threads have worked.
+    /// The number of threads that have worked for the run.
     threads: usize,
-    /// What there is to say of some of them.
+    /// The notes about factories.
     notes: Vec<(usize, String)>,
     /// The factories whose outputs are kept for a run that resumes this one.
     pub(super) resumable: Vec<usize>,
-    /// What has become visible, in the order of the commit.
+    /// The targets that have become visible, in the order of the commit.
     pub(crate) committed: Vec<String>,
-    /// Whether some factories delivered although others failed.
+    /// `true` if some factories delivered although others failed.
     pub(crate) kept_going: bool,
     resources: Vec<ResourceReport>,
     #[cfg(all(feature = "polars", feature = "optimize"))]
@@ -300,7 +299,7 @@ pub struct Report {
     pub(super) explainable: Box<Explainable>,
     cache: Vec<CacheReport>,
     memory: Option<MemoryReport>,
-    /// Made when they are asked for, which is seldom after a run that succeeded.
+    /// Created on demand, which is rare after a successful run.
     entries: OnceLock<Vec<Entry>>,
 }
 
@@ -336,23 +335,24 @@ impl Report {
         &self.plan.pipeline
     }
 
-    /// Identifies the run.
+    /// The id of the run.
     pub fn run_id(&self) -> Uuid {
         self.run_id
     }
 
-    /// From the start of the run to its end.
+    /// The time from the start of the run to its end.
     pub fn makespan(&self) -> Duration {
         self.makespan
     }
 
-    /// How many factories worked on average: their [work](Timing::work) by the makespan. It is never more than the number of threads
-    /// that worked. A factory that awaits anything but a query counts as one that works.
+    /// The mean number of factories that worked at the same time: their [work](Timing::work) divided by the makespan. It is at
+    /// most the number of threads that worked. A factory that awaits anything other than a query counts as working.
     pub fn mean_parallelism(&self) -> f64 {
         mean_parallelism(self.sum(), self.makespan, self.threads)
     }
 
-    /// The time of all factories, as if they had run one by one, without the time in which they waited for the queries of others.
+    /// The total time of all factories, as if they had run one by one, without the time that they waited for the queries of
+    /// others.
     pub fn sum(&self) -> Duration {
         let work = |(node, record): (usize, &Option<Record>)| {
             record.map(|record| record.timing.total().saturating_sub(self.waited(node))).unwrap_or_default()
@@ -399,7 +399,7 @@ impl Report {
         by.map(|by| self.plan.factories[*by].name.to_string()).collect()
     }
 
-    /// For each factory that did not run, the one that failed above it.
+    /// For each factory that did not run, the upstream factory that failed.
     fn because(&self) -> Vec<Option<usize>> {
         let mut because = vec![None; self.records.len()];
         for node in self.plan.factory_order() {
@@ -417,28 +417,28 @@ impl Report {
         because
     }
 
-    /// What has become visible, as in `Parquet file delays.parquet`, in the order of the commit.
+    /// The targets that have become visible, as in `Parquet file delays.parquet`, in the order of the commit.
     pub fn committed(&self) -> &[String] {
         &self.committed
     }
 
-    /// Whether some factories delivered although others failed.
+    /// `true` if some factories delivered although others failed.
     pub(crate) fn kept_going(&self) -> bool {
         self.kept_going
     }
 
-    /// What became of the [resources](crate::policy::Resource) that factories share.
+    /// The state of the [resources](crate::policy::Resource) that factories share.
     pub fn resources(&self) -> &[ResourceReport] {
         &self.resources
     }
 
-    /// What was predicted of this run, and how that went, if it was to [learn](crate::Runner::learn).
+    /// The prediction of this run compared with its measurements, if it [learns](crate::Runner::learn).
     #[cfg(feature = "optimize")]
     pub fn learned(&self) -> Option<&Learned> {
         self.learned.as_deref()
     }
 
-    /// The queries that were run together, in the order in which they were, and what they shared.
+    /// The queries that were run together, in their order, with their shared parts.
     ///
     /// ```
     /// use setl::polars::prelude::*;
@@ -480,19 +480,19 @@ impl Report {
         &self.explained
     }
 
-    /// What the [cache](crate::cache) did for each factory whose output is cached, in the order of the stages: for each, whether
-    /// its output was taken, or else why not.
+    /// The [cache](crate::cache) report of each factory whose output is cached, in the order of the stages: a hit, or the reason
+    /// for a miss.
     pub fn cache(&self) -> &[CacheReport] {
         &self.cache
     }
 
-    /// The time that factories which did not run because of the cache had taken when they did. What else was not needed
-    /// then, and is not cached itself, comes on top.
+    /// The time that cache hits saved: the earlier times of the factories that did not run because of them. Factories that are
+    /// not cached and did not run either are not included.
     pub fn saved(&self) -> Duration {
         self.cache.iter().map(|cache| cache.saved).sum()
     }
 
-    /// How the run came along with its [limit of memory](crate::Runner::memory_limit), if it had one.
+    /// The memory use of the run, if it had a [memory limit](crate::Runner::memory_limit).
     pub fn memory(&self) -> Option<&MemoryReport> {
         self.memory.as_ref()
     }
@@ -502,12 +502,12 @@ impl Report {
         self.entries().iter().find(|entry| entry.factory == factory)
     }
 
-    /// How many factories delivered.
+    /// The number of factories that delivered.
     pub(crate) fn succeeded(&self) -> usize {
         self.records.iter().flatten().filter(|record| record.status.has_delivered()).count()
     }
 
-    /// How many factories were to run.
+    /// The number of selected factories.
     pub(crate) fn asked_for(&self) -> usize {
         let without = |record: &&Record| record.status == Status::NotSelected;
         self.records.len() - self.records.iter().flatten().filter(without).count()

@@ -1,18 +1,18 @@
 //! The number of rows of an output, as far as it is known.
 
-/// The rows of an output.
+/// The number of rows of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// Their number is unknown.
+    /// The number is unknown.
     Unknown,
-    /// It is a query that nothing has run yet.
+    /// The output is a query that has not run yet.
     Lazy,
-    /// There are this many.
+    /// The number is known.
     Known(usize),
 }
 
 impl Rows {
-    /// Their number.
+    /// Returns the number if it is known.
     pub const fn known(self) -> Option<usize> {
         match self {
             Rows::Known(rows) => Some(rows),

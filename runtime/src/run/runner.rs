@@ -1,4 +1,4 @@
-//! How a run is asked for.
+//! Sets the options of a run.
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -28,10 +28,10 @@ use crate::plan::dynamic::Pipeline;
 use crate::policy::Settings;
 use crate::policy::{Classifier, CodeScope, Resources};
 
-/// A run that is about to start: set how it should go, then `.await` it.
+/// A builder of a run: set its options, then `.await` it.
 ///
-/// The future of a run drives some of its factories itself, and others as tasks. Work that keeps a thread to itself belongs
-/// into synchronous or `blocking` factories, or through [`setl::blocking`](crate::blocking()).
+/// The future of a run drives some of its factories itself, and others as tasks. Work that occupies a thread belongs in
+/// synchronous or `blocking` factories, or goes through [`setl::blocking`](crate::blocking()).
 ///
 /// ```
 /// use setl::prelude::*;
@@ -54,20 +54,21 @@ use crate::policy::{Classifier, CodeScope, Resources};
 #[must_use = "a run starts when it is awaited: add `.await`"]
 pub struct Runner<P> {
     pub(super) launch: Launch,
-    /// In a box, since a runner is moved from one call to the next, and into the future of the run.
+    /// In a box, because a runner is moved from one call to the next, and into the future of the run.
     pub(crate) request: Box<Request>,
     pipeline: PhantomData<fn() -> P>,
 }
 
 impl<P> Runner<P> {
-    /// Runs at most so many factories at once; at least one. Without it, each starts as soon as its deliveries are there.
+    /// Sets the maximum number of factories that run at the same time. It is at least one. Default: no limit, so that each
+    /// factory starts as soon as it is ready.
     pub fn concurrency(mut self, factories: usize) -> Self {
         self.request.concurrency = Some(factories);
         self
     }
 
-    /// Does at most so much blocking work at once: synchronous factories, and what goes through [`setl::blocking`].
-    /// Without it, as much as there are cores, and at least 8.
+    /// Sets the maximum number of blocking tasks that run at the same time: synchronous factories, and work that goes through
+    /// [`setl::blocking`]. Default: the number of cores, but at least 8.
     ///
     /// [`setl::blocking`]: crate::blocking()
     pub fn blocking_threads(mut self, threads: usize) -> Self {
@@ -75,36 +76,36 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Tells of a factory that has waited for a thread for so long, since factories that wait for each other beyond the
-    /// [threads](Runner::blocking_threads) that there are wait forever. Default: 30 seconds.
+    /// Sets the time after which a factory that waits for a thread is reported. Factories that wait for each other, and need more
+    /// [threads](Runner::blocking_threads) than there are, wait forever. Default: 30 seconds.
     ///
-    /// Observers are told with [`Event::Starving`], the report by a note; without observers, a line is written to standard
-    /// error.
+    /// The warning goes to observers as [`Event::Starving`], and to the report as a note. Without observers, it is also written
+    /// to standard error.
     pub fn warn_after(mut self, patience: Duration) -> Self {
         self.request.patience = Some(patience);
         self
     }
 
-    /// Leaves out [`write`](crate::Factory::write) of every factory, and commits nothing that one has saved elsewhere: a dry
-    /// run.
+    /// Makes a dry run: leaves out [`write`](crate::Factory::write) of every factory, and does not commit writes of factories to
+    /// repositories.
     pub fn no_write(mut self) -> Self {
         self.request.no_write = true;
         self
     }
 
-    /// Goes on after a failure with all that does not need what failed.
+    /// Continues after a failure with all factories that do not depend on the failed one.
     ///
-    /// The run fails nevertheless, and nothing is written, unless [`commit_partial`](Runner::commit_partial) says so.
-    /// [`Runner::outcome`] has what succeeded.
+    /// The run still fails, and nothing is written, unless [`commit_partial`](Runner::commit_partial) is set. [`Runner::outcome`]
+    /// returns the outputs that succeeded.
     pub fn keep_going(mut self) -> Self {
         self.request.keep_going = true;
         self
     }
 
-    /// Goes on after a failure, as [`keep_going`](Runner::keep_going), and writes what the factories have written that
+    /// Continues after a failure, as [`keep_going`](Runner::keep_going) does, and commits the writes of the factories that
     /// succeeded.
     ///
-    /// Without it, the writes of a run are committed together or not at all. Several targets are switched one after the other: see
+    /// Default: all writes of a run are committed together or not at all. Several targets are switched one after the other: see
     /// [`commit`](crate::commit).
     pub fn commit_partial(mut self) -> Self {
         self.request.keep_going = true;
@@ -112,39 +113,39 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Ends the run when the token is cancelled: no factory starts any more, those that wait at an `.await` are dropped,
-    /// blocking work is told through its [`Context`](crate::Context) and waited for, nothing is written, and the run gives
-    /// [`RunError::Cancelled`].
+    /// Ends the run when the token is cancelled, with [`RunError::Cancelled`]. No further factory starts, factories that wait at
+    /// an `.await` are dropped, and blocking work is cancelled through its [`Context`](crate::Context) and awaited. Nothing is
+    /// written.
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
         self.request.cancel = Some(token);
         self
     }
 
-    /// Ends the run at Ctrl-C (SIGINT), or when a supervisor asks for it (SIGTERM), as [`Runner::cancel_on`] does; at the
-    /// second, ends the program with exit code 130.
+    /// Ends the run at Ctrl-C (SIGINT) or when a supervisor requests it (SIGTERM), as [`Runner::cancel_on`] does. A second signal
+    /// ends the program with exit code 130.
     pub fn cancel_on_ctrl_c(mut self) -> Self {
         self.request.cancel_on_ctrl_c = true;
         self
     }
 
-    /// Ends the run when it has taken so long, as [`Runner::cancel_on`] does, with [`RunError::DeadlineExceeded`].
+    /// Ends the run after this time, as [`Runner::cancel_on`] does, with [`RunError::DeadlineExceeded`].
     ///
-    /// The runtime must have its timer, as that of `#[tokio::main]` has.
+    /// The runtime must have its timer enabled, as `#[tokio::main]` does.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.request.deadline = Some(deadline);
         self
     }
 
-    /// Lets the process hold at most so many bytes of memory while the run is in progress: what is resident and not part of a
-    /// file, whose pages the system takes back when it needs them.
+    /// Limits the memory of the process while the run is in progress to `bytes` bytes. This counts resident memory that is not
+    /// part of a file, because the system reclaims the pages of files when it needs them.
     ///
-    /// To stay below it, what is [materialised](crate::dataset::Dataset::materialize) lies in temporary files of the state
-    /// directory, queries are run one by one by the engine that streams, and factories that say how much they need
-    /// (`#[factory(memory = "500 MiB")]`) wait until that is free. A run in which one of them needs more than there is cannot
-    /// start. One that comes to hold more nevertheless is ended, as by [`Runner::deadline`], with
-    /// [`RunError::MemoryExceeded`]: nothing is written. A query that Polars is running then is waited for.
+    /// To stay below the limit, [materialized](crate::dataset::Dataset::materialize) data goes to temporary files of the state
+    /// directory, queries run one by one with the streaming engine, and factories that declare their memory (`#[factory(memory =
+    /// "500 MiB")]`) wait until it is free. A run cannot start if one of its factories needs more memory than there is. If the
+    /// process exceeds the limit nevertheless, the run ends as by [`Runner::deadline`], with [`RunError::MemoryExceeded`]:
+    /// nothing is written. The run waits for the end of a query that Polars is executing.
     ///
-    /// Linux tells what a process holds. Elsewhere all but the last is done.
+    /// The memory of a process is only known on Linux. Other systems do everything except ending the run.
     ///
     /// ```
     /// use setl::prelude::*;
@@ -168,20 +169,19 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Says of errors that this crate does not know whether another attempt may succeed.
+    /// Sets the classifier that decides whether an error unknown to this crate is transient.
     pub fn classify(mut self, rules: Classifier) -> Self {
         self.request.classifier = Some(rules);
         self
     }
 
-    /// Shares the state of resources with other runs: how many use them, and whether their breakers are open.
+    /// Shares the state of resources with other runs: the number of their users, and their circuit breakers.
     pub fn resources(mut self, resources: Resources) -> Self {
         self.request.resources = Some(resources);
         self
     }
 
-    /// Lets settings say otherwise: of policies, of bounds, of what goes on after a failure. They go before what the
-    /// program says.
+    /// Overrides policies, limits and the behaviour after a failure by settings. Settings take precedence over the program.
     ///
     /// ```
     /// use setl::policy::Settings;
@@ -213,26 +213,26 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Goes on with a run of this pipeline that failed, or was killed: what is kept of it and still valid is taken, and
+    /// Resumes a run of this pipeline that failed or was killed: its outputs that were kept and are still valid are taken, and
     /// only the rest runs.
     ///
-    /// Outputs are kept of factories under `#[factory(checkpoint)]`, and of [all](Runner::checkpoint_all) where the run says
-    /// so. One is valid as long as the [code](Runner::code), what it takes and what it has read are the same, and the same
-    /// holds for those above it. When a run has succeeded, nothing is kept of it, so that a run which resumes starts afresh
-    /// then.
+    /// The outputs of factories under `#[factory(checkpoint)]` are kept, or of [all](Runner::checkpoint_all) factories if the run
+    /// sets this. An output is valid as long as its [code](Runner::code), its inputs and the data that it has read are the same,
+    /// and all its upstream outputs are valid. The outputs of a successful run are not kept: the next run with `resume` starts
+    /// from the beginning.
     pub fn resume(mut self) -> Self {
         self.request.resume = true;
         self
     }
 
-    /// Keeps the outputs of all factories whose type allows for it, for [`Runner::resume`].
+    /// Keeps the outputs of all factories whose type allows it, for [`Runner::resume`].
     pub fn checkpoint_all(mut self) -> Self {
         self.request.checkpoint_all = true;
         self
     }
 
-    /// Says whose outputs are taken from the [cache](crate::cache) and added to it, and how much it may hold. Without it, those
-    /// of factories under `#[factory(cache)]`.
+    /// Sets the factories whose outputs are taken from the [cache](crate::cache) and added to it, and its maximum size. Default:
+    /// factories under `#[factory(cache)]`.
     ///
     /// ```
     /// use setl::cache::CachePolicy;
@@ -263,8 +263,8 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Says what counts as the code of factories whose outputs are kept: of all of them, whatever they say. Default: the
-    /// [program](CodeScope::Program).
+    /// Sets the scope of the code fingerprint of all factories whose outputs are kept. It overrides the scopes of the factories.
+    /// Default: the [program](CodeScope::Program).
     ///
     /// ```
     /// use setl::policy::CodeScope;
@@ -297,14 +297,13 @@ impl<P> Runner<P> {
 
     /// Keeps the state of runs (journals of commits, checkpoints, the cache) in this directory.
     ///
-    /// Without it, in `$SETL_STATE_DIR`, or else in `.setl` in the working directory. It is made when there is something to
-    /// keep.
+    /// Default: `$SETL_STATE_DIR`, or else `.setl` in the working directory. The directory is created when it is first needed.
     pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.request.state_dir = Some(directory.into());
         self
     }
 
-    /// What the optimiser may do in this run: all of it, unless something is switched off.
+    /// Sets the passes of the optimiser for this run. Default: all passes are on.
     ///
     /// ```
     /// use setl::optimize::{Optimizer, Pass};
@@ -327,14 +326,14 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Records what this run costs, and predicts it from earlier ones. Factories on which more depends are started first.
+    /// Records the cost of this run, and predicts it from earlier runs. Factories start in critical-path order.
     #[cfg(feature = "optimize")]
     pub fn learn(mut self, learning: Learning) -> Self {
         self.request.learning = Some(Box::new(learning));
         self
     }
 
-    /// Calls `observer` with every event of the run, on the thread where it happens: keep it short.
+    /// Calls `observer` with every event of the run, on the thread on which it happens: it must return quickly.
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.request.observers.push(Box::new(observer));
         self
@@ -342,7 +341,7 @@ impl<P> Runner<P> {
 }
 
 impl<P: PipelineItem> Runner<P> {
-    /// A run of this pipeline with its inputs.
+    /// Creates a run of this pipeline with its inputs.
     pub fn new(pipeline: P) -> Self {
         let launch = Launch {
             plan: PlanRef::Static(P::PLAN),
@@ -355,9 +354,9 @@ impl<P: PipelineItem> Runner<P> {
         Self::of(launch)
     }
 
-    /// Runs this factory, and others that are asked for; nothing else.
+    /// Runs this factory and other selected ones, and nothing else.
     ///
-    /// What it needs from factories that do not run is missing, and the run cannot start, unless it is
+    /// An input from a factory that does not run is missing, and the run cannot start, unless the output is
     /// [provided](Runner::provide).
     ///
     /// ```
@@ -393,7 +392,7 @@ impl<P: PipelineItem> Runner<P> {
         self.partial().only::<F>()
     }
 
-    /// Runs this factory and all that it needs.
+    /// Runs this factory and all its upstream factories.
     pub fn up_to<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
@@ -401,8 +400,8 @@ impl<P: PipelineItem> Runner<P> {
         self.partial().up_to::<F>()
     }
 
-    /// Runs this factory and all that needs its output; together with [`up_to`](Runner::up_to), what lies
-    /// between, without which the run cannot start.
+    /// Runs this factory and all its downstream factories. Together with [`up_to`](Runner::up_to), it runs the factories between
+    /// the two. If there are none, the run cannot start.
     pub fn from<F>(self) -> Runner<Partial<P>>
     where
         P: Lists<F>,
@@ -410,7 +409,7 @@ impl<P: PipelineItem> Runner<P> {
         self.partial().from::<F>()
     }
 
-    /// Runs what is selected from now on.
+    /// Converts to a run of the factories that are selected from now on.
     pub fn partial(mut self) -> Runner<Partial<P>> {
         self.request.selection.get_or_insert_default();
         Runner { launch: self.launch, request: self.request, pipeline: PhantomData }
@@ -426,7 +425,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
         self.select(|selection| selection.only.push(position::<P, F>()))
     }
 
-    /// Runs this factory and all that it needs, too.
+    /// Runs this factory and all its upstream factories, too.
     pub fn up_to<F>(self) -> Self
     where
         P: Lists<F>,
@@ -434,7 +433,8 @@ impl<P: PipelineItem> Runner<Partial<P>> {
         self.select(|selection| selection.up_to.push(position::<P, F>()))
     }
 
-    /// Runs this factory and all that needs its output, too; together with [`up_to`](Runner::up_to), what lies between.
+    /// Runs this factory and all its downstream factories, too. Together with [`up_to`](Runner::up_to), it runs the factories
+    /// between the two.
     pub fn from<F>(self) -> Self
     where
         P: Lists<F>,
@@ -442,7 +442,7 @@ impl<P: PipelineItem> Runner<Partial<P>> {
         self.select(|selection| selection.from.push(position::<P, F>()))
     }
 
-    /// Gives the output of a factory, which does not run then. Somebody who runs has to take it, or the run cannot start.
+    /// Sets the output of a factory, which then does not run. A factory that runs must take this output, or the run cannot start.
     pub fn provide<F: Factory>(mut self, output: F::Output) -> Self
     where
         P: Lists<F>,
@@ -452,20 +452,20 @@ impl<P: PipelineItem> Runner<Partial<P>> {
     }
 }
 
-/// A run of some factories, which are asked for by name: for command lines.
+/// A run of some factories, which are selected by name: for command lines.
 macro_rules! by_name {
     () => {
-        /// Runs the factory of this name, and others that are asked for; nothing else.
+        /// Runs the factory with this name and other selected ones, and nothing else.
         pub fn only_named(self, factory: &str) -> Self {
             self.select_named(factory, |selection, node| selection.only.push(node))
         }
 
-        /// Runs the factory of this name and all that it needs.
+        /// Runs the factory with this name and all its upstream factories.
         pub fn up_to_named(self, factory: &str) -> Self {
             self.select_named(factory, |selection, node| selection.up_to.push(node))
         }
 
-        /// Runs the factory of this name and all that needs its output.
+        /// Runs the factory with this name and all its downstream factories.
         pub fn from_named(self, factory: &str) -> Self {
             self.select_named(factory, |selection, node| selection.from.push(node))
         }
@@ -499,7 +499,7 @@ impl<P> Runner<P> {
         })
     }
 
-    /// Runs the pipeline, and says how that went: also what succeeded when something failed.
+    /// Runs the pipeline, and returns its outcome, including the outputs that succeeded before a failure.
     pub async fn outcome(self) -> Outcome<P> {
         course::run(self.launch, self.request).await
     }

@@ -1,59 +1,58 @@
-//! Which node may start when: the state that all drivers of a run share.
+//! The schedule: the state that all drivers of a run share.
 
 use std::collections::VecDeque;
 
 use crate::base::sync::{AtomicBool, AtomicU32, Mutex, Ordering, held};
 use crate::plan::Plan;
 
-/// Counts down what each node waits for, and hands out those that wait for nothing any more.
+/// Counts the nodes for which each node waits, and hands out ready nodes.
 ///
-/// A driver runs one node after another, of which [`Schedule::finish`] gives it the next. What it cannot take itself is
-/// queued for others: as long as something is in the queue, at least one driver has been called that has not come yet.
-/// It comes as soon as the runtime has a thread for it, and calls another if there is still more to do. So everything
-/// that is ready starts as early as if it had been spawned, but where nodes end faster than threads wake up, a few
-/// drivers run all of them.
+/// A driver runs one node after another: [`Schedule::finish`] returns its next node. Nodes that it cannot take itself are queued
+/// for other drivers. As long as a node is in the queue, at least one called driver has not arrived yet. It arrives as soon as
+/// the runtime has a thread for it, and calls another driver if there is still more to do. So every ready node starts as early as
+/// if it had been spawned. If nodes end faster than threads wake up, a few drivers run all of them.
 pub(crate) struct Schedule {
     waits: Box<[AtomicU32]>,
     stopped: AtomicBool,
-    /// So many nodes at once, if there is a bound.
+    /// The maximum number of nodes that run at the same time, if there is a limit.
     at_once: Option<usize>,
-    /// As many drivers are called at once, at most: there are no more threads to drive them.
+    /// The maximum number of drivers that are called together: there are no more threads to drive them.
     threads: usize,
-    /// Whether it matters which node starts first.
+    /// `true` if the order of starting follows priorities.
     prefers: bool,
-    /// Of each factory, how much memory it needs; empty if that does not matter.
+    /// The memory that each factory needs. Empty if no factory declares any.
     needs: Box<[u64]>,
-    /// How much those may need together that are running.
+    /// The memory limit of all running factories together.
     budget: u64,
-    /// Nodes that have not finished.
+    /// The number of nodes that have not finished.
     left: AtomicU32,
     queue: Mutex<Queue>,
 }
 
 struct Queue {
     ready: VecDeque<u32>,
-    /// Of each node, how much it matters that it starts soon; empty if that is not known.
+    /// The priority of each node. Empty if it is unknown.
     priorities: Box<[f64]>,
-    /// Nodes that were handed out and have not finished.
+    /// The number of nodes that were handed out and have not finished.
     running: usize,
-    /// Those of them that wait for queries which are run when nothing else can go on.
+    /// The number of running nodes that wait for queries. These queries are run when no other node can proceed.
     waiting: usize,
-    /// The memory that the running ones need.
+    /// The memory that the running nodes need.
     used: u64,
-    /// Drivers that were called and have not come.
+    /// The number of drivers that were called and have not arrived.
     called: usize,
 }
 
-/// What a driver does next.
+/// The next action of a driver.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Next {
-    /// Go on with this node, or end.
+    /// The node to run next, or `None` to end.
     pub(crate) node: Option<u32>,
-    /// Call so many drivers before.
+    /// The number of drivers to call before that.
     pub(crate) call: usize,
-    /// Whether nothing is left to run.
+    /// `true` if no node is left.
     pub(crate) over: bool,
-    /// Whether all that is in progress waits for queries, and nothing else is ready.
+    /// `true` if the run is stalled: all running nodes wait for queries, and no other node is ready.
     pub(crate) quiet: bool,
 }
 
@@ -75,15 +74,15 @@ impl Schedule {
         }
     }
 
-    /// Hands out first what has the highest priority; gates, which have none, come before.
+    /// Hands out the ready node with the highest priority first. Gates have no priority and come before all others.
     pub(crate) fn by(mut self, priorities: Vec<f64>) -> Self {
         self.prefers = !priorities.is_empty();
         held(self.queue.lock()).priorities = priorities.into();
         self
     }
 
-    /// Hands out by other priorities from now on, if it does by any. Gives the first, of the factories that have not been
-    /// handed out, which comes before another now and would have come after it.
+    /// Replaces the priorities, if there are any. Returns the first pair of factories that have not been handed out and whose
+    /// order has changed: the first of the pair now comes before the second.
     #[cfg(feature = "optimize")]
     pub(crate) fn prefer(&self, priorities: Vec<f64>) -> Option<(u32, u32)> {
         if !self.prefers {
@@ -104,7 +103,7 @@ impl Schedule {
         now.into_iter().zip(before).find(|(now, before)| now != before)
     }
 
-    /// Hands out only what needs no more memory than is left of this budget; alone, whatever it needs.
+    /// Hands out a node only if its memory fits into the rest of `budget`. A node that runs alone may exceed it.
     pub(crate) fn within(mut self, budget: u64, needs: Vec<u64>) -> Self {
         if needs.iter().any(|need| *need > 0) {
             self.budget = budget;
@@ -117,12 +116,12 @@ impl Schedule {
         self.needs.get(node as usize).copied().unwrap_or(0)
     }
 
-    /// Whether a node may start beside those that are running and need so much memory.
+    /// `true` if a node may start while the running nodes use `used` bytes.
     fn fits(&self, node: u32, used: u64) -> bool {
         used == 0 || used.saturating_add(self.need(node)) <= self.budget
     }
 
-    /// What the first driver does, which nobody called.
+    /// The next action of the first driver, which was not called.
     pub(crate) fn start(&self) -> Next {
         let mut queue = held(self.queue.lock());
         let node = self.take(&mut queue);
@@ -130,17 +129,17 @@ impl Schedule {
         Next { node, call, over: false, quiet: false }
     }
 
-    /// What a driver does that was called.
+    /// The next action of a called driver.
     pub(crate) fn arrive(&self) -> Next {
         let mut queue = held(self.queue.lock());
         queue.called -= 1;
         let node = self.take(&mut queue);
-        // Whoever filled the queue has called as many as can come.
+        // The driver that filled the queue has called as many as can arrive.
         let call = self.call(&mut queue, 1);
         Next { node, call, over: false, quiet: false }
     }
 
-    /// No further factory is to start: nodes still count down, so that the run comes to its end.
+    /// Prevents further factories from starting. Nodes still count down, so that the run comes to its end.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
     }
@@ -152,17 +151,17 @@ impl Schedule {
     /// Records that a node has finished.
     pub(crate) fn finish(&self, plan: &Plan, node: u32) -> Next {
         let successors = plan.successors(node as usize).iter().copied();
-        // The last to count down sees all that the others did before: hence acquire and release.
+        // The last node to count down must see all writes of the others: hence acquire and release.
         let mut ready =
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
-        // What a node delivers is best taken where it is still in the cache; under a bound or priorities, all wait their turn.
+        // An output is best taken while it is in the processor's cache. With a limit or priorities, each node waits for its turn.
         let in_turn = self.at_once.is_some() || self.prefers || !self.needs.is_empty();
         let own = if in_turn { None } else { ready.next() };
         let another = ready.next();
-        // Whoever sees the last node counted sees all that was done before: acquire and release again.
+        // The driver that counts the last node must see all writes before it: acquire and release again.
         let over = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
         if own.is_some() && another.is_none() {
-            // Nothing is queued, so that nobody has to be called, and as many are running as before.
+            // No node is queued, so no driver has to be called, and the number of running nodes stays the same.
             return Next { node: own, call: 0, over, quiet: false };
         }
         let mut queue = held(self.queue.lock());
@@ -181,7 +180,7 @@ impl Schedule {
         Next { node, call, over, quiet: self.is_quiet(&queue) }
     }
 
-    /// Records that a node waits for queries. Whether all that is in progress does, and nothing else is ready.
+    /// Records that a node waits for queries. Returns `true` if the run is now stalled.
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn wait(&self) -> bool {
         let mut queue = held(self.queue.lock());
@@ -189,7 +188,7 @@ impl Schedule {
         self.is_quiet(&queue)
     }
 
-    /// Records that a node does not wait any more.
+    /// Records that a node no longer waits for queries.
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn go_on(&self) {
         held(self.queue.lock()).waiting -= 1;
@@ -199,7 +198,7 @@ impl Schedule {
         queue.waiting > 0 && queue.waiting == queue.running && self.startable(queue) == 0
     }
 
-    /// Hands out the node that has waited longest.
+    /// Hands out the ready node with the highest priority, or the one that has waited longest.
     fn take(&self, queue: &mut Queue) -> Option<u32> {
         if self.at_once.is_some_and(|at_once| queue.running >= at_once) {
             return None;
@@ -208,7 +207,7 @@ impl Schedule {
             true => queue.ready.pop_front()?,
             false => {
                 let of = |node: u32| queue.priorities.get(node as usize).copied().unwrap_or(f64::INFINITY);
-                // Of those that matter alike, the one that has waited longest.
+                // Among equal priorities, the node that has waited longest.
                 let ready = queue.ready.iter().enumerate().rev();
                 let fits = ready.filter(|(_, node)| self.fits(**node, queue.used));
                 let (at, _) = fits.max_by(|(_, a), (_, b)| of(**a).total_cmp(&of(**b)))?;
@@ -220,7 +219,7 @@ impl Schedule {
         Some(node)
     }
 
-    /// How many drivers to call for what is in the queue, unless some are on their way.
+    /// The number of drivers to call for the nodes in the queue. Zero if called drivers are still on their way.
     fn call(&self, queue: &mut Queue, at_most: usize) -> usize {
         if queue.called > 0 {
             return 0;
@@ -229,7 +228,7 @@ impl Schedule {
         queue.called
     }
 
-    /// How many of those in the queue could start now.
+    /// The number of queued nodes that could start now.
     fn startable(&self, queue: &Queue) -> usize {
         let ready = match self.needs.is_empty() {
             true => queue.ready.len(),

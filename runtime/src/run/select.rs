@@ -1,15 +1,15 @@
-//! Which factories a run consists of, where it is not all of them.
+//! Selects the factories of a partial run.
 
 use crate::base::names::quoted;
 use crate::plan::{Plan, Source};
 
-/// What was asked for, each by the index of a factory.
+/// The selected factories, each by its index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     pub(crate) only: Vec<usize>,
     pub(crate) up_to: Vec<usize>,
     pub(crate) from: Vec<usize>,
-    /// Names that were asked for, and are no factories.
+    /// Selected names that belong to no factory.
     pub(crate) unknown: Vec<String>,
 }
 
@@ -18,11 +18,12 @@ impl Selection {
         self.only.is_empty() && self.up_to.is_empty() && self.from.is_empty() && self.unknown.is_empty()
     }
 
-    /// For each factory, whether it is to run. What `is_given` needs neither to run nor what is above it.
+    /// For each factory, `true` if it runs. A factory for which `is_given` holds does not run, and neither do factories that only
+    /// it needs.
     pub(crate) fn resolve(&self, plan: &Plan, is_given: impl Fn(usize) -> bool) -> Vec<bool> {
         let needed = needed(plan, &self.up_to, &is_given);
         let below = below(plan, &self.from);
-        // `from` and `up_to` together are what lies between.
+        // `from` and `up_to` together select the factories between them.
         let between = !self.up_to.is_empty() && !self.from.is_empty();
         let is_selected = |node| {
             let by_others = if between { needed[node] && below[node] } else { needed[node] || below[node] };
@@ -31,7 +32,7 @@ impl Selection {
         (0..plan.factories.len()).map(is_selected).collect()
     }
 
-    /// That nothing lies between what was asked for with `from` and with `up_to`, if that is so.
+    /// The mistake that no factory lies between the selections of `from` and `up_to`, if it applies.
     pub(crate) fn nothing_between(&self, plan: &Plan) -> Option<String> {
         let needed_by = |nodes| needed(plan, nodes, &|_| false);
         let needed = needed_by(&self.up_to);
@@ -48,7 +49,7 @@ impl Selection {
         Some(format!("nothing lies between {from} and {up_to}: {up_to} {does} not need {from}{swapped}"))
     }
 
-    /// That nobody who runs takes an output that is given, if that is so.
+    /// The mistake that no selected factory takes a provided output, if it applies.
     pub(crate) fn not_taken(plan: &Plan, selected: &[bool], given: usize) -> Option<String> {
         let takers: Vec<_> = (0..plan.factories.len())
             .filter(|node| producers(plan, *node).any(|above| above == given))
@@ -68,8 +69,8 @@ impl Selection {
         Some(format!("the output of `{name}` is provided, but no factory of this run takes it; {cure}"))
     }
 
-    /// What the selected factories need and would not get, each in a sentence. `is_there` says of a factory that does
-    /// not run whether its output is there nevertheless.
+    /// The inputs that the selected factories need and would not get, each in a sentence. `is_there` is `true` for a factory that
+    /// does not run but whose output is available.
     pub(crate) fn missing(plan: &Plan, selected: &[bool], is_there: impl Fn(usize) -> bool) -> Vec<String> {
         let mut missing = Vec::new();
         for (node, factory) in plan.factories.iter().enumerate().filter(|(node, _)| selected[*node]) {
@@ -92,7 +93,7 @@ impl Selection {
     }
 }
 
-/// These factories and all that they need, but for what is given.
+/// These factories and all their upstream factories. Factories above a given output are not needed.
 fn needed(plan: &Plan, nodes: &[usize], is_given: &impl Fn(usize) -> bool) -> Vec<bool> {
     let mut needed = vec![false; plan.factories.len()];
     for &node in nodes {
@@ -107,7 +108,7 @@ fn needed(plan: &Plan, nodes: &[usize], is_given: &impl Fn(usize) -> bool) -> Ve
     needed
 }
 
-/// These factories and all that need their output.
+/// These factories and all their downstream factories.
 fn below(plan: &Plan, nodes: &[usize]) -> Vec<bool> {
     let mut below = vec![false; plan.factories.len()];
     for &node in nodes {

@@ -1,4 +1,4 @@
-//! What ends a run from outside: signals and the deadline.
+//! Ends a run from outside: by signals and by the deadline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use tokio::task::JoinHandle;
 use super::shared::{Shared, Why};
 use crate::base::panic::quietly;
 
-/// What shells report of a program that SIGINT ended.
+/// The exit code that shells report for a program that SIGINT ended.
 pub(super) const EXIT_AT_SIGINT: u8 = 130;
 
-/// A run that is to end at Ctrl-C, and at what supervisors send.
+/// A run that ends at Ctrl-C and at the signals of supervisors.
 pub(super) struct Signals {
     streams: Streams,
     listener: process::Listener,
 }
 
 impl Signals {
-    /// Listens from now on. None where the runtime has no driver for signals.
+    /// Starts to listen. `None` if the runtime has no driver for signals.
     pub(super) fn listen() -> Option<Box<Self>> {
-        // Before tokio, which is told of a signal only if that does not end the process.
+        // The listener comes before tokio, because tokio receives a signal only if the signal does not end the process.
         let listener = process::Listener::new();
         let streams = quietly(Streams::new).and_then(Result::ok)?;
         Some(Box::new(Self { streams, listener }))
     }
 
-    /// Stops the run at the first signal, in a task of its own: the run may not get to it while a factory computes.
+    /// Stops the run at the first signal, in a separate task: the run itself may not be polled while a factory computes.
     pub(super) fn attend(self, shared: &Arc<Shared>) -> Attended {
         let Self { mut streams, listener } = self;
         let shared = Arc::clone(shared);
@@ -37,7 +37,7 @@ impl Signals {
                 return;
             }
             shared.cancel.cancel();
-            // Who asks again does not want to wait for blocking work.
+            // A second signal means that the user does not want to wait for blocking work.
             if streams.next().await.is_some() {
                 setl_commit::abandon_all();
                 std::process::exit(i32::from(EXIT_AT_SIGINT));
@@ -47,14 +47,15 @@ impl Signals {
     }
 }
 
-/// A run that listens.
+/// A run that listens for signals.
 pub(super) struct Attended {
     _task: AbortOnDrop,
     listener: process::Listener,
 }
 
 impl Attended {
-    /// The run is over. Unless it was cancelled, a signal has come too late for it, and is for the process.
+    /// Ends the listening after the run. Unless the run was cancelled, a signal has come too late for it, and goes to the
+    /// process.
     pub(super) fn end(self, was_cancelled: bool) {
         self.listener.end(was_cancelled);
     }
@@ -73,7 +74,7 @@ impl Streams {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Which signal comes next, by its position in [`process::SIGNALS`].
+    /// Waits for the next signal, and returns its position in [`process::SIGNALS`].
     async fn next(&mut self) -> Option<usize> {
         tokio::select! {
             interrupted = self.interrupt.recv() => interrupted.map(|()| 0),
@@ -96,10 +97,10 @@ impl Streams {
     }
 }
 
-/// What the process does at a signal while no run listens: what it did before the first run that listened.
+/// The action of a signal while no run listens: the one from before the first run that listened.
 ///
-/// A handler of tokio stays for good, and a signal that nobody waits for is lost there. So the default action is put in
-/// place again by a handler of our own that comes first.
+/// A handler of tokio stays for the lifetime of the process, and discards a signal for which no task waits. So our own handler,
+/// which comes first, restores the default action.
 #[cfg(unix)]
 mod process {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,27 +113,27 @@ mod process {
 
     const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-    /// Of each signal, whether it ends the process, as no run listens.
+    /// For each signal, `true` if it ends the process, because no run listens.
     static UNATTENDED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
-    /// Of each signal, whether it came and no run has taken it.
+    /// For each signal, `true` if it came and no run has taken it.
     static CAME: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
     static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { runs: 0, defaults: None });
 
     struct Listeners {
         runs: usize,
-        /// Of each signal, whether nobody else had said what the process does; known since the first run that listened.
+        /// For each signal, `true` if it had the default action before the first run that listened. `None` before that run.
         defaults: Option<[bool; 2]>,
     }
 
-    /// Counts as a run that listens until it is dropped.
+    /// Counts as a listening run until it is dropped.
     pub(super) struct Listener(Arc<Taken>);
 
-    /// The signals that a run has taken; None when it is over.
+    /// The signals that a run has taken. `None` after the run.
     #[derive(Default)]
     pub(super) struct Taken(Mutex<Option<[bool; 2]>>);
 
     impl Taken {
-        /// The run ends because of this signal, unless it has ended before.
+        /// Records that the run ends because of this signal. Returns `false` if the run has already ended.
         pub(super) fn take(&self, signal: usize) -> bool {
             let mut taken = held(self.0.lock());
             if let Some(taken) = &mut *taken {
@@ -172,7 +173,7 @@ mod process {
 
     impl Drop for Listener {
         fn drop(&mut self) {
-            // A run that is dropped before its end was ended by the program, which knows why.
+            // A run that is dropped before its end was ended by the program, which knows the reason.
             if held(self.0.0.lock()).take().is_some() {
                 CAME.iter().for_each(|came| came.store(false, Ordering::SeqCst));
             }
@@ -183,7 +184,7 @@ mod process {
             }
             let defaults = listeners.defaults.unwrap_or_default();
             for (index, signal) in SIGNALS.into_iter().enumerate().filter(|(index, _)| defaults[*index]) {
-                // In this order, so that none comes between.
+                // The flag is set before the check, so that no signal gets lost in between.
                 UNATTENDED[index].store(true, Ordering::SeqCst);
                 if CAME[index].swap(false, Ordering::SeqCst) {
                     let _ = low_level::emulate_default_handler(signal);
@@ -192,7 +193,7 @@ mod process {
         }
     }
 
-    /// Registers the handlers of a signal, and says whether it had the default action before.
+    /// Registers the handlers of a signal. Returns `true` if it had the default action before.
     fn register(index: usize) -> bool {
         let signal = SIGNALS[index];
         let is_default =
@@ -200,7 +201,7 @@ mod process {
         is_default && flag::register(signal, &CAME[index]).is_ok()
     }
 
-    /// Whether a signal is neither handled nor ignored. Where the system does not tell, that is assumed.
+    /// `true` if a signal is neither handled nor ignored, or if the system does not tell.
     fn has_default(signal: i32) -> bool {
         let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return true };
         let is_in = |mask: &str| {
@@ -212,7 +213,7 @@ mod process {
     }
 }
 
-/// Elsewhere, what tokio does stays.
+/// Other systems keep the behaviour of tokio.
 #[cfg(not(unix))]
 mod process {
     pub(super) struct Listener;
@@ -237,17 +238,17 @@ mod process {
     }
 }
 
-/// Whether the runtime has a timer.
+/// `true` if the runtime has a timer.
 pub(super) fn has_timer() -> bool {
     quietly(|| drop(tokio::time::sleep(Duration::ZERO))).is_some()
 }
 
-/// Stops the run when it has taken so long.
+/// Stops the run after the deadline.
 pub(super) fn stop_after(shared: &Arc<Shared>, deadline: Duration) -> AbortOnDrop {
     let shared = Arc::clone(shared);
     AbortOnDrop(tokio::spawn(async move {
         tokio::time::sleep(deadline).await;
-        // A run that is about to end anyway ends because of what came first.
+        // The first reason for the end of a run counts.
         if !shared.cancel.is_cancelled() {
             shared.set_why(Why::Deadline);
             shared.cancel.cancel();

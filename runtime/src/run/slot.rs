@@ -1,4 +1,4 @@
-//! Where a payload waits for its consumers.
+//! Holds a payload until its consumers have taken it.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 use crate::base::sync::{AtomicU32, Ordering, RwLock, held};
 use crate::pipeline::AnyPayload;
 
-/// A payload of which the type is not known.
+/// A payload of unknown type.
 pub(crate) type Untyped = dyn Any + Send + Sync;
 
-/// A value out of what `consume` gives or shows.
+/// Returns the payload by value, from the result of `consume` or from a clone.
 pub(crate) fn by_value<T: Any + Clone + Send + Sync>(
     consume: impl FnOnce(&mut dyn FnMut(&Untyped)) -> Option<AnyPayload>,
 ) -> Option<T> {
     let mut cloned = None;
     let last = consume(&mut |payload| cloned = payload.downcast_ref::<T>().cloned());
-    // Consumers with `shared` may still hold it.
+    // Consumers with `shared` may still hold the payload.
     let unwrap = |payload| Arc::try_unwrap(payload).unwrap_or_else(|shared| T::clone(&shared));
     last.map_or(cloned, |payload| payload.downcast::<T>().ok().map(unwrap))
 }
@@ -34,7 +34,7 @@ impl Slot {
         Self { left: AtomicU32::new(consumers), payload: RwLock::new(None) }
     }
 
-    /// Stores the payload, or drops it at once if nobody wants it.
+    /// Stores the payload, or drops it if it has no consumer.
     pub(crate) fn put(&self, payload: AnyPayload) {
         // Consumers only come after the producer has finished, so the count cannot change here.
         if self.left.load(Ordering::Acquire) > 0 {
@@ -48,8 +48,8 @@ impl Slot {
         by_value(|see| self.consume(see))
     }
 
-    /// The payload itself for the last consumer; the others see it, to clone it. It has no type: each factory has a copy of
-    /// the code that has one, and runs it once.
+    /// Returns the payload itself to the last consumer. Other consumers see it through `see`, to clone it. This function is not
+    /// generic, because a generic copy would be compiled for each factory and run once.
     pub(crate) fn consume(&self, see: &mut dyn FnMut(&Untyped)) -> Option<AnyPayload> {
         if !self.is_last() {
             let waiting = held(self.payload.read());
@@ -61,7 +61,7 @@ impl Slot {
         self.last()
     }
 
-    /// The payload itself, together with others.
+    /// Returns the payload itself, shared with other consumers.
     pub(crate) fn share(&self) -> Option<AnyPayload> {
         if !self.is_last() {
             let waiting = held(self.payload.read());
@@ -72,12 +72,12 @@ impl Slot {
         self.last()
     }
 
-    /// Sees the payload, to clone it, for somebody who takes or releases it later.
+    /// Shows the payload, to be cloned, to a consumer that takes or releases it later.
     pub(crate) fn peek(&self, see: &mut dyn FnMut(&Untyped)) {
         held(self.payload.read()).as_deref().map(see);
     }
 
-    /// The payload itself, for somebody who takes or releases it later.
+    /// Returns the payload itself to a consumer that takes or releases it later.
     pub(crate) fn peek_shared(&self) -> Option<AnyPayload> {
         held(self.payload.read()).clone()
     }
@@ -92,7 +92,7 @@ impl Slot {
         drop(self.last());
     }
 
-    /// Counts the caller out if all others are: there is nobody then to race with for the count.
+    /// Counts the caller out if it is the only remaining consumer: then no other consumer changes the count.
     fn is_last(&self) -> bool {
         let last = self.left.load(Ordering::Acquire) == 1;
         if last {
@@ -101,8 +101,8 @@ impl Slot {
         last
     }
 
-    /// Empties the slot for the last consumer. All others have counted themselves out while holding the read lock, so
-    /// the write lock waits for those that still clone, and nobody comes after.
+    /// Empties the slot for the last consumer. All other consumers have counted themselves out while holding the read lock. So
+    /// the write lock waits for consumers that are still cloning, and no consumer comes afterwards.
     fn last(&self) -> Option<AnyPayload> {
         held(self.payload.write()).take()
     }

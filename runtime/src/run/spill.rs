@@ -1,7 +1,8 @@
-//! Temporary files for what a run computes and does not keep in memory.
+//! Temporary files for data that a run computes and does not keep in memory.
 //!
-//! They lie in a directory of the run in the state directory, and go when nobody can read them any more: when the run has
-//! ended, and its result and all datasets of it are dropped. What a killed process has left goes when another makes some.
+//! The files are in a directory of the run within the state directory. They are removed when nothing can read them any more: when
+//! the run has ended, and its result and all its datasets are dropped. The files of a killed process are removed when another
+//! process creates temporary files.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -14,26 +15,26 @@ use uuid::Uuid;
 use crate::Error;
 use setl_commit::state;
 
-/// Where those of all runs are, in a state directory.
+/// The directory for the temporary files of all runs, within a state directory.
 const SPILL: &str = "spill";
 const LOCK: &str = "lock";
 const NEW_LOCK: &str = "lock.new";
 
-/// A directory without a lock belongs to nobody after this time.
+/// The age from which on a directory without a lock counts as abandoned.
 const FORSAKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The temporary files of a run.
 #[derive(Debug)]
 pub(crate) struct Spill {
     directory: PathBuf,
-    /// As long as it is locked, nobody takes the directory for what a dead process has left.
+    /// As long as this lock is held, no process takes the directory for the remains of a dead one.
     _lock: File,
     files: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl Spill {
-    /// In a state directory. What dead processes have left there is removed. It blocks.
+    /// Creates the directory of a run in a state directory. Removes the remains of dead processes there. This function blocks.
     pub(crate) fn create(state: &Path, run: Uuid) -> crate::Result<Self> {
         let all = state.join(SPILL);
         let run = run.to_string();
@@ -45,25 +46,25 @@ impl Spill {
         Ok(Self { directory, _lock: lock, files: AtomicU64::new(0), bytes: AtomicU64::new(0) })
     }
 
-    /// Where one more file can be written.
+    /// The path for one more file.
     pub(crate) fn file(&self) -> PathBuf {
         let number = self.files.fetch_add(1, Ordering::Relaxed);
         self.directory.join(format!("{number}.parquet"))
     }
 
-    /// Counts a file that is written.
+    /// Adds the size of a written file.
     pub(crate) fn count(&self, file: &Path) {
         let bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What has been written.
+    /// The total size of the written files.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 }
 
-/// Whether a file is one of a run's temporary files: no other run finds it again.
+/// `true` if the file is a temporary file of a run: no other run finds it again.
 #[cfg(feature = "optimize")]
 pub(crate) fn is_temporary(file: &Path) -> bool {
     file.parent().is_some_and(|of_run| {
@@ -73,25 +74,25 @@ pub(crate) fn is_temporary(file: &Path) -> bool {
 
 impl Drop for Spill {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by whoever spills next.
+        // Files that cannot be removed now are removed when another process spills.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
-/// Others find the lock only once it is held.
+/// Takes the lock before other processes can find its file.
 fn lock(directory: &Path) -> io::Result<File> {
     let path = directory.join(NEW_LOCK);
     let lock = state::create_file(&path)?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
-        // Where there are no locks, nobody takes it for forsaken.
+        // Without locks, no process takes the directory for abandoned.
         Ok(()) | Err(TryLockError::Error(_)) => {}
     }
     fs::rename(path, directory.join(LOCK))?;
     Ok(lock)
 }
 
-/// Removes what belongs to processes that are no more.
+/// Removes the directories of dead processes.
 fn remove_forsaken(all: &Path) {
     for entry in fs::read_dir(all).into_iter().flatten().flatten() {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -99,7 +100,7 @@ fn remove_forsaken(all: &Path) {
         }
         let is_forsaken = match state::open_to_read(&entry.path().join(LOCK)) {
             Ok(lock) => lock.try_lock().is_ok(),
-            // It is about to have one, unless it was made long ago.
+            // The directory is about to get its lock, unless it is old.
             Err(_) => {
                 let made = entry.metadata().and_then(|metadata| metadata.modified());
                 made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > FORSAKEN))

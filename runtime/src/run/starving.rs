@@ -1,6 +1,7 @@
-//! Tells of work that waits for a thread for so long that it may wait forever: for work that waits for it.
+//! Reports work that has waited for a thread for so long that it may wait forever, because the work that holds the threads waits
+//! for it.
 //!
-//! One thread looks after all runs of the process: a runtime whose threads wait for each other does not look by itself.
+//! One thread observes all runs of the process, because a runtime whose threads wait for each other cannot observe itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -14,7 +15,7 @@ use crate::base::panic::contained;
 use crate::base::sync::held;
 use setl_commit::Owner;
 
-/// Default of [`Runner::warn_after`](super::Runner::warn_after).
+/// The default of [`Runner::warn_after`](super::Runner::warn_after).
 const PATIENCE: Duration = Duration::from_secs(30);
 
 static WATCH: Mutex<Watch> = Mutex::new(Watch { runs: BTreeMap::new(), next: 0, thread: None });
@@ -23,7 +24,7 @@ static WATCH: Mutex<Watch> = Mutex::new(Watch { runs: BTreeMap::new(), next: 0, 
 struct Watch {
     runs: BTreeMap<u64, Run>,
     next: u64,
-    /// The thread that looks after them, and how long it sleeps.
+    /// The thread that observes them, and its sleep time.
     thread: Option<(Thread, Duration)>,
 }
 
@@ -34,14 +35,14 @@ struct Run {
     patience: Duration,
 }
 
-/// The blocking work of a run that has not ended.
+/// The tasks of blocking work of a run that have not ended.
 #[derive(Debug, Default)]
 pub(super) struct Pieces(Mutex<Vec<Piece>>);
 
 #[derive(Debug)]
 struct Piece {
     id: u64,
-    /// For whom; nobody's is that of the run.
+    /// The attempt for which the task runs. Work of the run itself has the attempt 0.
     owner: Owner,
     since: Instant,
     state: State,
@@ -49,21 +50,21 @@ struct Piece {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It waits until the run may use one more thread.
+    /// The task waits until the run may use one more thread.
     WaitsForRun,
-    /// It waits until the runtime has a thread.
+    /// The task waits until the runtime has a thread.
     WaitsForRuntime,
     Runs,
 }
 
-/// One piece, as long as it is not done.
+/// A task that is counted until this value is dropped.
 pub(super) struct Counted {
     pieces: Arc<Pieces>,
     id: u64,
 }
 
 impl Pieces {
-    /// Counts a piece, which waits.
+    /// Counts a task, which waits at first.
     pub(super) fn count(self: &Arc<Self>, owner: Owner) -> Counted {
         let mut pieces = held(self.0.lock());
         let id = pieces.last().map_or(0, |last| last.id + 1);
@@ -75,7 +76,7 @@ impl Pieces {
 impl Counted {
     pub(super) fn is_now(&self, state: State) {
         let mut pieces = held(self.pieces.0.lock());
-        // In the order in which they came.
+        // The tasks are sorted by id.
         if let Ok(at) = pieces.binary_search_by_key(&self.id, |piece| piece.id) {
             pieces[at].state = state;
         }
@@ -91,7 +92,7 @@ impl Drop for Counted {
     }
 }
 
-/// A run that is looked after until this is dropped.
+/// A run that is observed until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Watched(u64);
 
@@ -102,7 +103,7 @@ impl Drop for Watched {
 }
 
 impl Shared {
-    /// Looks after the blocking work of this run from now on.
+    /// Observes the blocking work of this run from now on.
     pub(super) fn watch_threads(self: &Arc<Self>) {
         let watched = self.pool.watched();
         if watched.get().is_none() {
@@ -110,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// Tells of a piece that waits for a thread.
+    /// Reports a task that waits for a thread.
     fn tell_of_starving(&self, waits: Starving) {
         let Starving { node, waited, busy, for_run } = waits;
         let name = |node: usize| &*self.plan.factories[node].name;
@@ -140,14 +141,14 @@ impl Shared {
 struct Starving {
     node: usize,
     waited: Duration,
-    /// The factories that have one.
+    /// The factories that hold a thread.
     busy: Vec<usize>,
-    /// Whether it waits until the run may use one more.
+    /// `true` if it waits until the run may use one more thread.
     for_run: bool,
 }
 
 impl Pieces {
-    /// The piece that has waited longest, if that is too long.
+    /// The task that has waited longest, if it has waited for at least `patience`.
     fn starving(&self, patience: Duration) -> Option<Starving> {
         let pieces = held(self.0.lock());
         let of_factories = || pieces.iter().filter(|piece| piece.owner.attempt > 0);
@@ -165,7 +166,7 @@ impl Pieces {
     }
 }
 
-/// How long the thread sleeps that looks after runs with this patience.
+/// The sleep time of the observing thread for a run with this patience.
 fn nap(patience: Duration) -> Duration {
     (patience / 4).clamp(Duration::from_millis(1), Duration::from_secs(5))
 }
@@ -181,7 +182,7 @@ fn watch(shared: &Arc<Shared>) -> Watched {
         Some((_, sleeps)) if *sleeps <= nap(patience) => {}
         Some((thread, _)) => thread.unpark(),
         None => {
-            // Without it, nobody is told, and nothing else is different.
+            // Without the thread there are no warnings, and everything else stays the same.
             let started = thread::Builder::new().name("setl-threads".to_owned()).spawn(look_after);
             watch.thread = started.ok().map(|handle| (handle.thread().clone(), nap(patience)));
         }
@@ -189,7 +190,7 @@ fn watch(shared: &Arc<Shared>) -> Watched {
     Watched(id)
 }
 
-/// Looks now and then, until there has been no run for the whole of a nap.
+/// Checks all runs repeatedly, until there has been no run during a whole sleep.
 fn look_after() {
     loop {
         let (seen, nap) = {
@@ -212,11 +213,11 @@ fn look_after() {
         };
         for (id, Run { shared, pieces, patience }) in runs {
             let starving = pieces.upgrade().and_then(|pieces| pieces.starving(patience));
-            // Once in a run.
+            // At most once in a run.
             if let (Some(starving), Some(shared)) = (starving, shared.upgrade()) {
                 held(WATCH.lock()).runs.remove(&id);
                 contained(|| shared.tell_of_starving(starving));
-                // It may be the last that holds the run, and what was delivered in it.
+                // This may be the last reference to the run and its outputs.
                 contained(|| drop(shared));
             }
         }

@@ -1,4 +1,4 @@
-//! Running one factory once: its deliveries, its life cycle, its times.
+//! Runs one factory once: its deliveries, its steps, its times.
 
 use std::any::{TypeId, type_name};
 use std::future::Future;
@@ -29,46 +29,46 @@ use setl_commit::Owner;
 #[cfg(feature = "polars")]
 use crate::storage::delivered;
 
-/// There are no repositories.
+/// Without Polars there are no repositories.
 #[cfg(not(feature = "polars"))]
 fn delivered(payload: AnyPayload) -> AnyPayload {
     payload
 }
 
-/// A future of which nothing is known but what comes out.
+/// A boxed future, known only by its output.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What a factory came to.
+/// The result of a factory.
 pub(crate) type Outcome = Result<Completed, Unfinished>;
 
 pub(crate) struct Completed {
     pub(crate) output: AnyPayload,
     pub(crate) timing: Nanos,
     pub(crate) rows: Rows,
-    /// What there is to say of few factories only: it is moved about with each.
+    /// Data that only few factories have. It is boxed, because each factory moves this struct.
     pub(crate) besides: Option<Box<Besides>>,
-    /// What the factory had of its run, for the next one of the same driver: threads get in each other's way where they
-    /// count who shares it.
+    /// The reference of the factory to its run, for the next factory of the same driver. Reusing it avoids contention on the
+    /// reference count.
     pub(crate) spare: Option<Arc<Shared>>,
 }
 
 pub(crate) struct Besides {
-    /// How what it has written outside of the transaction is undone.
+    /// The undo function for effects outside of the transaction.
     pub(crate) undo: Option<Undone>,
     /// The attempt that succeeded, counted from 1.
     pub(crate) attempt: u32,
-    /// Why another factory stood in for it.
+    /// The failure that its fallback replaces.
     pub(crate) instead_of: Option<Box<Failure>>,
-    /// Where the output of an earlier run was taken from, if it is one.
+    /// The earlier run from which the output was taken, if there is one.
     pub(crate) earlier: Option<From>,
-    /// Whether it has a `write` of its own, which it has done.
+    /// `true` if the factory has a `write` of its own, and it has run.
     pub(crate) writes: bool,
-    /// Computes what it was not to write.
+    /// Computes the output that a dry run does not write.
     pub(crate) rehearsal: Option<Rehearsal>,
 }
 
 impl Default for Besides {
-    /// Of the only attempt.
+    /// The values for a factory with a single attempt.
     fn default() -> Self {
         Self { undo: None, attempt: 1, instead_of: None, earlier: None, writes: false, rehearsal: None }
     }
@@ -80,31 +80,31 @@ impl Completed {
     }
 }
 
-/// Undoes what a factory has written.
+/// Undoes the writes of a factory.
 pub(crate) type Undone = Box<dyn FnOnce() -> BoxFuture<Result<()>> + Send>;
 
 pub(crate) enum Unfinished {
-    /// It failed, for the first time.
+    /// The factory failed for the first time.
     Error(Error),
-    /// It failed for good.
+    /// The factory failed in all its attempts.
     Failed(Box<Failure>),
-    /// Nobody needs it, since what it would deliver is there already further on.
+    /// Nothing needs the factory, because the outputs downstream of it are already available.
     LeftOut,
-    /// It is left out: by its condition, or because it failed.
+    /// The factory was skipped: by its condition, or because it failed.
     Skipped(Option<Box<Failure>>),
-    /// It was dropped, or told to end, in this attempt.
+    /// The factory was dropped or cancelled in this attempt.
     Cancelled(u32),
 }
 
-/// How a factory failed for good.
+/// The failure of a factory after its last attempt.
 pub(crate) struct Failure {
     pub(crate) phase: Phase,
     pub(crate) cause: Cause,
-    /// Attempts that were made.
+    /// The number of attempts.
     pub(crate) attempts: u32,
-    /// Why it was not tried again, if there was no time for it.
+    /// The wait that left no time for another attempt.
     pub(crate) no_time: Option<NoTime>,
-    /// How the factory failed that stood in for it.
+    /// The failure of its fallback, with its name.
     pub(crate) fallback: Option<(&'static str, Box<Failure>)>,
 }
 
@@ -114,7 +114,7 @@ impl std::convert::From<Error> for Unfinished {
     }
 }
 
-/// How to run one factory of a pipeline, without its type.
+/// The functions that run one factory of a pipeline, without its type.
 #[derive(Clone, Copy)]
 pub struct Step {
     pub(crate) run: fn(Job) -> BoxFuture<Outcome>,
@@ -147,11 +147,11 @@ impl Step {
     }
 }
 
-/// The type of a factory, by which two of one name are told apart.
+/// The type of a factory. It distinguishes factories with the same name.
 pub(crate) struct Identity {
-    /// With its path.
+    /// The name with its path.
     pub(crate) name: &'static str,
-    /// Says more than the name, within one program.
+    /// Distinguishes types with equal names, within one program.
     pub(crate) id: TypeId,
 }
 
@@ -160,18 +160,18 @@ pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) node: usize,
     pub(crate) started: Instant,
-    /// What there is to say if it may not be the only attempt.
+    /// The data of an attempt that may not be the only one.
     pub(crate) trial: Option<Box<Trial>>,
 }
 
 pub(crate) struct Trial {
-    /// Counted from 1.
+    /// The number of the attempt, from 1.
     pub(crate) attempt: u32,
-    /// Whether it leaves its deliveries for another attempt.
+    /// `true` if it leaves its deliveries for another attempt.
     pub(crate) leaves: bool,
-    /// Whether it is the factory that stands in for the one of the plan.
+    /// `true` if the fallback runs in place of the factory.
     pub(crate) stands_in: bool,
-    /// Cancelled when the attempt is to end, if it can before the run does.
+    /// Cancels this attempt, if it can end before the run does.
     pub(crate) cancel: Option<CancellationToken>,
 }
 
@@ -190,7 +190,7 @@ impl Job {
         self.trial.as_ref().is_some_and(|trial| trial.leaves)
     }
 
-    /// Ends an attempt whose time is up: it has blocked its thread until now, and what it does from now on is in vain.
+    /// Ends an attempt whose time limit has passed. It blocked its thread until now, and its result does not count.
     #[inline]
     fn check_time(&self) -> Result<(), Unfinished> {
         let own = self.trial.as_ref().and_then(|trial| trial.cancel.as_ref());
@@ -202,7 +202,7 @@ impl Job {
         }
     }
 
-    /// Of this attempt alone.
+    /// The token of this attempt alone.
     fn own_cancel(&self) -> Option<CancellationToken> {
         self.trial.as_ref().and_then(|trial| trial.cancel.clone())
     }
@@ -224,7 +224,7 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
     let owner = job.owner();
     let current = Current { shared: Arc::clone(&shared), owner };
     let live = move || {
-        // It may have waited long for a thread.
+        // The factory may have waited a long time for a thread.
         if job.shared.is_stopped() {
             return Err(Unfinished::Cancelled(1));
         }
@@ -234,28 +234,28 @@ fn run_blocking<F: Factory>(mut job: Job) -> BoxFuture<Outcome> {
             tokio::select! {
                 biased;
                 outcome = run::<F>(job) => outcome,
-                // Only where it waits.
+                // This only interrupts the factory at an `.await`.
                 () = cancel.cancelled() => Err(Unfinished::Cancelled(1)),
             }
         };
-        // Not by the runtime: a thread that it drives may neither block nor drive another.
+        // The runtime must not poll this: a thread that it drives may neither block nor drive another runtime.
         current.scope(|| pollster::block_on(live))
     };
     Box::pin(async move {
         shared.watch_threads();
         shared.pool.run_for(owner, live).await.unwrap_or_else(|| {
-            // The runtime shuts down, but not with this future in it.
+            // The runtime shuts down, but this future still runs.
             shared.stop();
             Err(Unfinished::Cancelled(1))
         })
     })
 }
 
-/// A factory with its deliveries, unless its condition leaves it out.
+/// Creates the factory with its deliveries, unless its condition skips it.
 fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
     let mut inbox = Inbox { job, next: 0 };
     let deliveries = F::receive(&mut inbox)?;
-    // All is taken.
+    // All deliveries are taken.
     std::mem::forget(inbox);
     if F::POLICY.conditional {
         job.shared.phases[job.node].set(Phase::Condition);
@@ -267,9 +267,9 @@ fn assembled<F: Factory>(job: &Job) -> Result<F, Unfinished> {
     Ok(F::assemble(deliveries))
 }
 
-/// The life of a factory, from its deliveries to its output.
+/// Runs a factory from its deliveries to its output.
 ///
-/// There is a copy of this for each factory, which is run once: what needs no type is in [`Life`].
+/// This function is compiled for each factory and runs once. Code that does not need the type is in [`Life`].
 async fn live<F: Factory>(job: Job) -> Outcome {
     let mut factory: F = assembled(&job)?;
     let mut life = Life::new(job);
@@ -280,12 +280,12 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     let written = life.writes()?;
     if written {
         let write = factory.write(&output);
-        // Nobody asks of a factory about which nothing is said.
+        // Without a policy, nothing needs to know whether the factory writes.
         writes = life.is_asked() && !is_unwritten(&write);
         write.await?;
         undo = F::undo();
     }
-    // What the factory was given is gone before others get its output, unless it has to undo what it did.
+    // The inputs of the factory are dropped before others get its output, unless it may have to undo its effects.
     let undo = match undo {
         Some(undo) => Some(undone(undo, factory)),
         None => {
@@ -306,7 +306,7 @@ async fn live<F: Factory>(job: Job) -> Outcome {
     Ok(completed)
 }
 
-/// Computes what a factory was not to write. Not in its life, so that the futures of all factories are not larger for it.
+/// Computes the output that a dry run does not write. It is not part of `live`, to keep the futures of all factories small.
 fn rehearsing(live: BoxFuture<Outcome>) -> BoxFuture<Outcome> {
     Box::pin(async move {
         let mut completed = live.await?;
@@ -318,7 +318,7 @@ fn rehearsing(live: BoxFuture<Outcome>) -> BoxFuture<Outcome> {
     })
 }
 
-/// How far a factory is that has its deliveries.
+/// The progress of a factory after it has its deliveries.
 struct Life {
     job: Job,
     read: Instant,
@@ -342,19 +342,19 @@ impl Life {
         Ok(())
     }
 
-    /// Whether anybody asks what it does.
+    /// `true` if its effects must be known.
     fn is_asked(&self) -> bool {
         self.job.trial.is_some() || self.job.shared.is_nested()
     }
 
-    /// Whether it is to write what it has made.
+    /// `true` if it is to write its output.
     #[inline(never)]
     fn writes(&mut self) -> Result<bool, Unfinished> {
         self.processed = Instant::now();
         self.job.check_time()?;
         let Job { shared, node, .. } = &self.job;
         if shared.was_told(self.job.owner()) {
-            // It may have come to an early end because of it, so that this is not all.
+            // The factory may have ended early because of the cancellation, so its output may be incomplete.
             return Err(Unfinished::Cancelled(self.job.owner().attempt));
         }
         let writes = shared.writes(*node);
@@ -395,17 +395,17 @@ fn undone<F: Factory>(undo: Undo<F>, factory: F) -> Undone {
     Box::new(move || Box::pin(super::blocking::blocking(move || pollster::block_on(undo(factory)))))
 }
 
-/// Where a factory takes its deliveries from; `delivery` is a position in [`FactoryItem::DELIVERIES`].
+/// The source of the deliveries of a factory. `delivery` is a position in [`FactoryItem::DELIVERIES`].
 ///
 /// [`FactoryItem::DELIVERIES`]: crate::factory::FactoryItem::DELIVERIES
 pub struct Inbox<'run> {
     job: &'run Job,
-    /// Deliveries are taken in their order: this is the first that is not.
+    /// The position of the first delivery that has not been taken. Deliveries are taken in order.
     next: usize,
 }
 
 impl Drop for Inbox<'_> {
-    /// What a factory does not take because it fails before is for others, or for nobody.
+    /// Releases the deliveries that a factory does not take because it fails before.
     fn drop(&mut self) {
         if !self.job.leaves() {
             self.job.shared.release(self.taken().1.get(self.next..).unwrap_or_default());
@@ -414,15 +414,15 @@ impl Drop for Inbox<'_> {
 }
 
 impl Inbox<'_> {
-    /// A delivery by value.
+    /// Takes a delivery by value.
     ///
     /// # Errors
-    /// When it is not there, which the plan rules out.
+    /// When the delivery is not available, which the plan rules out.
     pub fn take<T: Owned>(&mut self, delivery: usize) -> Result<T> {
         by_value(|see| self.claim(delivery, see)).ok_or_else(|| self.absent(delivery))
     }
 
-    /// A delivery by value, which may be absent.
+    /// Takes an optional delivery by value.
     ///
     /// # Errors
     /// None today.
@@ -430,7 +430,7 @@ impl Inbox<'_> {
         Ok(by_value(|see| self.claim(delivery, see)))
     }
 
-    /// The payload, if it is nobody else's; otherwise lets it be seen, if it is there.
+    /// Returns the payload to its last consumer. Otherwise shows it through `see`, if it is available.
     #[inline(never)]
     fn claim(&mut self, delivery: usize, see: &mut dyn FnMut(&Untyped)) -> Option<AnyPayload> {
         self.next = delivery + 1;
@@ -444,15 +444,15 @@ impl Inbox<'_> {
         }
     }
 
-    /// A delivery together with others.
+    /// Takes a delivery that is shared with others.
     ///
     /// # Errors
-    /// When it is not there, which the plan rules out.
+    /// When the delivery is not available, which the plan rules out.
     pub fn share<T: Send + Sync + 'static>(&mut self, delivery: usize) -> Result<Arc<T>> {
         self.share_optional(delivery)?.ok_or_else(|| self.absent(delivery))
     }
 
-    /// A delivery together with others, which may be absent.
+    /// Takes an optional delivery that is shared with others.
     ///
     /// # Errors
     /// None today.
@@ -470,7 +470,7 @@ impl Inbox<'_> {
         }
     }
 
-    /// A delivery that is loaded from a delivered source.
+    /// Takes a delivery that is loaded from a delivered source.
     ///
     /// # Errors
     /// When loading fails.
@@ -483,7 +483,7 @@ impl Inbox<'_> {
         T::auto_load(&source, condition).map_err(|error| self.cannot_load(delivery, error))
     }
 
-    /// Like [`Inbox::load`], from a source which may be absent.
+    /// Does the same as [`Inbox::load`], from an optional source.
     ///
     /// # Errors
     /// When loading fails.
@@ -502,7 +502,7 @@ impl Inbox<'_> {
         error.context(format!("cannot load delivery `{}`", deliveries[delivery].name))
     }
 
-    /// What the factory takes, and where from: it is the one of the plan, or the one that stands in for it.
+    /// The deliveries with their sources: those of the factory, or of its fallback.
     fn taken(&self) -> (&[Delivery], &[Source]) {
         let node = &self.job.shared.plan.factories[self.job.node];
         match &node.fallback {
@@ -525,7 +525,7 @@ impl Inbox<'_> {
         Context::new(Arc::clone(&self.job.shared), self.job.owner(), self.job.own_cancel())
     }
 
-    /// A payload of the planned type is there before a factory starts: anything else is a mistake of this crate.
+    /// A payload of the planned type is available before a factory starts: anything else is a bug of this crate.
     #[cold]
     fn absent(&self, at: usize) -> Error {
         let (deliveries, sources) = self.taken();

@@ -1,8 +1,8 @@
-//! Which threads have worked for a run.
+//! Counts the threads that have worked for a run.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Each word has 64 threads. Of more threads in a process, some count as one.
+/// The number of words. Each word represents 64 threads. In a process with more threads, some count as one.
 const WORDS: usize = 16;
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -21,13 +21,13 @@ impl Threads {
     pub(crate) fn add_this(&self) {
         let Ok(number) = NUMBER.try_with(|number| *number) else { return };
         let (word, bit) = (&self.0[number / 64], 1 << (number % 64));
-        // All but the first time, nothing is written to memory that threads share.
+        // Shared memory is written only the first time.
         if word.load(Ordering::Relaxed) & bit == 0 {
             word.fetch_or(bit, Ordering::Relaxed);
         }
     }
 
-    /// How many there are.
+    /// The number of threads.
     pub(crate) fn count(&self) -> usize {
         self.0.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
     }

@@ -1,4 +1,4 @@
-//! Why a run did not succeed, as the history keeps it.
+//! The end of a run, as the history keeps it.
 
 use crate::base::names::{in_one_line, shortened};
 use crate::run::error::FactoryError;
@@ -6,22 +6,22 @@ use crate::run::fate::IT_FAILED;
 use crate::run::report::Entry;
 use crate::run::shared::Why;
 
-/// The most bytes of an error that are kept.
+/// The maximum size of a recorded error, in bytes.
 const MOST: usize = 2048;
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Copy)]
 pub(in crate::run) struct Ended<'run> {
     pub(in crate::run) succeeded: bool,
     pub(in crate::run) failures: &'run [FactoryError],
-    /// Why the commit is not complete, if it was decided and is not.
+    /// The error of a commit that was decided but is not complete.
     pub(in crate::run) unfinished: Option<&'run FactoryError>,
-    /// Why it ended before its end, if it did.
+    /// The cancellation reason, if the run was ended early.
     pub(in crate::run) interrupted: Option<Why>,
 }
 
 impl Ended<'_> {
-    /// Why the run did not succeed, if that is not the error of a factory.
+    /// The reason why the run did not succeed, if it is not the error of a factory.
     pub(super) fn error(&self) -> Option<String> {
         let own = self.failures.iter().filter(|failure| failure.factory.is_empty());
         let errors = self.unfinished.into_iter().chain(own).map(FactoryError::described);
@@ -36,7 +36,8 @@ impl Ended<'_> {
     /// The error of a factory.
     pub(super) fn error_of(&self, entry: &Entry) -> Option<String> {
         let own = self.failures.iter().filter(|failure| failure.factory == entry.factory);
-        // Where a factory may fail, its error is no failure of the run; nor is it where its fallback has delivered.
+        // The error of a factory that may fail is not a failure of the run. The same holds for a factory whose fallback has
+        // delivered.
         let note = entry.note.clone().filter(|note| note.contains(IT_FAILED));
         kept(note.into_iter().chain(own.map(FactoryError::described)))
     }

@@ -1,4 +1,4 @@
-//! What a run adds to the history beside its times: who waited for whom, what was chosen, read, and looked for in the cache.
+//! The data that a run adds to the history besides its times: links, choices, reads, and cache lookups.
 
 use super::Before;
 use crate::optimize::{LookupRecord, RunRecord};
@@ -39,7 +39,7 @@ impl Before {
     }
 }
 
-/// The factory that has delivered what another reads, if it takes the output of one alone.
+/// The factory that delivered the data that `factory` reads, if it takes the output of only one factory.
 #[cfg(feature = "polars")]
 fn only_source(shared: &Shared, factory: &str) -> Option<String> {
     let factories = &shared.plan.factories;

@@ -1,4 +1,4 @@
-//! What is measured of factories while they run, for the history.
+//! Measures factories while they run, for the history.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,21 +18,21 @@ use super::super::spill::is_temporary;
 use crate::base::sync::held;
 use crate::optimize::FileRecord;
 
-/// What is measured of the factories of a run, by their places in the plan.
+/// The measurements of the factories of a run, by their places in the plan.
 pub(super) struct Measured {
     factories: Box<[Mutex<OfFactory>]>,
-    /// What the process had taken when the run began.
+    /// The CPU time of the process at the start of the run.
     cpu: Option<Duration>,
 }
 
-/// Of one factory, in all its attempts.
+/// The measurements of one factory, over all its attempts.
 #[derive(Clone, Default)]
 pub(super) struct OfFactory {
     pub(super) files: BTreeMap<PathBuf, u64>,
     pub(super) bytes_out: Option<u64>,
-    /// How long it has waited for queries that go through [gathering](super::super::gather).
+    /// The time that it has waited for queries that go through [gathering](super::super::gather).
     pub(super) waited: Duration,
-    /// Queries that it waits for, and since when it does for any.
+    /// The number of queries for which it waits, and the time since which it waits for any.
     #[cfg(feature = "polars")]
     queries: usize,
     #[cfg(feature = "polars")]
@@ -49,7 +49,7 @@ impl Measured {
         self.factories.get(node).map(|factory| held(factory.lock()).clone()).unwrap_or_default()
     }
 
-    /// Processor time that the process took since the run began.
+    /// The CPU time of the process since the start of the run.
     pub(super) fn cpu(&self) -> Option<Duration> {
         Some(cpu_of_process()?.saturating_sub(self.cpu?))
     }
@@ -62,11 +62,11 @@ impl Measured {
     }
 }
 
-/// The factory that this thread works for is about to read a file, or all files in a directory. It blocks.
+/// Records that the current factory is about to read a file, or all files in a directory. This function blocks.
 pub(crate) fn reads(path: &Path) {
     with_factory(|measured, node| {
         let Ok(path) = absolute(path) else { return };
-        // What cannot be read fails where it is read.
+        // A file that cannot be read fails later, when it is read.
         if let Some(FileRecord { path, bytes }) = FileRecord::at(path) {
             measured.change(node, |factory| {
                 factory.files.insert(path, bytes);
@@ -75,7 +75,7 @@ pub(crate) fn reads(path: &Path) {
     });
 }
 
-/// The factory that this thread works for is about to run a query.
+/// Records the files that a query of the current factory is about to read.
 #[cfg(feature = "polars")]
 pub(crate) fn scans(query: &polars::prelude::LazyFrame) {
     with_factory(|_, _| {
@@ -84,7 +84,7 @@ pub(crate) fn scans(query: &polars::prelude::LazyFrame) {
     });
 }
 
-/// The factory that this thread works for delivers so many bytes.
+/// Records the size of the output of the current factory, in bytes.
 #[inline]
 pub(crate) fn delivers(bytes: impl FnOnce() -> Option<u64>) {
     with_factory(|measured, node| {
@@ -100,7 +100,7 @@ fn with_factory(work: impl FnOnce(&Measured, usize)) {
     }
 }
 
-/// A factory waits for a query from now on.
+/// Records that a factory starts to wait for a query.
 #[cfg(feature = "polars")]
 pub(in crate::run) fn waits(shared: &Arc<Shared>, node: usize) {
     let Some(before) = &shared.learning else { return };
@@ -110,7 +110,7 @@ pub(in crate::run) fn waits(shared: &Arc<Shared>, node: usize) {
     });
 }
 
-/// It does not wait for one any more.
+/// Records that a factory no longer waits for a query.
 #[cfg(feature = "polars")]
 pub(in crate::run) fn goes_on(shared: &Arc<Shared>, node: usize) {
     let Some(before) = &shared.learning else { return };
@@ -124,11 +124,11 @@ pub(in crate::run) fn goes_on(shared: &Arc<Shared>, node: usize) {
     });
 }
 
-/// Processor time of all threads that the process has had, to a hundredth of a second, if the system tells.
+/// The CPU time of all threads of the process so far, to a hundredth of a second, if the system provides it.
 fn cpu_of_process() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the program is in parentheses and may hold spaces; user and system time are fields 14 and 15. Linux counts
-    // both in hundredths, whatever its clock does.
+    // The name of the program is in parentheses and may contain spaces. User and system time are fields 14 and 15. Linux reports
+    // both in hundredths of a second, whatever the frequency of its clock.
     let fields = stat.rsplit_once(')')?.1;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse);
     let ticks: u64 = ticks.collect::<Result<Vec<u64>, _>>().ok()?.iter().sum();

@@ -1,4 +1,4 @@
-//! What a report says of what was learned.
+//! Tests of the learning part of a report.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn adaptation(brought_forward: Option<(String, String)>) -> Adaptation {
     }
 }
 
-/// Everything that there can be, of which each has several lines or several of its kind.
+/// Every possible item, each with several lines or several of its kind.
 fn all() -> Learned {
     let mut run = RunRecord::new("01", "Nightly", SystemTime::UNIX_EPOCH);
     run.makespan = Duration::from_secs(9);

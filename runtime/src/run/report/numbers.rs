@@ -1,8 +1,8 @@
-//! Numbers as they are shown.
+//! Formats numbers for people.
 
 use std::time::Duration;
 
-/// Three significant digits and a unit.
+/// Formats a duration with three significant digits and a unit.
 pub(in crate::run) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let (value, unit) = match seconds {
@@ -18,12 +18,12 @@ pub(in crate::run) fn duration(duration: Duration) -> String {
     }
 }
 
-/// So many factories worked on average, but never more than there were threads to work.
+/// The mean number of factories that worked at the same time, at most the number of threads.
 pub(super) fn mean_parallelism(work: Duration, makespan: Duration, threads: usize) -> f64 {
     (work.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE)).min(threads as f64)
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -9,26 +9,26 @@ use super::numbers::{duration, mean_parallelism, thousands};
 use super::{Entry, Report, Status, Timing};
 use crate::cache::CacheReport;
 
-/// In characters.
+/// The maximum width of a remark in the table, in characters.
 const WIDEST_REMARK: usize = 32;
 
-/// In characters, if the names leave room for it.
+/// The maximum width of the table, in characters, unless the names need more.
 const WIDEST_TABLE: usize = 100;
 
-/// What separates a remark from the column before.
+/// The gap between a remark and the column before it.
 const GAP: usize = 3;
 
-/// One rule under the header.
+/// One line below the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// Which times a table has.
+/// The columns of times in a table.
 #[derive(Clone, Copy, PartialEq)]
 enum Times {
-    /// Read, process, write, and all of it.
+    /// Read, process, write, and the total.
     Phases,
-    /// Work and waiting: what a factory waits is part of its phases, which then would say nothing of its work.
+    /// Work and waiting: the phases include the time of waiting, and would say nothing about the work.
     Apart,
-    /// All of it.
+    /// Only the total.
     Total,
 }
 
@@ -114,9 +114,9 @@ fn width(table: &str) -> usize {
     table.lines().map(|line| line.chars().count()).max().unwrap_or_default()
 }
 
-/// What became of each factory: a table, remarks that it has no room for, and what `lazy` means, if it is there.
+/// The table of all factories, the remarks that do not fit into it, and the meaning of `lazy`, if it occurs.
 pub(super) fn factories(entries: &[Entry]) -> String {
-    // Where it can be seen.
+    // Shorter waits are not visible in the table.
     let waits = entries.iter().any(|entry| entry.timing.waiting >= Duration::from_millis(1));
     let mut times = if waits { Times::Apart } else { Times::Phases };
     let mut without_remarks = width_without_remarks(entries, times);
@@ -125,7 +125,7 @@ pub(super) fn factories(entries: &[Entry]) -> String {
         without_remarks = width_without_remarks(entries, times);
     }
     let room = WIDEST_TABLE.saturating_sub(without_remarks + GAP);
-    // A column for them is as wide as its header.
+    // The column is at least as wide as its header.
     let widest_remark = if room < "remark".len() { 0 } else { room.min(WIDEST_REMARK) };
     let mut text = table(entries, times, widest_remark);
     for entry in entries {
@@ -140,14 +140,14 @@ pub(super) fn factories(entries: &[Entry]) -> String {
     text
 }
 
-/// What the run took.
+/// The summary of the times of a run.
 pub(super) fn summary(makespan: Duration, work: Duration, threads: usize) -> String {
     let parallelism = mean_parallelism(work, makespan, threads);
     let (makespan, work) = (duration(makespan), duration(work));
     format!("makespan {makespan}, work of the factories {work}, mean parallelism {parallelism:.1}")
 }
 
-/// What the cache spared.
+/// The summary of the cache hits.
 pub(super) fn saved(reports: &[CacheReport]) -> String {
     let hits: u32 = reports.iter().map(|cache| cache.hits).sum();
     let misses: u32 = reports.iter().map(|cache| cache.misses).sum();

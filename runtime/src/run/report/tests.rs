@@ -1,8 +1,8 @@
-//! What a report shows, and what the book says of statuses.
+//! Tests of the text of a report, and of the list of statuses in the book.
 
 use super::*;
 
-/// The next status of all, in the order of the book. A new variant has to be put in here.
+/// The next status, in the order of the book. A new variant has to be added here.
 fn next(status: Status) -> Option<Status> {
     Some(match status {
         Status::Succeeded => Status::Restored,
@@ -61,7 +61,7 @@ fn words(line: &str) -> String {
 
 #[test]
 fn work_and_waiting_are_apart() {
-    // A computes for ten seconds; B has asked at the same time, and works for two.
+    // A computes for ten seconds. B has asked for its query at the same time, and works for two seconds.
     let entries = [entry("a", 10_000, 0), entry("b", 2000, 8000)];
     let text = show::factories(&entries);
     let lines: Vec<_> = text.lines().map(words).collect();
