@@ -58,11 +58,11 @@ impl Sources<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Taking {
-    /// By value: a clone, or the payload itself for the last consumer.
+    /// A value: a clone, or the payload itself for the last consumer.
     Owned,
-    /// As an `Arc` of the payload: `#[delivery(shared)]`.
+    /// An `Arc` of the payload: `#[delivery(shared)]`.
     Shared,
-    /// Loaded from a delivered source: `#[delivery(auto_load)]`.
+    /// A value that is loaded from a delivered source: `#[delivery(auto_load)]`.
     Loaded,
 }
 

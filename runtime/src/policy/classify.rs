@@ -44,19 +44,19 @@ pub type Classifier = fn(&Error) -> Option<Transience>;
 /// outermost one counts.
 /// Otherwise the outermost cause that is in this table decides:
 ///
-/// | error | |
+/// | error | class |
 /// |---|---|
 /// | [`TimedOut`], [`tokio::time::error::Elapsed`] | transient |
-/// | [`CircuitOpen`] | transient: the breaker closes some time |
-/// | [`WriteError::Changed`], [`WriteError::Busy`]: another run has written to the target, or is about to | transient |
-/// | [`io::Error`]: the other side or the way to it fails. `ConnectionRefused`, `ConnectionReset`, `ConnectionAborted`, `NotConnected`, `BrokenPipe`, `TimedOut`, `NetworkDown`, `NetworkUnreachable`, `HostUnreachable`, `StaleNetworkFileHandle` | transient |
-/// | [`io::Error`]: somebody else has it now. `AddrInUse`, `ResourceBusy`, `ExecutableFileBusy`, `Deadlock`, `Interrupted`, `WouldBlock` | transient |
-/// | [`io::Error`]: it is full, and stays so until somebody clears up. `StorageFull`, `QuotaExceeded` | permanent |
-/// | [`io::Error`] of kind `Other` | what it wraps, if that is in this table |
+/// | [`CircuitOpen`] | transient: the breaker closes later |
+/// | [`WriteError::Changed`], [`WriteError::Busy`]: another run has written to the target, or will soon | transient |
+/// | [`io::Error`]: the peer or the network fails. `ConnectionRefused`, `ConnectionReset`, `ConnectionAborted`, `NotConnected`, `BrokenPipe`, `TimedOut`, `NetworkDown`, `NetworkUnreachable`, `HostUnreachable`, `StaleNetworkFileHandle` | transient |
+/// | [`io::Error`]: the resource is in use. `AddrInUse`, `ResourceBusy`, `ExecutableFileBusy`, `Deadlock`, `Interrupted`, `WouldBlock` | transient |
+/// | [`io::Error`]: the storage is full until space is freed. `StorageFull`, `QuotaExceeded` | permanent |
+/// | [`io::Error`] of kind `Other` | the class of its inner error, if that is in this table |
 /// | [`io::Error`] of any other kind: `NotFound`, `PermissionDenied`, `InvalidData`, … | permanent |
-/// | `polars::error::PolarsError` | its [`io::Error`], if it comes from one; otherwise permanent |
-/// | `setl::dataset::DataError` | of `Io` and `Query` what they come from; all others permanent |
-/// | [`RunError`] of a run inside of a factory | its first failure; permanent if there is none |
+/// | `polars::error::PolarsError` | the class of its [`io::Error`], if it has one; otherwise permanent |
+/// | `setl::dataset::DataError` | the class of the source for `Io` and `Query`; otherwise permanent |
+/// | [`RunError`] of a run inside of a factory | the class of its first failure; permanent if there is none |
 /// | anything else | permanent |
 ///
 /// `UnexpectedEof` is permanent: its kind does not distinguish a broken connection from a truncated file, and retrying the latter
