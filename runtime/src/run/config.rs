@@ -15,20 +15,20 @@ use crate::policy::{Caching, Effective, EffectivePolicy, Policy, differing};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FactoryConfig {
     pub(crate) policy: Policy,
-    /// `true` if the run was asked for with it.
+    /// `true` if the factory is selected for the run.
     pub(crate) selected: bool,
     /// `true` unless the settings switch it off.
     pub(crate) enabled: bool,
-    /// `true` if its output is there after the run.
+    /// `true` if its output is available after the run.
     pub(crate) kept: bool,
-    /// `true` if there is more to do than to run it once.
+    /// `true` if the factory needs more than a single plain run.
     pub(crate) supervised: bool,
-    /// The factory that does the same, and whose output is taken in its place.
+    /// The equal factory whose output replaces the own one.
     pub(crate) merged_into: Option<usize>,
 }
 
 impl FactoryConfig {
-    /// The default one: the factory runs once.
+    /// The default configuration: the factory runs once.
     #[cfg(feature = "optimize")]
     pub(super) fn of(node: &Node) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl FactoryConfig {
     }
 }
 
-/// Combines the pipeline, the settings and the request. Settings are stronger than the request: they are there to change a program
+/// Combines the pipeline, the settings and the request. Settings take precedence over the request, because they change a program
 /// without a rebuild.
 ///
 /// # Errors
@@ -94,7 +94,7 @@ pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, V
             let selected = selection.resolve(plan, is_given);
             mistakes.extend(selection.nothing_between(plan));
             mistakes.extend(Selection::missing(plan, &selected, is_given));
-            // Where names are wrong, or nothing is asked for, that says more.
+            // Wrong names and an empty selection are more helpful mistakes than this one.
             if mistakes.is_empty() {
                 let given = request.provided.iter();
                 mistakes.extend(given.filter_map(|(node, _)| Selection::not_taken(plan, &selected, *node)));
@@ -123,14 +123,14 @@ pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, V
             policy.cache = caching(&launch, &cache, node, &policy, cached);
             policy.checkpoint |=
                 request.checkpoint_all && !policy.volatile && (launch.steps[node].persistence)().is_some();
-            // A condition is asked where the factory is assembled.
+            // A condition is checked where the factory is assembled.
             let plain = Policy { conditional: false, ..policy }.is_trivial()
                 && plan.factories[node].fallback.is_none();
             FactoryConfig { policy, selected, enabled, kept: false, supervised: !plain, merged_into: None }
         })
         .collect();
     let is_kept = |config: &FactoryConfig| config.policy.checkpoint || config.policy.cache.is_some();
-    // Of each factory it has to be known what it has delivered, if the output of one is kept.
+    // If the output of one factory is kept, the output of every factory must be known.
     if request.resume || cache.is_by_cost() || factories.iter().any(is_kept) {
         factories.iter_mut().for_each(|config| config.supervised = true);
     }
@@ -174,7 +174,7 @@ impl RunPlan {
         }
     }
 
-    /// The same, with the settings before the request.
+    /// Applies the settings, which take precedence over the request.
     fn with(mut self, effective: &Effective) -> Self {
         self.code = effective.code.or(self.code);
         self.concurrency = effective.concurrency.or(self.concurrency);
@@ -191,7 +191,7 @@ impl RunPlan {
     }
 }
 
-/// Whether and for how long the output of a factory is cached, by what the run, the settings and the factory say.
+/// The caching of the output of a factory, combined from the run, the settings and the factory. `None` if it is not cached.
 fn caching(
     launch: &Launch,
     cache: &CachePolicy,
@@ -199,7 +199,7 @@ fn caching(
     policy: &Policy,
     by_settings: Option<bool>,
 ) -> Option<Caching> {
-    // It may be the settings that switch all of it off.
+    // The settings may switch the whole cache off.
     if cache.whose == Some(Whose::Nobodys) && cache.also.is_empty() && by_settings != Some(true) {
         return None;
     }

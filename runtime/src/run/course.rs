@@ -1,4 +1,4 @@
-//! A run from its beginning to its end.
+//! The run lifecycle, from request to outcome.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::signals::{Signals, has_timer, stop_after};
 use super::step::BoxFuture;
 use crate::base::panic::watch;
 
-/// Runs a pipeline, from what was said of the run to what came of it.
+/// Runs a pipeline, from its request to its outcome.
 pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome<P> {
     let Ok(runtime) = Handle::try_current() else {
         let pipeline = launch.plan.pipeline.to_string();
@@ -64,7 +64,7 @@ pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome
     outcome
 }
 
-/// A run whose factories can begin.
+/// A run whose factories can start.
 struct Ready {
     shared: Arc<Shared>,
     ending: Ending,
@@ -72,12 +72,12 @@ struct Ready {
 
 enum Prepared {
     Ready(Ready),
-    /// Files have to be read before.
+    /// Files have to be read first.
     Later(BoxFuture<Result<Ready, RunError>>),
     Failed(RunError),
 }
 
-/// Plans a run, and makes it ready. A run that waits for files is apart, so that the future of a run is not made for it.
+/// Plans a run and prepares it. The preparation with files is a separate future, to keep the future of other runs small.
 fn begin(launch: Launch, request: &mut Request) -> Prepared {
     let pipeline = launch.plan.clone();
     let failed = |mistakes| {
@@ -102,7 +102,7 @@ fn begin(launch: Launch, request: &mut Request) -> Prepared {
     }
 }
 
-/// No pass rewrites the plan.
+/// Without the optimiser, no pass rewrites the plan.
 #[cfg(not(feature = "optimize"))]
 fn rewrite(_: &mut RunPlan, _: &Request) -> Result<(), Vec<String>> {
     Ok(())
@@ -113,7 +113,7 @@ fn ready(run_plan: RunPlan, request: &mut Request) -> Ready {
     Ready { shared: Arc::new(Shared::new(run_plan, request)), ending }
 }
 
-/// Opens the checkpoints, the cache and the history of the pipeline, on a thread for blocking work.
+/// Opens the checkpoints, the cache and the history of the pipeline on a blocking thread.
 async fn with_files(mut run_plan: RunPlan, request: Request) -> Result<Ready, RunError> {
     let pipeline = run_plan.plan().pipeline.to_string();
     let cannot_start = |mistakes| RunError::CannotStart { pipeline, mistakes };
@@ -144,10 +144,10 @@ async fn with_files(mut run_plan: RunPlan, request: Request) -> Result<Ready, Ru
 async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     shared.tell_outer();
     let mut failures = shared.take_failures();
-    // It is moved often from here on.
+    // Boxed, because it is moved often from here on.
     let mut report = Box::new(Report::of(shared));
-    // What goes on after a failure ends early only when it is told to. A run that was told to end before its commit ends
-    // without one, even if nothing was left to do: it would be late, or not wanted any more.
+    // A run that keeps going ends early only if it is cancelled. A run that was cancelled before its commit ends without one,
+    // even if nothing was left to do: it would be too late, or is no longer wanted.
     let may_be_told_to = failures.is_empty() || ending.keeps_going;
     let stopped = may_be_told_to && shared.is_stopped();
     let mut interrupted = stopped || shared.was_interrupted();
@@ -155,15 +155,15 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     report.kept_going = kept_going && !interrupted;
     let mut unfinished = None;
     let mut commits = !interrupted && (failures.is_empty() || ending.commits_partial);
-    // Most runs write nothing and succeed; what the others need is not to make every future larger.
+    // Most runs write nothing and succeed. A separate future keeps their own future small.
     if commits && shared.has_to_commit() {
-        // A dry run leaves to others what they have kept.
+        // A dry run leaves the kept outputs of other runs in place.
         let whole = failures.is_empty() && !shared.is_partial && !shared.is_dry();
         match Box::pin(commit(shared, whole)).await {
             Written::Committed(targets) => report.committed = targets,
             Written::RolledBack(failure) => {
                 commits = false;
-                // Only a runtime that shuts down keeps it from being tried.
+                // There is no failure only if the runtime shuts down.
                 interrupted |= failure.is_none();
                 failures.extend(failure);
             }
@@ -174,7 +174,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         }
     }
     if commits {
-        // What would have been undone may hold a context, and with it this run.
+        // The undo functions may hold a context, and with it this run.
         shared.forget_undone();
     } else {
         let of_rollback = Box::pin(roll_back_for_certain(shared)).await;
@@ -191,7 +191,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         };
         report.learned = Box::pin(super::learn::after(shared, &report, ended)).await.map(Box::new);
     }
-    // A run that has not committed leaves its checkpoints to the next.
+    // A run without a commit leaves its checkpoints to the next run.
     if !commits && shared.session.as_ref().is_some_and(|session| session.has_checkpoints()) {
         let is_kept = |node: &usize| {
             shared.configs.get(*node).is_some_and(|config| config.policy.checkpoint)
@@ -224,7 +224,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     if error.is_some() {
         shared.drop_undelivered();
     }
-    // Whoever still holds a context is no longer in this run.
+    // A remaining context is no longer part of this run.
     if let Some(session) = &shared.session {
         session.close();
     }
@@ -239,12 +239,12 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     Outcome { run: Some(run), error }
 }
 
-/// A run that nobody awaits any more, if it is dropped before its end: what it did is undone nevertheless.
+/// Undoes the effects of a run that is dropped before its end.
 struct Unattended {
     run: Option<Arc<Shared>>,
-    /// It may be dropped elsewhere.
+    /// The runtime for the work after the drop, which may happen on any thread.
     runtime: Handle,
-    /// Keeps the run from ending in one of whose factories this one was started.
+    /// Prevents the outer run from ending before this one.
     outer: Option<OwnedSemaphorePermit>,
 }
 
@@ -254,12 +254,12 @@ impl Drop for Unattended {
         let outer = self.outer.take();
         self.runtime.spawn(async move {
             let _outer = outer;
-            // With the last of its blocking work, which may be its commit.
+            // This includes its last blocking work, which may be its commit.
             shared.ended().await;
             if shared.is_decided() {
                 shared.forget_undone();
             } else if !shared.is_undone_in_task() {
-                // Nobody is left to tell of what could not be undone.
+                // There is no receiver for errors of the rollback.
                 roll_back(&shared).await;
             }
             if let Some(session) = &shared.session {

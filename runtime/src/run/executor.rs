@@ -1,4 +1,4 @@
-//! Drives the factories of a run, each as soon as its deliveries are there.
+//! Drives the factories of a run: each starts as soon as it is ready.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +23,7 @@ use crate::base::panic::{Panicked, contained};
 use setl_commit::Owner;
 
 impl Shared {
-    /// Runs the factories, and comes back when nothing of them is left.
+    /// Runs the factories, and returns when all of them and their remaining work have ended.
     ///
     /// The first driver is part of this future: a chain of factories ends where it began, without waking up a thread.
     pub(crate) async fn run(self: &Arc<Self>, runtime: &Handle) {
@@ -41,11 +41,11 @@ impl Shared {
     }
 }
 
-/// The driver in the future of a run. It outlives that future if it is dropped early: the run is stopped then, but its
-/// end is orderly, as it is in all other drivers.
+/// The driver in the future of a run. If that future is dropped early, the driver continues as a task: the run is stopped, but
+/// ends in an orderly way, as with all other drivers.
 struct OwnDriver<'run> {
     driver: Option<Driver>,
-    /// Where it goes on; it may be dropped on a thread that knows of no runtime.
+    /// The runtime on which it continues, because it may be dropped on a thread without a runtime.
     runtime: &'run Handle,
 }
 
@@ -60,51 +60,51 @@ impl Drop for OwnDriver<'_> {
     }
 }
 
-/// Spawns so many drivers.
+/// Spawns `drivers` drivers.
 fn call(shared: &Arc<Shared>, drivers: usize) {
     for _ in 0..drivers {
         tokio::spawn(Driver::new(Arc::clone(shared), At::Arrival));
     }
 }
 
-/// Runs so many factories in a row before others on the same thread have their turn.
+/// The maximum number of factories in a row before other tasks on the same thread have their turn.
 const IN_A_ROW: usize = 64;
 
-/// After a factory of this length others have their turn, among them drivers that wait behind this one. It is long
-/// beside what that costs.
+/// The length of a factory after which other tasks have their turn, among them drivers that wait behind this one. It is long
+/// compared with the cost of a switch.
 const LONG: Duration = Duration::from_micros(50);
 
-/// Runs one factory after another: whenever one has finished, the first that became ready because of it, or else the one
-/// that has been ready longest.
+/// Runs one factory after another. After each, it takes the first factory that became ready because of it, or else the one that
+/// has been ready longest.
 struct Driver {
     shared: Arc<Shared>,
     at: At,
-    /// What the last factory had of the run, for the next.
+    /// The reference of the last factory to the run, for the next factory.
     spare: Option<Arc<Shared>>,
-    /// When the last factory ended, if the next begins at once.
+    /// The end of the last factory, if the next one starts immediately.
     now: Option<Instant>,
-    /// Whether it goes on only after others on the same thread, among them drivers that it called.
+    /// `true` if other tasks on the same thread have their turn first, among them drivers that it called.
     gives_way: bool,
 }
 
-/// Where a driver is.
+/// The state of a driver.
 enum At {
-    /// It was called, and has no node yet.
+    /// The driver was called, and has no node yet.
     Arrival,
-    /// Before the start of this node.
+    /// The driver is before the start of this node.
     Before(u32),
-    /// In a factory.
+    /// The driver runs a factory.
     In(u32, Running),
-    /// It has nothing left to do.
+    /// The driver has nothing left to do.
     End,
 }
 
 struct Running {
     future: BoxFuture<Outcome>,
     started: Instant,
-    /// Whether it can be dropped before its end.
+    /// `true` if the future can be dropped before its end.
     cancellable: bool,
-    /// Made when the factory first waits for something.
+    /// Created when the factory first waits.
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
@@ -150,7 +150,7 @@ impl Driver {
                         super::gather::settle(&self.shared, node as usize, false);
                     }
                     let took = ready!(polled);
-                    // What blocked has ended on another thread, some time ago.
+                    // A blocking factory ended on another thread, some time ago.
                     self.now = took.filter(|_| running.cancellable).map(|took| took.ended);
                     self.clear();
                     self.finish(node);
@@ -169,7 +169,7 @@ impl Driver {
         if node >= shared.plan.factories.len() || shared.is_stopped() || !shared.may_begin(node) {
             return None;
         }
-        // With checkpoints, it turns out later whether it runs.
+        // With checkpoints, it is known only later whether the factory runs.
         if shared.session.is_none() {
             shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
         }
@@ -190,13 +190,13 @@ impl Driver {
         Some(Running { future, started, cancellable, cancelled: None })
     }
 
-    /// Drops the factory that has ended; a panic of its destructor must not end the driver.
+    /// Drops the factory that has ended, and contains a panic of its destructor.
     fn clear(&mut self) {
         let running = std::mem::replace(&mut self.at, At::End);
         contained(|| drop(running));
     }
 
-    /// Counts a node as done, and gets the next.
+    /// Counts a node as done, and takes the next.
     fn finish(&mut self, node: u32) {
         let next = self.shared.schedule.finish(&self.shared.plan, node);
         self.go_on(next);
@@ -204,7 +204,7 @@ impl Driver {
 
     fn go_on(&mut self, next: Next) {
         call(&self.shared, next.call);
-        // A worker of tokio keeps the task that it spawned last to itself, even if others have nothing to do.
+        // A tokio worker keeps the task that it spawned last to itself, even if other workers are idle.
         self.gives_way = next.call > 0 && tokio::task::try_id().is_some();
         if next.over {
             self.shared.end();
@@ -217,14 +217,14 @@ impl Driver {
     }
 }
 
-/// When a factory ended that delivered, and how long it took.
+/// The end of a factory that delivered, and its duration.
 #[derive(Clone, Copy)]
 struct Took {
     total: Duration,
     ended: Instant,
 }
 
-/// Polls a factory, until it has ended in one way or another.
+/// Polls a factory once, and records its end if it has ended.
 fn advance(
     shared: &Arc<Shared>,
     spare: &mut Option<Arc<Shared>>,
@@ -240,7 +240,7 @@ fn advance(
         no_time: None,
         fallback: None,
     };
-    // What it gives is large, and is not moved once more than it must be.
+    // The result is large, and must not be moved more often than necessary.
     match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
         Ok(Poll::Ready(Ok(mut completed))) => {
             *spare = completed.spare.take();
@@ -271,8 +271,8 @@ fn advance(
 }
 
 impl Drop for Driver {
-    /// A driver that is dropped before its end is one whose runtime shuts down. The run may be awaited elsewhere, so all
-    /// that this driver would have done, or those it would have called, is counted as done.
+    /// A driver is dropped before its end only if its runtime shuts down. The run may be awaited elsewhere, so the remaining work
+    /// of this driver, and of the drivers that it would have called, is counted as done.
     fn drop(&mut self) {
         let shared = &self.shared;
         let mut calls = 0;
@@ -308,7 +308,7 @@ impl Drop for Driver {
     }
 }
 
-/// Runs what stands in for a factory in a test, whose deliveries then go to nobody.
+/// Runs the replacement of a factory in a test. The inputs of the factory are released.
 pub(super) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacement) -> BoxFuture<Outcome> {
     Box::pin(async move {
         shared.release(&shared.plan.factories[node].sources);

@@ -1,4 +1,4 @@
-//! What becomes of each factory of a run.
+//! The state transitions of factories.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -16,18 +16,18 @@ use crate::checkpoint::From;
 use crate::plan::{Delivery, Source};
 use crate::policy::{Policy, Transience, unmark};
 
-/// How a note on a failure begins that is not the end of the run.
+/// The prefix of a note about a failure that does not end the run.
 pub(super) const IT_FAILED: &str = "it failed: ";
 
 impl Shared {
-    /// Whether a factory is to begin at all; if not, says what has become of it.
+    /// `true` if a factory may start. Otherwise its final status is determined here.
     #[inline]
     pub(super) fn may_begin(&self, node: usize) -> bool {
         let plain = self.configs.is_empty() && !self.troubled.load(Ordering::Acquire);
         plain || self.may_begin_though(node)
     }
 
-    /// As [`Shared::may_begin`], where there is something to find out.
+    /// The slow path of [`Shared::may_begin`].
     #[cold]
     fn may_begin_though(&self, node: usize) -> bool {
         let factory = &self.plan.factories[node];
@@ -54,9 +54,9 @@ impl Shared {
         true
     }
 
-    /// Takes the output of a factory that does the same as that of this one.
+    /// Uses the output of an equal factory as the output of this one.
     fn merged(&self, node: usize, other: usize) {
-        // Nothing is there where the run was stopped meanwhile.
+        // The output is missing if the run was stopped in the meantime.
         let Some(output) = self.slot(Source::Factory(other)).and_then(Slot::share) else { return };
         let (name, other_name) = (&self.plan.factories[node].name, &self.plan.factories[other].name);
         self.slots[self.plan.inputs.len() + node].put(output);
@@ -67,7 +67,7 @@ impl Shared {
         self.record(node, Record { status: Status::Merged, timing, rows, attempts: 0, delivered_by: 0 });
     }
 
-    /// Whether all is there that these deliveries need, although something has failed.
+    /// `true` if all required deliveries are available, although a factory has failed.
     pub(crate) fn has_all(&self, sources: &[Source], deliveries: &[Delivery]) -> bool {
         let is_there = |source: &Source, optional: bool| match *source {
             Source::Factory(above) => self.records[above].get().is_some_and(|record| match record.status {
@@ -116,7 +116,7 @@ impl Shared {
                 held(self.undone.lock()).push((node, undo));
             }
             if let Some(failure) = instead_of {
-                // Those of the factory itself: the fallback has its own.
+                // The attempts of the factory itself: the fallback has its own.
                 attempts = failure.attempts;
                 let by = self.plan.factories[node].fallback.as_ref().map_or("", |fallback| fallback.name);
                 self.note(node, format!("by `{by}`, since {IT_FAILED}{}", failure.cause.line()));
@@ -144,7 +144,7 @@ impl Shared {
                 self.note(node, format!("{IT_FAILED}{}", failure.cause.line()));
                 contained(|| drop(failure));
             }
-            // Settings that switch it off have said so.
+            // A factory that the settings switch off already has a note.
             None if self.configs.get(node).is_none_or(|config| config.enabled) => {
                 self.note(node, "its condition does not hold".to_owned());
             }
@@ -163,14 +163,14 @@ impl Shared {
         let attempts = failure.attempts;
         #[cfg(all(feature = "polars", feature = "optimize"))]
         if self.is_stopped() && self.gather.as_ref().is_some_and(|gather| gather.has_ended(node)) {
-            // Its query was not run any more, which is nobody's failure.
+            // The query was not run any more, which is not a failure of the factory.
             return self.cancelled(node, started, attempts);
         }
         let error = self.error_of(node, failure);
         let name = &self.plan.factories[node].name;
         {
             let mut failures = held(self.failures.lock());
-            // What ends early because it is told to often does so with an error.
+            // Cancelled work often ends with an error.
             let may_be_because_of_it = failures.is_empty() || self.keep_going;
             if may_be_because_of_it && self.linked && self.cancel.is_cancelled() {
                 self.interrupted.store(true, Ordering::Release);
@@ -183,13 +183,13 @@ impl Shared {
             self.emit(|| Event::Failed { factory: name });
             return;
         }
-        // Nothing starts after the event, and what is cancelled because of the failure is told after it.
+        // Nothing starts after the event, and factories that this failure cancels are reported after it.
         self.schedule.stop();
         self.emit(|| Event::Failed { factory: name });
         self.cancel.cancel();
     }
 
-    /// A failure, with all the names that belong to it.
+    /// Completes a failure with the names of the pipeline, the stage and the factory.
     pub(crate) fn error_of(&self, node: usize, failure: Failure) -> FactoryError {
         let Failure { phase, cause, attempts, no_time, fallback } = failure;
         let factory = &self.plan.factories[node];

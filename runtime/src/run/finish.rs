@@ -1,4 +1,4 @@
-//! The end of a run: what was written becomes visible, or all of it is undone.
+//! The end of a run: its writes become visible, or all of them are undone.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use super::step::{Failure, Undone};
 use crate::base::panic::{caught, contained};
 use setl_commit::{CommitError, Owner, Transaction};
 
-/// What came of the writes of a run.
+/// The result of the commit of a run.
 pub(super) enum Written {
-    /// These are visible, if there are any.
+    /// These writes are visible. The list may be empty.
     Committed(Vec<String>),
-    /// Nothing has changed, since this failed.
+    /// Nothing has changed. Has the failure, unless the runtime shut down.
     RolledBack(Option<FactoryError>),
     /// The commit was decided, but is not complete.
     Unfinished(FactoryError, Vec<String>),
 }
 
-/// Commits what the factories have written that delivered: all of them, if the run is `whole`.
+/// Commits the writes of the factories that delivered. If the run is `whole`, all of them did.
 pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
     let writes = shared.writes_of_run().map_or(0, Transaction::len);
     if writes > 0 && !shared.is_dry() {
@@ -32,8 +32,8 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
     let committed = shared.pool.run(move || {
         let transaction = of_run.transaction();
         transaction.remove_unfinished();
-        // Attempts that failed have left nothing, but for what came too late to be noticed by them. A factory that does not
-        // write in this run may have saved before its `write`.
+        // Failed attempts have left nothing, except for writes that came too late for them. A factory that does not write in this
+        // run may have saved before its `write`.
         let is_nothing = |owner: Owner| !of_run.has_delivered(owner) || !of_run.writes(owner.node);
         contained(|| drop(transaction.discard(is_nothing)));
         let committed = caught(|| {
@@ -44,7 +44,7 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
                 targets
             };
             #[cfg(feature = "polars")]
-            // Before it is done: who reads meanwhile is to be told, too.
+            // This comes before the end of the commit, so that concurrent readers are informed, too.
             of_run.has_written(transaction.targets());
             match transaction.commit() {
                 Ok(targets) => Ok(without_marks(targets)),
@@ -55,12 +55,12 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
                 Err(other) => Err(other),
             }
         });
-        // Here, since the run may be dropped by now.
+        // This comes here, since the run may be dropped by now.
         if matches!(committed, Ok(Ok(_) | Err(CommitError::Unfinished { .. }))) {
             of_run.decide();
         }
         if let (true, Ok(Ok(_))) = (whole, &committed) {
-            // What cannot be removed now is removed by the next run, which finds the mark.
+            // Files that cannot be removed now are removed by the next run, which finds the mark.
             contained(|| drop(forget(&of_run)));
         }
         committed
@@ -88,14 +88,14 @@ fn failure(shared: &Shared, owner: Option<Owner>, cause: Cause) -> FactoryError 
     }
 }
 
-/// What failed is no factory's fault, such as a state directory that cannot be written to.
+/// Creates a failure without a factory, such as one of a state directory that cannot be written to.
 fn of_no_factory(shared: &Shared, failure: Failure) -> FactoryError {
     FactoryError { stage: String::new(), factory: String::new(), ..shared.error_of(0, failure) }
 }
 
-/// Discards what was staged, and undoes in reverse order what factories did outside of the transaction.
+/// Discards the staged writes, and undoes in reverse order the effects of factories outside of the transaction.
 ///
-/// What cannot be undone does not keep the rest from being undone.
+/// An effect that cannot be undone does not prevent the others from being undone.
 pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
     while let Some((node, undo)) = shared.last_undone() {
@@ -130,21 +130,21 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     failures
 }
 
-/// As [`roll_back`], also if nobody waits for it any more.
+/// Does the same as [`roll_back`], even if the caller is dropped.
 pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
     if shared.has_undone() {
         let of_task = Arc::clone(shared);
         shared.undo_in_task();
         let task = tokio::spawn(async move { roll_back(&of_task).await });
-        // It gives nothing where the runtime shuts down; what is left to do then is done here.
+        // The task has no result if the runtime shuts down. The remaining work is then done here.
         failures = task.await.unwrap_or_default();
     }
     failures.extend(roll_back(shared).await);
     failures
 }
 
-/// Why it could not be undone, if it could not.
+/// Runs an undo function. Returns the cause if it failed.
 pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
     let current = Current { shared: Arc::clone(shared), owner: Owner { node, attempt: 0 } };
     let mut future = match caught(|| Box::pin(Scoped { current, future: undo() })) {
@@ -160,13 +160,13 @@ pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> O
 }
 
 impl Shared {
-    /// Whether there is anything to commit, or to forget with a commit.
+    /// `true` if there is anything to commit, or to delete with a commit.
     pub(super) fn has_to_commit(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.has_checkpoints())
             || self.writes_of_run().is_some_and(|writes| !writes.is_empty() || writes.has_unfinished())
     }
 
-    /// Whether the output of this factory was there: made by this run, or by an earlier.
+    /// `true` if the output of this factory was available: from this run or an earlier one.
     pub(super) fn is_delivered(&self, node: usize) -> bool {
         self.records().nth(node).flatten().is_some_and(|record| {
             matches!(
@@ -176,7 +176,7 @@ impl Shared {
         })
     }
 
-    /// Whether this attempt is the one whose output was delivered.
+    /// `true` if the output of the factory comes from this attempt.
     fn has_delivered(&self, owner: Owner) -> bool {
         self.records().nth(owner.node).flatten().is_some_and(|record| {
             owner.attempt == EARLIER

@@ -1,6 +1,6 @@
-//! What a run takes from the history of its pipeline, and adds to it.
+//! Learning in a run: reads the history of its pipeline, and adds to it.
 //!
-//! A history that cannot be used never keeps a pipeline from running: the report says so.
+//! A history that cannot be used never prevents a pipeline from running: the report mentions it.
 
 mod ended;
 mod evidence;
@@ -43,15 +43,15 @@ pub(crate) use measured::{delivers, reads};
 #[cfg(feature = "polars")]
 pub(super) use measured::{goes_on, waits};
 
-/// What is known before a run, and measured while it is on.
+/// The data that is known before a run, and measured during it.
 pub(crate) struct Before {
     path: PathBuf,
     began: SystemTime,
     workers: usize,
-    /// The code of each factory, as it is recorded.
+    /// The recorded code fingerprint of each factory.
     codes: Vec<String>,
     prediction: Option<Prediction>,
-    /// Until it is known what is run.
+    /// Taken once the plan of the run is final.
     outlook: Option<Outlook>,
     adapting: Option<Mutex<Adapting>>,
     drifts: Vec<Drift>,
@@ -63,51 +63,53 @@ pub(crate) struct Before {
     keeping: Vec<Keeping>,
 }
 
-/// What the history of a pipeline said of a run, and how that went.
+/// The prediction for a run, its comparison with the measurements, and the advice of the history.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Learned {
-    /// What was predicted, if the pipeline has run before.
+    /// The prediction, if the pipeline has run before.
     pub prediction: Option<Prediction>,
-    /// That, beside what happened; none where something was taken from an earlier run, since all was predicted to be computed.
+    /// The prediction compared with the measurements. `None` if an output was taken from an earlier run, because the prediction
+    /// was that all outputs are computed.
     pub comparison: Option<Comparison>,
-    /// What was decided anew while the run was on.
+    /// The decisions that were made again during the run.
     pub adaptations: Vec<Adaptation>,
-    /// Factories that take longer or shorter than they did.
+    /// The factories that have become slower or faster.
     pub drifts: Vec<Drift>,
-    /// What to change in the pipeline.
+    /// The recommended changes of the pipeline.
     pub recommendations: Vec<Recommendation>,
-    /// Whose outputs were worth [caching](crate::cache::CachePolicy::by_cost), and whose not, if the run was to ask.
+    /// The decisions about outputs that are worth [caching](crate::cache::CachePolicy::by_cost). Empty if the run does not decide
+    /// by cost.
     pub keeping: Vec<Keeping>,
-    /// What a damaged history is called now in whose place another was begun.
+    /// The new path of a damaged history that was replaced.
     pub set_aside: Option<PathBuf>,
-    /// Why the history could not be read or written, if it could not.
+    /// The error of reading or writing the history.
     pub trouble: Option<String>,
 }
 
-/// How a run is to go, as far as that matters for what it takes.
+/// The properties of a run that affect its cost.
 #[derive(Clone, Copy)]
 pub(super) struct How {
-    /// How many factories can run at once.
+    /// The number of factories that can run at the same time.
     workers: usize,
-    /// Whether queries are run together.
+    /// `true` if queries are run together.
     gathers: bool,
 }
 
 impl How {
-    /// Of a run of which so many factories can be in progress at once.
+    /// The properties of a run with at most `workers` factories at the same time.
     pub(super) fn of(optimizer: &Optimizer, workers: usize) -> Self {
         Self { workers, gathers: cfg!(feature = "polars") && optimizer.has(Pass::Gather) }
     }
 }
 
-/// The code of a factory together with that of its fallback.
+/// The code fingerprint of a factory with that of its fallback.
 const fn with_fallback(code: u128, fallback: u128) -> u128 {
-    // The order counts, and none of them hides the other.
+    // The order counts, and neither hides the other.
     code.rotate_left(1) ^ fallback.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
 }
 
-/// Reads the history. It blocks.
+/// Reads the history. This function blocks.
 pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf>, how: How) -> Before {
     let path = learning
         .path()
@@ -163,13 +165,14 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
 }
 
 impl Shared {
-    /// A factory has delivered. What remains is ordered anew if that is not as much as was predicted.
+    /// Records that a factory has delivered. Changes the order of the remaining factories if the size of the output differs from
+    /// its prediction.
     pub(super) fn adapt(&self, node: usize, rows: Option<usize>) {
         let Some(before) = &self.learning else { return };
         if let Some(adapting) = &before.adapting {
             let bytes = before.measured.of(node).bytes_out;
             let rows = rows.map(|rows| rows as u64);
-            // Kept until the schedule has them, so that older ones do not come after.
+            // Held until the schedule has the new priorities, so that older ones do not replace them.
             let mut adapting = held(adapting.lock());
             let prefer = |priorities| self.schedule.prefer(priorities);
             adapting.delivered(node, rows, bytes, self.started.elapsed(), prefer);
@@ -179,7 +182,7 @@ impl Shared {
 
 #[cfg(feature = "polars")]
 impl Shared {
-    /// Who knows what ways to do something have cost in earlier runs, if this run is to learn from them.
+    /// The evidence about choices in earlier runs, if this run learns.
     pub(super) fn advisor(&self) -> Option<&Advisor> {
         self.learning.as_ref().map(|before| &before.advisor)
     }
@@ -191,7 +194,7 @@ impl Before {
         self.advisor = Advisor::of(choices);
     }
 
-    /// Only queries are run in several ways.
+    /// Only queries have several ways to run.
     #[cfg(not(feature = "polars"))]
     fn remember(&mut self, _choices: Vec<ChoiceRun>) {}
 
@@ -199,7 +202,7 @@ impl Before {
         self.prediction.as_ref()
     }
 
-    /// Decides the order anew while the run is on, when outputs are not of the size that was predicted.
+    /// Prepares to change the order during the run, when the size of an output differs from its prediction.
     pub(super) fn adapt_to(&mut self, plan: &PipelinePlan) {
         self.adapting = self.outlook.take().map(|outlook| Mutex::new(Adapting::new(outlook, plan)));
     }
@@ -208,7 +211,7 @@ impl Before {
         self.adapting.as_ref().map(|adapting| held(adapting.lock()).adaptations.clone()).unwrap_or_default()
     }
 
-    /// Has those outputs cached for which it pays.
+    /// Caches the outputs for which this pays.
     pub(super) fn choose_cached(&mut self, plan: &mut RunPlan) {
         let Some(prediction) = &self.prediction else { return };
         let candidates = plan.may_be_cached();
@@ -238,7 +241,7 @@ impl Before {
             record.attempts = Some(entry.attempts);
             record.error = ended.error_of(entry);
             record.rows_out = entry.rows.map(|rows| rows as u64);
-            // Of what it takes, all rows have to be known.
+            // The rows of all inputs must be known.
             record.rows_in = shared.plan.factories[node]
                 .sources
                 .iter()
@@ -294,13 +297,13 @@ impl From<Status> for FactoryStatus {
     }
 }
 
-/// What the queries of the factories of a run took.
+/// The times of the queries of the factories of a run.
 #[derive(Default)]
 struct Queries {
     batches: Vec<BatchRecord>,
-    /// Of each factory whose queries were run with those of others, what its own took.
+    /// For each factory whose queries were run with those of others, the time of its own queries.
     together: BTreeMap<String, Duration>,
-    /// Of each, its queries that were run by themselves.
+    /// For each factory, the time of its queries that were run on their own.
     alone: BTreeMap<String, Duration>,
 }
 
@@ -324,7 +327,7 @@ impl Queries {
                 *this.alone.entry(factory.clone()).or_default() += batch.wall;
                 continue;
             }
-            // Where it was not measured, each has its share.
+            // Without a measurement, each query gets an equal share.
             let share = batch.wall / batch.factories.len().max(1) as u32;
             for (at, factory) in batch.factories.iter().enumerate() {
                 let own = batch.queries.get(at).copied().unwrap_or(share);
@@ -336,14 +339,14 @@ impl Queries {
     }
 }
 
-/// The bytes of all that a factory took: of the files that it has read, and of deliveries that have a size.
+/// The total input size of a factory in bytes: the files that it has read, and the deliveries whose size is known.
 fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: usize) -> Option<u64> {
     let above = shared.plan.factories[node].all_sources().filter_map(|source| match source {
         Source::Factory(above) => Some(above),
         Source::Input(_) | Source::Context => None,
     });
     let above: BTreeSet<usize> = above.collect();
-    // What was taken from an earlier run was not measured in this one.
+    // An output from an earlier run was not measured in this one.
     if above.iter().any(|&above| matches!(entries[above].status, Status::Cached | Status::Restored)) {
         return None;
     }
@@ -353,7 +356,7 @@ fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: us
     (!parts.is_empty()).then(|| parts.iter().sum())
 }
 
-/// Adds a run to the history, and says how it went beside what was predicted.
+/// Adds a run to the history, and compares it with its prediction.
 pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_>) -> Option<Learned> {
     let before = shared.learning.as_ref()?;
     let run = before.record(shared, report, ended);
@@ -362,7 +365,7 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_
     let comparison = compared.map(|prediction| Comparison::new(prediction, &run));
     let mut trouble = before.trouble.clone();
     let mut recommendations = Vec::new();
-    // What was asked for in part, or writes nothing, is no example of the whole.
+    // A partial run or a dry run is no example of a whole run.
     if trouble.is_none() && !shared.is_partial && !shared.is_dry() {
         let path = before.path.clone();
         let recorded = tokio::task::spawn_blocking(move || {
@@ -390,14 +393,14 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_
 }
 
 impl Learned {
-    /// The weightiest of it, in two lines.
+    /// The most important part of the text, in two lines.
     pub(super) fn in_brief(&self) -> String {
         let mut brief = self.to_string().lines().next().unwrap_or_default().to_owned();
         let damaged = self.set_aside.iter().map(|aside| told_of_damage(aside));
         let drifts = self.drifts.iter().map(ToString::to_string);
         let recommendations = self.recommendations.iter().map(|one| format!("recommended: {one}"));
         let kept = self.keeping.iter().filter(|keeping| keeping.is_kept).map(ToString::to_string);
-        // Where the order stays, nothing follows from it.
+        // Without a change of the order, the difference has no consequences.
         let adaptations = self.adaptations.iter().filter(|adaptation| adaptation.brought_forward.is_some());
         let adaptations = adaptations.map(ToString::to_string);
         let mut more = damaged.chain(drifts).chain(recommendations).chain(kept).chain(adaptations);

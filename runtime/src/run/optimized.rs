@@ -17,10 +17,10 @@ use crate::optimize::{Optimizer, Pass};
 use crate::plan::{Plan, PlanRef, Source};
 use crate::policy::Policy;
 
-/// What a report needs to explain the plan of its run.
+/// The data that a report needs to explain the plan of its run.
 #[derive(Clone)]
 pub(crate) struct Explainable {
-    /// None where no pass had anything to do in the run.
+    /// `None` if no pass had anything to do in the run.
     planned: Option<Arc<Planned>>,
     optimizer: Optimizer,
     steps: Steps,
@@ -38,13 +38,13 @@ impl Explainable {
 
     pub(super) fn explain(&self, plan: &Plan, report: &Report) -> Explanation {
         let planned = self.planned.clone().unwrap_or_else(|| {
-            // Nothing was said of the run that bears on its plan.
+            // The run has no options that affect its plan.
             let factories = facts_of(plan, &self.steps, &[], |_| false);
             let workers = workers(None);
             let facts =
                 Facts { plan, factories, is_partial: false, keeps_outputs: false, prediction: None, workers };
             let planned = optimize(&self.optimizer, &facts);
-            // The names were found in order before the run, and none of these passes fails.
+            // The names were checked before the run, and none of these passes fails.
             Arc::new(planned.unwrap_or_else(|mistakes| unreachable!("{}", mistakes.join("; "))))
         });
         let learned = report.learned();
@@ -59,7 +59,7 @@ impl Explainable {
     }
 }
 
-/// Rewrites the plan of a run, where a pass has something to do.
+/// Rewrites the plan of a run, if a pass has something to do.
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
@@ -72,7 +72,7 @@ pub(super) fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), V
         || (run_plan.launch.has_twins && optimizer.has(Pass::MergeIdentical))
         || !run_plan.factories.iter().all(is_selected);
     if !has_something_to_do {
-        // Most runs: no name of a pass is said, and there is nothing to look at.
+        // In most runs no pass is named, and there is nothing to check.
         return match optimizer.names_passes() {
             true => Some(optimizer.mistakes()).filter(|mistakes| !mistakes.is_empty()).map_or(Ok(()), Err),
             false => Ok(()),
@@ -91,7 +91,7 @@ pub(super) fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), V
     }
     for (factory, into) in merged {
         run_plan.factories[factory].merged_into = Some(into);
-        // It holds nothing of its own.
+        // A merged factory holds no memory of its own.
         run_plan.factories[factory].policy.memory = None;
     }
     for factory in left_out {
@@ -107,7 +107,7 @@ pub(super) fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), V
     Ok(())
 }
 
-/// For each factory, whether one that was asked for takes its output.
+/// For each factory, `true` if a selected factory takes its output.
 fn taken(plan: &Plan, configs: &[FactoryConfig]) -> Vec<bool> {
     let mut taken = vec![false; plan.factories.len()];
     let asked = |node: &usize| configs.get(*node).is_none_or(|config| config.selected);
@@ -121,10 +121,10 @@ fn taken(plan: &Plan, configs: &[FactoryConfig]) -> Vec<bool> {
     taken
 }
 
-/// What a run that is asked for like this would do.
+/// Explains the plan of a run with this request.
 ///
 /// # Errors
-/// When it could not start.
+/// When the run could not start.
 pub(super) fn explain(launch: &Launch, request: &Request) -> Result<Explanation, RunError> {
     let cannot_start =
         |mistakes| RunError::CannotStart { pipeline: launch.plan.pipeline.to_string(), mistakes };
@@ -175,7 +175,7 @@ fn facts_of(
     steps.iter().enumerate().map(facts).collect()
 }
 
-/// How many factories can run at once.
+/// The number of factories that can run at the same time.
 pub(super) fn workers(concurrency: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = Handle::try_current().map_or_else(|_| cores(), |runtime| runtime.metrics().num_workers());
@@ -183,8 +183,8 @@ pub(super) fn workers(concurrency: Option<usize>) -> usize {
 }
 
 impl<P> Runner<P> {
-    /// What the optimiser would make of this run, and why: the plan before and after each pass, and what is predicted. Nothing
-    /// is run; where the run is to [learn](Runner::learn), its history is read, which blocks for a moment.
+    /// Explains the plan of this run without running it: the plan before and after each pass, the decisions with their reasons,
+    /// and the prediction. If the run [learns](Runner::learn), its history is read, which blocks for a short time.
     ///
     /// ```
     /// use setl::prelude::*;
@@ -225,8 +225,9 @@ impl<P> Runner<P> {
 }
 
 impl Report {
-    /// The plan of the run before and after each pass of the optimiser, what was decided and why, what queries shared, and what
-    /// was predicted beside what happened. What it prints begins like that of [`Runner::explain`](crate::Runner::explain).
+    /// Explains the plan of the run: the plan before and after each pass of the optimiser, the decisions with their reasons, the
+    /// shared parts of queries, and the prediction compared with the measurements. The text begins like that of
+    /// [`Runner::explain`](crate::Runner::explain).
     ///
     /// ```
     /// use setl::prelude::*;

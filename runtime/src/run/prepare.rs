@@ -1,4 +1,4 @@
-//! From a request to the plan of a run: the same for a run, a dry run and `explain`.
+//! Turns a request into the plan of a run: the same for a run, a dry run and `explain`.
 
 use super::config::configured;
 use super::memory::Memory;
@@ -6,7 +6,7 @@ use super::request::Request;
 use super::run_plan::RunPlan;
 use super::shared::Launch;
 
-/// Plans a run as far as that needs no file: combines the pipeline, the settings and the request, and checks them.
+/// Plans a run as far as this is possible without files: combines the pipeline, the settings and the request, and checks them.
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
@@ -23,7 +23,7 @@ pub(super) fn prepare(launch: Launch, request: &Request) -> Result<RunPlan, Vec<
     Ok(plan)
 }
 
-/// Reads the history of the pipeline, if the run is to learn, and decides which outputs are worth caching. It blocks.
+/// Reads the history of the pipeline if the run learns, and decides which outputs are worth caching. This function blocks.
 #[cfg(feature = "optimize")]
 pub(super) fn consult(plan: &mut RunPlan, request: &Request, workers: usize) {
     let Some(learning) = &request.learning else { return };

@@ -16,13 +16,13 @@ use crate::pipeline::AnyPayload;
 use crate::policy::Settings;
 use crate::policy::{Classifier, CodeScope, Resources};
 
-/// The settings of a run by its caller. Nothing in it was decided by the crate: that is the [plan](super::run_plan::RunPlan) of
+/// The settings of a run by its caller. The decisions of the crate are not here, but in the [plan](super::run_plan::RunPlan) of
 /// the run.
 #[derive(Default)]
 pub(crate) struct Request {
     pub(crate) concurrency: Option<usize>,
     pub(crate) blocking_threads: Option<usize>,
-    /// The time after which a wait for a thread is told. Default: 30 seconds.
+    /// The time after which a wait for a thread is reported. Default: 30 seconds.
     pub(crate) patience: Option<Duration>,
     pub(crate) no_write: bool,
     pub(crate) cancel: Option<CancellationToken>,
@@ -36,7 +36,7 @@ pub(crate) struct Request {
     pub(crate) state_dir: Option<PathBuf>,
     #[cfg(feature = "config")]
     pub(crate) settings: Option<Box<Settings>>,
-    /// The factories that are asked for. Default: all.
+    /// The selected factories. Default: all.
     pub(crate) selection: Option<Box<Selection>>,
     pub(crate) resume: bool,
     pub(crate) checkpoint_all: bool,
@@ -45,10 +45,10 @@ pub(crate) struct Request {
     #[cfg(feature = "optimize")]
     pub(crate) learning: Option<Box<Learning>>,
     pub(crate) cache: Option<Box<CachePolicy>>,
-    /// The scope of the code that counts for kept outputs, for all factories.
+    /// The scope of the code fingerprint of kept outputs, for all factories.
     pub(crate) code: Option<CodeScope>,
     pub(crate) observers: Vec<Observer>,
-    /// Stand-ins for factories, by index. Each is used once.
+    /// Replacements for factories, by index. Each is used once.
     pub(crate) replacements: Vec<(usize, Replacement)>,
     /// The outputs of factories that do not run, by index.
     pub(crate) provided: Vec<(usize, AnyPayload)>,
@@ -63,14 +63,14 @@ impl Request {
         false
     }
 
-    /// `true` if another output stands in for that of this factory.
+    /// `true` if a replacement or a provided output replaces that of this factory.
     #[cfg(feature = "optimize")]
     pub(super) fn replaces(&self, factory: usize) -> bool {
         self.replacements.iter().any(|(replaced, _)| *replaced == factory)
             || self.provided.iter().any(|(provided, _)| *provided == factory)
     }
 
-    /// `true` if no setting bears on single factories.
+    /// `true` if no setting concerns single factories.
     pub(crate) fn is_default_for_factories(&self) -> bool {
         #[cfg(feature = "config")]
         if self.settings.is_some() {

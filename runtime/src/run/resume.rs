@@ -1,4 +1,4 @@
-//! Checkpoints and the cache in a run: what is taken from an earlier one, and what is kept for a later one.
+//! Checkpoints and the cache in a run: outputs that are taken from an earlier run, and outputs that are kept for a later one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,15 +23,15 @@ use crate::checkpoint::{
 use setl_commit::state::{check, is_insecure};
 use setl_commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
 
-/// The attempt that stands for those of earlier runs.
+/// The attempt number of outputs from earlier runs.
 pub(super) const EARLIER: u32 = 0;
 
-/// Opens the checkpoints and the cache of a pipeline, if the run has to do with any. It blocks.
+/// Opens the checkpoints and the cache of a pipeline, if the run uses them. This function blocks.
 ///
-/// `notes` gets what the report is to say of what earlier runs have left.
+/// `notes` receives the remarks for the report about commits of earlier runs.
 ///
 /// # Errors
-/// Why the run cannot start. Because of the cache, it never is.
+/// When the run cannot start. A problem with the cache never prevents it.
 pub(super) fn open(
     run_plan: &RunPlan,
     request: &Request,
@@ -41,21 +41,21 @@ pub(super) fn open(
     let launch = &run_plan.launch;
     let plan = &launch.plan;
     let state = state_directory(run_plan.state_dir.as_deref());
-    // Writes that were kept are put together with those of this run.
+    // Kept writes are combined with those of this run.
     #[cfg(feature = "polars")]
     crate::storage::add_format();
     let is_there = || Store::directory_of(&state, &plan.pipeline).exists();
-    // Where something else stands in for a factory, what was kept of it is not what it delivers.
+    // The kept output of a factory with a replacement is not the output of the replacement.
     if !request.replacements.is_empty() {
         return Ok(None);
     }
-    // A run of some factories, or one that writes nothing, is no fresh start, and leaves alone what a run of all has kept.
+    // A partial run, or one that writes nothing, is no new beginning, and leaves the kept outputs of a whole run in place.
     let concerned = request.resume || !(run_plan.is_partial || request.no_write);
     let checkpoints = concerned && (run_plan.has_checkpoints() || (request.resume && is_there()));
     if !checkpoints && !run_plan.has_cached() {
         return Ok(None);
     }
-    // Before anything of it is believed. What cannot be used for another reason is told of where it is needed.
+    // This check comes before any content is trusted. Other problems are reported where the directory is needed.
     match check(&state) {
         Err(error) if is_insecure(&error) => return Err(error.into()),
         _ => {}
@@ -64,8 +64,8 @@ pub(super) fn open(
     let cache = run_plan.has_cached().then(|| Cache::new(&state, &plan.pipeline, &run, limits));
     let store = checkpoints.then(|| Store::open(&state, &plan.pipeline, run)).transpose()?;
     if store.is_some() {
-        // The commit of a dead run may have to be finished, which decides about its checkpoints. Another run that is refused
-        // here does not see it half done.
+        // The commit of a dead run may have to be completed, which decides about its checkpoints. Another run that is refused
+        // here does not see it incomplete.
         notes.extend(setl_commit::notes_of(&setl_commit::recover(&state)?));
     }
     let factories = launch.steps.iter().zip(&run_plan.factories).zip(plan.factories.iter()).map(
@@ -76,7 +76,7 @@ pub(super) fn open(
                 max_age: caching.max_age.unwrap_or(limits.max_age),
                 is_own: caching.max_age.is_some(),
             }),
-            // Whether it would have written, a dry run does not find out.
+            // A dry run cannot find out whether the factory would have written.
             adds: !request.no_write,
             persistence: (step.persistence)(),
             content: (step.content)(),
@@ -104,7 +104,8 @@ pub(super) fn open(
     Ok(Some(Box::new(Session::open(setup, store)?)))
 }
 
-/// Why a kept write cannot become part of this run. What others are told to do about that, this run does.
+/// The reason why a kept write cannot become part of this run. The advice for other callers is left out, because this run follows
+/// it.
 fn not_used(error: &crate::Error) -> String {
     match error.downcast_ref() {
         Some(WriteError::Changed { target }) => {
@@ -114,7 +115,7 @@ fn not_used(error: &crate::Error) -> String {
     }
 }
 
-/// What becomes of a factory of which checkpoints or the cache may decide: none if it runs.
+/// The result of a factory if a checkpoint or the cache decides it. `None` if it runs.
 pub(super) async fn restored(
     shared: &Arc<Shared>,
     node: usize,
@@ -130,7 +131,7 @@ pub(super) async fn restored(
         Some(Ok(Ok(Some(Part::Restored(restored))))) => {
             let start = shared.started.elapsed();
             let timing = Nanos { start: nanos(start), ..Nanos::default() };
-            // Of a query that was run when it was stored, only the time is known that it took to build it.
+            // For a query that was run when it was stored, only the time to build it is known.
             if restored.from == From::Cache && !restored.took.is_zero() {
                 shared.note(node, format!("took {} when it was computed", duration(restored.took)));
             }
@@ -155,7 +156,8 @@ pub(super) async fn restored(
     Some(ended)
 }
 
-/// What becomes of a factory; none if it runs. Writes that were kept with its checkpoint become part of this run.
+/// The decision of checkpoints and cache about a factory. `None` if it runs. Writes that were kept with its checkpoint become
+/// part of this run.
 fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
     let Some(session) = &shared.session else { return Ok(None) };
     let part = session.ready(node);
@@ -177,7 +179,8 @@ fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
     Ok(Some(part))
 }
 
-/// Keeps what a factory has delivered, if it is a checkpoint or cached. `wrote` is whether it has written what can be undone.
+/// Keeps the output of a factory if it is a checkpoint or cached. `wrote` is `true` if the factory has written data that can be
+/// undone.
 pub(super) async fn kept(
     shared: &Arc<Shared>,
     owner: Owner,
@@ -244,7 +247,7 @@ fn keep(
     }
 }
 
-/// Adds what a factory has delivered to the cache. Whatever becomes of that, it is delivered.
+/// Adds the output of a factory to the cache. The output stays delivered, even if this fails.
 fn cache(shared: &Shared, session: &Session, node: usize, ended: &mut Ended) {
     let because = match caught(|| session.cache(node, ended)) {
         Ok((payload, because)) => {
@@ -262,9 +265,9 @@ fn cache(shared: &Shared, session: &Session, node: usize, ended: &mut Ended) {
     }
 }
 
-/// Has the commit of a run say what becomes of its checkpoints, so that both come true in one step: a run that was killed
-/// right after its commit is not resumed, which would write everything again. A run that is not `whole` keeps its
-/// checkpoints, and has them say of which factories the writes are committed. Gives the targets of these writes. It blocks.
+/// Adds the state of the checkpoints to the commit of a run, so that both change in one step. Otherwise a run that was killed
+/// right after its commit would be resumed, and would write everything again. A run that is not `whole` keeps its checkpoints,
+/// and records in them the factories whose writes are committed. Returns the targets of these writes. This function blocks.
 pub(super) fn mark(shared: &Shared, whole: bool) -> Result<Vec<String>> {
     let Some(session) = &shared.session else { return Ok(Vec::new()) };
     let marks = match whole {
@@ -283,12 +286,12 @@ pub(super) fn mark(shared: &Shared, whole: bool) -> Result<Vec<String>> {
     Ok(targets)
 }
 
-/// Forgets the checkpoints of a pipeline whose run has succeeded: what they held is committed. It blocks.
+/// Deletes the checkpoints of a pipeline whose run has succeeded, because their content is committed. This function blocks.
 pub(super) fn forget(shared: &Shared) -> Result<()> {
     shared.session.as_ref().map_or(Ok(()), |session| Ok(session.succeeded()?))
 }
 
-/// Forgets the checkpoint of a factory, since what it did is undone. It blocks.
+/// Deletes the checkpoint of a factory whose effects are undone. This function blocks.
 pub(super) fn forget_undone(shared: &Shared, node: usize) -> Result<()> {
     let Some(session) = &shared.session else { return Ok(()) };
     if let Some(writes) = shared.writes_of_run() {
@@ -297,7 +300,7 @@ pub(super) fn forget_undone(shared: &Shared, node: usize) -> Result<()> {
     Ok(session.undone(node)?)
 }
 
-/// Records that the factory for which this thread works changes something outside which no run undoes.
+/// Records that the current factory has an effect outside of the run that is never undone.
 #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "repositories need the feature"))]
 pub(crate) fn record_act() {
     if let Some(current) = Current::get() {
@@ -305,8 +308,7 @@ pub(crate) fn record_act() {
     }
 }
 
-/// Records that the factory for which this thread works reads a file or directory, or a place of which nobody can tell
-/// whether it changes.
+/// Records that the current factory reads a file or directory, or a place whose changes cannot be detected.
 pub(crate) fn record_read(path: Option<&Path>, place: impl FnOnce() -> String) -> Result<()> {
     #[cfg(feature = "optimize")]
     if let Some(path) = path {
@@ -315,7 +317,7 @@ pub(crate) fn record_read(path: Option<&Path>, place: impl FnOnce() -> String) -
     record_look(path, place)
 }
 
-/// As [`record_read`], of what is looked at without reading its content.
+/// Does the same as [`record_read`], for a place that is inspected without reading its content.
 pub(crate) fn record_look(path: Option<&Path>, place: impl FnOnce() -> String) -> Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
     let mut result = Ok(());

@@ -1,4 +1,4 @@
-//! The plan of a run: all that is decided before its first factory starts.
+//! The plan of a run: all decisions before its first factory starts.
 
 use std::path::PathBuf;
 #[cfg(feature = "optimize")]
@@ -28,7 +28,7 @@ pub(crate) struct RunPlan {
     pub(crate) launch: Launch,
     /// The configuration of each factory; empty if all have the default one.
     pub(crate) factories: Box<[FactoryConfig]>,
-    /// The policies after all sources are combined. None if no factory has any.
+    /// The policies after all sources are combined. `None` if no factory has any.
     pub(crate) effective: Option<Box<Effective>>,
     pub(crate) cache: CachePolicy,
     pub(crate) code: Option<CodeScope>,
@@ -38,7 +38,7 @@ pub(crate) struct RunPlan {
     pub(crate) memory: Option<Box<Memory>>,
     pub(crate) ending: Ending,
     pub(crate) state_dir: Option<PathBuf>,
-    /// `true` if only some factories were asked for.
+    /// `true` if only some factories were selected.
     pub(crate) is_partial: bool,
     /// Set if files are opened before the run.
     pub(crate) run_id: Option<Uuid>,
@@ -52,7 +52,7 @@ pub(crate) struct RunPlan {
     /// The priority of each factory; empty if all are equal.
     #[cfg(feature = "optimize")]
     pub(crate) priorities: Vec<f64>,
-    /// For each factory, `true` if its output would be taken but for merged factories; empty if none was merged.
+    /// For each factory, `true` if its output would be taken without the merging of factories. Empty if none was merged.
     #[cfg(feature = "optimize")]
     pub(crate) taken: Vec<bool>,
     /// The decisions of the passes, if they had something to decide.
@@ -88,7 +88,7 @@ impl RunPlan {
         self.factories.iter().any(|config| config.selected && config.policy.checkpoint)
     }
 
-    /// `true` if the output of a factory is taken by one that has its own from another.
+    /// `true` if the output of a factory would be taken by a factory that was merged into another.
     pub(super) fn is_taken_by_merged(&self, _factory: usize) -> bool {
         #[cfg(feature = "optimize")]
         return self.taken.get(_factory).copied().unwrap_or_default();

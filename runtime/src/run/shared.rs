@@ -1,4 +1,4 @@
-//! What all drivers of a run share.
+//! The state that all drivers of a run share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -34,10 +34,10 @@ use crate::plan::{PlanRef, Source};
 use crate::policy::{Classifier, Effective, Resource, ResourceReport, Resources, Transience, classify_by};
 use setl_commit::{Owner, Transaction};
 
-/// Stands in for a factory: see [`testing`](crate::testing).
+/// A replacement of a factory: see [`testing`](crate::testing).
 pub(crate) type Replacement = Box<dyn FnOnce() -> BoxFuture<crate::Result<AnyPayload>> + Send>;
 
-/// The steps of a pipeline: a constant, or made at run time.
+/// The steps of a pipeline: a constant, or created at run time.
 #[derive(Clone)]
 pub(crate) enum Steps {
     Static(&'static [Step]),
@@ -61,16 +61,16 @@ pub(crate) struct Launch {
     pub(crate) plan: PlanRef,
     pub(crate) steps: Steps,
     pub(crate) inputs: Vec<Option<AnyPayload>>,
-    /// How the fingerprint of each input is taken, where there is one.
+    /// The fingerprint function of each input, if there is one.
     pub(crate) fingerprints: Vec<Option<FingerprintOf>>,
-    /// Whether the same factory may be there under two names, with the same deliveries.
+    /// `true` if the same factory may occur under two names with the same deliveries.
     #[cfg_attr(not(feature = "optimize"), allow(dead_code, reason = "only the optimiser asks"))]
     pub(crate) has_twins: bool,
 }
 
-/// What all drivers of a run share.
+/// The state that all drivers of a run share.
 ///
-/// What is read for each factory is not to lie in one cache line with the count of those who share it.
+/// The alignment keeps the fields that are read for each factory out of the cache line of the reference count.
 #[repr(align(128))]
 pub struct Shared {
     pub(crate) plan: PlanRef,
@@ -80,95 +80,95 @@ pub struct Shared {
     /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<BlockingPool>,
-    /// The queries that its factories wait for, unless each is run by itself.
+    /// The queries for which factories wait. `None` if each query is run on its own.
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) gather: Option<Box<super::gather::Gather>>,
-    /// What is known of it from earlier runs, if it is to learn from them.
+    /// The evidence of earlier runs, if the run learns.
     #[cfg(feature = "optimize")]
     pub(super) learning: Option<Box<super::learn::Before>>,
-    /// How much memory the process may hold, if that is bounded.
+    /// The memory limit, if there is one.
     pub(crate) memory: Option<Box<Memory>>,
-    /// What is kept of this run for a later one, and taken from an earlier.
+    /// The outputs that are kept for a later run, and taken from an earlier one.
     pub(crate) session: Option<Box<Session>>,
-    /// What the report explains.
+    /// The data for the explanation in the report.
     #[cfg(feature = "optimize")]
     pub(crate) explainable: Box<Explainable>,
-    /// Whether the run was asked for some factories only.
+    /// `true` if only some factories were selected.
     pub(crate) is_partial: bool,
-    /// In a place of its own: its lock is taken by all drivers, and what lies beside it is read by them for each factory.
+    /// In a separate allocation, because all drivers take its lock, and read the fields beside it for each factory.
     pub(super) schedule: Box<Schedule>,
-    /// Inputs, then factories.
+    /// The slots of the inputs, then those of the factories.
     pub(super) slots: Box<[Slot]>,
     pub(super) records: Box<[OnceLock<Record>]>,
-    /// How far each factory is.
+    /// The phase of each factory.
     pub(crate) phases: Box<[PhaseCell]>,
-    /// What holds for each factory; empty where nothing is said of any.
+    /// The configuration of each factory. Empty if all have the default one.
     pub(super) configs: Box<[FactoryConfig]>,
-    /// None where nothing is said of any factory.
+    /// `None` if no factory has a policy.
     effective: Option<Box<Effective>>,
-    /// Made when one is used.
+    /// Created on first use.
     resources: OnceLock<Resources>,
     pub(crate) classifier: Option<Classifier>,
     pub(super) keep_going: bool,
-    /// Whether a factory has failed, and the run goes on.
+    /// `true` if a factory has failed and the run continues.
     pub(super) troubled: AtomicBool,
-    /// Whether a failure came after the run was told to end, and nothing else had ended it.
+    /// `true` if a failure came after the run was cancelled, and nothing else had ended it.
     pub(super) interrupted: AtomicBool,
     pub(super) failures: Mutex<Vec<FactoryError>>,
     pub(super) notes: Mutex<Vec<(usize, String)>>,
-    /// Those that have worked for this run.
+    /// The threads that have worked for this run.
     pub(super) threads: Threads,
     pub(super) replaces: bool,
     pub(super) replacements: Mutex<Vec<(usize, Replacement)>>,
     pub(super) observers: Vec<Observer>,
     pub(super) no_write: bool,
-    /// Whether others can cancel the run.
+    /// `true` if the run can be cancelled from outside.
     pub(super) linked: bool,
-    /// Why the run is cancelled from outside.
+    /// The cancellation reason, if the run is cancelled from outside.
     why: AtomicU8,
-    /// The attempts that have been told, or can tell by themselves, that they are to end.
+    /// The attempts that know that they are cancelled, or can find it out.
     told: Mutex<Vec<Owner>>,
     state_dir: Option<PathBuf>,
-    /// Made when something is written.
+    /// Created on the first write.
     transaction: OnceLock<Box<Transaction>>,
-    /// How writes outside of the transaction are undone, in the order in which they were completed.
+    /// The undo functions of writes outside of the transaction, in the order in which the writes were completed.
     pub(super) undone: Mutex<Vec<(usize, Undone)>>,
-    /// Whether the writes are visible, or will be.
+    /// `true` if the writes are visible, or will be.
     decided: AtomicBool,
-    /// Whether a task of its own undoes the writes.
+    /// `true` if a separate task undoes the writes.
     undone_in_task: AtomicBool,
     pub(super) over: Notify,
     pub(super) is_over: AtomicBool,
-    /// What its factories have loaded and written; made when one loads.
+    /// The loads and writes of its factories. Created on the first load.
     #[cfg(feature = "polars")]
     pub(crate) changes: OnceLock<Arc<crate::storage::Changes>>,
-    /// Of the runs that factories have started: each has a permit until nothing is left of it.
+    /// The runs that factories have started: each holds a permit until it has ended completely.
     nested: OnceLock<Arc<Semaphore>>,
-    /// The factory that has started this run, if outputs are kept that depend on it.
+    /// The factory that started this run, if outputs that depend on it are kept.
     pub(super) outer: OnceLock<Current>,
 }
 
-/// Enough for all runs that are nested in one.
+/// Enough permits for all nested runs of one run.
 const NESTED: u32 = u32::MAX >> 4;
 
 fn is_selected(configs: &[FactoryConfig], node: usize) -> bool {
     configs.get(node).is_none_or(|config| config.selected)
 }
 
-/// Why a run is cancelled from outside.
+/// The reason why a run is cancelled from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Why {
-    /// Somebody asked for it.
+    /// The cancellation was requested.
     Asked = 0,
-    /// It took too long.
+    /// The run exceeded its deadline.
     Deadline = 1,
-    /// The process held too much memory.
+    /// The process exceeded its memory limit.
     Memory = 2,
 }
 
 impl Shared {
-    /// The state of a run that only a context of no run has.
+    /// The state of a run for a context without a run.
     pub(crate) fn alone(launch: Launch) -> Self {
         let mut request = Request::default();
         Self::new(RunPlan::new(launch, &request), &mut request)
@@ -192,7 +192,7 @@ impl Shared {
         }
         for (index, factory) in plan.factories.iter().enumerate() {
             let taken = &mut consumers[plan.inputs.len() + index];
-            // What nobody takes in this run is there after it.
+            // An output that no factory takes in this run is available after it.
             let is_taken = *taken > 0 || planned.is_taken_by_merged(index);
             let kept = factory.kept || (!is_taken && !configs.is_empty());
             *taken += u32::from(kept && is_selected(&configs, index));
@@ -244,7 +244,7 @@ impl Shared {
             explainable,
             is_partial: planned.is_partial,
             started: Instant::now(),
-            // What cancels the run reaches its factories even while one of them keeps this thread to itself.
+            // A child token: a cancellation reaches the factories even while one of them occupies this thread.
             cancel: cancel.map_or_else(CancellationToken::new, |cancel| cancel.child_token()),
             pool: Arc::new(BlockingPool::new(planned.blocking_threads, request.patience)),
             slots,
@@ -282,7 +282,7 @@ impl Shared {
         }
     }
 
-    /// Comes back when all factories have ended, and the blocking work that they left.
+    /// Waits until all factories and their remaining blocking work have ended.
     pub(crate) async fn ended(&self) {
         while !self.is_over.load(Ordering::Acquire) {
             self.over.notified().await;
@@ -297,7 +297,7 @@ impl Shared {
         }
     }
 
-    /// Counts a run that a factory has started: this one does not end before it.
+    /// Counts a run that a factory has started: this run does not end before it.
     pub(super) fn nest(&self) -> Option<OwnedSemaphorePermit> {
         let nested = self.nested.get_or_init(|| Arc::new(Semaphore::new(NESTED as usize)));
         Arc::clone(nested).try_acquire_owned().ok()
@@ -308,7 +308,7 @@ impl Shared {
         self.over.notify_one();
     }
 
-    /// How long a factory has waited for the queries of others.
+    /// The time that a factory has waited for the queries of others.
     pub(super) fn waited(&self, _node: usize) -> Duration {
         #[cfg(all(feature = "polars", feature = "optimize"))]
         return self.gather.as_ref().map(|gather| gather.waited(_node)).unwrap_or_default();
@@ -316,7 +316,7 @@ impl Shared {
         Duration::ZERO
     }
 
-    /// How long each factory has waited for the queries of others; empty if none has.
+    /// The time that each factory has waited for the queries of others. Empty if none has.
     pub(super) fn all_waited(&self) -> Box<[Duration]> {
         #[cfg(all(feature = "polars", feature = "optimize"))]
         if self.gather.as_ref().is_some_and(|gather| gather.has_waited()) {
@@ -325,7 +325,7 @@ impl Shared {
         Box::default()
     }
 
-    /// The factories in whose queries each lazy output was computed, by their places in the plan.
+    /// For each lazy output, the factories in whose queries it was computed, by their places in the plan.
     pub(super) fn all_computed(&self) -> BTreeMap<usize, BTreeSet<usize>> {
         #[cfg(all(feature = "polars", feature = "optimize"))]
         if let Some(gather) = &self.gather {
@@ -334,7 +334,7 @@ impl Shared {
         BTreeMap::new()
     }
 
-    /// Starts no further factory, and drops those that wait at an `await`.
+    /// Prevents further factories from starting, and drops those that wait at an `await`.
     pub(crate) fn stop(&self) {
         self.schedule.stop();
         self.cancel.cancel();
@@ -345,7 +345,7 @@ impl Shared {
         self.schedule.is_stopped() || (self.linked && self.cancel.is_cancelled())
     }
 
-    /// Where a delivery is taken from; the context is in no slot.
+    /// The slot of a delivery. `None` for the context.
     #[inline]
     pub(crate) fn slot(&self, source: Source) -> Option<&Slot> {
         match source {
@@ -355,7 +355,7 @@ impl Shared {
         }
     }
 
-    /// Remembers that an attempt of a factory has changed these targets, for who reads what was loaded of them before.
+    /// Records the targets that attempts of factories have changed, for readers of data that was loaded from them before.
     #[cfg(feature = "polars")]
     pub(crate) fn has_written(&self, targets: impl IntoIterator<Item = (Owner, String)>) {
         let Some(changes) = self.changes.get() else { return };
@@ -364,7 +364,7 @@ impl Shared {
         }
     }
 
-    /// Whether the run leaves out all writes.
+    /// `true` if the run leaves out all writes.
     pub(crate) fn is_dry(&self) -> bool {
         self.no_write
     }
@@ -379,13 +379,13 @@ impl Shared {
         if !self.observers.is_empty() {
             let event = event();
             for observer in &self.observers {
-                // The run does not depend on who looks at it.
+                // The run does not depend on its observers.
                 contained(|| observer(&event));
             }
         }
     }
 
-    /// As [`Shared::emit`], for events that borrow what is made for them.
+    /// Does the same as [`Shared::emit`], for events that borrow temporary data.
     pub(crate) fn emit_with(&self, tell: impl FnOnce(&dyn Fn(&Event<'_>))) {
         if !self.observers.is_empty() {
             tell(&|event| {
@@ -396,17 +396,17 @@ impl Shared {
         }
     }
 
-    /// What factories share with others outside of the program.
+    /// The state of the resources that factories share with others.
     pub(crate) fn resources(&self) -> &Resources {
         self.resources.get_or_init(|| Resources::default().of_run())
     }
 
-    /// A resource with the bounds that hold in this run.
+    /// A resource with the limits of this run.
     pub(crate) fn bounds<'run>(&'run self, resource: &'run Resource) -> &'run Resource {
         self.effective.as_ref().map_or(resource, |effective| effective.resource(resource))
     }
 
-    /// What was done with them, if there is any.
+    /// The reports of the resources that were used.
     pub(crate) fn resource_reports(&self) -> Vec<ResourceReport> {
         self.resources.get().map(Resources::report).unwrap_or_default()
     }
@@ -423,13 +423,13 @@ impl Shared {
         self.transaction.get().map(|transaction| &**transaction)
     }
 
-    /// Whether this run has staged a write to this target.
+    /// `true` if this run has staged a write to this target.
     #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
     pub(crate) fn has_staged(&self, target: &str) -> bool {
         self.transaction.get().is_some_and(|transaction| transaction.has_staged(target))
     }
 
-    /// Rolls back what an attempt has written.
+    /// Rolls back the writes of an attempt.
     pub(crate) async fn discard(self: &Arc<Self>, owner: Owner) {
         if self.transaction.get().is_some_and(|transaction| !transaction.is_empty()) {
             let shared = Arc::clone(self);
@@ -438,17 +438,17 @@ impl Shared {
         }
     }
 
-    /// How the write outside of the transaction is undone that was completed last, of those that are left.
+    /// Takes the undo function of the last completed write outside of the transaction.
     pub(crate) fn last_undone(&self) -> Option<(usize, Undone)> {
         held(self.undone.lock()).pop()
     }
 
-    /// Whether there is anything to undo outside of the transaction.
+    /// `true` if there is anything to undo outside of the transaction.
     pub(crate) fn has_undone(&self) -> bool {
         !held(self.undone.lock()).is_empty()
     }
 
-    /// From now on nothing is undone.
+    /// Records that the commit is decided: from now on nothing is undone.
     pub(crate) fn decide(&self) {
         self.decided.store(true, Ordering::Release);
     }
@@ -457,7 +457,7 @@ impl Shared {
         self.decided.load(Ordering::Acquire)
     }
 
-    /// Says that a task of its own undoes the writes, one after another.
+    /// Records that a separate task undoes the writes, one after another.
     pub(crate) fn undo_in_task(&self) {
         self.undone_in_task.store(true, Ordering::Release);
     }
@@ -466,13 +466,13 @@ impl Shared {
         self.undone_in_task.load(Ordering::Acquire)
     }
 
-    /// Drops what is needed to undo writes: they stay.
+    /// Drops the undo functions, because the writes stay.
     pub(crate) fn forget_undone(&self) {
         let undone = std::mem::take(&mut *held(self.undone.lock()));
         undone.into_iter().for_each(|undo| contained(|| drop(undo)));
     }
 
-    /// Whether another attempt may succeed.
+    /// `Transient` if another attempt may succeed.
     pub(crate) fn class_of(&self, cause: &Cause) -> Transience {
         match cause {
             Cause::Error(error) => {
@@ -483,7 +483,7 @@ impl Shared {
         }
     }
 
-    /// Gives up claims to what these deliver.
+    /// Releases the claims on these outputs.
     pub(crate) fn release(&self, sources: &[Source]) {
         for slot in sources.iter().filter_map(|source| self.slot(*source)) {
             contained(|| slot.release());
@@ -498,12 +498,12 @@ impl Shared {
         std::mem::take(&mut *held(self.notes.lock()))
     }
 
-    /// Whether the run was told to end before it failed.
+    /// `true` if the run was cancelled before it failed.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Acquire)
     }
 
-    /// That an attempt knows when it is to end.
+    /// Records that an attempt knows that it is cancelled.
     pub(crate) fn tell(&self, owner: Owner) {
         let mut told = held(self.told.lock());
         if !told.contains(&owner) {
@@ -511,10 +511,10 @@ impl Shared {
         }
     }
 
-    /// Whether this attempt was to end before its time, and knew it.
+    /// `true` if this attempt was cancelled and knew it.
     #[inline]
     pub(crate) fn was_told(&self, owner: Owner) -> bool {
-        // To ask the token takes a lock.
+        // Checking the token takes a lock.
         (self.linked || self.schedule.is_stopped())
             && self.cancel.is_cancelled()
             && held(self.told.lock()).contains(&owner)
@@ -531,7 +531,7 @@ impl Shared {
             .unwrap_or(Why::Asked)
     }
 
-    /// What became of each factory; nothing for those that never started.
+    /// The record of each factory. `None` for factories that never started.
     pub(crate) fn records(&self) -> impl Iterator<Item = Option<&Record>> {
         self.records.iter().map(OnceLock::get)
     }
@@ -547,7 +547,7 @@ impl Shared {
         kept.then(|| self.slot(Source::Factory(node))?.share()).flatten()
     }
 
-    /// Drops what was meant for factories that did not run; whoever holds a [`Context`](crate::Context) does not keep it.
+    /// Drops the outputs for factories that did not run, so that a remaining [`Context`](crate::Context) does not keep them.
     pub(crate) fn drop_undelivered(&self) {
         for slot in &self.slots {
             contained(|| slot.clear());
