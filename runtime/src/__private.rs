@@ -88,7 +88,7 @@ pub type RetryIf = fn(&crate::Error) -> bool;
 pub struct Inspector<T> {
     /// Sets the origin of the output to the name of its factory, and returns its number of rows.
     pub rows: fn(&mut T, &'static str) -> Rows,
-    /// See [`Inspect::rehearsal`].
+    /// Returns the function that computes the output in a dry run: see [`Inspect::rehearsal`].
     pub rehearsal: fn(&T) -> Option<Rehearsal>,
 }
 

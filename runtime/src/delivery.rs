@@ -248,7 +248,7 @@ impl<T> Inspect for Vec<T> {
     note = "make it a `Dataset<T>`, or take the source itself and load it in `read`"
 )]
 pub trait Loadable: Sized {
-    /// See [`AutoLoad::Condition`].
+    /// The type of conditions: see [`AutoLoad::Condition`].
     type Condition;
 
     /// Loads the delivery.

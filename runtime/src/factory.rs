@@ -158,9 +158,9 @@ pub trait FactoryItem: Sized {
 pub struct Abilities<F: FactoryItem> {
     /// Inspects the output.
     pub inspect: Inspector<F::Output>,
-    /// See [`Rollback`].
+    /// The function that undoes its effects, if it implements [`Rollback`].
     pub undo: Option<Undo<F>>,
-    /// See [`Checkpoint`](crate::checkpoint::Checkpoint).
+    /// The functions that keep its output, if that implements [`Checkpoint`](crate::checkpoint::Checkpoint).
     pub persistence: Option<Persistence>,
 }
 
@@ -277,7 +277,7 @@ pub trait StandsInFor<F, Output> {
     const NAME: &'static str;
     /// Its own options.
     const POLICY: &'static Policy;
-    /// The fallback.
+    /// The factory as a fallback.
     const FACTORY: Fallback;
 }
 

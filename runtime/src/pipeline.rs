@@ -53,9 +53,9 @@ pub trait ListsAt<F, Place> {}
     note = "a factory goes by its own name, not by the type of its output"
 )]
 pub trait ListedIn<P> {
-    /// Its place: [`Nth`].
+    /// The place of the factory: [`Nth`].
     type Place;
-    /// Its position.
+    /// Its index in the pipeline, as a source.
     const SOURCE: Source;
 }
 
@@ -76,7 +76,7 @@ where
 
 /// Implemented if this pipeline lists the factory `F`.
 pub trait Lists<F> {
-    /// Its position.
+    /// Its index in the pipeline, as a source.
     const SOURCE: Source;
 }
 

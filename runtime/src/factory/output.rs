@@ -43,7 +43,7 @@ pub const fn check_output(factory: &str, is_function: bool, is_result: bool) {
 /// The output of a fallible function in the pipeline `P`, if its return type is not recognized by name. For `P` see
 /// [`Produces`](super::Produces).
 pub trait FallibleIn<P> {
-    /// See [`Fallible::Output`](super::Fallible::Output).
+    /// The type of the output: see [`Fallible::Output`](super::Fallible::Output).
     type Output;
 }
 

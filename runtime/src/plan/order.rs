@@ -9,19 +9,19 @@ use super::{Source, Sources, Stage};
 ///
 /// `NODES` counts factories and gates, `OFFSETS` is one more, and `LINKS` comes from [`count_links`].
 pub struct Links<const NODES: usize, const OFFSETS: usize, const LINKS: usize> {
-    /// See [`Plan::offsets`](super::Plan#structfield.offsets).
+    /// The start of each node's successors: see [`Plan::offsets`](super::Plan#structfield.offsets).
     pub offsets: [u32; OFFSETS],
-    /// See [`Plan::successors`](super::Plan#structfield.successors).
+    /// The nodes that wait for each node: see [`Plan::successors`](super::Plan#structfield.successors).
     pub successors: [u32; LINKS],
-    /// See [`Plan::waits`](super::Plan#structfield.waits).
+    /// The number of predecessors of each node: see [`Plan::waits`](super::Plan#structfield.waits).
     pub waits: [u32; NODES],
 }
 
 /// An order of all nodes, and the level of each.
 pub struct Ordering<const NODES: usize> {
-    /// See [`Plan::order`](super::Plan#structfield.order).
+    /// The nodes in order: see [`Plan::order`](super::Plan#structfield.order).
     pub order: [u32; NODES],
-    /// See [`Plan::levels`](super::Plan#structfield.levels).
+    /// The level of each node: see [`Plan::levels`](super::Plan#structfield.levels).
     pub levels: [u32; NODES],
 }
 

@@ -136,7 +136,7 @@ fn listed(mistakes: &[String]) -> String {
 }
 
 impl Settings {
-    /// Reads a file.
+    /// Reads settings from a file.
     ///
     /// # Errors
     /// If the file cannot be read, is not TOML, or contains an invalid setting in any environment. The names of factories are
