@@ -1,4 +1,4 @@
-//! Decides, while a run goes on, between ways to do a part of it, from what they have cost in earlier runs.
+//! Decides during a run between ways to do a part of it, from their costs in earlier runs.
 //!
 //! Each part has its own evidence, identified by the fingerprint of its plan and by the factories that wait for it. The choice
 //! follows from [`choose`], whose bound on the regret holds for each part, and so for all of them together. The way that was

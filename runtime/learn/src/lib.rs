@@ -11,7 +11,8 @@
 //! | a factory that has become slower | [`Drift`] |
 //! | changes of a pipeline that pay | [`recommend()`] |
 //!
-//! A pipeline is known by the names of its factories and by [what waits for what](FactoryGraph). Nothing here runs a pipeline.
+//! A pipeline is identified by the names of its factories and by [their dependencies](FactoryGraph). This crate does not run
+//! pipelines.
 
 pub mod advisor;
 pub mod choice;

@@ -271,7 +271,7 @@ impl Predictor {
         known
     }
 
-    /// Sets whether the predicted run executes queries [together](super::Pass::Gather). Default: `true`.
+    /// Sets whether the predicted run executes queries [together](BatchPrediction). Default: `true`.
     #[must_use]
     pub fn gathers(mut self, gathers: bool) -> Self {
         self.gathers = gathers;

@@ -416,7 +416,7 @@ fn is_turned_away(cause: &Cause) -> bool {
     matches!(cause, Cause::Error(error) if error.is::<CircuitOpen>())
 }
 
-/// Adds the cause of the open circuit breaker to the error, because the error itself does not tell it.
+/// Adds the cause of the open circuit breaker to the error, because the error itself does not have it.
 fn with_reason(cause: Cause, reason: Option<Cause>) -> Cause {
     let Cause::Error(error) = cause else { return cause };
     let reason = match (error.downcast_ref::<CircuitOpen>(), reason) {

@@ -27,7 +27,7 @@ const FORSAKEN: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub(crate) struct Spill {
     directory: PathBuf,
-    /// As long as this lock is held, no process takes the directory for the remains of a dead one.
+    /// The lock of the directory. While it is held, no process takes the directory for the remains of a dead one.
     _lock: File,
     files: AtomicU64,
     bytes: AtomicU64,

@@ -260,7 +260,7 @@ fn factory_record(row: &Row<'_>) -> rusqlite::Result<FactoryRecord> {
     })
 }
 
-/// Only values that are not negative were written.
+/// Converts a count from an integer of SQLite. No negative value is ever written.
 pub(super) fn count(value: i64) -> u64 {
     value.unsigned_abs()
 }

@@ -52,7 +52,7 @@ impl FactoryGraph {
     /// The graph of factories that take each other's outputs, as in [`Graph::new`].
     ///
     /// # Panics
-    /// As [`Graph::new`].
+    /// When [`Graph::new`] does.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>, links: &[(usize, usize)]) -> Self {
         let names: Vec<_> = names.into_iter().map(Into::into).collect();
         let graph = Graph::new(names.len(), links);
