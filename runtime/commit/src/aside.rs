@@ -182,7 +182,7 @@ impl Aside {
         self.stays = true;
     }
 
-    /// Removes it, unless it is kept.
+    /// Removes the entry, unless it is kept.
     pub(super) fn discard(mut self) -> io::Result<()> {
         self.remove()
     }

@@ -1,11 +1,11 @@
-//! Several files changed together or not at all, also when the process or the machine dies in between.
+//! Commits several files together or not at all, even if the process or the machine dies in between.
 //!
-//! A write is [staged](StagedFile) beside its target, and joins a [`Transaction`]. The commit prepares all staged writes, then decides,
-//! then switches each target. With several targets, a journal in the state directory records the decision, so that the next
-//! transaction completes or undoes the commit of a killed process; [`recover`] does the same by hand.
+//! A write is [staged](StagedFile) beside its target, and joins a [`Transaction`]. The commit prepares all staged writes, then
+//! decides, then switches each target. With several targets, a journal in the state directory records the decision. So the
+//! next transaction completes or undoes the commit of a killed process, and [`recover`] does the same on request.
 //!
-//! Each target is old or new at any instant, never half. The switches follow each other within a short time, usually within
-//! milliseconds: a reader of several targets may see some old and some new in between.
+//! At any time, each target is either old or new, never half. The switches follow each other within a short time, usually
+//! within milliseconds. A reader of several targets may see some old and some new in between.
 //!
 //! ```
 //! use std::fs;

@@ -57,7 +57,8 @@ impl Recipe {
         }
     }
 
-    /// Fills `into`, which exists and is empty, with the content of `old` and the pieces. If `bare` is set, the pieces have no header.
+    /// Fills `into`, which exists and is empty, with the content of `old` and the pieces. If `bare` is set, the pieces have
+    /// no header.
     pub(super) fn merge(
         &self,
         bare: bool,

@@ -221,7 +221,7 @@ fn remove_forsaken(path: &Path) -> io::Result<()> {
         Lock::Had(_) | Lock::None => {}
     }
     // The process that made it has just begun, or has died at that point. A living process starts again if its directory
-    // is removed. An empty directory is removed at once.
+    // is removed. An empty directory is removed immediately.
     if fs::remove_dir(path).is_ok() {
         return Ok(());
     }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | one factory | `cache` and `cache(max_age = "7d")` of [`#[factory]`](macro@crate::factory) |
 //! | one run | [`Runner::cache`](crate::Runner::cache), [`CachePolicy`] |
-//! | what came of it | [`Report::cache`](crate::Report::cache), [`Status::Cached`](crate::run::Status::Cached) |
+//! | the results | [`Report::cache`](crate::Report::cache), [`Status::Cached`](crate::run::Status::Cached) |
 //! | operators | [`list`], [`prune`], [`clear`] |
 //!
 //! ```

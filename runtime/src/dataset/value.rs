@@ -10,8 +10,8 @@ use polars::prelude::*;
 /// | `f32`, `f64` | `Float32`, `Float64` |
 /// | `bool`, `String` | `Boolean`, `String` |
 /// | `chrono::NaiveDate` | `Date` |
-/// | `chrono::NaiveDateTime` | `Datetime(Microseconds, None)`: digits below a microsecond are cut off, a leap second is an error |
-/// | `chrono::TimeDelta` | `Duration(Microseconds)`: digits below a microsecond are cut off |
+/// | `chrono::NaiveDateTime` | `Datetime(Microseconds, None)`: digits below 1 µs are cut off, a leap second is an error |
+/// | `chrono::TimeDelta` | `Duration(Microseconds)`: digits below 1 µs are cut off |
 /// | `chrono::NaiveTime` | `Time`, in nanoseconds; a leap second is an error |
 /// | `Option` of any of these | the same, with nulls |
 ///
