@@ -1,4 +1,4 @@
-//! Adapts a run to its measurements while it goes on: the order of the remaining factories is decided again.
+//! Adapts a run to its measurements while it is in progress: the order of the remaining factories is decided again.
 
 use std::fmt;
 use std::time::Duration;

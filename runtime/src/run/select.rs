@@ -93,7 +93,7 @@ impl Selection {
     }
 }
 
-/// These factories and all their upstream factories. Factories above a given output are not needed.
+/// These factories and all their upstream factories. The upstream factories of a given output are not needed.
 fn needed(plan: &Plan, nodes: &[usize], is_given: &impl Fn(usize) -> bool) -> Vec<bool> {
     let mut needed = vec![false; plan.factories.len()];
     for &node in nodes {

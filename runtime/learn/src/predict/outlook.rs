@@ -1,4 +1,4 @@
-//! Updates the prediction of a run while it goes on.
+//! Updates the prediction of a run while it is in progress.
 //!
 //! A measured output replaces its prediction. If the two differ, the factories that depend on the output are predicted again, by
 //! the same models.
