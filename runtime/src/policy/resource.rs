@@ -121,12 +121,12 @@ impl Resources {
     pub fn report(&self) -> Vec<ResourceReport> {
         match &self.run {
             Some(run) => {
-                let of = |user: &Arc<Use>| user.gate.report(&*held(user.tally.lock()));
+                let of = |user: &Arc<Use>| user.gate.report(&user.tally);
                 held(run.lock()).values().map(of).collect()
             }
             None => {
                 let gates = held(self.gates.lock());
-                let reports = gates.values().map(|gate| gate.report(&*held(gate.tally.lock())));
+                let reports = gates.values().map(|gate| gate.report(&gate.tally));
                 reports.filter(|report| report.attempts > 0 || report.rejected > 0).collect()
             }
         }
@@ -299,7 +299,8 @@ impl Gate {
         Some(result)
     }
 
-    fn report(&self, tally: &Tally) -> ResourceReport {
+    fn report(&self, tally: &Mutex<Tally>) -> ResourceReport {
+        let tally = held(tally.lock());
         let circuit = held(self.circuit.lock());
         let state = circuit.as_ref().map_or(CircuitState::Closed, |circuit| circuit.state(Instant::now()));
         let Tally { attempts, now: _, most_at_once, failures, opened, rejected } = *tally;
@@ -325,8 +326,10 @@ impl Use {
     }
 
     fn count(&self, count: impl Fn(&mut Tally)) {
-        count(&mut *held(self.tally.lock()));
-        count(&mut *held(self.gate.tally.lock()));
+        for tally in [&self.tally, &self.gate.tally] {
+            let mut tally = held(tally.lock());
+            count(&mut tally);
+        }
     }
 }
 

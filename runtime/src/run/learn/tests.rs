@@ -1,4 +1,5 @@
 //! Tests of the learning part of a report.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 
