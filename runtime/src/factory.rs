@@ -172,6 +172,56 @@ pub type Undo<F> = fn(F) -> BoxFuture<Result<()>>;
 /// Writes through a repository do not need this: they are not visible before the run has succeeded. `rollback` is for other
 /// effects: a message that was sent, a row in a service. When a run fails, the factories that have written are rolled back, in
 /// the reverse order of the ends of their writes. The factory and its values stay in memory until the run has ended.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use setl::prelude::*;
+///
+/// #[derive(Clone, Default)]
+/// struct Service(Arc<Mutex<Vec<String>>>);
+///
+/// #[factory(output = String)]
+/// struct Announce {
+///     #[delivery]
+///     service: Service,
+/// }
+///
+/// impl Factory for Announce {
+///     async fn process(&mut self) -> Result<String> {
+///         Ok("the orders are there".to_owned())
+///     }
+///
+///     async fn write(&mut self, message: &String) -> Result<()> {
+///         self.service.0.lock().unwrap().push(message.clone());
+///         Ok(())
+///     }
+/// }
+///
+/// impl Rollback for Announce {
+///     async fn rollback(&mut self) -> Result<()> {
+///         self.service.0.lock().unwrap().pop();
+///         Ok(())
+///     }
+/// }
+///
+/// #[factory]
+/// fn report(message: String) -> Result<()> {
+///     Err(setl::Error::msg(format!("no printer for: {message}")))
+/// }
+///
+/// #[pipeline(load(Announce), end(report))]
+/// struct Nightly {
+///     service: Service,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let service = Service::default();
+/// assert!(Nightly { service: service.clone() }.run().await.is_err());
+/// assert!(service.0.lock().unwrap().is_empty());
+/// # }
+/// ```
 pub trait Rollback: Factory {
     /// Undoes the effects of `write`.
     fn rollback(&mut self) -> impl Future<Output = Result<()>> + Send;
