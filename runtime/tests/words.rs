@@ -81,12 +81,11 @@ fn the_types_of_the_prelude_have_an_example() {
     for (file, item) in PRELUDE {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
         let lines: Vec<_> = text.lines().map(str::trim_start).collect();
-        let at = lines
-            .iter()
-            .position(|line| line.starts_with(item))
-            .unwrap_or_else(|| panic!("{file}: no {item}"));
-        let docs =
-            lines[..at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with('#'));
-        assert!(docs.into_iter().any(|line| line.contains("```")), "{file}: {item} has no example");
+        let is_item = |line: &&str| {
+            line.strip_prefix(item).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        };
+        let at = lines.iter().position(is_item).unwrap_or_else(|| panic!("{file}: no {item}"));
+        let mut docs = lines[..at].iter().rev().take_while(|line| !line.is_empty());
+        assert!(docs.any(|line| line.contains("```")), "{file}: {item} has no example");
     }
 }
