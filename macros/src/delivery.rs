@@ -130,7 +130,7 @@ impl Delivery {
     /// ```
     ///
     /// The result is a type and a trait. The type of the delivery selects the trait, whose error proposes an option.
-    fn wanted(&self) -> (TokenStream, TokenStream) {
+    pub(crate) fn wanted(&self) -> (TokenStream, TokenStream) {
         let place = Place::of(&self.ty);
         let setl = runtime(place.start);
         let (ty, payload) = (ungrouped(&self.ty), &self.payload);
@@ -153,18 +153,6 @@ impl Delivery {
         let pipeline = any_pipeline();
         let arguments = place.angled(&quote!(#arguments, #pipeline));
         (quote!(#setl::TheWiring), quote!(#setl::#of #arguments))
-    }
-
-    /// Returns `TheWiring: Finds<Dataset<Flight>, ThePipeline>`.
-    pub(crate) fn bound(&self) -> TokenStream {
-        let (wiring, wanted) = self.wanted();
-        quote!(#wiring: #wanted)
-    }
-
-    /// Returns `<TheWiring as Finds<Dataset<Flight>, ThePipeline>>::SOURCE`.
-    pub(crate) fn source(&self) -> TokenStream {
-        let (wiring, wanted) = self.wanted();
-        quote!(<#wiring as #wanted>::SOURCE)
     }
 
     /// Returns the check that is independent of the pipeline: a named producer delivers this type.

@@ -6,14 +6,16 @@ use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{Attribute, Type, parse_quote};
 
-use crate::root::root;
+use crate::root::other_root;
 
 pub(crate) const DELIVERY: &str = "delivery";
 
 /// Returns the path of the items that generated code uses without an import.
 pub(crate) fn runtime(span: Span) -> TokenStream {
-    let root = root(span);
-    quote_spanned!(span=> #root::__private)
+    match other_root(span) {
+        Some(root) => quote_spanned!(span=> #root::__private),
+        None => quote_spanned!(span=> ::setl::__private),
+    }
 }
 
 /// The first and the last span of some tokens of the user.

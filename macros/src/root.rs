@@ -20,16 +20,17 @@ const PIPELINE_PARAMETER: &str = "ThePipeline";
 
 /// Returns the path of setl. Default: `::setl`.
 pub(crate) fn root(span: Span) -> TokenStream {
-    ROOT.with_borrow(|root| match root {
-        Some(path) => path
-            .clone()
-            .into_iter()
-            .map(|mut token| {
-                token.set_span(token.span().located_at(span));
-                token
-            })
-            .collect(),
-        None => quote_spanned!(span=> ::setl),
+    other_root(span).unwrap_or_else(|| quote_spanned!(span=> ::setl))
+}
+
+/// Returns the path of setl, if it is another than `::setl`.
+pub(crate) fn other_root(span: Span) -> Option<TokenStream> {
+    ROOT.with_borrow(|root| {
+        let located = |mut token: TokenTree| {
+            token.set_span(token.span().located_at(span));
+            token
+        };
+        Some(root.as_ref()?.clone().into_iter().map(located).collect())
     })
 }
 

@@ -116,7 +116,8 @@ impl Model {
         let pipeline = any_pipeline();
         let mut generics = self.generics_of_item();
         let (_, arguments, _) = self.generics.split_for_impl();
-        let mut bounds: Vec<_> = self.deliveries.iter().map(|delivery| delivery.bound()).collect();
+        let wanted: Vec<_> = self.deliveries.iter().map(|delivery| delivery.wanted()).collect();
+        let mut bounds: Vec<_> = wanted.iter().map(|(wiring, finds)| quote!(#wiring: #finds)).collect();
         let of_fallback = self.conduct.fallback().map(|other| {
             let place = Place::of(other);
             let setl = runtime(place.start);
@@ -127,11 +128,13 @@ impl Model {
         let fallback_from = of_fallback.map(|(other, wired)| {
             quote!(const FALLBACK_FROM: &'static [#setl::Source] = <#other as #wired>::FROM;)
         });
-        let wanted: syn::WhereClause = parse_quote!(where #(#bounds),*);
-        generics.make_where_clause().predicates.extend(wanted.predicates);
-        generics.params.push(parse_quote!(#pipeline));
-        let (implementing, _, where_clause) = generics.split_for_impl();
-        let sources = self.deliveries.iter().map(|delivery| delivery.source());
+        // Tokens are enough: to parse them takes as long as all else that is made here.
+        let own = generics.where_clause.take().map(|own| own.predicates).unwrap_or_default();
+        let bounds: Vec<_> = own.iter().map(|own| own.to_token_stream()).chain(bounds).collect();
+        let where_clause = (!bounds.is_empty()).then(|| quote!(where #(#bounds,)*));
+        generics.params.push(syn::GenericParam::Type(pipeline.clone().into()));
+        let (implementing, _, _) = generics.split_for_impl();
+        let sources = wanted.iter().map(|(wiring, finds)| quote!(<#wiring as #finds>::SOURCE));
         quote! {
             impl #implementing #setl::Wired<#pipeline> for #name #arguments #where_clause {
                 const FROM: &'static [#setl::Source] = &[#(#sources),*];
