@@ -133,6 +133,10 @@ pub fn directory_of(path: &Path) -> &Path {
 
 /// Makes renames within a directory survive a crash. If the system cannot flush directories, it keeps them itself.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    if NO_FLUSH.with(|directories| directories.borrow().iter().any(|one| one == directory)) {
+        return Err(io::Error::other("no flush"));
+    }
     if !cfg!(unix) {
         return Ok(());
     }
@@ -263,6 +267,8 @@ fn rename_no_replace(_: &Path, _: &Path) -> io::Result<()> {
 thread_local! {
     /// Makes the file system of this thread refuse an exchange.
     pub(crate) static NO_EXCHANGE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// The directories whose flush fails on this thread.
+    pub(crate) static NO_FLUSH: std::cell::RefCell<Vec<PathBuf>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Exchanges two entries in one step. Returns `false` if the file system cannot do so.

@@ -106,6 +106,16 @@ pub enum WriteError {
         /// The reason why the journal cannot be recovered.
         reason: String,
     },
+    /// The target holds the new data, but the system could not make sure that it is still there after a crash.
+    #[error(
+        "{target} holds the new data, but may be as before after a crash of the machine: the change could not be flushed to disk"
+    )]
+    Unflushed {
+        /// The changed target.
+        target: String,
+        /// The error of the flush.
+        source: Box<WriteError>,
+    },
     /// The staged data is missing.
     #[error(
         "the new data for {target} is gone: it was put in place and the target has been changed or moved since, or it was removed"

@@ -404,9 +404,16 @@ impl StagedWrite for StagedFile {
         let Some(step) = self.step.clone().or_else(|| self.make_step(false)) else {
             return Ok(());
         };
-        step.forward()?;
-        if let Lock::Own(_) = self.lock {
-            step.sync()?;
+        if journaled {
+            // The transaction flushes the directory, and the journal outlives a failure.
+            step.forward()?;
+        } else {
+            step.switch()?;
+            // From here on, the old content may be what is staged.
+            self.leave();
+            let target = || self.target();
+            step.sync().map_err(|error| WriteError::Unflushed { target: target(), source: error.into() })?;
+            step.tidy();
         }
         self.leave();
         Ok(())

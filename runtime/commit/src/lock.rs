@@ -61,6 +61,12 @@ impl TargetLock {
         &self.target
     }
 
+    /// `true` if this is also the lock of `target`: a directory may have two names, such as those of a bind mount, and so
+    /// may a file whose name is the same in upper and lower case.
+    fn is_of(&self, target: &Path) -> bool {
+        self.file.as_ref().is_some_and(|file| disk::is_at(file, &aside::beside(target, LOCK)))
+    }
+
     /// Returns the journal of the commit that is unfinished at the target.
     pub(super) fn note(&self) -> Option<PathBuf> {
         fs::read_link(aside::beside(&self.target, NOTE)).ok()
@@ -170,6 +176,10 @@ pub(super) fn take_all<T: Locking>(targets: &mut [T]) -> Result<Vec<TargetLock>,
             let lock = loop {
                 match TargetLock::take(target)? {
                     Some(lock) => break lock,
+                    // It would be waited for in vain.
+                    None if taken.iter().any(|(_, lock)| lock.is_of(target)) => {
+                        return Err(WriteError::Twice { target: disk::name_of(target) });
+                    }
                     None => patience.wait().ok_or_else(busy)?,
                 }
             };

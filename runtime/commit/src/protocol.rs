@@ -42,7 +42,9 @@ impl Commit {
         let mut this = Self { writes: joined, locks, one_step: true, journal, tickets };
         if let Err(error) = this.lock() {
             let target = match &error {
-                WriteError::Busy { target } | WriteError::Pending { target, .. } => Some(target),
+                WriteError::Busy { target }
+                | WriteError::Pending { target, .. }
+                | WriteError::Twice { target } => Some(target),
                 _ => None,
             };
             let owner =
@@ -73,19 +75,19 @@ impl Commit {
 
     /// Commits a write that needs no journal.
     pub(super) fn at_once(mut self) -> Result<Vec<String>, CommitError> {
-        let mut targets = Vec::new();
-        for Write { owner, target, mut staged } in mem::take(&mut self.writes) {
+        let mut committed = Vec::new();
+        for Write { owner, target, staged } in mem::take(&mut self.writes) {
             let owner = Some(owner);
-            let directory =
-                staged_file(&mut *staged).map(|file| disk::directory_of(&file.lock_with_others()).to_owned());
-            contained(|| staged.commit()).map_err(|error| CommitError::RolledBack { owner, error })?;
-            targets.push(target);
-            if let Some(directory) = directory {
-                // The write is visible, and no failure can undo it.
-                let _ = disk::sync_directory(&directory);
+            match contained(|| staged.commit()) {
+                Ok(()) => committed.push(target),
+                Err(error) if matches!(error.downcast_ref(), Some(WriteError::Unflushed { .. })) => {
+                    committed.push(target);
+                    return Err(CommitError::Unfinished { owner, error, committed, open: Vec::new() });
+                }
+                Err(error) => return Err(CommitError::RolledBack { owner, error }),
             }
         }
-        Ok(targets)
+        Ok(committed)
     }
 
     /// Records the tickets of all writes. From now on, a later process knows which entries to remove.

@@ -159,14 +159,30 @@ impl FileStep {
     ///
     /// The caller holds the lock of the target.
     pub(super) fn forward(&self) -> Result<(), WriteError> {
+        self.switch()?;
+        if self.directory.is_some() {
+            self.sync()?;
+        }
+        self.tidy();
+        Ok(())
+    }
+
+    /// The part of [`forward`](Self::forward) that makes the new content visible.
+    pub(super) fn switch(&self) -> Result<(), WriteError> {
         match &self.directory {
-            None => self.replace()?,
-            Some(directory) => self.exchange(directory)?,
+            None => self.replace(),
+            Some(directory) => self.exchange(directory),
+        }
+    }
+
+    /// Removes what is useless once the switch is durable: an old directory, and the merged pieces.
+    pub(super) fn tidy(&self) {
+        if let Some(directory) = &self.directory {
+            self.remove_old(directory);
         }
         for path in &self.scrap {
             let _ = disk::remove(path);
         }
-        Ok(())
     }
 
     /// Removes the new content. A piece that a checkpoint keeps gets its old name back. The target was never touched.
@@ -285,8 +301,6 @@ impl FileStep {
         } else if !is_exchanged {
             self.over()?;
         }
-        self.sync()?;
-        self.remove_old(directory);
         Ok(())
     }
 

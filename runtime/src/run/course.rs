@@ -160,7 +160,10 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         // A dry run leaves the kept outputs of other runs in place.
         let whole = failures.is_empty() && !shared.is_partial && !shared.is_dry();
         match Box::pin(commit(shared, whole)).await {
-            Written::Committed(targets) => report.committed = targets,
+            Written::Committed(targets) => {
+                report.committed = targets;
+                report.notes.extend(shared.take_notes());
+            }
             Written::RolledBack(failure) => {
                 commits = false;
                 // There is no failure only if the runtime shuts down.

@@ -10,7 +10,7 @@ use super::resume::{EARLIER, forget, mark};
 use super::shared::Shared;
 use super::step::{Failure, Undone};
 use crate::base::panic::{caught, contained};
-use setl_commit::{CommitError, Owner, Transaction};
+use setl_commit::{CommitError, Owner, Transaction, WriteError};
 
 /// The result of the commit of a run.
 pub(super) enum Written {
@@ -48,6 +48,13 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
             of_run.has_written(transaction.targets());
             match transaction.commit() {
                 Ok(targets) => Ok(without_marks(targets)),
+                // Nothing is left for a later run to do.
+                Err(CommitError::Unfinished { owner, error, committed, .. })
+                    if matches!(error.downcast_ref(), Some(WriteError::Unflushed { .. })) =>
+                {
+                    of_run.note(owner.map_or(0, |owner| owner.node), format!("{error:#}"));
+                    Ok(without_marks(committed))
+                }
                 Err(CommitError::Unfinished { owner, error, committed, open }) => {
                     let (committed, open) = (without_marks(committed), without_marks(open));
                     Err(CommitError::Unfinished { owner, error, committed, open })

@@ -283,7 +283,7 @@ pub struct Report {
     /// The number of threads that have worked for the run.
     threads: usize,
     /// The notes about factories.
-    notes: Vec<(usize, String)>,
+    pub(super) notes: Vec<(usize, String)>,
     /// The factories whose outputs are kept for a run that resumes this one.
     pub(super) resumable: Vec<usize>,
     /// The targets that have become visible, in the order of the commit.

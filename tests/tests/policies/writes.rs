@@ -308,3 +308,39 @@ async fn a_task_may_work_for_a_factory() {
     let run = Spawning { world: world.clone() }.run().state_dir(state()).await.unwrap();
     assert_eq!((run.get::<spawns>(), world.log.all()), (&5, vec!["commit task".to_owned()]));
 }
+
+/// Is visible at once, but may be gone after a crash.
+#[derive(Debug)]
+struct Unflushed;
+
+impl StagedWrite for Unflushed {
+    fn target(&self) -> String {
+        "disk".to_owned()
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        let refused = setl::commit::WriteError::NotStaged { target: "disk".into(), path: "disk".into() };
+        Err(setl::commit::WriteError::Unflushed { target: self.target(), source: refused.into() }.into())
+    }
+
+    fn rollback(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[factory]
+fn saves(context: Context) -> Result<A> {
+    context.enlist(Box::new(Unflushed))?;
+    Ok(A)
+}
+
+#[pipeline(only(saves))]
+struct Saving;
+
+#[tokio::test]
+async fn what_is_visible_and_not_flushed_is_committed_with_a_note() {
+    let run = Saving.run().await.unwrap();
+    assert_eq!(run.report().committed(), ["disk"]);
+    let note = run.entry("saves").unwrap().note.as_deref().unwrap();
+    assert!(note.contains("disk holds the new data") && note.contains("after a crash"), "{note}");
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::disk::NO_EXCHANGE;
+use super::super::disk::{NO_EXCHANGE, NO_FLUSH};
 use super::super::file::How;
 use super::super::journal;
 use super::super::merge::Recipe;
@@ -433,4 +433,54 @@ fn what_a_commit_has_staged_is_no_left_over() {
     assert!(!is_locked(&staged));
     staged.rely_on_itself().unwrap();
     assert!(is_locked(&staged));
+}
+
+#[test]
+fn a_switch_that_cannot_be_flushed_is_not_rolled_back() {
+    for (name, recipe, visible, before) in
+        [("parts", parts(), "/parts/new.txt", "/old.txt"), ("replaced", Recipe::Whole, "/replaced", "")]
+    {
+        let world = World::new();
+        let run = world.transaction();
+        let staged = world.file(name, How::Replace, recipe, "new");
+        let target = staged.target();
+        run.enlist(owner(3), staged).unwrap();
+        NO_FLUSH.with(|directories| directories.borrow_mut().push(world.0.path().canonicalize().unwrap()));
+        let error = run.commit().unwrap_err();
+        NO_FLUSH.with(|directories| directories.borrow_mut().clear());
+        let CommitError::Unfinished { owner: of, error, committed, open } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!((of, committed, open), (Some(owner(3)), vec![target], Vec::new()));
+        let text = format!("{error:#}");
+        assert!(text.contains("holds the new data") && text.contains("no flush"), "{text}");
+        drop(run);
+        // The old directory stays until it is certain that nobody needs it.
+        let content = world.content();
+        assert_eq!(content[visible], "new");
+        assert!(
+            before.is_empty() || content.iter().any(|(path, text)| path.ends_with(before) && text == "old")
+        );
+        // The next write removes it.
+        crate::aside::remove_left_overs(&world.path(name));
+        assert_eq!(world.content().len(), 3, "{:?}", world.content());
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn two_names_of_one_place_are_not_waited_for() {
+    let world = World::new();
+    let run = world.transaction();
+    for (node, name) in ["one", "other"].into_iter().enumerate() {
+        run.enlist(owner(node), world.file(name, How::Append, lines(), "new\n")).unwrap();
+    }
+    // As if both were one directory entry.
+    fs::write(world.path(".one.setl-lock"), "").unwrap();
+    fs::hard_link(world.path(".one.setl-lock"), world.path(".other.setl-lock")).unwrap();
+    let error = run.commit().unwrap_err();
+    let CommitError::RolledBack { owner: of, error } = error else { panic!("{error:?}") };
+    assert_eq!(of, Some(owner(1)));
+    assert!(matches!(error.downcast_ref(), Some(WriteError::Twice { .. })), "{error:#}");
+    assert!(!world.path("one").exists() && !world.path("other").exists());
 }
