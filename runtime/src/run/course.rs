@@ -21,7 +21,7 @@ use super::run_plan::{Ending, RunPlan};
 use super::shared::{Launch, Shared, Why};
 use super::signals::{Signals, has_timer, stop_after};
 use super::step::BoxFuture;
-use crate::base::panic::watch;
+use crate::base::panic::{caught, watch};
 
 /// Runs a pipeline, from its request to its outcome.
 pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome<P> {
@@ -51,6 +51,8 @@ pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome
     let watched = super::memory::watch(&shared);
     let outer = Current::get().and_then(|current| {
         shared.set_outer(&current);
+        // It may be dropped before its end.
+        shared.tell_outer();
         current.shared.nest()
     });
     let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, outer };
@@ -129,8 +131,9 @@ async fn with_files(mut run_plan: RunPlan, request: Request) -> Result<Ready, Ru
         run_plan.notes = notes;
         (session, run_plan, request)
     };
-    let Ok((session, mut run_plan, mut request)) = tokio::task::spawn_blocking(open).await else {
-        return Err(cannot_start(vec!["the tokio runtime is shut down".to_owned()]));
+    let (session, mut run_plan, mut request) = match opened(open).await {
+        Ok(opened) => opened,
+        Err(mistake) => return Err(cannot_start(vec![mistake])),
     };
     match session {
         Ok(session) => run_plan.session = session,
@@ -138,6 +141,14 @@ async fn with_files(mut run_plan: RunPlan, request: Request) -> Result<Ready, Ru
     }
     rewrite(&mut run_plan, &request).map_err(cannot_start)?;
     Ok(ready(run_plan, &mut request))
+}
+
+/// Calls `open` on a thread for blocking work. Returns a mistake if that is not possible, or if it panics.
+async fn opened<R: Send + 'static>(open: impl FnOnce() -> R + Send + 'static) -> Result<R, String> {
+    match tokio::task::spawn_blocking(|| caught(open)).await {
+        Ok(opened) => opened.map_err(|panic| format!("its files cannot be opened: {panic}")),
+        Err(_) => Err("the tokio runtime is shut down".to_owned()),
+    }
 }
 
 /// Ends a run whose factories have ended.
@@ -254,6 +265,7 @@ struct Unattended {
 impl Drop for Unattended {
     fn drop(&mut self) {
         let Some(shared) = self.run.take() else { return };
+        shared.tell_outer();
         let outer = self.outer.take();
         self.runtime.spawn(async move {
             let _outer = outer;
@@ -269,5 +281,18 @@ impl Drop for Unattended {
                 session.close();
             }
         });
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::opened;
+
+    #[tokio::test]
+    async fn a_panic_while_files_are_opened_is_said() {
+        let mistake = opened(|| -> u8 { panic!("no such page") }).await.unwrap_err();
+        assert!(mistake.contains("cannot be opened: panic") && mistake.contains("no such page"), "{mistake}");
+        assert_eq!(opened(|| 1).await, Ok(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use setl::prelude::*;
 
-use crate::office::{Clean, Daily, Desk, Late, Limit, Logged, Logging, Office, Total};
+use crate::office::{Clean, Daily, Desk, Late, Limit, Logged, Logging, Office, Read, Total, read};
 
 /// Starts a run of this pipeline, and delivers what it gives.
 macro_rules! starts {
@@ -147,4 +147,47 @@ fn what_is_another_in_each_run_within_is_never_taken() {
         assert_eq!(AboveChanging::ran(&office), ["above_changing"]);
         assert_eq!(AboveIdentified::ran(&office), ["above_identified"]);
     }
+}
+
+/// Tells that a factory has begun.
+#[derive(Clone, Default)]
+struct Begun(std::sync::Arc<tokio::sync::Notify>);
+
+/// Never ends, unless it fails.
+#[factory]
+async fn endless(read: Read, desk: Desk, begun: Begun) -> Result<Late> {
+    desk.begin("endless")?;
+    begun.0.notify_one();
+    std::future::pending::<()>().await;
+    Ok(Late(read.0))
+}
+
+#[pipeline(only(read, endless))]
+struct Endless {
+    #[delivery(opaque)]
+    desk: Desk,
+    #[delivery(opaque)]
+    begun: Begun,
+}
+
+starts!(Dropping, dropping, Clean, |of| {
+    let (begun, state) = (Begun::default(), of.1.root.join("state"));
+    let run = Endless { desk: of.1, begun: begun.clone() }.run().state_dir(state);
+    tokio::select! {
+        run = run => drop(run?),
+        () = begun.0.notified() => {}
+    }
+    Ok(Clean(1))
+});
+
+#[test]
+fn what_was_read_for_what_a_dropped_run_takes_from_the_cache_counts() {
+    let office = Office::new();
+    office.desk.fail(&["endless"]);
+    office.run_any(Endless { desk: office.desk.clone(), begun: Begun::default() }.run());
+    office.desk.fail(&[]);
+    assert_eq!(Dropping::ran(&office), ["dropping", "endless"]);
+    assert_eq!(Dropping::ran(&office), [""; 0]);
+    office.write("input.txt", "4");
+    assert_eq!(Dropping::ran(&office), ["dropping", "endless", "read"]);
 }
