@@ -122,6 +122,26 @@ fn lines_are_put_after_lines() {
     assert_eq!(scratch.names(), ["f.csv", "f.jsonl"]);
 }
 
+/// Rows after a quote that is not closed would be part of a field.
+#[test]
+fn what_cannot_be_read_is_not_appended_to() {
+    let scratch = Scratch::new();
+    for (old, reason) in [
+        ("carrier,delay\nUA,1\n\"DL,2\n", "line 3"),
+        ("carrier,delay\nUA,1\n\"DL,2", "line 3"),
+        ("carrier,delay\nUA,1\nDL\nAA,3\n", "line 3"),
+    ] {
+        let file = scratch.file("f.csv", old);
+        let loaded = format!("{:#}", Csv::open::<Flight>(&file).unwrap().load().unwrap_err());
+        assert!(loaded.contains(reason), "{loaded}");
+        let append = || Csv::open(&file).unwrap().append();
+        check_refused(append().save_blocking(&dataset(&["AA"])), reason);
+        check_refused(append().stage_blocking(&dataset(&["AA"])).map(|_| 0), &loaded);
+        assert_eq!(fs::read_to_string(&file).unwrap(), old);
+    }
+    assert_eq!(scratch.names(), ["f.csv"]);
+}
+
 /// Lines behind what is compressed would make a file that nobody can read.
 #[test]
 fn compressed_files_are_not_appended_to() {

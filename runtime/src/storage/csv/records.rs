@@ -256,6 +256,13 @@ pub(crate) fn is_compressed(path: &Path) -> std::io::Result<bool> {
     Ok(SupportedCompression::check(&head).is_some())
 }
 
+/// `true` if a file that begins with this text is taken for a compressed one, as with `x^`. Only its first bytes tell.
+pub(super) fn seems_compressed(text: &str) -> bool {
+    let mut head = [b' '; 4];
+    head.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+    SupportedCompression::check(&head).is_some()
+}
+
 fn decompressed(path: &Path) -> Checked<Box<dyn Read>> {
     let reader = CompressedReader::try_new(std::fs::read(path)?.into());
     Ok(Box::new(reader.map_err(|error| Problem::Bad(error.to_string()))?))

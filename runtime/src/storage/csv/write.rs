@@ -5,7 +5,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::check::Check;
-use super::records::Records;
+use super::records::{Records, seems_compressed};
 use super::{CsvFile, raw};
 use crate::dataset::{DataError, Provenance, Shape};
 use crate::storage::tally::Tally;
@@ -99,6 +99,10 @@ impl CsvFile {
         } else if width != expected.len() {
             format!("it has {width} columns, and `{}` has {}", shape.row, expected.len())
         } else {
+            if is_bare {
+                // New rows after a quote that is not closed would be part of the last field.
+                check.file(path).map_err(|problem| self.problem(problem))?;
+            }
             return Ok(());
         };
         Err(WriteError::Append { target: self.to_string(), reason }.into())
@@ -114,13 +118,15 @@ impl CsvFile {
         let read = Records::of_text(header.as_bytes(), &dialect)
             .and_then(|mut records| check.header(&mut records))
             .unwrap_or_default();
-        if shape.columns.iter().map(|column| column.name).eq(read.iter().map(String::as_str)) {
+        let what = if seems_compressed(header) {
+            "a compressed file: rename the first column"
+        } else if shape.columns.iter().map(|column| column.name).eq(read.iter().map(String::as_str)) {
             return Ok(());
-        }
-        let reason = format!(
-            "the header `{}` would be read back as something else, such as a comment: rename the column, or change the quote or the prefix of comments",
-            text::shortened(header.trim_end())
-        );
+        } else {
+            "something else, such as a comment: rename the column, or change the quote or the prefix of comments"
+        };
+        let reason =
+            format!("the header `{}` would be read back as {what}", text::shortened(header.trim_end()));
         Err(DataError::BadOption { place: self.to_string(), reason }.into())
     }
 
@@ -185,7 +191,7 @@ impl CsvFile {
             let ambiguous = |text: &str| {
                 nulls.iter().any(|null| null.as_str() == text)
                     || comment.is_some_and(|prefix| text.starts_with(prefix))
-                    || (is_first && !header && text.starts_with('\u{feff}'))
+                    || (is_first && !header && (text.starts_with('\u{feff}') || seems_compressed(text)))
                     || (!quoted
                         && (text.contains([separator, '\n', '\r']) || (text.is_empty() && empty_as_null)))
             };
