@@ -165,8 +165,20 @@ fn not_parsed(message: &str) -> Option<BadValue> {
     Some(BadValue { column: Some(column.to_owned()), value: value.to_owned(), reason, line: None })
 }
 
+/// The same error without the errors around it, each of which repeats its text.
+fn without_contexts(error: PolarsError) -> PolarsError {
+    match error {
+        PolarsError::ExprContext { error, .. } => without_contexts(*error),
+        PolarsError::Context { error, msg } => {
+            without_contexts(*error).wrap_msg(|text| format!("{text}: {msg}"))
+        }
+        other => other,
+    }
+}
+
 /// Shortens an error of Polars, so that it fits on a screen.
 fn bounded(error: PolarsError) -> PolarsError {
+    let error = without_contexts(error);
     let text = error.to_string();
     if text.lines().count() <= MOST_LINES && text.chars().count() <= MOST_LETTERS {
         return error;

@@ -144,6 +144,24 @@ fn no_way_round_the_nulls() {
 }
 
 #[test]
+fn a_cast_that_fails_says_why_once() {
+    #[derive(Row)]
+    struct Number {
+        n: i64,
+    }
+    let text = df!("n" => ["1", "x"]).unwrap().lazy();
+    let strict = text.clone().select([(col("n").strict_cast(DataType::Int64) + lit(1)).alias("n")]);
+    for (dataset, reason) in [
+        (Dataset::<Number>::cast(df!("n" => [2.7]).unwrap().lazy()).unwrap(), "does not survive the cast"),
+        (Dataset::cast(text).unwrap(), "does not survive the cast"),
+        (Dataset::new(strict).unwrap(), "conversion from `str` to `i64` failed"),
+    ] {
+        let error = format!("{:#}", dataset.collect_blocking().unwrap_err());
+        assert_eq!(error.matches(reason).count(), 1, "{error}");
+    }
+}
+
+#[test]
 fn what_is_known_to_hold_is_not_checked_again() {
     let is_checked =
         |dataset: &Dataset<Customer>| dataset.lazy().describe_plan().unwrap().contains("CHECK no nulls");
