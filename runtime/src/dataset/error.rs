@@ -56,6 +56,22 @@ pub enum DataError {
         or_more: bool,
     },
 
+    /// Rows that a query only counts hold nulls in columns that the row declares without `Option`.
+    #[error(
+        "{subject}: {rows} row{} or more hold{} a null in column `{}`; drop or fill them, or declare the field as `Option`",
+        if *rows == 1 { "" } else { "s" },
+        if *rows == 1 { "s" } else { "" },
+        columns.join("` or `")
+    )]
+    NullRows {
+        /// The data that holds the nulls.
+        subject: Box<Provenance>,
+        /// The columns without `Option`, at least one of which holds a null in each of the rows.
+        columns: Vec<String>,
+        /// The number of rows at which the query stopped, so that there may be more.
+        rows: usize,
+    },
+
     /// A value is outside the range of its column or field.
     #[error("{subject}: column `{column}`{}: {reason}", at_row(*index))]
     OutOfRange {

@@ -2,16 +2,25 @@
 //!
 //! A user's query that continues from a dataset has this node between itself and the data. The node checks the columns
 //! that are read through it, batch by batch. It lets filters, projections and limits pass down to the data.
+//!
+//! A query that only counts rows reads no column. Polars then reads the column with the smallest dtype. So the node has a
+//! column of its own, which tells whether a row holds a forbidden null. No other query computes it, and none returns it.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::iter;
 use std::sync::Arc;
 
-use polars::prelude::{AllowedOptimizations, DataFrame, LazyFrame, OptFlags, PolarsError, PolarsResult};
+use polars::prelude::{
+    AllowedOptimizations, DataFrame, LazyFrame, OptFlags, PolarsError, PolarsResult, any_horizontal,
+};
 use polars_plan::dsl::DslPlan;
+#[cfg(feature = "optimize")]
+use polars_plan::dsl::{BooleanFunction, Expr, FunctionExpr};
 use polars_plan::plans::{DslFunction, FunctionIR};
 
+use super::cast::named;
 use super::temporal::{beyond, is_limited};
 use super::{DataError, Provenance, Shape};
 use crate::storage::{Seen, reads_lines};
@@ -32,6 +41,7 @@ pub(super) fn is_check(name: &str) -> bool {
 #[derive(Clone, Debug)]
 enum Found {
     Nulls { subject: Provenance, columns: Vec<(String, usize)> },
+    NullRows { subject: Provenance, columns: Vec<String>, rows: usize },
     Beyond { subject: Provenance, column: String, reason: String },
     Changed { subject: Provenance, reason: String },
 }
@@ -41,6 +51,9 @@ impl From<Found> for DataError {
         match found {
             Found::Nulls { subject, columns } => {
                 Self::Nulls { subject: subject.into(), columns, or_more: true }
+            }
+            Found::NullRows { subject, columns, rows } => {
+                Self::NullRows { subject: subject.into(), columns, rows }
             }
             Found::Beyond { subject, column, reason } => {
                 Self::OutOfRange { subject: subject.into(), column, index: None, reason }
@@ -65,6 +78,8 @@ struct Required {
     whole: Vec<&'static str>,
     /// The columns whose values must be in the range of their fields.
     limited: Vec<&'static str>,
+    /// The name of the column that is `true` in the rows with a forbidden null.
+    broken: String,
     /// The file that must be as it was when it was loaded.
     seen: Option<Arc<Seen>>,
 }
@@ -74,7 +89,11 @@ impl Required {
         let columns = || shape.columns.iter();
         let whole = columns().filter(|column| !column.nullable).map(|column| column.name);
         let limited = columns().filter(|column| is_limited(&column.dtype)).map(|column| column.name);
-        Self { subject, whole: whole.collect(), limited: limited.collect(), seen: None }
+        let mut broken = "broken".to_owned();
+        while columns().any(|column| column.name == broken) {
+            broken.push('_');
+        }
+        Self { subject, whole: whole.collect(), limited: limited.collect(), broken, seen: None }
     }
 
     /// Counts the nulls of a frame, which need not have all columns.
@@ -93,12 +112,21 @@ impl Required {
         })
     }
 
+    /// Counts the rows with a forbidden null, in a frame whose rows are only counted.
+    fn broken_rows(&self, frame: &DataFrame) -> Option<usize> {
+        let broken = frame.column(&self.broken).ok()?.bool().ok()?.sum()?;
+        Some(broken as usize).filter(|rows| *rows > 0)
+    }
+
     fn pass(&self, frame: DataFrame) -> PolarsResult<DataFrame> {
         let (subject, columns) = (self.subject.clone(), self.nulls(&frame));
         let found = if let Some(reason) = self.seen.as_ref().and_then(|seen| seen.change(false)) {
             Found::Changed { subject, reason }
         } else if !columns.is_empty() {
             Found::Nulls { subject, columns }
+        } else if let Some(rows) = self.broken_rows(&frame) {
+            let columns = self.whole.iter().map(ToString::to_string).collect();
+            Found::NullRows { subject, columns, rows }
         } else if let Some((column, _, reason)) = self.beyond(&frame) {
             Found::Beyond { subject, column, reason }
         } else {
@@ -108,7 +136,7 @@ impl Required {
     }
 
     /// Adds this check to a query as a node.
-    fn on(self, frame: LazyFrame) -> LazyFrame {
+    fn on(self, frame: LazyFrame, shape: &Shape) -> LazyFrame {
         let (whole, subject) = (self.whole.join(", "), &self.subject);
         let name = match (&*whole, &*self.limited.join(", ")) {
             ("", "") if self.seen.is_none() => return frame,
@@ -118,6 +146,17 @@ impl Required {
             (_, limited) => format!("{NAME_WITH_DATES} in {limited}, no nulls in {whole} of {subject}"),
         };
         let name = self.seen.as_ref().map_or_else(|| name.clone(), |seen| name.clone() + &seen.suffix());
+        let visible: Vec<_> = shape.columns.iter().map(|column| named(column.name)).collect();
+        let is_null: Vec<_> = self.whole.iter().map(|name| named(name).is_null()).collect();
+        let broken = any_horizontal(is_null).ok().map(|broken| broken.alias(self.broken.as_str()));
+        let has_broken = broken.is_some();
+        let frame = match broken {
+            // Among columns of the same dtype, Polars reads the first.
+            Some(broken) => {
+                frame.select(iter::once(broken).chain(visible.iter().cloned()).collect::<Vec<_>>())
+            }
+            None => frame,
+        };
         let passing = AllowedOptimizations::default() | OptFlags::STREAMING;
         let mut frame = frame.map(move |batch| self.pass(batch), passing, None, Some(NAME));
         if let DslPlan::MapFunction {
@@ -127,7 +166,7 @@ impl Required {
         {
             *fmt_str = name.into();
         }
-        frame
+        if has_broken { frame.select(visible) } else { frame }
     }
 }
 
@@ -138,7 +177,7 @@ pub(crate) fn keeping(
     subject: &Provenance,
     seen: Option<Arc<Seen>>,
 ) -> LazyFrame {
-    Required { seen, ..Required::of(shape, subject.clone()) }.on(frame)
+    Required { seen, ..Required::of(shape, subject.clone()) }.on(frame, shape)
 }
 
 /// Adds a check of only the ranges of values, for queries that count their nulls themselves.
@@ -148,7 +187,7 @@ pub(crate) fn within_range(
     subject: &Provenance,
     seen: Option<Arc<Seen>>,
 ) -> LazyFrame {
-    Required { whole: Vec::new(), seen, ..Required::of(shape, subject.clone()) }.on(frame)
+    Required { whole: Vec::new(), seen, ..Required::of(shape, subject.clone()) }.on(frame, shape)
 }
 
 /// Checks the result of a query.
@@ -195,6 +234,13 @@ pub(crate) fn check_of(plan: &DslPlan) -> Option<&str> {
         } => Some(fmt_str.as_str()).filter(|name| is_check(name)),
         _ => None,
     }
+}
+
+/// `true` if the expression is the column of a check that tells which rows hold a forbidden null.
+#[cfg(feature = "optimize")]
+pub(crate) fn tells_nulls(expr: &Expr) -> bool {
+    let any = FunctionExpr::Boolean(BooleanFunction::AnyHorizontal);
+    matches!(expr, Expr::Alias(inner, _) if matches!(&**inner, Expr::Function { function, .. } if *function == any))
 }
 
 /// Returns the violation that such a check has found, if it is the cause of `error`.

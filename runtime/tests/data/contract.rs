@@ -161,6 +161,74 @@ fn a_cast_that_fails_says_why_once() {
     }
 }
 
+/// Rows whose columns with and without `Option` have dtypes of all sizes.
+#[derive(Row)]
+struct Small {
+    b: Option<bool>,
+    a: i64,
+    broken: Option<bool>,
+}
+
+#[derive(Row)]
+struct SmallLoose {
+    b: Option<bool>,
+    a: Option<i64>,
+    broken: Option<bool>,
+}
+
+/// Queries that count rows, and read no column.
+const COUNTING: [(&str, Query); 6] = [
+    ("len", |all| all.select([len()])),
+    ("len of a column", |all| all.select([col("b").len()])),
+    ("len of a choice", |all| all.select([col("b")]).select([len()])),
+    ("len after more columns", |all| all.with_columns([lit(1).alias("one")]).select([len()])),
+    ("len twice", |all| {
+        concat([all.clone().select([len()]), all.select([len()])], UnionArgs::default()).unwrap()
+    }),
+    ("len of some", |all| all.limit(3).select([len()])),
+];
+
+#[test]
+fn whoever_counts_rows_counts_no_nulls() {
+    let scratch = Scratch::new();
+    let rows = |a: [Option<i64>; 3]| {
+        df!("b" => [None, Some(true), None], "a" => a, "broken" => [Some(true); 3]).unwrap()
+    };
+    let (good, bad) = (rows([Some(1), Some(2), Some(3)]), rows([Some(1), None, None]));
+    let put = |rows: &DataFrame, name: &str| {
+        let loose = Dataset::<SmallLoose>::try_from(rows.clone()).unwrap();
+        Csv::create(scratch.path(&format!("{name}.csv"))).unwrap().save_blocking(&loose).unwrap();
+        Parquet::create(scratch.path(&format!("{name}.parquet"))).unwrap().save_blocking(&loose).unwrap();
+        let csv: Repository<Small> = Csv::open(scratch.path(&format!("{name}.csv"))).unwrap();
+        let parquet: Repository<Small> = Parquet::open(scratch.path(&format!("{name}.parquet"))).unwrap();
+        let lazy = Dataset::<Small>::new(rows.clone().lazy().filter(lit(true))).unwrap();
+        [csv.load().unwrap(), parquet.load().unwrap(), Dataset::try_from(rows.clone()).unwrap(), lazy]
+    };
+    for (good, bad) in put(&good, "good").into_iter().zip(put(&bad, "bad")) {
+        for (name, query) in COUNTING {
+            for engine in ENGINES {
+                let place = format!("{name} with {engine:?} of {bad}");
+                let error = run(query, bad.lazy(), engine).expect_err(&place).to_string();
+                assert!(error.contains(" a null in column `a`;"), "{place}: {error}");
+                let counted = run(query, good.lazy(), engine).unwrap();
+                assert!(
+                    counted.equals(&run(query, rows([Some(1), Some(2), Some(3)]).lazy(), engine).unwrap()),
+                    "{place}"
+                );
+            }
+        }
+        // Whoever reads another column is not made to read this one.
+        let plan = bad.lazy().select([col("b")]).explain(true).unwrap();
+        assert!(!plan.contains("is_null") && plan.contains("1/3 COLUMNS"), "{plan}");
+        assert_eq!(bad.lazy().select([col("b")]).collect().unwrap().height(), 3);
+    }
+    let every = &everywhere(&self::bad(), &scratch);
+    for bad in every {
+        let error = bad.lazy().select([len()]).collect().expect_err("two rows without `id`").to_string();
+        assert!(error.contains(" a null in column `id` or `age`;"), "{error}");
+    }
+}
+
 #[test]
 fn what_is_known_to_hold_is_not_checked_again() {
     let is_checked =
