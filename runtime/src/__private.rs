@@ -38,7 +38,7 @@ pub use crate::pipeline::finding::{
 };
 pub use crate::pipeline::{
     AnyFactory, AnyPayload, Entry, GiveOneAnIdOrAnotherType, HasExactlyOneProducerOf, IsTaken, KeepsAt, Lint,
-    Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId,
+    Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId, nodes, steps,
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{

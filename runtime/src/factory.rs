@@ -11,7 +11,7 @@ use crate::Result;
 use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::delivery::Payload;
 use crate::plan::dynamic::Requirement;
-use crate::plan::{Delivery, Source, Sources, mistake_in_fallback};
+use crate::plan::{Delivery, Source, mistake_in_fallback};
 use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
 pub use output::{FallibleIn, IsNoResult, IsResult, check_output};
@@ -91,9 +91,9 @@ pub trait FactoryItem: Sized {
     /// The type of its output. `()` is never delivered, so any number of factories may have it.
     type Output: Payload;
     /// Its id, as written.
-    const ID: Option<&'static str>;
+    const ID: Option<&'static str> = None;
     /// `true` if it blocks a thread while it runs: a synchronous function, or `#[factory(blocking)]`.
-    const BLOCKING: bool;
+    const BLOCKING: bool = false;
     /// Its deliveries.
     const DELIVERIES: &'static [Delivery];
     /// [`Always`] if its output is available after every successful run, or [`Sometimes`] if it may be skipped.
@@ -104,8 +104,8 @@ pub trait FactoryItem: Sized {
     const FALLBACK: Option<Fallback> = None;
     /// A hash that changes when its code may have changed.
     const CODE: u128 = 0;
-    /// `true` if its output is known not to be a `Result`, wherever the factory is listed.
-    const OUTPUT_IS_CHECKED: bool = false;
+    /// `true` if its output is known not to be a `Result`, wherever the factory is listed. A generic factory says `false`.
+    const OUTPUT_IS_CHECKED: bool = true;
     /// The values of its deliveries, as a tuple in the order of declaration.
     type Deliveries;
 
@@ -379,8 +379,6 @@ pub trait Wired<P> {
     const FROM: &'static [Source];
     /// The sources of its fallback's deliveries.
     const FALLBACK_FROM: &'static [Source] = &[];
-    /// Both lists of sources.
-    const SOURCES: Sources<'static> = Sources { own: Self::FROM, fallback: Self::FALLBACK_FROM };
 }
 
 /// Implemented if a factory delivers `T`: the bound of `#[delivery(producer = …)]` on the producer.

@@ -4,12 +4,14 @@ pub mod fields;
 pub mod finding;
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::mem;
 use std::sync::Arc;
 
 use crate::checkpoint::FingerprintOf;
 use crate::factory::{Factory, Fallback, Produces};
-use crate::plan::{Delivery, FallbackNode, Node, Plan, Source, Sources};
+use crate::plan::{Delivery, FallbackNode, Node, Plan, Source, Sources, Stage};
 use crate::policy::Policy;
 use crate::run::Step;
 
@@ -135,12 +137,14 @@ pub trait PipelineItem: Sized {
 )]
 pub trait Listed {
     /// The factory, before it has its place in a plan.
-    const ENTRY: Entry;
+    ///
+    /// It is a reference, since the compiler looks into the type of a constant wherever its value stands.
+    const ENTRY: &'static Entry;
 }
 
 #[diagnostic::do_not_recommend]
 impl<F: Factory> Listed for F {
-    const ENTRY: Entry = Entry {
+    const ENTRY: &'static Entry = &Entry {
         step: Step::of::<F>(),
         deliveries: F::DELIVERIES,
         id: F::ID,
@@ -168,28 +172,22 @@ pub struct Entry {
 
 impl Entry {
     /// Makes the node of the factory in a constant plan.
-    pub const fn node(
-        &self,
-        name: &'static str,
-        stage: usize,
-        sources: Sources<'static>,
-        kept: bool,
-    ) -> Node {
+    const fn node(&self, name: &'static str, stage: usize, sources: Sources<'static>, kept: bool) -> Node {
         let fallback = match &self.fallback {
             Some(fallback) => Some(FallbackNode {
                 name: fallback.name,
                 deliveries: fallback.deliveries,
-                sources: std::borrow::Cow::Borrowed(sources.fallback),
+                sources: Cow::Borrowed(sources.fallback),
                 policy: fallback.policy,
                 blocking: fallback.blocking,
             }),
             None => None,
         };
         Node {
-            name: std::borrow::Cow::Borrowed(name),
+            name: Cow::Borrowed(name),
             stage,
             deliveries: self.deliveries,
-            sources: std::borrow::Cow::Borrowed(sources.own),
+            sources: Cow::Borrowed(sources.own),
             id: self.id,
             kept,
             blocking: self.blocking,
@@ -198,6 +196,55 @@ impl Entry {
             fallback,
         }
     }
+}
+
+/// The value of a node before [`nodes`] makes it.
+const EMPTY: Node = Node {
+    name: Cow::Borrowed(""),
+    stage: 0,
+    deliveries: &[],
+    sources: Cow::Borrowed(&[]),
+    id: None,
+    kept: false,
+    blocking: false,
+    output: || "",
+    policy: &Policy::NONE,
+    fallback: None,
+};
+
+/// Makes the nodes of a constant plan. One call for all factories costs the compiler less than one for each.
+pub const fn nodes<const FACTORIES: usize>(
+    entries: &[&Entry; FACTORIES],
+    names: &[&'static str; FACTORIES],
+    stages: &[Stage],
+    from: &[Sources<'static>; FACTORIES],
+    kept: &[bool; FACTORIES],
+) -> [Node; FACTORIES] {
+    let mut nodes = [const { EMPTY }; FACTORIES];
+    let (mut stage, mut factory, mut end) = (0, 0, 0);
+    while stage < stages.len() {
+        end += stages[stage].factories;
+        while factory < end {
+            let node = entries[factory].node(names[factory], stage, from[factory], kept[factory]);
+            // A constant function cannot drop the empty node, which owns nothing.
+            mem::forget(mem::replace(&mut nodes[factory], node));
+            factory += 1;
+        }
+        stage += 1;
+    }
+    nodes
+}
+
+/// Returns the steps of the factories.
+pub const fn steps<const FACTORIES: usize>(entries: &[&Entry; FACTORIES]) -> [Step; FACTORIES] {
+    // A pipeline has at least one.
+    let mut steps = [entries[0].step; FACTORIES];
+    let mut factory = 1;
+    while factory < FACTORIES {
+        steps[factory] = entries[factory].step;
+        factory += 1;
+    }
+    steps
 }
 
 /// Returns the index of a factory type in a pipeline. There is no bound on `F` as a factory, since it would give two errors for

@@ -41,8 +41,7 @@ impl Model {
         let generics = self.generics_of_item();
         let (implementing, arguments, where_clause) = generics.split_for_impl();
         let output = &self.output;
-        let id = text_of(self.id.as_ref());
-        let blocking = self.blocking;
+        let besides = self.expand_what_is_rare();
         let types = self.deliveries.iter().map(|delivery| &delivery.ty);
         let described = self.deliveries.iter().map(|delivery| delivery.describe());
         let received = self
@@ -53,8 +52,11 @@ impl Model {
         let requirements = self.deliveries.iter().map(|delivery| delivery.requirement());
         let values = (0..self.deliveries.len()).map(|index| local(&format!("__{index}")));
         let assemble = &self.assemble;
+        let unused = self
+            .deliveries
+            .is_empty()
+            .then(|| quote!(#[allow(unused_variables, reason = "there are no deliveries")]));
         let code = self.code;
-        let output_is_checked = self.output_is_checked();
         let inbox = local("inbox");
         let persistence = self.expand_persistence();
         let (presence, conduct) = (self.conduct.presence(), self.expand_conduct());
@@ -62,15 +64,13 @@ impl Model {
             impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
                 const NAME: &'static #setl::str = #text;
                 type Output = #output;
-                const ID: #setl::Option<&'static #setl::str> = #id;
-                const BLOCKING: #setl::bool = #blocking;
                 const DELIVERIES: &'static [#setl::Delivery] = &[#(#described),*];
                 const CODE: #setl::u128 = #code;
-                const OUTPUT_IS_CHECKED: #setl::bool = #output_is_checked;
+                #besides
                 type Presence = #presence;
                 type Deliveries = (#(#types,)*);
 
-                #[allow(unused_variables, reason = "there may be no deliveries")]
+                #unused
                 fn receive(#inbox: &mut #setl::Inbox<'_>) -> #setl::Result<Self::Deliveries> {
                     #setl::Ok((#(#received,)*))
                 }
@@ -172,6 +172,20 @@ impl Model {
                 type Itself = Self;
             }
         }
+    }
+
+    /// Returns the constants that are not the default. Each constant costs the compiler as much as a function, and most factories
+    /// need none of these.
+    fn expand_what_is_rare(&self) -> TokenStream {
+        let setl = runtime(Span::call_site());
+        let id = self.id.as_ref().map(|id| {
+            let id = text_of(Some(id));
+            quote!(const ID: #setl::Option<&'static #setl::str> = #id;)
+        });
+        let blocking = self.blocking.then(|| quote!(const BLOCKING: #setl::bool = true;));
+        let unchecked =
+            (!self.output_is_checked()).then(|| quote!(const OUTPUT_IS_CHECKED: #setl::bool = false;));
+        quote!(#id #blocking #unchecked)
     }
 
     /// Returns `true` if the type of the output is completely known here.

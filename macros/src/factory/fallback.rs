@@ -36,10 +36,7 @@ pub(super) fn expand(
         impl #implementing #setl::FactoryItem for #name #arguments #where_clause {
             const NAME: &'static #setl::str = #text;
             type Output = #output;
-            const ID: #setl::Option<&'static #setl::str> = #setl::None;
-            const BLOCKING: #setl::bool = false;
             const DELIVERIES: &'static [#setl::Delivery] = &[];
-            const OUTPUT_IS_CHECKED: #setl::bool = true;
             type Presence = #setl::Always;
             type Deliveries = ();
 

@@ -160,7 +160,6 @@ impl Model {
         let text = readable(name);
         let factories: Vec<_> = self.listed().collect();
         let count = factories.len();
-        let indices: Vec<_> = (0..count).collect();
         let names = factories.iter().map(|factory| readable(factory.written));
         let gates =
             self.stages.iter().filter(|stage| stage.options.iter().any(|option| option == "barrier")).count();
@@ -170,11 +169,6 @@ impl Model {
             let (name, count, options) = (readable(&stage.name), stage.factories.len(), &stage.options);
             quote!(#setl::Stage::new(#name, #count) #(.#options())*)
         });
-        let stage_of = self
-            .stages
-            .iter()
-            .enumerate()
-            .flat_map(|(index, stage)| stage.factories.iter().map(move |_| index));
         let from = factories.iter().map(|factory| self.expand_sources(factory));
         let entries = factories.iter().map(|factory| self.expand_entry(factory));
         let kept = self.keep.iter().enumerate().map(|(index, kept)| self.expand_kept(index, kept));
@@ -219,13 +213,16 @@ impl Model {
         quote_spanned! {span=>
             const __NAMES: &[&#setl::str; #count] = &[#(#names),*];
             const __STAGES: &[#setl::Stage] = &[#(#stages),*];
-            const __ENTRIES: &[#setl::Entry; #count] = &[#(#entries),*];
+            const __ENTRIES: &[&#setl::Entry; #count] = &[#(#entries),*];
             const __FROM: &[#setl::Sources<'static>; #count] = &[#(#from),*];
             const __LINKS: #setl::usize = #setl::count_links(__FROM, __STAGES);
             const __GRAPH: &#setl::Links<#nodes, #offsets, __LINKS> = &#setl::Links::new(__FROM, __STAGES);
             const __ORDER: &#setl::Ordering<#nodes> = &#setl::order(#text, __NAMES, __GRAPH, __FROM, __STAGES);
             const __KEPT: &[#setl::bool; #count] = &#setl::kept(__GRAPH, __FROM, &[#(#kept),*]);
             #checks
+            // Once for all, since it costs the compiler as much as what it is imported for.
+            #[allow(unused_imports, reason = "all may be `Result`s")]
+            use #setl::IsNoResult as _;
             #(#outputs)*
 
             #(#keeps)*
@@ -241,9 +238,7 @@ impl Model {
                     pipeline: #setl::Cow::Borrowed(#text),
                     inputs: #setl::Cow::Borrowed(&[#(#inputs),*]),
                     stages: #setl::Cow::Borrowed(__STAGES),
-                    factories: #setl::Cow::Borrowed(&[#(
-                        #setl::Entry::node(&__ENTRIES[#indices], __NAMES[#indices], #stage_of, __FROM[#indices], __KEPT[#indices])
-                    ),*]),
+                    factories: #setl::Cow::Borrowed(&#setl::nodes(__ENTRIES, __NAMES, __STAGES, __FROM, __KEPT)),
                     offsets: #setl::Cow::Borrowed(&__GRAPH.offsets),
                     successors: #setl::Cow::Borrowed(&__GRAPH.successors),
                     waits: #setl::Cow::Borrowed(&__GRAPH.waits),
@@ -251,7 +246,7 @@ impl Model {
                     levels: #setl::Cow::Borrowed(&__ORDER.levels),
                     defaults: #setl::Policy::NONE #defaults,
                 };
-                const STEPS: &'static [#setl::Step] = &[#(__ENTRIES[#indices].step),*];
+                const STEPS: &'static [#setl::Step] = &#setl::steps(__ENTRIES);
 
                 fn into_inputs(#this) -> #setl::Vec<#setl::Option<#setl::AnyPayload>> {
                     #setl::vec([#(#fields),*])
@@ -326,7 +321,7 @@ impl Model {
     /// Warns of fields that are not deliveries although their types are delivered. A factory in lower case is a function.
     ///
     /// ```text
-    /// (&&&&&&Fields::<Delays, _>::of(<CarrierDelays>::__setl_fields())).__setl_lint();
+    /// Fields::<Delays, _>::of(<CarrierDelays>::__setl_fields()).__setl_lint();
     /// ```
     fn expand_fields(&self, factories: &[Listed<'_>]) -> Option<TokenStream> {
         let structs = factories.iter().filter(|factory| {
@@ -343,7 +338,7 @@ impl Model {
                 let Listed { alias, place, .. } = factory;
                 let setl = runtime(place.start);
                 let of = quote_spanned!(place.start=> #setl::fields::Fields::<#name, _>::of(<#alias>::__setl_fields()));
-                quote_spanned!(place.start=> (&&&&&&#of).__setl_lint();)
+                quote_spanned!(place.start=> #of.__setl_lint();)
             })
             .peekable();
         told.peek()?;
@@ -366,13 +361,7 @@ impl Model {
         let of_output = place.angled(&quote!(#setl::IsResult<#item::#output>));
         let is_result = place.last("__SETL_IS_RESULT");
         let is_result = quote_spanned!(place.end=> !#item::#checked && #of_output::#is_result);
-        quote_spanned! {place.start=>
-            const _: () = {
-                #[allow(unused_imports, reason = "it may be one")]
-                use #setl::IsNoResult as _;
-                #setl::check_output(#text, true, #is_result)
-            };
-        }
+        quote_spanned!(place.start=> const _: () = #setl::check_output(#text, true, #is_result);)
     }
 
     /// Checks that values that may be absent are only taken as optional.

@@ -12,8 +12,6 @@ struct take {
 impl ::setl::__private::FactoryItem for take {
     const NAME: &'static ::setl::__private::str = "take";
     type Output = ();
-    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
-    const BLOCKING: ::setl::__private::bool = true;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "rates",
@@ -25,10 +23,9 @@ impl ::setl::__private::FactoryItem for take {
         },
     ];
     const CODE: ::setl::__private::u128 = 210054360492085191672065078605453919477u128;
-    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
+    const BLOCKING: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Option<Rates>,);
-    #[allow(unused_variables, reason = "there may be no deliveries")]
     fn receive(
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {

@@ -17,8 +17,6 @@ where
 {
     const NAME: &'static ::setl::__private::str = "report";
     type Output = T;
-    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
-    const BLOCKING: ::setl::__private::bool = true;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "0",
@@ -38,10 +36,10 @@ where
         },
     ];
     const CODE: ::setl::__private::u128 = 44262757206321397878607399163466490936u128;
+    const BLOCKING: ::setl::__private::bool = true;
     const OUTPUT_IS_CHECKED: ::setl::__private::bool = false;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = ((T, T), Option<Rates>);
-    #[allow(unused_variables, reason = "there may be no deliveries")]
     fn receive(
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {

@@ -4,10 +4,7 @@ struct Count {
 impl ::setl::__private::FactoryItem for Count {
     const NAME: &'static ::setl::__private::str = "Count";
     type Output = usize;
-    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
-    const BLOCKING: ::setl::__private::bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[];
-    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = ();
     fn receive(_: &mut ::setl::__private::Inbox<'_>) -> ::setl::__private::Result<()> {

@@ -5,8 +5,6 @@ struct FetchRates {
 impl ::setl::__private::FactoryItem for FetchRates {
     const NAME: &'static ::setl::__private::str = "FetchRates";
     type Output = Rates;
-    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
-    const BLOCKING: ::setl::__private::bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "settings",
@@ -26,10 +24,8 @@ impl ::setl::__private::FactoryItem for FetchRates {
         },
     ];
     const CODE: ::setl::__private::u128 = 29962458629514086359614098256016641280u128;
-    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Sometimes;
     type Deliveries = (Settings, u8);
-    #[allow(unused_variables, reason = "there may be no deliveries")]
     fn receive(
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {

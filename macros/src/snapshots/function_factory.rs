@@ -22,8 +22,6 @@ where
 {
     const NAME: &'static ::setl::__private::str = "read_flights";
     type Output = Dataset<T>;
-    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::None;
-    const BLOCKING: ::setl::__private::bool = false;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "source",
@@ -46,7 +44,6 @@ where
     const OUTPUT_IS_CHECKED: ::setl::__private::bool = false;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Repository<T>, usize);
-    #[allow(unused_variables, reason = "there may be no deliveries")]
     fn receive(
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {

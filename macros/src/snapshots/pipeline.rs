@@ -71,7 +71,7 @@ const _: () = {
         ::setl::__private::Stage::new("extract", 1usize),
         ::setl::__private::Stage::new("transform", 1usize).barrier(),
     ];
-    const __ENTRIES: &[::setl::__private::Entry; 2usize] = &[
+    const __ENTRIES: &[&::setl::__private::Entry; 2usize] = &[
         <<__Factory0 as ::setl::__private::Produces<
             Delays,
         >>::Itself as ::setl::__private::Listed>::ENTRY,
@@ -142,38 +142,32 @@ const _: () = {
             &__ORDER.order,
         )
     };
-    const _: () = {
-        #[allow(unused_imports, reason = "it may be one")]
-        use ::setl::__private::IsNoResult as _;
-        ::setl::__private::check_output(
-            "read_flights",
-            true,
-            !<<__Factory0 as ::setl::__private::Produces<
-                Delays,
-            >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
-                && <::setl::__private::IsResult<
-                    <<__Factory0 as ::setl::__private::Produces<
-                        Delays,
-                    >>::Itself as ::setl::__private::FactoryItem>::Output,
-                >>::__SETL_IS_RESULT,
-        )
-    };
-    const _: () = {
-        #[allow(unused_imports, reason = "it may be one")]
-        use ::setl::__private::IsNoResult as _;
-        ::setl::__private::check_output(
-            "CarrierDelays",
-            true,
-            !<<__Factory1 as ::setl::__private::Produces<
-                Delays,
-            >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
-                && <::setl::__private::IsResult<
-                    <<__Factory1 as ::setl::__private::Produces<
-                        Delays,
-                    >>::Itself as ::setl::__private::FactoryItem>::Output,
-                >>::__SETL_IS_RESULT,
-        )
-    };
+    #[allow(unused_imports, reason = "all may be `Result`s")]
+    use ::setl::__private::IsNoResult as _;
+    const _: () = ::setl::__private::check_output(
+        "read_flights",
+        true,
+        !<<__Factory0 as ::setl::__private::Produces<
+            Delays,
+        >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
+            && <::setl::__private::IsResult<
+                <<__Factory0 as ::setl::__private::Produces<
+                    Delays,
+                >>::Itself as ::setl::__private::FactoryItem>::Output,
+            >>::__SETL_IS_RESULT,
+    );
+    const _: () = ::setl::__private::check_output(
+        "CarrierDelays",
+        true,
+        !<<__Factory1 as ::setl::__private::Produces<
+            Delays,
+        >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
+            && <::setl::__private::IsResult<
+                <<__Factory1 as ::setl::__private::Produces<
+                    Delays,
+                >>::Itself as ::setl::__private::FactoryItem>::Output,
+            >>::__SETL_IS_RESULT,
+    );
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { __KEPT[0usize] }>
     for Delays {}
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<1usize>, { __KEPT[1usize] }>
@@ -193,10 +187,10 @@ const _: () = {
         {
             #[allow(unused_imports, reason = "one of them is enough")]
             use ::setl::__private::fields::*;
-            (&&&&&&::setl::__private::fields::Fields::<
+            ::setl::__private::fields::Fields::<
                 Delays,
                 _,
-            >::of(<__Factory1>::__setl_fields()))
+            >::of(<__Factory1>::__setl_fields())
                 .__setl_lint();
         }
     }
@@ -219,22 +213,7 @@ const _: () = {
             ),
             stages: ::setl::__private::Cow::Borrowed(__STAGES),
             factories: ::setl::__private::Cow::Borrowed(
-                &[
-                    ::setl::__private::Entry::node(
-                        &__ENTRIES[0usize],
-                        __NAMES[0usize],
-                        0usize,
-                        __FROM[0usize],
-                        __KEPT[0usize],
-                    ),
-                    ::setl::__private::Entry::node(
-                        &__ENTRIES[1usize],
-                        __NAMES[1usize],
-                        1usize,
-                        __FROM[1usize],
-                        __KEPT[1usize],
-                    ),
-                ],
+                &::setl::__private::nodes(__ENTRIES, __NAMES, __STAGES, __FROM, __KEPT),
             ),
             offsets: ::setl::__private::Cow::Borrowed(&__GRAPH.offsets),
             successors: ::setl::__private::Cow::Borrowed(&__GRAPH.successors),
@@ -245,10 +224,9 @@ const _: () = {
                 .retry(::setl::__private::Retry::times(2))
                 .timeout(::setl::__private::Duration::from_secs(3600u64)),
         };
-        const STEPS: &'static [::setl::__private::Step] = &[
-            __ENTRIES[0usize].step,
-            __ENTRIES[1usize].step,
-        ];
+        const STEPS: &'static [::setl::__private::Step] = &::setl::__private::steps(
+            __ENTRIES,
+        );
         fn into_inputs(
             self,
         ) -> ::setl::__private::Vec<

@@ -6,10 +6,6 @@ struct CarrierDelays {
 impl ::setl::__private::FactoryItem for CarrierDelays {
     const NAME: &'static ::setl::__private::str = "CarrierDelays";
     type Output = Delays;
-    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::Some(
-        "Clean",
-    );
-    const BLOCKING: ::setl::__private::bool = true;
     const DELIVERIES: &'static [::setl::__private::Delivery] = &[
         ::setl::__private::Delivery {
             name: "flights",
@@ -21,10 +17,12 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
         },
     ];
     const CODE: ::setl::__private::u128 = 82339148129275642686254456401675035507u128;
-    const OUTPUT_IS_CHECKED: ::setl::__private::bool = true;
+    const ID: ::setl::__private::Option<&'static ::setl::__private::str> = ::setl::__private::Some(
+        "Clean",
+    );
+    const BLOCKING: ::setl::__private::bool = true;
     type Presence = ::setl::__private::Always;
     type Deliveries = (Dataset<Flight>,);
-    #[allow(unused_variables, reason = "there may be no deliveries")]
     fn receive(
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {

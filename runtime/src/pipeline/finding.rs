@@ -22,7 +22,7 @@ pub trait Wires<F> {
 }
 
 impl<P, F: Wired<P>> Wires<F> for P {
-    const SOURCES: Sources<'static> = F::SOURCES;
+    const SOURCES: Sources<'static> = Sources { own: F::FROM, fallback: F::FALLBACK_FROM };
 }
 
 /// Implemented if a `T` is delivered in the pipeline `P`: a plain `#[delivery]`.

@@ -14,7 +14,7 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
     pipeline: &str,
     inputs: &[(&str, &str, bool)],
     names: &[&str; FACTORIES],
-    entries: &[Entry; FACTORIES],
+    entries: &[&Entry; FACTORIES],
     from: &[Sources<'_>; FACTORIES],
     order: &[u32],
 ) {

@@ -30,7 +30,7 @@ pub const fn check_presence(
     pipeline: &str,
     inputs: &[(&str, bool)],
     names: &[&str],
-    entries: &[Entry],
+    entries: &[&Entry],
     from: &[Sources<'_>],
 ) {
     let mut node = 0;
@@ -51,7 +51,7 @@ const fn check_sources(
     pipeline: &str,
     inputs: &[(&str, bool)],
     names: &[&str],
-    entries: &[Entry],
+    entries: &[&Entry],
     consumer: &Consumer<'_>,
     deliveries: &[Delivery],
     sources: &[Source],
