@@ -130,8 +130,7 @@ fn record(path: &Path, factories: usize) {
         for node in 0..factories {
             for copy in 0..2 {
                 let wall = Duration::from_millis(1 + ((node * 7 + number) % 13) as u64);
-                let mut record = FactoryRecord::new(format!("{node} ({copy})"), "", wall);
-                run.factories.push(record);
+                run.factories.push(FactoryRecord::new(format!("{node} ({copy})"), "", wall));
             }
         }
         run.succeeded = true;
