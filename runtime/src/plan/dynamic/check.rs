@@ -9,7 +9,7 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Builder, FactoryDraft, FallbackDraft, Requirement, Supply};
-use crate::base::names::composed;
+use crate::base::names::{composed, nearest};
 use crate::context::Context;
 use crate::inspect::short_type;
 use crate::plan::ambiguous::{is_ambiguous, same_value};
@@ -426,13 +426,7 @@ fn near<'names>(index: &Index<'_>, name: &str, names: impl Iterator<Item = &'nam
         return String::new();
     }
     index.proposals.set(left - 1);
-    let near = names
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(likeness, _)| *likeness > 0.75);
-    match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((_, other)) => format!(", did you mean `{other}`?"),
-        None => String::new(),
-    }
+    nearest(name, names).map(|other| format!(", did you mean `{other}`?")).unwrap_or_default()
 }
 
 /// Returns `true` if a type is `std::result::Result`, by the name that the compiler gives it.
