@@ -6,6 +6,7 @@ mod answers;
 mod cached;
 mod contract;
 mod csv_faults;
+mod csv_written;
 mod ending;
 mod files;
 #[cfg(feature = "optimize")]
