@@ -98,3 +98,21 @@ fn an_order_that_stays_is_not_told_in_a_report() {
     let moved = of(adaptation(Some(("a".into(), "b".into())))).in_brief();
     assert!(moved.ends_with("`a` is to start before `b`"), "{moved}");
 }
+
+#[test]
+fn a_record_has_the_words_of_the_report() {
+    let statuses = [
+        Status::Succeeded,
+        Status::Restored,
+        Status::Cached,
+        Status::Merged,
+        Status::Skipped,
+        Status::Failed,
+        Status::Cancelled,
+        Status::NotRun,
+        Status::NotSelected,
+    ];
+    for status in statuses {
+        assert_eq!(FactoryStatus::from(status).to_string(), status.to_string());
+    }
+}
