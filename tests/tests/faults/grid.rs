@@ -204,6 +204,29 @@ fn hanging() -> Vec<Case> {
     cases
 }
 
+/// A factory hangs, and would fail later by itself, but another one ends the run before.
+fn hanging_beside() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (hangs, fails) in [(0, 1), (1, 0)] {
+        for (point, blocking) in WAITING.into_iter().flat_map(|point| [(point, false), (point, true)]) {
+            for (kind, times) in [(Kind::Timed, 0), (Kind::TimedRetried, 2), (Kind::Total, 5)] {
+                let mut case = of_kind(&SHAPES[4], kind, hangs, blocking);
+                case.nodes[fails].kind = Kind::Retried;
+                for before in 0..=times.min(2) {
+                    let mut tries = vec![Some((Point::Read, Fault::Transient)); 6];
+                    tries[before] = Some((point, Fault::Hang));
+                    for failures in [3, 6] {
+                        let case = with(&case, hangs, tries.clone());
+                        let case = with(&case, fails, vec![Some((Point::Read, Fault::Reset)); failures]);
+                        cases.push(Case { deadline: before == 1, ..case });
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
 /// The run is cancelled, or dropped, at every point.
 fn ending() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -332,6 +355,11 @@ fn faults_in_what_stands_in_for_others() {
 #[test]
 fn factories_that_hang() {
     check(hanging(), 6_000);
+}
+
+#[test]
+fn factories_that_hang_while_another_one_fails() {
+    check(hanging_beside(), 200);
 }
 
 #[test]
