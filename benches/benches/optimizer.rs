@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use setl::Runner;
+use setl::RunBuilder;
 use setl::optimize::{Explanation, FactoryRecord, History, Learning, RunRecord};
 use setl::plan::dynamic::Wiring;
 use setl::prelude::*;
@@ -52,7 +52,7 @@ fn main() {
     println!("{}", table(&header, &rows));
 }
 
-fn explained(takes: &[Vec<usize>], copies: usize, history: Option<&Path>) -> Runner<Pipeline> {
+fn explained(takes: &[Vec<usize>], copies: usize, history: Option<&Path>) -> RunBuilder<Pipeline> {
     let run = pipeline(takes, copies).run();
     match history {
         Some(path) => run.learn(Learning::new().at(path)),
@@ -67,7 +67,7 @@ fn check(explanation: &Explanation, factories: usize, copies: usize) {
 }
 
 /// Seconds for each explanation. To put the pipeline together is not timed.
-fn times(rounds: usize, prepare: impl Fn() -> Runner<Pipeline>, check: impl Fn(&Explanation)) -> Vec<f64> {
+fn times(rounds: usize, prepare: impl Fn() -> RunBuilder<Pipeline>, check: impl Fn(&Explanation)) -> Vec<f64> {
     let one = |_| {
         let run = prepare();
         let started = Instant::now();

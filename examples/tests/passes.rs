@@ -95,8 +95,8 @@ async fn every_combination_of_passes_gives_the_same() -> Result<()> {
     let combinations = combinations();
     let mut tasks = JoinSet::new();
     // Pipelines can run side by side.
-    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    for part in combinations.chunks(combinations.len().div_ceil(at_once)) {
+    let max_concurrent = std::thread::available_parallelism().map_or(1, usize::from);
+    for part in combinations.chunks(combinations.len().div_ceil(max_concurrent)) {
         let (part, data, expected) = (part.to_vec(), Arc::clone(&data), Arc::clone(&expected));
         tasks.spawn(async move {
             for combination in part {

@@ -165,7 +165,7 @@ impl Delivery {
         Some(quote!(let () = #delivers::#what;))
     }
 
-    /// Returns `<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?`.
+    /// Returns `<ByValue as TakeByValue<Dataset<Flight>>>::take(inbox, 0)?`.
     ///
     /// If one of the `generics` is not `Clone`, the error is the compiler's own.
     pub(crate) fn receive(&self, index: usize, generics: &syn::Generics) -> TokenStream {
@@ -200,8 +200,8 @@ impl Delivery {
         let is_generic =
             generics.type_params().any(|parameter| mentions(payload.to_token_stream(), &parameter.ident));
         let (by_value, hands_over) = match is_generic {
-            true => (place.last("ByGenericValue"), quote!(HandsOverGeneric)),
-            false => (place.last("ByValue"), quote!(HandsOver)),
+            true => (place.last("ByGenericValue"), quote!(TakeByValueGeneric)),
+            false => (place.last("ByValue"), quote!(TakeByValue)),
         };
         let by_value = place.angled(&quote!(#setl::#by_value as #setl::#hands_over<#payload>));
         quote!(#by_value::#method(#inbox, #index)?)
@@ -214,14 +214,14 @@ impl Delivery {
         let type_name = readable(ty);
         let id = text_of(self.id.as_ref());
         let producer = text_of(self.producer.as_ref());
-        let taking = match (self.auto_load, self.shared) {
+        let mode = match (self.auto_load, self.shared) {
             (true, _) => quote!(Loaded),
             (false, true) => quote!(Shared),
             (false, false) => quote!(Owned),
         };
         quote!(#setl::Delivery {
             name: #name, type_name: #type_name, id: #id, producer: #producer, optional: #optional,
-            taking: #setl::Taking::#taking,
+            mode: #setl::DeliveryMode::#mode,
         })
     }
 

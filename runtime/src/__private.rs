@@ -13,22 +13,22 @@ pub use std::vec::Vec;
 
 pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
 
-use crate::factory::{IsDue, Rollback};
+use crate::factory::{Rollback, RunCondition};
 
 pub use crate::Result;
 pub use crate::checkpoint::probe::{
-    Keep, KeptByFrame, KeptBySerde, NotKept, NotPrinted, Print, PrintedByFrame, PrintedBySerde,
+    FingerprintProbe, Keep, KeptByFrame, KeptBySerde, NotKept, NotPrinted, PrintedByFrame, PrintedBySerde,
     PrintsByFrame, PrintsBySerde, PrintsNot, keep, opaque, print,
 };
 pub use crate::checkpoint::{FingerprintOf, Persistence};
 pub use crate::context::Context;
 pub use crate::delivery::{
-    AutoLoad, ByGenericValue, ByValue, HandsOver, HandsOverGeneric, Inspect, Loadable, Optional, Payload,
-    Rehearsal, Shared, Undelivered, payload, payload_if_any, share, share_optional,
+    AutoLoad, ByGenericValue, ByValue, DefaultField, Inspect, Loadable, Optional, Payload, Rehearsal, Shared,
+    TakeByValue, TakeByValueGeneric, payload, payload_if_any, share, share_optional,
 };
 pub use crate::factory::{
     Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, FallibleIn, IsNoResult, IsResult,
-    Produces, Sink, Sometimes, Undo, Wired, check_output,
+    NoOutput, Produces, Sometimes, Undo, Wired, check_output,
 };
 pub use crate::inspect::{Diagram, describe};
 pub use crate::pipeline::fields;
@@ -37,16 +37,16 @@ pub use crate::pipeline::finding::{
     FindsSourceWithId, FindsWithId, TheWiring, Wires,
 };
 pub use crate::pipeline::{
-    AnyFactory, AnyPayload, Entry, GiveOneAnIdOrAnotherType, HasExactlyOneProducerOf, IsTaken, KeepsAt, Lint,
-    Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId, nodes, steps,
+    AnyFactory, AnyPayload, FactoryEntry, GiveOneAnIdOrAnotherType, HasExactlyOneProducerOf, IsTaken,
+    KeepsAt, Lint, Listed, Lists, ListsAt, NoFactory, Nth, PipelineItem, WithId, nodes, steps,
 };
 pub use crate::plan::dynamic::Requirement;
 pub use crate::plan::{
-    Delivery, Input, Links, Ordering, Plan, Source, Sources, Stage, Taking, check_fingerprints,
+    Delivery, DeliveryMode, Input, Links, Ordering, Plan, Source, Sources, Stage, check_fingerprints,
     check_presence, count_links, input_is_taken, kept, order,
 };
 pub use crate::policy::{Caching, CodeScope, OnFailure, Policy, Resource, Retry, RetryOn};
-pub use crate::run::{Inbox, Rows, Runner, Step};
+pub use crate::run::{Inbox, Rows, RunBuilder, Step};
 
 /// Imports for `#[pipeline]`, which marks an import of `delivery` as used, although it is not needed.
 pub mod attributes {
@@ -77,7 +77,7 @@ pub fn processed_twice() -> crate::Error {
 ///
 /// # Errors
 /// If the condition cannot be evaluated.
-pub fn is_due<Condition: IsDue>(condition: Condition) -> Result<bool> {
+pub fn is_due<Condition: RunCondition>(condition: Condition) -> Result<bool> {
     condition.into_result()
 }
 

@@ -59,7 +59,7 @@ impl Context {
     /// Returns the id of this run. Ids of later runs sort after those of earlier ones.
     ///
     /// A factory that calls this may have a different output in every run. So its output and everything computed from it are
-    /// never taken from a [checkpoint](crate::Runner::resume) or from the [cache](crate::cache).
+    /// never taken from a [checkpoint](crate::RunBuilder::resume) or from the [cache](crate::cache).
     pub fn run_id(&self) -> Uuid {
         self.record_unknown("the id of its run");
         self.shared.run_id
@@ -122,7 +122,7 @@ impl Context {
     /// Declares that the output of this factory depends on a file, or on all files in a directory, that it reads itself. Call
     /// this before reading.
     ///
-    /// A [checkpoint](crate::Runner::resume) or a [cached](crate::cache) output is valid only while the content stays the same.
+    /// A [checkpoint](crate::RunBuilder::resume) or a [cached](crate::cache) output is valid only while the content stays the same.
     /// Reads through a repository are recorded automatically. This function blocks, since it reads the content. It does nothing
     /// if the run keeps no outputs.
     ///

@@ -36,7 +36,7 @@ pub struct ByValue;
     label = "every factory that takes it gets its own `{T}`",
     note = "or let it be cloned: `#[derive(Clone)]` on `{T}`"
 )]
-pub trait HandsOver<T> {
+pub trait TakeByValue<T> {
     /// Returns the delivery.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ pub trait HandsOver<T> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Clone> HandsOver<T> for ByValue {
+impl<T: Clone> TakeByValue<T> for ByValue {
     fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
     where
         T: Payload,
@@ -74,8 +74,8 @@ impl<T: Clone> HandsOver<T> for ByValue {
 /// The mode that takes a delivery by value in a generic factory.
 pub struct ByGenericValue;
 
-/// The variant of [`HandsOver`] for types with parameters. The compiler itself reports and proposes a missing `Clone` bound.
-pub trait HandsOverGeneric<T> {
+/// The variant of [`TakeByValue`] for types with parameters. The compiler itself reports and proposes a missing `Clone` bound.
+pub trait TakeByValueGeneric<T> {
     /// Returns the delivery.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ pub trait HandsOverGeneric<T> {
         T: Payload;
 }
 
-impl<T: Clone> HandsOverGeneric<T> for ByGenericValue {
+impl<T: Clone> TakeByValueGeneric<T> for ByGenericValue {
     fn take(inbox: &mut Inbox<'_>, delivery: usize) -> Result<T>
     where
         T: Payload,
@@ -185,13 +185,13 @@ pub trait AutoLoad: Sized {
     label = "needs `#[delivery]`, or a type that implements `Default`",
     note = "a factory is built anew for each run: `#[delivery]` fields are injected, all others start as `Default::default()`"
 )]
-pub trait Undelivered: Sized {
+pub trait DefaultField: Sized {
     /// Returns the initial value of the field.
     fn initial() -> Self;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Default> Undelivered for T {
+impl<T: Default> DefaultField for T {
     fn initial() -> Self {
         T::default()
     }

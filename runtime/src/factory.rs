@@ -255,7 +255,7 @@ where
     label = "expected a `bool`",
     note = "deliveries are in scope by name, as references: `when = settings.full && !orders.is_empty()`"
 )]
-pub trait IsDue {
+pub trait RunCondition {
     /// Returns `true` if the factory runs.
     ///
     /// # Errors
@@ -263,13 +263,13 @@ pub trait IsDue {
     fn into_result(self) -> Result<bool>;
 }
 
-impl IsDue for bool {
+impl RunCondition for bool {
     fn into_result(self) -> Result<bool> {
         Ok(self)
     }
 }
 
-impl<E: FactoryError> IsDue for std::result::Result<bool, E> {
+impl<E: IntoFactoryError> RunCondition for std::result::Result<bool, E> {
     fn into_result(self) -> Result<bool> {
         self.map_err(Into::into)
     }
@@ -359,15 +359,15 @@ where
     note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
 )]
 pub trait Produces<P> {
-    /// The type of the output, in [`WithId`](crate::pipeline::WithId) if it has an id, or [`Sink`] for `()`.
+    /// The type of the output, in [`WithId`](crate::pipeline::WithId) if it has an id, or [`NoOutput`] for `()`.
     type Key: 'static;
     /// The factory itself. A pipeline puts all its bounds on this type, so that a type that is not a factory gives a single
     /// error.
-    type Itself;
+    type ThisFactory;
 }
 
 /// The key of an output of type `()`: no factory can take it.
-pub struct Sink<F>(PhantomData<fn() -> F>);
+pub struct NoOutput<F>(PhantomData<fn() -> F>);
 
 /// Implemented if a factory can be wired in the pipeline `P`: all its deliveries and those of its fallback have a producer.
 #[diagnostic::on_unimplemented(
@@ -427,12 +427,12 @@ pub trait Fallible {
     label = "its error must be `std::error::Error + Send + Sync + 'static`",
     note = "`setl::Error::msg` makes an error of a text"
 )]
-pub trait FactoryError: Into<crate::Error> {}
+pub trait IntoFactoryError: Into<crate::Error> {}
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<crate::Error>> FactoryError for E {}
+impl<E: Into<crate::Error>> IntoFactoryError for E {}
 
-impl<T, E: FactoryError> Fallible for std::result::Result<T, E> {
+impl<T, E: IntoFactoryError> Fallible for std::result::Result<T, E> {
     type Output = T;
 
     fn into_result(self) -> Result<T> {

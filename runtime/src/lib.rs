@@ -52,7 +52,7 @@
 //! |---|---|
 //! | factories | [`macro@factory`], [`Factory`] |
 //! | their deliveries | [`macro@delivery`], [`Context`] |
-//! | pipelines and runs | [`macro@pipeline`], [`Runner`], [`Run`], [`RunError`] |
+//! | pipelines and runs | [`macro@pipeline`], [`RunBuilder`], [`Run`], [`RunError`] |
 //! | pipelines built at run time | [`Pipeline::builder`] |
 //! | retries, limits and fallbacks | [`policy`] |
 //! | outputs that later runs reuse | [`cache`] |
@@ -103,8 +103,8 @@ pub mod commit {
     pub use setl_commit::commit_together;
     #[doc(inline)]
     pub use setl_commit::{
-        Decision, FileStep, Kept, Recovered, StagedFile, StagedWrite, Ticket, Untouched, WriteError, recover,
-        set_aside,
+        CommitDecision, FileStep, Kept, Recovered, RecoveryTicket, StagedFile, StagedWrite, Untouched,
+        WriteError, recover, set_aside,
     };
 }
 
@@ -125,7 +125,7 @@ pub use dataset::{Dataset, Row};
 pub use factory::{Factory, Rollback};
 pub use plan::dynamic::{Pipeline, WiringError};
 pub use policy::{permanent, transient};
-pub use run::{Event, Report, Run, RunError, Runner, blocking};
+pub use run::{Event, Report, Run, RunBuilder, RunError, blocking};
 #[cfg(feature = "polars")]
 pub use storage::Repository;
 

@@ -139,12 +139,12 @@ pub trait Listed {
     /// The factory, before it has its place in a plan.
     ///
     /// It is a reference, since the compiler looks into the type of a constant wherever its value stands.
-    const ENTRY: &'static Entry;
+    const ENTRY: &'static FactoryEntry;
 }
 
 #[diagnostic::do_not_recommend]
 impl<F: Factory> Listed for F {
-    const ENTRY: &'static Entry = &Entry {
+    const ENTRY: &'static FactoryEntry = &FactoryEntry {
         step: Step::of::<F>(),
         deliveries: F::DELIVERIES,
         id: F::ID,
@@ -156,7 +156,7 @@ impl<F: Factory> Listed for F {
 }
 
 /// A factory, before it has its place in a plan.
-pub struct Entry {
+pub struct FactoryEntry {
     /// The step that runs it.
     pub step: Step,
     /// Its deliveries.
@@ -170,7 +170,7 @@ pub struct Entry {
     pub fallback: Option<Fallback>,
 }
 
-impl Entry {
+impl FactoryEntry {
     /// Makes the node of the factory in a constant plan.
     const fn node(&self, name: &'static str, stage: usize, sources: Sources<'static>, kept: bool) -> Node {
         let fallback = match &self.fallback {
@@ -214,7 +214,7 @@ const EMPTY: Node = Node {
 
 /// Makes the nodes of a constant plan. One call for all factories costs the compiler less than one for each.
 pub const fn nodes<const FACTORIES: usize>(
-    entries: &[&Entry; FACTORIES],
+    entries: &[&FactoryEntry; FACTORIES],
     names: &[&'static str; FACTORIES],
     stages: &[Stage],
     from: &[Sources<'static>; FACTORIES],
@@ -236,7 +236,7 @@ pub const fn nodes<const FACTORIES: usize>(
 }
 
 /// Returns the steps of the factories.
-pub const fn steps<const FACTORIES: usize>(entries: &[&Entry; FACTORIES]) -> [Step; FACTORIES] {
+pub const fn steps<const FACTORIES: usize>(entries: &[&FactoryEntry; FACTORIES]) -> [Step; FACTORIES] {
     // A pipeline has at least one.
     let mut steps = [entries[0].step; FACTORIES];
     let mut factory = 1;

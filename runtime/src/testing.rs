@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::factory::Factory;
 use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
-use crate::run::{Launch, Replacement, Runner, Steps};
+use crate::run::{Launch, Replacement, RunBuilder, Steps};
 use crate::{Context, Error, Result};
 
 /// Runs one factory with its deliveries, a tuple in the order of their declaration.
@@ -111,17 +111,17 @@ pub fn context() -> Context {
 /// # Ok(())
 /// # }
 /// ```
-pub fn pipeline<P: PipelineItem>(pipeline: P) -> Replacing<P> {
-    Replacing { runner: Runner::new(pipeline) }
+pub fn pipeline<P: PipelineItem>(pipeline: P) -> TestPipeline<P> {
+    TestPipeline { runner: RunBuilder::new(pipeline) }
 }
 
 /// A pipeline with some of its factories replaced: see [`pipeline`].
 #[must_use = "call `run` to get the run"]
-pub struct Replacing<P> {
-    runner: Runner<P>,
+pub struct TestPipeline<P> {
+    runner: RunBuilder<P>,
 }
 
-impl<P: PipelineItem> Replacing<P> {
+impl<P: PipelineItem> TestPipeline<P> {
     /// Delivers this value in place of the factory's output.
     pub fn replace<F: Factory>(self, output: F::Output) -> Self
     where
@@ -155,7 +155,7 @@ impl<P: PipelineItem> Replacing<P> {
     }
 
     /// Makes the run, with all its options.
-    pub fn run(self) -> Runner<P> {
+    pub fn run(self) -> RunBuilder<P> {
         self.runner
     }
 }

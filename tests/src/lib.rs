@@ -215,7 +215,7 @@ impl<T: Clone + Debug + PartialEq> Log<T> {
 }
 
 impl Log {
-    /// For [`Runner::observe`](setl::Runner::observe).
+    /// For [`RunBuilder::observe`](setl::RunBuilder::observe).
     pub fn observer(&self) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
         let log = self.clone();
         move |event| log.push(event.into())

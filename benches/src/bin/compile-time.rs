@@ -170,7 +170,7 @@ impl Factory for Node{node} {{
         })
         .collect();
     let _ = write!(text, "\n#[pipeline(\n{},\n)]\npub struct Graph;\n", stages.join(",\n"));
-    text += "\npub fn build() -> setl::Runner<Graph> {\n    Graph.run()\n}\n";
+    text += "\npub fn build() -> setl::RunBuilder<Graph> {\n    Graph.run()\n}\n";
     text
 }
 

@@ -206,7 +206,7 @@ impl Model {
         }
         let setl = runtime(Span::call_site());
         let output = &self.output;
-        let (place, probe) = (Place::of(output), quote!(&&&#setl::Print::<#output>::NEW));
+        let (place, probe) = (Place::of(output), quote!(&&&#setl::FingerprintProbe::<#output>::NEW));
         let (at_output, print) = (runtime(place.start), place.last("print"));
         let arguments = place.angled(&quote!(#output, _));
         let call = quote_spanned!(place.end=> ((#probe).__setl_via()));

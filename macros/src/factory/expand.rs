@@ -26,10 +26,10 @@ impl Model {
     ///     type Output = Dataset<CarrierDelay>;
     ///     type Deliveries = (Dataset<Flight>, MinDelay);
     ///     fn receive(#inbox: &mut Inbox<'_>) -> Result<Self::Deliveries> {
-    ///         Ok((<ByValue as HandsOver<Dataset<Flight>>>::take(inbox, 0)?, …))
+    ///         Ok((<ByValue as TakeByValue<Dataset<Flight>>>::take(inbox, 0)?, …))
     ///     }
     ///     fn assemble((__0, __1): Self::Deliveries) -> Self {
-    ///         Self { flights: __0, min_delay: __1, cache: Undelivered::initial() }
+    ///         Self { flights: __0, min_delay: __1, cache: DefaultField::initial() }
     ///     }
     ///     …
     /// }
@@ -146,7 +146,7 @@ impl Model {
     /// ```text
     /// impl<P> Produces<P> for CarrierDelays {
     ///     type Key = Dataset<CarrierDelay>;
-    ///     type Itself = Self;
+    ///     type ThisFactory = Self;
     /// }
     /// ```
     fn expand_produces(&self) -> TokenStream {
@@ -162,14 +162,14 @@ impl Model {
         generics.params.push(parse_quote!(#pipeline));
         let (implementing, _, where_clause) = generics.split_for_impl();
         let key = match &self.id {
-            _ if is_unit(output) => quote!(#setl::Sink<Self>),
+            _ if is_unit(output) => quote!(#setl::NoOutput<Self>),
             Some(id) => quote!(#setl::WithId<#output, #id>),
             None => quote!(#output),
         };
         quote! {
             impl #implementing #setl::Produces<#pipeline> for #name #arguments #where_clause {
                 type Key = #key;
-                type Itself = Self;
+                type ThisFactory = Self;
             }
         }
     }

@@ -19,7 +19,9 @@ pub(super) fn expand(
     let setl = runtime(Span::call_site());
     let text = syn::ext::IdentExt::unraw(name).to_string();
     let (output, key, errors) = match output {
-        Some(output) if is_unit(output) => (quote!(()), quote!(#setl::Sink<Self>), errors.finish_for_stub()),
+        Some(output) if is_unit(output) => {
+            (quote!(()), quote!(#setl::NoOutput<Self>), errors.finish_for_stub())
+        }
         Some(output) => (quote!(#output), quote!(#output), errors.finish_for_stub()),
         None => {
             let (output, errors) = errors.finish_as_type();
@@ -59,7 +61,7 @@ pub(super) fn expand(
 
         impl #implementing_in_pipeline #setl::Produces<#pipeline> for #name #arguments #where_clause {
             type Key = #key;
-            type Itself = Self;
+            type ThisFactory = Self;
         }
 
         impl #implementing_in_pipeline #setl::Wired<#pipeline> for #name #arguments #where_clause {

@@ -11,7 +11,7 @@ use crate::names::{readable, runtime};
 const LOOKED_AT: usize = 4;
 
 /// A field that starts as `Default`.
-pub(super) struct Undelivered {
+pub(super) struct DefaultField {
     pub(super) member: Member,
     pub(super) ty: Type,
 }
@@ -21,7 +21,7 @@ pub(super) struct Undelivered {
 ///     pub fn __setl_fields() -> PhantomData<(Vec<u32>, NotADelivery0, ())> { PhantomData }
 /// }
 /// ```
-pub(super) fn expand(item: &ItemStruct, fields: &[Undelivered], own: Option<&Type>) -> Option<TokenStream> {
+pub(super) fn expand(item: &ItemStruct, fields: &[DefaultField], own: Option<&Type>) -> Option<TokenStream> {
     let setl = runtime(Span::call_site());
     let own = own.map(readable);
     let asked = fields.iter().flat_map(deliverable).filter(|asked| Some(readable(asked.ty)) != own);
@@ -78,7 +78,7 @@ struct Asked<'field> {
 }
 
 /// Returns the type itself, and its inner type if an option of `#[delivery]` would unwrap it.
-fn deliverable(field: &Undelivered) -> impl Iterator<Item = Asked<'_>> {
+fn deliverable(field: &DefaultField) -> impl Iterator<Item = Asked<'_>> {
     let name = match &field.member {
         Member::Named(name) => readable(name),
         Member::Unnamed(index) => index.index.to_string(),

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{GenericParam, ItemStruct, Member, parse_quote};
 
 use super::conduct::Conduct;
-use super::fields::{self, Undelivered};
+use super::fields::{self, DefaultField};
 use super::{Model, OF_STRUCT, fallback, mistake_in_output};
 use crate::attributes::{inherited, under};
 use crate::delivery::{AllowedOf, Delivery, take_options, value_of_result};
@@ -52,7 +52,7 @@ impl Model {
         item: &mut ItemStruct,
         options: &Options,
         code: u128,
-        undelivered: &mut Vec<Undelivered>,
+        undelivered: &mut Vec<DefaultField>,
         errors: &mut Errors,
     ) -> Self {
         let mut deliveries = Vec::new();
@@ -76,11 +76,11 @@ impl Model {
                 None => {
                     let ty = &field.ty;
                     if !starts_as_default {
-                        undelivered.push(Undelivered { member: member.clone(), ty: ty.clone() });
+                        undelivered.push(DefaultField { member: member.clone(), ty: ty.clone() });
                     }
                     let place = Place::of(ty);
                     let setl = runtime(place.start);
-                    let starts = place.angled(&quote!(#ty as #setl::Undelivered));
+                    let starts = place.angled(&quote!(#ty as #setl::DefaultField));
                     let initial = place.last("initial");
                     quote!(#starts::#initial())
                 }

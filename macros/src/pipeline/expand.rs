@@ -205,7 +205,7 @@ impl Model {
             let alias = format_ident!("__Input{index}");
             match input.opaque {
                 true => quote!(#setl::Some(#setl::opaque)),
-                false => quote!((&&&#setl::Print::<#alias>::NEW).__setl_fingerprint_of()),
+                false => quote!((&&&#setl::FingerprintProbe::<#alias>::NEW).__setl_fingerprint_of()),
             }
         });
         let checks = self.expand_checks();
@@ -213,7 +213,7 @@ impl Model {
         quote_spanned! {span=>
             const __NAMES: &[&#setl::str; #count] = &[#(#names),*];
             const __STAGES: &[#setl::Stage] = &[#(#stages),*];
-            const __ENTRIES: &[&#setl::Entry; #count] = &[#(#entries),*];
+            const __ENTRIES: &[&#setl::FactoryEntry; #count] = &[#(#entries),*];
             const __FROM: &[#setl::Sources<'static>; #count] = &[#(#from),*];
             const __LINKS: #setl::usize = #setl::count_links(__FROM, __STAGES);
             const __GRAPH: &#setl::Links<#nodes, #offsets, __LINKS> = &#setl::Links::new(__FROM, __STAGES);
@@ -285,7 +285,7 @@ impl Model {
         }
     }
 
-    /// Returns the sources of a factory: `<Delays as Wires<<CarrierDelays as Produces<Delays>>::Itself>>::SOURCES`.
+    /// Returns the sources of a factory: `<Delays as Wires<<CarrierDelays as Produces<Delays>>::ThisFactory>>::SOURCES`.
     ///
     /// This and [`Self::expand_entry`] use `Produces`, so that a type that is not a factory fails only there.
     fn expand_sources(&self, factory: &Listed<'_>) -> TokenStream {
@@ -300,7 +300,7 @@ impl Model {
         quote!(#pipeline::#sources)
     }
 
-    /// Returns the entry of a factory: `<<CarrierDelays as Produces<Delays>>::Itself as Listed>::ENTRY`.
+    /// Returns the entry of a factory: `<<CarrierDelays as Produces<Delays>>::ThisFactory as Listed>::ENTRY`.
     fn expand_entry(&self, factory: &Listed<'_>) -> TokenStream {
         let place = factory.place;
         let (setl, itself) = (runtime(place.start), self.itself(factory));
@@ -309,12 +309,12 @@ impl Model {
         quote!(#listed::#entry)
     }
 
-    /// Returns `<CarrierDelays as Produces<Delays>>::Itself`.
+    /// Returns `<CarrierDelays as Produces<Delays>>::ThisFactory`.
     fn itself(&self, factory: &Listed<'_>) -> TokenStream {
         let Listed { alias, place, .. } = factory;
         let (name, setl) = (self.name_at(*place), runtime(place.start));
         let produces = place.angled(&quote!(#alias as #setl::Produces<#name>));
-        let itself = place.last("Itself");
+        let itself = place.last("ThisFactory");
         quote!(#produces::#itself)
     }
 
@@ -401,8 +401,8 @@ impl Model {
             #[allow(dead_code, reason = "not every pipeline is inspected")]
             impl #implementing #name #arguments #where_clause {
                 /// Makes a run of this pipeline with its inputs: `.await` it.
-                #visibility fn run(self) -> #setl::Runner<Self> {
-                    #setl::Runner::new(self)
+                #visibility fn run(self) -> #setl::RunBuilder<Self> {
+                    #setl::RunBuilder::new(self)
                 }
 
                 /// Returns the plan: the parts of the pipeline and their links.

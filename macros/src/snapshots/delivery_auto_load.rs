@@ -19,7 +19,7 @@ impl ::setl::__private::FactoryItem for take {
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Loaded,
+            mode: ::setl::__private::DeliveryMode::Loaded,
         },
     ];
     const CODE: ::setl::__private::u128 = 73879275568590947948402066961119422317u128;
@@ -69,8 +69,8 @@ impl ::setl::__private::FactoryItem for take {
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
-    type Key = ::setl::__private::Sink<Self>;
-    type Itself = Self;
+    type Key = ::setl::__private::NoOutput<Self>;
+    type ThisFactory = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take
 where

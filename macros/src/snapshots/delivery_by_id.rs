@@ -19,7 +19,7 @@ impl ::setl::__private::FactoryItem for take {
             id: ::setl::__private::Some("Raw"),
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
     ];
     const CODE: ::setl::__private::u128 = 325727802108324745212331553377152917548u128;
@@ -30,7 +30,7 @@ impl ::setl::__private::FactoryItem for take {
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {
         ::setl::__private::Ok((
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByValue as ::setl::__private::TakeByValue<
                 Dataset<Flight>,
             >>::take(inbox, 0usize)?,
         ))
@@ -63,8 +63,8 @@ impl ::setl::__private::FactoryItem for take {
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
-    type Key = ::setl::__private::Sink<Self>;
-    type Itself = Self;
+    type Key = ::setl::__private::NoOutput<Self>;
+    type ThisFactory = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take
 where

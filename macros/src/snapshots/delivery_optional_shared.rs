@@ -19,7 +19,7 @@ impl ::setl::__private::FactoryItem for take {
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: true,
-            taking: ::setl::__private::Taking::Shared,
+            mode: ::setl::__private::DeliveryMode::Shared,
         },
     ];
     const CODE: ::setl::__private::u128 = 190785731114039342774128347934823129399u128;
@@ -61,8 +61,8 @@ impl ::setl::__private::FactoryItem for take {
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for take {
-    type Key = ::setl::__private::Sink<Self>;
-    type Itself = Self;
+    type Key = ::setl::__private::NoOutput<Self>;
+    type ThisFactory = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for take
 where

@@ -24,7 +24,7 @@ where
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
         ::setl::__private::Delivery {
             name: "rates",
@@ -32,7 +32,7 @@ where
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: true,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
     ];
     const CODE: ::setl::__private::u128 = 44262757206321397878607399163466490936u128;
@@ -44,10 +44,10 @@ where
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {
         ::setl::__private::Ok((
-            <::setl::__private::ByGenericValue as ::setl::__private::HandsOverGeneric<
+            <::setl::__private::ByGenericValue as ::setl::__private::TakeByValueGeneric<
                 (T, T),
             >>::take(inbox, 0usize)?,
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByValue as ::setl::__private::TakeByValue<
                 Rates,
             >>::take_optional(inbox, 1usize)?,
         ))
@@ -109,7 +109,7 @@ where
     T: ::setl::__private::Payload,
 {
     type Key = T;
-    type Itself = Self;
+    type ThisFactory = Self;
 }
 impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for report<T>
 where

@@ -22,7 +22,7 @@ impl ::setl::__private::FactoryItem for Count {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for Count {
     type Key = usize;
-    type Itself = Self;
+    type ThisFactory = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for Count {
     const FROM: &'static [::setl::__private::Source] = &[];

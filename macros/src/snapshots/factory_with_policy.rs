@@ -12,7 +12,7 @@ impl ::setl::__private::FactoryItem for FetchRates {
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
         ::setl::__private::Delivery {
             name: "day",
@@ -20,7 +20,7 @@ impl ::setl::__private::FactoryItem for FetchRates {
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
     ];
     const CODE: ::setl::__private::u128 = 29962458629514086359614098256016641280u128;
@@ -30,10 +30,10 @@ impl ::setl::__private::FactoryItem for FetchRates {
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {
         ::setl::__private::Ok((
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByValue as ::setl::__private::TakeByValue<
                 Settings,
             >>::take(inbox, 0usize)?,
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByValue as ::setl::__private::TakeByValue<
                 u8,
             >>::take(inbox, 1usize)?,
         ))
@@ -105,13 +105,13 @@ impl ::setl::__private::FactoryItem for FetchRates {
             ::setl::__private::print::<
                 Rates,
                 _,
-            >((&&&::setl::__private::Print::<Rates>::NEW).__setl_via()),
+            >((&&&::setl::__private::FingerprintProbe::<Rates>::NEW).__setl_via()),
         )
     }
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for FetchRates {
     type Key = Rates;
-    type Itself = Self;
+    type ThisFactory = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for FetchRates
 where

@@ -29,7 +29,7 @@ where
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
         ::setl::__private::Delivery {
             name: "limit",
@@ -37,7 +37,7 @@ where
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
     ];
     const CODE: ::setl::__private::u128 = 183016529280881147413837213343937641492u128;
@@ -48,10 +48,10 @@ where
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {
         ::setl::__private::Ok((
-            <::setl::__private::ByGenericValue as ::setl::__private::HandsOverGeneric<
+            <::setl::__private::ByGenericValue as ::setl::__private::TakeByValueGeneric<
                 Repository<T>,
             >>::take(inbox, 0usize)?,
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByValue as ::setl::__private::TakeByValue<
                 usize,
             >>::take(inbox, 1usize)?,
         ))
@@ -93,7 +93,7 @@ where
     T: ::setl::__private::Payload,
 {
     type Key = Dataset<T>;
-    type Itself = Self;
+    type ThisFactory = Self;
 }
 impl<T: Row, ThePipeline> ::setl::__private::Wired<ThePipeline> for read_flights<T>
 where

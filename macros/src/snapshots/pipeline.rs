@@ -71,20 +71,20 @@ const _: () = {
         ::setl::__private::Stage::new("extract", 1usize),
         ::setl::__private::Stage::new("transform", 1usize).barrier(),
     ];
-    const __ENTRIES: &[&::setl::__private::Entry; 2usize] = &[
+    const __ENTRIES: &[&::setl::__private::FactoryEntry; 2usize] = &[
         <<__Factory0 as ::setl::__private::Produces<
             Delays,
-        >>::Itself as ::setl::__private::Listed>::ENTRY,
+        >>::ThisFactory as ::setl::__private::Listed>::ENTRY,
         <<__Factory1 as ::setl::__private::Produces<
             Delays,
-        >>::Itself as ::setl::__private::Listed>::ENTRY,
+        >>::ThisFactory as ::setl::__private::Listed>::ENTRY,
     ];
     const __FROM: &[::setl::__private::Sources<'static>; 2usize] = &[
         <Delays as ::setl::__private::Wires<
-            <__Factory0 as ::setl::__private::Produces<Delays>>::Itself,
+            <__Factory0 as ::setl::__private::Produces<Delays>>::ThisFactory,
         >>::SOURCES,
         <Delays as ::setl::__private::Wires<
-            <__Factory1 as ::setl::__private::Produces<Delays>>::Itself,
+            <__Factory1 as ::setl::__private::Produces<Delays>>::ThisFactory,
         >>::SOURCES,
     ];
     const __LINKS: ::setl::__private::usize = ::setl::__private::count_links(
@@ -149,11 +149,11 @@ const _: () = {
         true,
         !<<__Factory0 as ::setl::__private::Produces<
             Delays,
-        >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
+        >>::ThisFactory as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
             && <::setl::__private::IsResult<
                 <<__Factory0 as ::setl::__private::Produces<
                     Delays,
-                >>::Itself as ::setl::__private::FactoryItem>::Output,
+                >>::ThisFactory as ::setl::__private::FactoryItem>::Output,
             >>::__SETL_IS_RESULT,
     );
     const _: () = ::setl::__private::check_output(
@@ -161,11 +161,11 @@ const _: () = {
         true,
         !<<__Factory1 as ::setl::__private::Produces<
             Delays,
-        >>::Itself as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
+        >>::ThisFactory as ::setl::__private::FactoryItem>::OUTPUT_IS_CHECKED
             && <::setl::__private::IsResult<
                 <<__Factory1 as ::setl::__private::Produces<
                     Delays,
-                >>::Itself as ::setl::__private::FactoryItem>::Output,
+                >>::ThisFactory as ::setl::__private::FactoryItem>::Output,
             >>::__SETL_IS_RESULT,
     );
     impl ::setl::__private::KeepsAt<::setl::__private::Nth<0usize>, { __KEPT[0usize] }>
@@ -245,8 +245,10 @@ const _: () = {
                 NotPrinted as _, PrintedByFrame as _, PrintedBySerde as _,
             };
             ::setl::__private::vec([
-                (&&&::setl::__private::Print::<__Input0>::NEW).__setl_fingerprint_of(),
-                (&&&::setl::__private::Print::<__Input1>::NEW).__setl_fingerprint_of(),
+                (&&&::setl::__private::FingerprintProbe::<__Input0>::NEW)
+                    .__setl_fingerprint_of(),
+                (&&&::setl::__private::FingerprintProbe::<__Input1>::NEW)
+                    .__setl_fingerprint_of(),
             ])
         }
     }
@@ -254,8 +256,8 @@ const _: () = {
 #[allow(dead_code, reason = "not every pipeline is inspected")]
 impl Delays {
     /// Makes a run of this pipeline with its inputs: `.await` it.
-    pub fn run(self) -> ::setl::__private::Runner<Self> {
-        ::setl::__private::Runner::new(self)
+    pub fn run(self) -> ::setl::__private::RunBuilder<Self> {
+        ::setl::__private::RunBuilder::new(self)
     }
     /// Returns the plan: the parts of the pipeline and their links.
     pub fn plan() -> &'static ::setl::__private::Plan {

@@ -19,8 +19,8 @@ impl ::setl::__private::KeepsAt<::setl::__private::AnyFactory, true> for Daily {
 #[allow(dead_code, reason = "not every pipeline is inspected")]
 impl Daily {
     /// Makes a run of this pipeline with its inputs: `.await` it.
-    fn run(self) -> ::setl::__private::Runner<Self> {
-        ::setl::__private::Runner::new(self)
+    fn run(self) -> ::setl::__private::RunBuilder<Self> {
+        ::setl::__private::RunBuilder::new(self)
     }
     /// Returns the plan: the parts of the pipeline and their links.
     fn plan() -> &'static ::setl::__private::Plan {

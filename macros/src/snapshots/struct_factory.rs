@@ -13,7 +13,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
             id: ::setl::__private::None,
             producer: ::setl::__private::None,
             optional: false,
-            taking: ::setl::__private::Taking::Owned,
+            mode: ::setl::__private::DeliveryMode::Owned,
         },
     ];
     const CODE: ::setl::__private::u128 = 82339148129275642686254456401675035507u128;
@@ -27,7 +27,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
         inbox: &mut ::setl::__private::Inbox<'_>,
     ) -> ::setl::__private::Result<Self::Deliveries> {
         ::setl::__private::Ok((
-            <::setl::__private::ByValue as ::setl::__private::HandsOver<
+            <::setl::__private::ByValue as ::setl::__private::TakeByValue<
                 Dataset<Flight>,
             >>::take(inbox, 0usize)?,
         ))
@@ -35,7 +35,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
     fn assemble((__0,): Self::Deliveries) -> Self {
         Self {
             flights: __0,
-            cache: <Vec<u8> as ::setl::__private::Undelivered>::initial(),
+            cache: <Vec<u8> as ::setl::__private::DefaultField>::initial(),
         }
     }
     fn requirements() -> ::setl::__private::Vec<::setl::__private::Requirement> {
@@ -61,7 +61,7 @@ impl ::setl::__private::FactoryItem for CarrierDelays {
 }
 impl<ThePipeline> ::setl::__private::Produces<ThePipeline> for CarrierDelays {
     type Key = ::setl::__private::WithId<Delays, Clean>;
-    type Itself = Self;
+    type ThisFactory = Self;
 }
 impl<ThePipeline> ::setl::__private::Wired<ThePipeline> for CarrierDelays
 where

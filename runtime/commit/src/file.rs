@@ -11,7 +11,7 @@ use super::error::WriteError;
 use super::fixed;
 use super::lock::{self, TargetLock};
 use super::merge::{Recipe, part_names};
-use super::ticket::{Directory, Expect, FileStep, Ticket};
+use super::ticket::{Directory, Expect, FileStep, RecoveryTicket};
 use super::{KeptWrite, StagedWrite};
 
 /// A new version of a file, written beside it and put in its place by a rename.
@@ -385,10 +385,10 @@ impl StagedWrite for StagedFile {
         !self.recipe.is_directory() || !disk::is_there(&self.target) || self.can_exchange()
     }
 
-    fn ticket(&mut self) -> crate::Result<Ticket> {
+    fn ticket(&mut self) -> crate::Result<RecoveryTicket> {
         self.claim()?;
         self.step = self.make_step(true);
-        Ok(Ticket::Files { steps: self.step.iter().cloned().collect() })
+        Ok(RecoveryTicket::Files { steps: self.step.iter().cloned().collect() })
     }
 
     fn commit(mut self: Box<Self>) -> crate::Result<()> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::disk;
 use super::error::WriteError;
-use super::ticket::Ticket;
+use super::ticket::RecoveryTicket;
 use crate::state;
 
 /// The folder of the journals in a state directory.
@@ -30,7 +30,7 @@ enum Entry {
         run: String,
         pipeline: String,
     },
-    Ticket(Ticket),
+    RecoveryTicket(RecoveryTicket),
     /// All writes are decided to become visible.
     Decided {
         tickets: usize,
@@ -53,7 +53,7 @@ pub(super) struct Journal {
 pub(super) struct Content {
     pub(super) pipeline: String,
     /// The tickets, each with a flag that is set if it is settled.
-    pub(super) tickets: Vec<(Ticket, bool)>,
+    pub(super) tickets: Vec<(RecoveryTicket, bool)>,
     pub(super) decided: bool,
 }
 
@@ -153,8 +153,8 @@ impl Journal {
     }
 
     /// Records the tickets of all writes.
-    pub(super) fn record(&mut self, tickets: Vec<Ticket>) -> crate::Result<()> {
-        let entries: Vec<_> = tickets.into_iter().map(Entry::Ticket).collect();
+    pub(super) fn record(&mut self, tickets: Vec<RecoveryTicket>) -> crate::Result<()> {
+        let entries: Vec<_> = tickets.into_iter().map(Entry::RecoveryTicket).collect();
         self.write(&entries)?;
         let directory = disk::directory_of(&self.path);
         Ok(disk::sync_directory(directory).map_err(WriteError::io("flush", directory))?)
@@ -227,7 +227,7 @@ fn parse(bytes: &[u8]) -> Result<Content, &'static str> {
             None => whole = false,
             Some(Entry::Run { version, .. }) if version != VERSION => return Err(UNKNOWN),
             Some(Entry::Run { pipeline, .. }) => content.pipeline = pipeline,
-            Some(Entry::Ticket(ticket)) => content.tickets.push((ticket, false)),
+            Some(Entry::RecoveryTicket(ticket)) => content.tickets.push((ticket, false)),
             Some(Entry::Decided { tickets }) if whole && tickets == content.tickets.len() => {
                 content.decided = true;
             }

@@ -58,7 +58,7 @@ pub use file::{How, StagedFile};
 pub use kept::KeptWrite;
 pub use merge::{Merge, Recipe, add_format, is_part};
 pub use recover::{Kept, Recovered, recover, set_aside};
-pub use ticket::{Decision, FileStep, Ticket};
+pub use ticket::{CommitDecision, FileStep, RecoveryTicket};
 pub use transaction::{CommitError, Owner, Transaction, abandon_all, commit_now, commit_together, notes_of};
 
 /// The result of a write: any error that implements [`std::error::Error`] turns into [`Error`] with `?`.
@@ -166,12 +166,12 @@ pub trait StagedWrite: Any + fmt::Debug + Send {
     /// Returns the data that a later process needs to finish or undo this write if the present process dies. Called after
     /// `prepare`.
     ///
-    /// With [`Ticket::None`], the death of the process undoes the write, even after the run was decided.
+    /// With [`RecoveryTicket::None`], the death of the process undoes the write, even after the run was decided.
     ///
     /// # Errors
     /// When the ticket cannot be made. Then all writes are rolled back.
-    fn ticket(&mut self) -> crate::Result<Ticket> {
-        Ok(Ticket::None)
+    fn ticket(&mut self) -> crate::Result<RecoveryTicket> {
+        Ok(RecoveryTicket::None)
     }
 
     /// Makes the write visible, in one step.

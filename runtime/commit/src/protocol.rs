@@ -8,7 +8,7 @@ use super::disk;
 use super::error::WriteError;
 use super::journal::Journal;
 use super::lock::{self, TargetLock};
-use super::ticket::{FileStep, Ticket};
+use super::ticket::{FileStep, RecoveryTicket};
 use super::transaction::{CommitError, Owner, Write, staged_file};
 use crate::Error;
 
@@ -19,7 +19,7 @@ pub(super) struct Commit {
     locks: Vec<TargetLock>,
     one_step: bool,
     pub(super) journal: Option<Journal>,
-    pub(super) tickets: Vec<Ticket>,
+    pub(super) tickets: Vec<RecoveryTicket>,
 }
 
 impl Commit {
@@ -109,13 +109,13 @@ impl Commit {
 
     /// Renames the staged entries to the names in the journal.
     pub(super) fn arm(&mut self) -> Result<(), CommitError> {
-        let armed = self.tickets.iter().try_for_each(Ticket::arm).and_then(|()| Ok(self.sync()?));
+        let armed = self.tickets.iter().try_for_each(RecoveryTicket::arm).and_then(|()| Ok(self.sync()?));
         armed.map_err(|error| self.undo(None, error))
     }
 
     /// Flushes the directory of each target once.
     fn sync(&self) -> Result<(), WriteError> {
-        let steps = self.tickets.iter().flat_map(Ticket::steps);
+        let steps = self.tickets.iter().flat_map(RecoveryTicket::steps);
         let directories: BTreeSet<_> = steps.map(|step| disk::directory_of(step.target_path())).collect();
         let mut directories = directories.into_iter();
         directories.try_for_each(|path| disk::sync_directory(path).map_err(WriteError::io("flush", path)))

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::Decision;
+use super::CommitDecision;
 use super::disk;
 use super::error::WriteError;
 use super::journal::{self, Content, Journal};
 use super::lock::{Patience, TargetLock};
-use super::ticket::{FileStep, Ticket};
+use super::ticket::{FileStep, RecoveryTicket};
 
 /// The result of a recovery; [`recover`] returns it.
 ///
@@ -204,7 +204,7 @@ fn one(mut journal: Journal, recovered: &mut Recovered) {
         if *is_settled {
             continue;
         }
-        if let Ticket::Place { place, .. } = ticket {
+        if let RecoveryTicket::Place { place, .. } = ticket {
             recovered.waiting.push(place.clone());
             waits = true;
             continue;
@@ -308,17 +308,17 @@ fn clear(target: &Path, journal: &Path, may: impl Fn(&Path) -> bool) {
 pub(super) fn settle(
     state: &Path,
     place: &str,
-    settle: &dyn Fn(&str, Decision) -> crate::Result<()>,
+    settle: &dyn Fn(&str, CommitDecision) -> crate::Result<()>,
 ) -> crate::Result<()> {
     for path in journal::paths(state)? {
         let Ok(Some(mut journal)) = Journal::open(&path) else {
             continue;
         };
         let Ok(content) = journal.read() else { continue };
-        let decision = if content.decided { Decision::Commit } else { Decision::Rollback };
+        let decision = if content.decided { CommitDecision::Commit } else { CommitDecision::Rollback };
         let mut has_settled = false;
         for (index, (ticket, settled)) in content.tickets.iter().enumerate() {
-            if let Ticket::Place { place: at, token } = ticket
+            if let RecoveryTicket::Place { place: at, token } = ticket
                 && !settled
                 && at == place
             {

@@ -13,18 +13,18 @@ use super::{aside, written};
 /// The decision on a write whose process has died; [`Connector::settle`](../storage/trait.Connector.html) receives it.
 ///
 /// ```
-/// use setl_commit::Decision;
+/// use setl_commit::CommitDecision;
 ///
-/// fn statement(token: &str, decision: Decision) -> String {
+/// fn statement(token: &str, decision: CommitDecision) -> String {
 ///     match decision {
-///         Decision::Commit => format!("commit prepared '{token}'"),
-///         Decision::Rollback => format!("rollback prepared '{token}'"),
+///         CommitDecision::Commit => format!("commit prepared '{token}'"),
+///         CommitDecision::Rollback => format!("rollback prepared '{token}'"),
 ///     }
 /// }
-/// # assert_eq!(statement("a", Decision::Rollback), "rollback prepared 'a'");
+/// # assert_eq!(statement("a", CommitDecision::Rollback), "rollback prepared 'a'");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum CommitDecision {
     /// The write must become visible.
     Commit,
     /// The write must be discarded.
@@ -36,16 +36,16 @@ pub enum Decision {
 /// It is recorded in the journal of the run.
 ///
 /// ```
-/// use setl_commit::Ticket;
+/// use setl_commit::RecoveryTicket;
 ///
 /// // What a database takes for `commit prepared`.
-/// let ticket = Ticket::Place { place: "table delays".into(), token: "setl-42".into() };
-/// # assert_ne!(ticket, Ticket::None);
+/// let ticket = RecoveryTicket::Place { place: "table delays".into(), token: "setl-42".into() };
+/// # assert_ne!(ticket, RecoveryTicket::None);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Ticket {
+pub enum RecoveryTicket {
     /// Nothing of the write outlives the process, so the write ends with the process.
     None,
     /// Files or directories that replace others.
@@ -66,12 +66,12 @@ pub enum Ticket {
 /// A file or directory that replaces another. A [`StagedFile`](super::StagedFile) puts it in its ticket.
 ///
 /// ```
-/// use setl_commit::{StagedFile, StagedWrite, Ticket};
+/// use setl_commit::{StagedFile, StagedWrite, RecoveryTicket};
 ///
 /// # let target = std::env::temp_dir().join(format!("setl-ticket-{}", std::process::id()));
 /// let mut staged = StagedFile::beside(&target)?;
 /// staged.prepare()?;
-/// assert!(matches!(staged.ticket()?, Ticket::Files { steps } if steps.len() == 1));
+/// assert!(matches!(staged.ticket()?, RecoveryTicket::Files { steps } if steps.len() == 1));
 /// Box::new(staged).rollback()?;
 /// # Ok::<(), setl_commit::Error>(())
 /// ```
@@ -346,7 +346,7 @@ impl FileStep {
     }
 }
 
-impl Ticket {
+impl RecoveryTicket {
     /// Renames the staged entries before the decision, so that no process takes them for left-overs.
     pub(super) fn arm(&self) -> crate::Result<()> {
         self.steps().iter().try_for_each(FileStep::arm)?;

@@ -13,7 +13,7 @@ use super::journal::Journal;
 use super::protocol::{Commit, contained, roll_back};
 use super::recover::{self, Recovered};
 use super::state::state_directory;
-use super::{Decision, KeptWrite, StagedWrite, aside};
+use super::{CommitDecision, KeptWrite, StagedWrite, aside};
 use crate::Error;
 
 /// The owner of a write: one attempt of one part of a run.
@@ -114,7 +114,7 @@ impl Transaction {
     pub fn settle(
         &self,
         place: &str,
-        settle: &dyn Fn(&str, Decision) -> crate::Result<()>,
+        settle: &dyn Fn(&str, CommitDecision) -> crate::Result<()>,
     ) -> crate::Result<()> {
         let mut recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(recovered) = &mut *recovered

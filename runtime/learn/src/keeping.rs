@@ -25,7 +25,7 @@ pub const WORTH: f64 = 3.0;
 /// The assumed speed is 200 MB per second for storing and 500 MB per second for loading, plus 10 ms for each entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Keeping {
+pub struct CacheDecision {
     /// The factory.
     pub factory: String,
     /// `true` if the output is cached.
@@ -42,9 +42,9 @@ pub struct Keeping {
 
 /// Decides which outputs of the factories in `candidates`, given by their places in the plan, are worth caching. Outputs that
 /// save the most seconds per byte come first, until `room` bytes are used. The result is in the order of the plan.
-pub fn worth_keeping(prediction: &Prediction, candidates: &[usize], room: u64) -> Vec<Keeping> {
+pub fn worth_keeping(prediction: &Prediction, candidates: &[usize], room: u64) -> Vec<CacheDecision> {
     let factories = candidates.iter().filter_map(|&node| prediction.factories.get(node));
-    let mut all: Vec<Keeping> = factories.map(Keeping::of).collect();
+    let mut all: Vec<CacheDecision> = factories.map(CacheDecision::of).collect();
     let mut by_gain: Vec<usize> = (0..all.len()).filter(|&at| all[at].is_kept).collect();
     by_gain
         .sort_by(|&one, &other| all[other].gain().partial_cmp(&all[one].gain()).unwrap_or(Ordering::Equal));
@@ -61,7 +61,7 @@ pub fn worth_keeping(prediction: &Prediction, candidates: &[usize], room: u64) -
     all
 }
 
-impl Keeping {
+impl CacheDecision {
     /// The decision for one factory, without regard to `room`.
     fn of(factory: &FactoryPrediction) -> Self {
         let compute = factory.wall.median;
@@ -104,7 +104,7 @@ impl Keeping {
     }
 }
 
-impl std::fmt::Display for Keeping {
+impl std::fmt::Display for CacheDecision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = if self.is_kept { "is cached" } else { "is not cached" };
         write!(f, "`{}` {what}: {}", self.factory, self.because)
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    fn check(factories: Vec<FactoryPrediction>, room: u64, kept: &[&str]) -> Vec<Keeping> {
+    fn check(factories: Vec<FactoryPrediction>, room: u64, kept: &[&str]) -> Vec<CacheDecision> {
         let candidates: Vec<usize> = (0..factories.len()).collect();
         let prediction = Prediction {
             pipeline: "Nightly".to_owned(),

@@ -30,7 +30,7 @@ pub use history::{
     ChoiceRecord, FactoryRecord, FactoryStatus, FileRecord, History, HistoryError, LookupRecord, ReadRecord,
     RunRecord, SubplanRecord,
 };
-pub use keeping::Keeping;
+pub use keeping::CacheDecision;
 pub use model::{Basis, Estimate, Interval, Model};
 pub use predict::{Comparison, Prediction, Predictor, Sizes};
 pub use recommend::{CachedOutput, Recommendation, recommend};

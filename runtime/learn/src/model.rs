@@ -147,12 +147,12 @@ pub struct Model {
     quantity: Quantity,
     unit: Unit,
     /// `None` before the first measurement.
-    learned: Option<Learned>,
+    learned: Option<LearningReport>,
     measurements: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Learned {
+struct LearningReport {
     posterior: Posterior,
     /// `None` if no size was known: then the growth of the quantity is unknown.
     centre: Option<f64>,
@@ -170,10 +170,10 @@ impl Model {
         };
         let (own, lent) = (usable(true), usable(false));
         // All samples of other code share one weight for the constant; their slope is learned at full weight.
-        let of_lent = Learned::from(quantity, &lent, Belief::with_slope(SLOPE), None);
+        let of_lent = LearningReport::from(quantity, &lent, Belief::with_slope(SLOPE), None);
         let slope = of_lent.map_or(SLOPE, |learned| learned.posterior.coefficients()[1]);
-        let learned = Learned::from(quantity, &own, Belief::with_slope(slope), None)
-            .or_else(|| Learned::from(quantity, &lent, Belief::with_slope(slope), Some(LENT)));
+        let learned = LearningReport::from(quantity, &own, Belief::with_slope(slope), None)
+            .or_else(|| LearningReport::from(quantity, &lent, Belief::with_slope(slope), Some(LENT)));
         Self { quantity, unit, learned, measurements: own.len() }
     }
 
@@ -232,7 +232,7 @@ impl Model {
     }
 }
 
-impl Learned {
+impl LearningReport {
     /// Learns from samples, the oldest first. Their total weight is at most `most`.
     fn from(quantity: Quantity, samples: &[Sample], belief: Belief, most: Option<f64>) -> Option<Self> {
         let newest = samples.len().checked_sub(1)?;

@@ -26,7 +26,7 @@ use super::history::{History, HistoryError, RunRecord};
 use super::model::{Basis, Estimate, Interval, Model, Quantity, StudentT};
 use super::simulate::{Costs, FactoryGraph, Spread, critical_path, simulate, spread, upward_rank};
 pub use compare::{Comparison, Coverage};
-pub use outlook::{Outlook, Surprise};
+pub use outlook::{LivePrediction, Surprise};
 use past::Past;
 pub use sizes::Sizes;
 use sizes::{Size, Uncertain};
@@ -166,7 +166,7 @@ impl Predictor {
         plan: &FactoryGraph,
         mut sizes: Sizes,
         workers: usize,
-    ) -> (Prediction, Outlook, Vec<Drift>) {
+    ) -> (Prediction, LivePrediction, Vec<Drift>) {
         let past = self.past();
         past.look_up(&mut sizes);
         let (prediction, outlook) = self.outlook(&past, plan, &sizes, workers);
@@ -179,7 +179,7 @@ impl Predictor {
         plan: &FactoryGraph,
         sizes: &Sizes,
         workers: usize,
-    ) -> (Prediction, Outlook) {
+    ) -> (Prediction, LivePrediction) {
         let graph = plan.graph.clone();
         let overhead = past.overhead(plan, &graph);
         let members = if self.gathers { past.batches(plan) } else { Vec::new() };
@@ -195,7 +195,7 @@ impl Predictor {
             models[node] = Models::of(past, name, &size, waits);
             known[node] = models[node].at(&size);
         }
-        let outlook = Outlook::new(plan, sizes, models, known.clone());
+        let outlook = LivePrediction::new(plan, sizes, models, known.clone());
         let batches: Vec<_> = members.iter().map(|batch| of_batch(past, plan, batch, &known)).collect();
         let seconds =
             known.iter().map(Known::seconds).chain(batches.iter().map(|(_, batch)| batch.wall.median));

@@ -8,7 +8,7 @@
 //! | for | see |
 //! |---|---|
 //! | one factory | `cache` and `cache(max_age = "7d")` of [`#[factory]`](macro@crate::factory) |
-//! | one run | [`Runner::cache`](crate::Runner::cache), [`CachePolicy`] |
+//! | one run | [`RunBuilder::cache`](crate::RunBuilder::cache), [`CachePolicy`] |
 //! | the results | [`Report::cache`](crate::Report::cache), [`Status::Cached`](crate::run::Status::Cached) |
 //! | operators | [`list`], [`prune`], [`clear`] |
 //!
@@ -48,7 +48,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub(crate) use policy::Whose;
+pub(crate) use policy::CacheScope;
 pub use policy::{CachePolicy, DEFAULT_MAX_AGE, DEFAULT_MAX_BYTES};
 pub use report::CacheReport;
 pub(crate) use store::{Cache, Found};

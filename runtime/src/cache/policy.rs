@@ -8,9 +8,9 @@ pub const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 /// The default of [`CachePolicy::max_age`]: 30 days.
 pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Selects the factories whose outputs are cached in a run, and limits the age and the disk space of the cache.
+/// Selects the factories scope outputs are cached in a run, and limits the age and the disk space of the cache.
 ///
-/// [`Runner::cache`](crate::Runner::cache) takes it. Default: the factories under `#[factory(cache)]`.
+/// [`RunBuilder::cache`](crate::RunBuilder::cache) takes it. Default: the factories under `#[factory(cache)]`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,35 +23,35 @@ pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CachePolicy {
-    pub(crate) whose: Option<Whose>,
+    pub(crate) scope: Option<CacheScope>,
     pub(crate) also: Vec<String>,
     pub(crate) max_bytes: Option<u64>,
     pub(crate) max_age: Option<Duration>,
 }
 
-/// The selection of factories whose outputs are cached.
+/// The selection of factories scope outputs are cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum CacheScope {
     /// The factories that declare it.
     Declared,
-    /// All factories whose output can be stored.
+    /// All factories scope output can be stored.
     All,
     /// The factories that declare it, and those for which the history shows that caching pays.
     #[cfg(feature = "optimize")]
     ByCost,
     /// No factories.
-    Nobodys,
+    Disabled,
 }
 
 impl CachePolicy {
     /// Caches the factories that declare it, in `#[factory(cache)]` or in the settings.
     pub fn declared() -> Self {
-        Self { whose: Some(Whose::Declared), ..Self::default() }
+        Self { scope: Some(CacheScope::Declared), ..Self::default() }
     }
 
-    /// Caches all factories whose output can be kept on disk, except volatile factories.
+    /// Caches all factories scope output can be kept on disk, except volatile factories.
     pub fn all() -> Self {
-        Self { whose: Some(Whose::All), ..Self::default() }
+        Self { scope: Some(CacheScope::All), ..Self::default() }
     }
 
     /// Caches the factories that declare it, and those for which caching pays. Caching pays if the
@@ -59,10 +59,10 @@ impl CachePolicy {
     /// long as storing and loading it. If [`max_bytes`](Self::max_bytes) is less than all of them need, the factories
     /// that save the most seconds per byte are cached.
     ///
-    /// The decision is made anew before each run. [`Learned::keeping`](crate::run::Learned) gives the decisions and their
+    /// The decision is made anew before each run. [`LearningReport::keeping`](crate::run::LearningReport) gives the decisions and their
     /// reasons. An output that was never measured or has no [size](crate::delivery::Inspect::bytes) is not cached. If a
     /// factory turns out to write while it runs, its output is not cached either. The run must
-    /// [learn](crate::Runner::learn), or it does not start.
+    /// [learn](crate::RunBuilder::learn), or it does not start.
     ///
     /// ```
     /// use setl::cache::CachePolicy;
@@ -90,7 +90,7 @@ impl CachePolicy {
     /// for hits in [0, 0, 1] {
     ///     let run = Nightly.run().cache(CachePolicy::by_cost()).learn(Learning::new()).state_dir(&state).await?;
     ///     assert_eq!(run.report().cache().iter().map(|cache| cache.hits).sum::<u32>(), hits);
-    ///     for factory in &run.learned().unwrap().keeping {
+    ///     for factory in &run.learned().unwrap().cache_decisions {
     ///         println!("{factory}");
     ///     }
     /// }
@@ -100,12 +100,12 @@ impl CachePolicy {
     /// ```
     #[cfg(feature = "optimize")]
     pub fn by_cost() -> Self {
-        Self { whose: Some(Whose::ByCost), ..Self::default() }
+        Self { scope: Some(CacheScope::ByCost), ..Self::default() }
     }
 
     /// Switches the cache off: no output is taken from it or added to it.
     pub fn off() -> Self {
-        Self { whose: Some(Whose::Nobodys), ..Self::default() }
+        Self { scope: Some(CacheScope::Disabled), ..Self::default() }
     }
 
     /// Caches the factories with these names and no others, whatever they declare. Use it to choose by the costs of
@@ -138,9 +138,9 @@ impl CachePolicy {
     /// Merges two policies. Settings of `other` apply where this one has none.
     pub(crate) fn or(&self, other: &Self) -> Self {
         // Switching off the cache also discards the factories that others have added.
-        let also = if self.whose == Some(Whose::Nobodys) { &[] } else { &*other.also };
+        let also = if self.scope == Some(CacheScope::Disabled) { &[] } else { &*other.also };
         Self {
-            whose: self.whose.or(other.whose),
+            scope: self.scope.or(other.scope),
             also: self.also.iter().chain(also).cloned().collect(),
             max_bytes: self.max_bytes.or(other.max_bytes),
             max_age: self.max_age.or(other.max_age),
@@ -150,7 +150,7 @@ impl CachePolicy {
     /// `true` if the history decides for which factories caching pays.
     pub(crate) fn is_by_cost(&self) -> bool {
         #[cfg(feature = "optimize")]
-        return self.whose == Some(Whose::ByCost);
+        return self.scope == Some(CacheScope::ByCost);
         #[cfg(not(feature = "optimize"))]
         false
     }

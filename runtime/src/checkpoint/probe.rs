@@ -29,13 +29,13 @@ impl<T> Keep<T> {
 /// Probes how the fingerprint of a `T` is computed. Generated code has the traits [`PrintedByFrame`], [`PrintedBySerde`],
 /// [`NotPrinted`] and [`PrintsNot`] in scope, and writes:
 ///
-/// - `(&&&Print::<T>::NEW).__setl_fingerprint_of()` for an `Option<FingerprintOf>`, whatever the type;
-/// - `print::<T, _>((&&&Print::<T>::NEW).__setl_via())` for a [`FingerprintOf`], or the error of setl if there is none;
+/// - `(&&&FingerprintProbe::<T>::NEW).__setl_fingerprint_of()` for an `Option<FingerprintOf>`, whatever the type;
+/// - `print::<T, _>((&&&FingerprintProbe::<T>::NEW).__setl_via())` for a [`FingerprintOf`], or the error of setl if there is none;
 /// - `<PrintsByFrame<T>>::__SETL_PRINTS || <PrintsBySerde<T>>::__SETL_PRINTS` for a constant that is `true` if there is
 ///   one.
-pub struct Print<T>(PhantomData<fn() -> T>);
+pub struct FingerprintProbe<T>(PhantomData<fn() -> T>);
 
-impl<T> Print<T> {
+impl<T> FingerprintProbe<T> {
     /// The probe of this type.
     pub const NEW: Self = Self(PhantomData);
 }
@@ -111,7 +111,7 @@ pub trait PrintedByFrame<T> {
     fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
-impl<T: Payload + Fingerprinted<ByFrame>> PrintedByFrame<T> for &&Print<T> {
+impl<T: Payload + Fingerprinted<ByFrame>> PrintedByFrame<T> for &&FingerprintProbe<T> {
     fn __setl_via(&self) -> PhantomData<ByFrame> {
         PhantomData
     }
@@ -127,7 +127,7 @@ pub trait PrintedBySerde<T> {
     fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
-impl<T: Payload + Serialize> PrintedBySerde<T> for &Print<T> {
+impl<T: Payload + Serialize> PrintedBySerde<T> for &FingerprintProbe<T> {
     fn __setl_fingerprint_of(&self) -> Option<FingerprintOf> {
         Some(fingerprint_of::<T, BySerde>())
     }
@@ -141,7 +141,7 @@ pub trait NotPrinted<T> {
     fn __setl_fingerprint_of(&self) -> Option<FingerprintOf>;
 }
 
-impl<T> NotPrinted<T> for Print<T> {
+impl<T> NotPrinted<T> for FingerprintProbe<T> {
     fn __setl_via(&self) -> PhantomData<BySerde> {
         PhantomData
     }
@@ -193,7 +193,7 @@ mod tests {
     macro_rules! check {
         ($type:ty: kept $kept:literal, printed $printed:literal) => {
             assert_eq!((&&&Keep::<$type>::NEW).__setl_persistence().is_some(), $kept);
-            assert_eq!((&&&Print::<$type>::NEW).__setl_fingerprint_of().is_some(), $printed);
+            assert_eq!((&&&FingerprintProbe::<$type>::NEW).__setl_fingerprint_of().is_some(), $printed);
             const _: () = assert!(
                 (<PrintsByFrame<$type>>::__SETL_PRINTS || <PrintsBySerde<$type>>::__SETL_PRINTS) == $printed
             );
@@ -211,7 +211,7 @@ mod tests {
         check!(Opaque: kept false, printed false);
         check!(Vec<Opaque>: kept false, printed false);
         check!(OnlyWritten: kept false, printed true);
-        let of = print::<OnlyWritten, _>((&&&Print::<OnlyWritten>::NEW).__setl_via());
+        let of = print::<OnlyWritten, _>((&&&FingerprintProbe::<OnlyWritten>::NEW).__setl_via());
         let payload: AnyPayload = Arc::new(OnlyWritten(1));
         assert_eq!(of(&payload).unwrap(), 1u8.fingerprint().unwrap());
         of_any::<u8>();
@@ -225,7 +225,7 @@ mod tests {
     {
         (
             keep::<Vec<T>, _>((&&&Keep::<Vec<T>>::NEW).__setl_via()),
-            print::<Vec<T>, _>((&&&Print::<Vec<T>>::NEW).__setl_via()),
+            print::<Vec<T>, _>((&&&FingerprintProbe::<Vec<T>>::NEW).__setl_via()),
         )
     }
 
@@ -235,7 +235,7 @@ mod tests {
 
         (
             keep::<Dataset<T>, _>((&&&Keep::<Dataset<T>>::NEW).__setl_via()),
-            print::<Dataset<T>, _>((&&&Print::<Dataset<T>>::NEW).__setl_via()),
+            print::<Dataset<T>, _>((&&&FingerprintProbe::<Dataset<T>>::NEW).__setl_via()),
         )
     }
 
@@ -252,6 +252,6 @@ mod tests {
         check!(LazyFrame: kept false, printed false);
         of_any_row::<crate::checkpoint::frame::tests::Flight>();
         let _: PhantomData<ByFrame> = (&&&Keep::<DataFrame>::NEW).__setl_via();
-        let _: PhantomData<ByFrame> = (&&&Print::<DataFrame>::NEW).__setl_via();
+        let _: PhantomData<ByFrame> = (&&&FingerprintProbe::<DataFrame>::NEW).__setl_via();
     }
 }

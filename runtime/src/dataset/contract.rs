@@ -44,7 +44,7 @@ impl ColumnDef {
 /// The schema that a row declares, without its Rust type, as a [`Connector`](crate::storage::Connector) needs it.
 ///
 /// ```
-/// use setl::dataset::Shape;
+/// use setl::dataset::RowSchema;
 /// use setl::Row;
 ///
 /// #[derive(Row)]
@@ -52,19 +52,19 @@ impl ColumnDef {
 ///     delay: Option<f64>,
 /// }
 ///
-/// let shape = Shape::of::<Flight>();
+/// let shape = RowSchema::of::<Flight>();
 /// assert_eq!((shape.row, shape.columns[0].name), ("Flight", "delay"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Shape {
+pub struct RowSchema {
     /// The name of the row type.
     pub row: &'static str,
     /// The columns, in order.
     pub columns: Vec<ColumnDef>,
 }
 
-impl Shape {
+impl RowSchema {
     /// Returns the shape of `T`.
     pub fn of<T: Row>() -> Self {
         Self { row: T::NAME, columns: T::columns() }

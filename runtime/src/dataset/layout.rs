@@ -4,7 +4,7 @@
 
 use polars::prelude::{Column, DataFrame, PolarsError};
 
-use super::contract::{ColumnDef, Shape};
+use super::contract::{ColumnDef, RowSchema};
 use super::{DataError, Provenance, Row, Unrepresentable, Value, required};
 
 /// A visitor of the columns of `R`, for [`Row::walk`].
@@ -89,7 +89,7 @@ pub(super) struct Reader<'a>(&'a DataFrame);
 impl<'a> Reader<'a> {
     /// Checks the frame first, so that all its mistakes are reported together.
     pub(super) fn new<R: Row>(frame: &'a DataFrame) -> Result<Self, DataError> {
-        let shape = Shape::of::<R>();
+        let shape = RowSchema::of::<R>();
         shape.check(frame.schema(), || Provenance::of(R::NAME))?;
         required::check(frame, &shape, || Provenance::of(R::NAME))?;
         Ok(Self(frame))

@@ -26,7 +26,7 @@ mod value;
 
 pub use column::{Column, Operand};
 pub use condition::Condition;
-pub use contract::{ColumnDef, Mismatch, Shape};
+pub use contract::{ColumnDef, Mismatch, RowSchema};
 pub use error::{DataError, Provenance};
 pub use layout::Layout;
 pub use row::Row;

@@ -22,7 +22,7 @@ use polars_plan::plans::{DslFunction, FunctionIR};
 
 use super::cast::named;
 use super::temporal::{beyond, is_limited};
-use super::{DataError, Provenance, Shape};
+use super::{DataError, Provenance, RowSchema};
 use crate::storage::{Seen, reads_lines};
 
 /// The prefix of the node's name. The rest distinguishes one check from another, also for Polars.
@@ -85,7 +85,7 @@ struct Required {
 }
 
 impl Required {
-    fn of(shape: &Shape, subject: Provenance) -> Self {
+    fn of(shape: &RowSchema, subject: Provenance) -> Self {
         let columns = || shape.columns.iter();
         let whole = columns().filter(|column| !column.nullable).map(|column| column.name);
         let limited = columns().filter(|column| is_limited(&column.dtype)).map(|column| column.name);
@@ -136,7 +136,7 @@ impl Required {
     }
 
     /// Adds this check to a query as a node.
-    fn on(self, frame: LazyFrame, shape: &Shape) -> LazyFrame {
+    fn on(self, frame: LazyFrame, shape: &RowSchema) -> LazyFrame {
         let (whole, subject) = (self.whole.join(", "), &self.subject);
         let name = match (&*whole, &*self.limited.join(", ")) {
             ("", "") if self.seen.is_none() => return frame,
@@ -173,7 +173,7 @@ impl Required {
 /// Adds a check of the promise of `shape` to a query.
 pub(crate) fn keeping(
     frame: LazyFrame,
-    shape: &Shape,
+    shape: &RowSchema,
     subject: &Provenance,
     seen: Option<Arc<Seen>>,
 ) -> LazyFrame {
@@ -183,7 +183,7 @@ pub(crate) fn keeping(
 /// Adds a check of only the ranges of values, for queries that count their nulls themselves.
 pub(crate) fn within_range(
     frame: LazyFrame,
-    shape: &Shape,
+    shape: &RowSchema,
     subject: &Provenance,
     seen: Option<Arc<Seen>>,
 ) -> LazyFrame {
@@ -193,7 +193,7 @@ pub(crate) fn within_range(
 /// Checks the result of a query.
 pub(super) fn check(
     frame: &DataFrame,
-    shape: &Shape,
+    shape: &RowSchema,
     subject: impl FnOnce() -> Provenance,
 ) -> Result<(), DataError> {
     let required = Required::of(shape, Provenance::of(shape.row));
@@ -210,7 +210,7 @@ pub(super) fn check(
 }
 
 /// `true` if a query is known to keep the promise, because it is a frame in memory.
-pub(super) fn is_kept(frame: &LazyFrame, shape: &Shape) -> bool {
+pub(super) fn is_kept(frame: &LazyFrame, shape: &RowSchema) -> bool {
     let required = Required::of(shape, Provenance::of(shape.row));
     let mut plan = &frame.logical_plan;
     // A query whose schema was requested is wrapped.

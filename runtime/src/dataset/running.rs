@@ -166,7 +166,7 @@ pub fn collect_blocking(frame: LazyFrame) -> crate::Result<DataFrame> {
 
 /// Runs a query of a factory once, on the threads for blocking work, and materializes the result for its downstream
 /// factories. The result is in memory, or in a temporary file if the run has a [memory
-/// limit](crate::Runner::memory_limit). It works as [`Dataset::materialize`](super::Dataset::materialize), for queries
+/// limit](crate::RunBuilder::memory_limit). It works as [`Dataset::materialize`](super::Dataset::materialize), for queries
 /// without a row type.
 ///
 /// The temporary file exists until the result of the run is dropped.

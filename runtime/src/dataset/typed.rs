@@ -9,7 +9,7 @@ use polars_plan::dsl::DslPlan;
 
 use super::cast::{exact, is_castable, named};
 use super::materialized::{Aside, Materialized, materialized, materialized_blocking};
-use super::{Condition, DataError, Provenance, Row, Shape, required, running, waiting};
+use super::{Condition, DataError, Provenance, Row, RowSchema, required, running, waiting};
 use crate::delivery::{Inspect, Rehearsal};
 use crate::run::spill::Spill;
 use crate::storage::{Seen, scanned};
@@ -124,7 +124,7 @@ impl<T: Row> Dataset<T> {
             reads: String::new(),
             source,
         })?;
-        let shape = Shape::of::<T>();
+        let shape = RowSchema::of::<T>();
         shape.check(&schema, || provenance.clone())?;
         let is_whole = required::is_kept(&frame, &shape);
         let declared = shape.columns;
@@ -188,7 +188,7 @@ impl<T: Row> Dataset<T> {
     }
 
     /// Runs the query once on the threads for blocking work and materializes the result: in memory, or in a temporary
-    /// file if the run has a [memory limit](crate::Runner::memory_limit).
+    /// file if the run has a [memory limit](crate::RunBuilder::memory_limit).
     ///
     /// This is useful if several consumers share an expensive query. The number of rows is known from then on. The
     /// temporary file exists as long as a dataset that reads it, or the result of the run.
@@ -259,7 +259,7 @@ impl<T: Row> Dataset<T> {
             return Err(DataError::Changed { subject: self.provenance.clone().into(), reason }.into());
         }
         let frame = collected.map_err(|fault| fault.into_error(|source| self.failed(source)))?;
-        required::check(&frame, &Shape::of::<T>(), || self.provenance.clone())?;
+        required::check(&frame, &RowSchema::of::<T>(), || self.provenance.clone())?;
         Ok(frame)
     }
 
@@ -303,7 +303,7 @@ impl<T: Row> Dataset<T> {
         if self.is_whole {
             return self.frame;
         }
-        required::keeping(self.frame, &Shape::of::<T>(), &self.provenance, self.seen)
+        required::keeping(self.frame, &RowSchema::of::<T>(), &self.provenance, self.seen)
     }
 
     /// Returns the query without the check for nulls, for code that counts the nulls itself.
@@ -312,7 +312,7 @@ impl<T: Row> Dataset<T> {
             true => self.frame.clone(),
             false => {
                 let seen = self.seen.clone();
-                required::within_range(self.frame.clone(), &Shape::of::<T>(), &self.provenance, seen)
+                required::within_range(self.frame.clone(), &RowSchema::of::<T>(), &self.provenance, seen)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::FactoryError;
+use super::IntoFactoryError;
 
 /// Asks if an output is a `Result`, under any name.
 pub struct IsResult<T>(PhantomData<fn() -> T>);
@@ -48,6 +48,6 @@ pub trait FallibleIn<P> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, E: FactoryError, P> FallibleIn<P> for Result<T, E> {
+impl<T, E: IntoFactoryError, P> FallibleIn<P> for Result<T, E> {
     type Output = T;
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Delivery, Plan, Source, Taking};
+use crate::plan::{Delivery, DeliveryMode, Plan, Source};
 use crate::policy::{Policy, Retry};
 
 /// Describes a pipeline as text: its inputs, its stages, and the source of each delivery.
@@ -99,10 +99,10 @@ fn origin(plan: &Plan, delivery: &Delivery, source: Source) -> String {
         Source::Input(_) => text.push_str(&format!(" from input {}", plan.source_name(source))),
         Source::Factory(_) => text.push_str(&format!(" from {}", plan.source_name(source))),
     }
-    match delivery.taking {
-        Taking::Owned => {}
-        Taking::Shared => text.push_str(", shared"),
-        Taking::Loaded => text.push_str(", loaded"),
+    match delivery.mode {
+        DeliveryMode::Owned => {}
+        DeliveryMode::Shared => text.push_str(", shared"),
+        DeliveryMode::Loaded => text.push_str(", loaded"),
     }
     if delivery.optional {
         text.push_str(", optional");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::plan::{PipelinePlan, waiting};
 use setl_learn::model::{Quantity, bytes, seconds};
-use setl_learn::predict::Outlook;
+use setl_learn::predict::LivePrediction;
 use setl_learn::simulate::{Graph, upward_rank};
 
 /// An output whose size differs from its prediction, with the consequences. Prints as a sentence.
@@ -23,7 +23,7 @@ pub struct Adaptation {
     /// The measured value.
     pub measured: f64,
     /// The factories whose predicted time changes by at least a tenth, in the order of the plan.
-    pub predicted_anew: Vec<PredictedAnew>,
+    pub revised_predictions: Vec<RevisedPrediction>,
     /// The first factory of the pair now starts before the second, although it would have started after it. Neither has started
     /// yet.
     pub brought_forward: Option<(String, String)>,
@@ -32,7 +32,7 @@ pub struct Adaptation {
 /// The predicted time of a factory, updated with the known size of its input.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct PredictedAnew {
+pub struct RevisedPrediction {
     /// The factory.
     pub factory: String,
     /// The seconds that were predicted before.
@@ -43,7 +43,7 @@ pub struct PredictedAnew {
 
 /// The predicted times of the remaining factories, and the priorities that follow from them.
 pub(crate) struct Adapting {
-    outlook: Outlook,
+    outlook: LivePrediction,
     /// The dependencies between the nodes.
     graph: Graph,
     /// `true` for each factory that takes time of its own.
@@ -55,7 +55,7 @@ pub(crate) struct Adapting {
 
 impl Adapting {
     /// Starts with the predictions for a run of this plan after all passes.
-    pub(crate) fn new(outlook: Outlook, plan: &PipelinePlan) -> Self {
+    pub(crate) fn new(outlook: LivePrediction, plan: &PipelinePlan) -> Self {
         Self {
             outlook,
             graph: waiting(plan),
@@ -86,21 +86,22 @@ impl Adapting {
         let name = |node: usize| self.outlook.name(node).to_owned();
         let brought_forward =
             prefer(priorities).map(|(first, then)| (name(first as usize), name(then as usize)));
-        let predicted_anew = before.iter().zip(&now).enumerate().filter_map(|(node, (&before, &now))| {
-            let differs = (now / before).ln().abs() > 1.1_f64.ln();
-            differs.then(|| PredictedAnew { factory: name(node), before, now })
-        });
+        let revised_predictions =
+            before.iter().zip(&now).enumerate().filter_map(|(node, (&before, &now))| {
+                let differs = (now / before).ln().abs() > 1.1_f64.ln();
+                differs.then(|| RevisedPrediction { factory: name(node), before, now })
+            });
         let adaptation = Adaptation {
             factory: name(node),
             after,
             quantity: surprise.quantity,
             predicted: surprise.predicted,
             measured: surprise.measured,
-            predicted_anew: predicted_anew.collect(),
+            revised_predictions: revised_predictions.collect(),
             brought_forward,
         };
         // A difference without consequences appears in the comparison after the run.
-        if !adaptation.predicted_anew.is_empty() {
+        if !adaptation.revised_predictions.is_empty() {
             self.adaptations.push(adaptation);
         }
     }
@@ -123,12 +124,12 @@ impl fmt::Display for Adaptation {
         let (measured, predicted) = (size(self.measured), size(self.predicted));
         let after = seconds(self.after.as_secs_f64());
         write!(f, "after {after}, `{}` had delivered {measured} instead of {predicted}", self.factory)?;
-        for (at, anew) in self.predicted_anew.iter().take(NAMED).enumerate() {
-            let PredictedAnew { factory, before, now } = anew;
+        for (at, anew) in self.revised_predictions.iter().take(NAMED).enumerate() {
+            let RevisedPrediction { factory, before, now } = anew;
             f.write_str(if at == 0 { ": " } else { ", " })?;
             write!(f, "`{factory}` is expected to take {} instead of {}", seconds(*now), seconds(*before))?;
         }
-        match self.predicted_anew.len().saturating_sub(NAMED) {
+        match self.revised_predictions.len().saturating_sub(NAMED) {
             0 => {}
             more => write!(f, ", and {more} more are predicted anew")?,
         }

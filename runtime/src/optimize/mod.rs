@@ -7,10 +7,10 @@
 //! | one quantity as a function of a size | [`Model`] |
 //! | the makespan of a plan, from the time of each factory | [`simulate()`] |
 //! | the choice between several ways to run it | [`choose`] |
-//! | learning from runs, and the quality of a prediction | [`Learning`], [`Learned`](crate::run::Learned) |
+//! | learning from runs, and the quality of a prediction | [`Learning`], [`LearningReport`](crate::run::LearningReport) |
 //! | the settings of the optimiser | [`Optimizer`], [`Pass`] |
 //! | the plan of a pipeline, and its changes by passes | [`plan`] |
-//! | the outputs to cache, by their cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`Keeping`] |
+//! | the outputs to cache, by their cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`CacheDecision`] |
 //! | factories that have become slower | [`Drift`] |
 //! | recommended changes of the pipeline | [`recommend()`] |
 
@@ -22,7 +22,7 @@ pub mod plan;
 #[cfg(feature = "polars")]
 pub(crate) mod queries;
 
-pub use adapt::{Adaptation, PredictedAnew};
+pub use adapt::{Adaptation, RevisedPrediction};
 pub use learning::Learning;
 pub use optimizer::{Optimizer, Pass, PassInfo, PassName};
 pub use plan::{Explanation, PlanPass};
@@ -30,8 +30,8 @@ pub use plan::{Explanation, PlanPass};
 pub use queries::{Explained, SharedPart};
 #[doc(inline)]
 pub use setl_learn::{
-    Basis, CachedOutput, ChoiceRecord, Comparison, Decision, Drift, Estimate, FactoryGraph, FactoryRecord,
-    FactoryStatus, FileRecord, Graph, History, HistoryError, Interval, Keeping, LookupRecord, Model,
+    Basis, CacheDecision, CachedOutput, ChoiceRecord, Comparison, Decision, Drift, Estimate, FactoryGraph,
+    FactoryRecord, FactoryStatus, FileRecord, Graph, History, HistoryError, Interval, LookupRecord, Model,
     Prediction, Predictor, ReadRecord, Recommendation, RunRecord, Sizes, SubplanRecord, choice, choose,
     history, model, predict, recommend, simulate,
 };

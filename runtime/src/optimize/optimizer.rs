@@ -34,7 +34,7 @@ pub enum Pass {
     /// Chooses the Polars engine that is faster for a query.
     ChooseEngine,
     /// Runs several queries in parallel.
-    QueriesAtOnce,
+    ParallelQueries,
 }
 
 impl Pass {
@@ -49,7 +49,7 @@ impl Pass {
         Self::ShareScans,
         Self::MarkSorted,
         Self::ChooseEngine,
-        Self::QueriesAtOnce,
+        Self::ParallelQueries,
     ];
 
     /// The passes over the [plan](super::plan::PipelinePlan) of a pipeline. They are applied before it runs.
@@ -63,7 +63,7 @@ impl Pass {
         Self::ShareScans,
         Self::MarkSorted,
         Self::ChooseEngine,
-        Self::QueriesAtOnce,
+        Self::ParallelQueries,
     ];
 
     /// The name of the pass, as in settings and explanations.
@@ -78,7 +78,7 @@ impl Pass {
             Self::ShareScans => "share-scans",
             Self::MarkSorted => "mark-sorted",
             Self::ChooseEngine => "choose-engine",
-            Self::QueriesAtOnce => "queries-at-once",
+            Self::ParallelQueries => "parallel-queries",
         }
     }
 
@@ -96,7 +96,7 @@ impl Pass {
             Self::ShareScans => "reads a file once that several queries read, where that pays",
             Self::MarkSorted => "tells Polars which columns of a shared file are in order",
             Self::ChooseEngine => "lets the engine of Polars run a query that is faster for it",
-            Self::QueriesAtOnce => "runs several queries at once",
+            Self::ParallelQueries => "runs several queries at once",
         }
     }
 }
@@ -186,7 +186,7 @@ pub struct Optimizer {
     first: Vec<PassName>,
     own: OwnPasses,
     longest_wait: Duration,
-    queries_at_once: Option<usize>,
+    parallel_queries: Option<usize>,
 }
 
 impl Default for Optimizer {
@@ -203,7 +203,7 @@ impl Optimizer {
             first: Vec::new(),
             own: OwnPasses::default(),
             longest_wait: Duration::from_millis(20),
-            queries_at_once: None,
+            parallel_queries: None,
         }
     }
 
@@ -266,7 +266,7 @@ impl Optimizer {
     ///
     /// let passes = Optimizer::new().without(Pass::Prune).passes();
     /// assert_eq!((&*passes[0].name, passes[0].on), ("prune", false));
-    /// assert_eq!(passes.last().map(|pass| &*pass.name), Some("queries-at-once"));
+    /// assert_eq!(passes.last().map(|pass| &*pass.name), Some("parallel-queries"));
     /// ```
     pub fn passes(&self) -> Vec<PassInfo> {
         let of_plans = self.all_plan_passes().into_iter().map(|pass| PassInfo {
@@ -366,8 +366,8 @@ impl Optimizer {
     /// Polars as far as it can. If the number is more than one, a factory that has its result may have its next query run beside
     /// the others.
     #[must_use]
-    pub fn run_at_once(mut self, queries: usize) -> Self {
-        self.queries_at_once = Some(queries.max(1));
+    pub fn parallel_queries(mut self, queries: usize) -> Self {
+        self.parallel_queries = Some(queries.max(1));
         self
     }
 
@@ -377,14 +377,14 @@ impl Optimizer {
     }
 
     #[cfg(feature = "polars")]
-    pub(crate) fn queries_at_once(&self) -> usize {
+    pub(crate) fn max_parallel_queries(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.queries_at_once.unwrap_or_else(cores)
+        self.parallel_queries.unwrap_or_else(cores)
     }
 
     /// `true` if queries are run one by one, in any batch.
     #[cfg(feature = "polars")]
     pub(crate) fn runs_one_by_one(&self) -> bool {
-        !self.has(Pass::QueriesAtOnce) || self.queries_at_once() == 1
+        !self.has(Pass::ParallelQueries) || self.max_parallel_queries() == 1
     }
 }

@@ -2,7 +2,7 @@
 
 use super::presence::Consumer;
 use super::text::Text;
-use super::{Delivery, Source, Taking};
+use super::{Delivery, DeliveryMode, Source};
 
 /// Returns two of these deliveries, with these sources, that are indistinguishable: the same output or input, taken in the same
 /// way.
@@ -36,8 +36,8 @@ const fn is_alike(one: &Delivery, other: &Delivery) -> bool {
     one.producer.is_none()
         && other.producer.is_none()
         && matches!(
-            (one.taking, other.taking),
-            (Taking::Owned, Taking::Owned) | (Taking::Shared, Taking::Shared)
+            (one.mode, other.mode),
+            (DeliveryMode::Owned, DeliveryMode::Owned) | (DeliveryMode::Shared, DeliveryMode::Shared)
         )
 }
 

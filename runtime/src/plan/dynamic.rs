@@ -14,7 +14,7 @@ use crate::factory::{Factory, Fallback, Produces};
 use crate::inspect::{Diagram, describe};
 use crate::pipeline::AnyPayload;
 use crate::policy::Policy;
-use crate::run::{Launch, Runner, Step, Steps};
+use crate::run::{Launch, RunBuilder, Step, Steps};
 
 /// A delivery that a factory requires, by type.
 #[derive(Clone, Copy, Debug)]
@@ -101,10 +101,10 @@ impl Pipeline {
     }
 
     /// Makes a run of this pipeline: `.await` it.
-    pub fn run(self) -> Runner<Self> {
+    pub fn run(self) -> RunBuilder<Self> {
         let Self { plan, steps, inputs, fingerprints, has_twins } = self;
         let (plan, steps) = (PlanRef::Shared(plan), Steps::Owned(steps));
-        Runner::of(Launch { plan, steps, inputs, fingerprints, has_twins })
+        RunBuilder::of(Launch { plan, steps, inputs, fingerprints, has_twins })
     }
 
     /// Returns the plan: the parts of the pipeline and their links.

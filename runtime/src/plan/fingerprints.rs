@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use super::{Source, Sources};
-use crate::pipeline::Entry;
+use crate::pipeline::FactoryEntry;
 
 /// Checks that every input that a checkpoint or a cache depends on has a fingerprint. `inputs` has the name and type of each
 /// input, and `true` if it has a fingerprint.
@@ -14,7 +14,7 @@ pub const fn check_fingerprints<const FACTORIES: usize>(
     pipeline: &str,
     inputs: &[(&str, &str, bool)],
     names: &[&str; FACTORIES],
-    entries: &[&Entry; FACTORIES],
+    entries: &[&FactoryEntry; FACTORIES],
     from: &[Sources<'_>; FACTORIES],
     order: &[u32],
 ) {

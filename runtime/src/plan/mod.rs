@@ -57,7 +57,7 @@ impl Sources<'_> {
 /// The way in which a factory takes a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Taking {
+pub enum DeliveryMode {
     /// A value: a clone, or the payload itself for the last consumer.
     Owned,
     /// An `Arc` of the payload: `#[delivery(shared)]`.
@@ -80,7 +80,7 @@ pub struct Delivery {
     /// `true` if it may be absent.
     pub optional: bool,
     /// The way in which it is taken.
-    pub taking: Taking,
+    pub mode: DeliveryMode,
 }
 
 /// An input: a value that the caller passes to the pipeline.
@@ -226,7 +226,7 @@ impl Plan {
     };
 
     /// Returns `true` if there are no policies.
-    pub(crate) fn says_nothing(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         self.defaults.is_trivial() && self.factories.iter().all(|node| node.policy.is_trivial())
     }
 

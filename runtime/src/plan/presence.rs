@@ -2,8 +2,8 @@
 
 use super::ambiguous::{is_ambiguous, same_value};
 use super::text::Text;
-use super::{Delivery, Source, Sources, Taking};
-use crate::pipeline::Entry;
+use super::{Delivery, DeliveryMode, Source, Sources};
+use crate::pipeline::FactoryEntry;
 use crate::policy::{OnFailure, Policy};
 
 /// The consumer of a delivery: a factory, or its fallback.
@@ -30,7 +30,7 @@ pub const fn check_presence(
     pipeline: &str,
     inputs: &[(&str, bool)],
     names: &[&str],
-    entries: &[&Entry],
+    entries: &[&FactoryEntry],
     from: &[Sources<'_>],
 ) {
     let mut node = 0;
@@ -51,7 +51,7 @@ const fn check_sources(
     pipeline: &str,
     inputs: &[(&str, bool)],
     names: &[&str],
-    entries: &[&Entry],
+    entries: &[&FactoryEntry],
     consumer: &Consumer<'_>,
     deliveries: &[Delivery],
     sources: &[Source],
@@ -120,10 +120,10 @@ pub(super) const fn must_be_optional(
         }
     }
     text.push("; take it as `#[delivery(optional");
-    match delivery.taking {
-        Taking::Owned => {}
-        Taking::Shared => text.push(", shared"),
-        Taking::Loaded => text.push(", auto_load"),
+    match delivery.mode {
+        DeliveryMode::Owned => {}
+        DeliveryMode::Shared => text.push(", shared"),
+        DeliveryMode::Loaded => text.push(", auto_load"),
     }
     if let Some(id) = delivery.id {
         text.push(", id = ");

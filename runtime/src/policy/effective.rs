@@ -88,7 +88,7 @@ impl Effective {
     /// assert!(Effective::of(Deep::PLAN).is_trivial());
     /// ```
     pub fn of(plan: &Plan) -> Self {
-        if plan.says_nothing() {
+        if plan.is_default() {
             return Self::default();
         }
         let policies = plan.factories.iter().map(|node| node.policy.or(&plan.defaults));
@@ -171,15 +171,16 @@ pub(crate) fn differing(plan: &Plan) -> Vec<String> {
 }
 
 impl Resource {
-    /// Formats the bounds as in source code: `at_once(2) and breaker(5, 30s)`.
+    /// Formats the bounds as in source code: `max_concurrent(2) and breaker(5, 30s)`.
     pub(super) fn bounds(&self) -> String {
-        let at_once = self.at_once.map(|at_once| format!("at_once({at_once})"));
+        let max_concurrent =
+            self.max_concurrent.map(|max_concurrent| format!("max_concurrent({max_concurrent})"));
         let breaker = self.breaker.map(|Breaker { failures, open_for }| {
             format!("breaker({failures}, {})", humantime::format_duration(open_for))
         });
-        match (at_once, breaker) {
-            (Some(at_once), Some(breaker)) => format!("{at_once} and {breaker}"),
-            (at_once, breaker) => at_once.or(breaker).unwrap_or_else(|| "no bounds".to_owned()),
+        match (max_concurrent, breaker) {
+            (Some(max_concurrent), Some(breaker)) => format!("{max_concurrent} and {breaker}"),
+            (max_concurrent, breaker) => max_concurrent.or(breaker).unwrap_or_else(|| "no bounds".to_owned()),
         }
     }
 }

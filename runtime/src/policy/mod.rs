@@ -15,7 +15,7 @@
 //! use setl::policy::Resource;
 //! use setl::prelude::*;
 //!
-//! static RATES: Resource = Resource::new("rates").at_once(2).breaker(5, Duration::from_secs(30));
+//! static RATES: Resource = Resource::new("rates").max_concurrent(2).breaker(5, Duration::from_secs(30));
 //!
 //! #[factory(retry(times = 3, backoff = "100ms..10s"), timeout = "30s", resource = RATES)]
 //! async fn dollar() -> Result<f64> {
@@ -87,7 +87,7 @@ pub struct Policy {
     pub code: Option<CodeScope>,
     /// `true` if its output may change although its inputs do not, for example because it queries a service.
     pub volatile: bool,
-    /// The memory that it needs, in bytes. In a run with a [limit](crate::Runner::memory_limit), it starts when this much is
+    /// The memory that it needs, in bytes. In a run with a [limit](crate::RunBuilder::memory_limit), it starts when this much is
     /// free.
     pub memory: Option<u64>,
     /// The external resource that it depends on and shares with other factories.
@@ -222,7 +222,7 @@ impl Caching {
 }
 
 /// The scope of the code that counts when a kept output is compared with the current factory. Set by `code` in `#[factory]`, in
-/// `defaults(…)` of `#[pipeline]`, in the settings, and by [`Runner::code`](crate::Runner::code).
+/// `defaults(…)` of `#[pipeline]`, in the settings, and by [`RunBuilder::code`](crate::RunBuilder::code).
 ///
 /// ```
 /// use setl::policy::{CodeScope, Policy};
@@ -362,7 +362,7 @@ pub enum OnFailure {
 ///
 /// use setl::policy::Resource;
 ///
-/// static RATES: Resource = Resource::new("rates").at_once(2).breaker(5, Duration::from_secs(30));
+/// static RATES: Resource = Resource::new("rates").max_concurrent(2).breaker(5, Duration::from_secs(30));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -370,7 +370,7 @@ pub struct Resource {
     /// The name in reports and settings.
     pub name: &'static str,
     /// The maximum number of attempts that use it at the same time.
-    pub at_once: Option<u32>,
+    pub max_concurrent: Option<u32>,
     /// The circuit breaker, if it has one.
     pub breaker: Option<Breaker>,
 }
@@ -390,7 +390,7 @@ pub struct Breaker {
 impl Resource {
     /// Makes a resource without bounds.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, at_once: None, breaker: None }
+        Self { name, max_concurrent: None, breaker: None }
     }
 
     /// Limits the resource to at most `attempts` attempts at the same time. Zero does not compile in a constant or a `static`.
@@ -398,12 +398,12 @@ impl Resource {
     /// # Panics
     /// If `attempts` is zero.
     #[track_caller]
-    pub const fn at_once(mut self, attempts: u32) -> Self {
+    pub const fn max_concurrent(mut self, attempts: u32) -> Self {
         assert!(
             attempts > 0,
-            "`at_once(0)` lets nobody use the resource: write `at_once(1)` for one at a time, or leave it out for any number"
+            "`max_concurrent(0)` lets nobody use the resource: write `max_concurrent(1)` for one at a time, or leave it out for any number"
         );
-        self.at_once = Some(attempts);
+        self.max_concurrent = Some(attempts);
         self
     }
 

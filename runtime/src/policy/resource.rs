@@ -52,7 +52,7 @@ pub(crate) fn roughly(duration: Duration) -> FormattedDuration {
 ///
 /// use setl::policy::{Resource, Resources, Transience};
 ///
-/// static RATES: Resource = Resource::new("rates").at_once(2).breaker(1, Duration::from_secs(30));
+/// static RATES: Resource = Resource::new("rates").max_concurrent(2).breaker(1, Duration::from_secs(30));
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> setl::Result<()> {
@@ -112,7 +112,7 @@ impl Resources {
         user.count(|tally| {
             tally.attempts += 1;
             tally.now += 1;
-            tally.most_at_once = tally.most_at_once.max(tally.now);
+            tally.peak_concurrent = tally.peak_concurrent.max(tally.now);
         });
         Ok(Permit { user, ticket, settled: false, _place: place })
     }
@@ -223,7 +223,7 @@ pub struct ResourceReport {
     /// The number of attempts that were admitted.
     pub attempts: u64,
     /// The maximum number of attempts at the same time.
-    pub most_at_once: u32,
+    pub peak_concurrent: u32,
     /// The number of attempts with a transient failure.
     pub failures: u64,
     /// The number of times that its breaker opened.
@@ -236,9 +236,9 @@ pub struct ResourceReport {
 
 impl fmt::Display for ResourceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, attempts, most_at_once, failures, opened, rejected, state } = self;
+        let Self { name, attempts, peak_concurrent, failures, opened, rejected, state } = self;
         let attempts = times(*attempts, "1 attempt", "attempts");
-        write!(f, "resource {name}: {attempts}, at most {most_at_once} at once, {failures} failed")?;
+        write!(f, "resource {name}: {attempts}, at most {peak_concurrent} at once, {failures} failed")?;
         if *opened > 0 || *rejected > 0 {
             let state = match state {
                 CircuitState::Closed => "closed",
@@ -271,10 +271,12 @@ struct Gate {
 impl Gate {
     fn new(resource: &Resource) -> Self {
         // The fields are public, so the limit may be zero.
-        let places = |at_once: u32| (at_once.max(1) as usize).min(Semaphore::MAX_PERMITS);
+        let places = |max_concurrent: u32| (max_concurrent.max(1) as usize).min(Semaphore::MAX_PERMITS);
         Self {
             bounds: *resource,
-            places: resource.at_once.map(|at_once| Arc::new(Semaphore::new(places(at_once)))),
+            places: resource
+                .max_concurrent
+                .map(|max_concurrent| Arc::new(Semaphore::new(places(max_concurrent)))),
             circuit: Mutex::new(resource.breaker.map(Circuit::new)),
             turned: Notify::new(),
             tally: Mutex::default(),
@@ -303,8 +305,16 @@ impl Gate {
         let tally = held(tally.lock());
         let circuit = held(self.circuit.lock());
         let state = circuit.as_ref().map_or(CircuitState::Closed, |circuit| circuit.state(Instant::now()));
-        let Tally { attempts, now: _, most_at_once, failures, opened, rejected } = *tally;
-        ResourceReport { name: self.bounds.name, attempts, most_at_once, failures, opened, rejected, state }
+        let Tally { attempts, now: _, peak_concurrent, failures, opened, rejected } = *tally;
+        ResourceReport {
+            name: self.bounds.name,
+            attempts,
+            peak_concurrent,
+            failures,
+            opened,
+            rejected,
+            state,
+        }
     }
 }
 
@@ -337,7 +347,7 @@ impl Use {
 struct Tally {
     attempts: u64,
     now: u32,
-    most_at_once: u32,
+    peak_concurrent: u32,
     failures: u64,
     opened: u32,
     rejected: u64,

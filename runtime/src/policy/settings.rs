@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A single duration for `backoff` sets all waits to this duration. `false` switches an option off: `retry`, `timeout`,
-//! `total_timeout`, `at_once`, `breaker`, `cache`, `memory`, `optimizer`.
+//! `total_timeout`, `max_concurrent`, `breaker`, `cache`, `memory`, `optimizer`.
 //!
 //! # Precedence
 //!

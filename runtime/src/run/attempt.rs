@@ -173,7 +173,7 @@ impl Attempts<'_> {
                     if leaves {
                         self.release(sources);
                     }
-                    completed.timing.before = nanos(begun - self.started);
+                    completed.timing.retry_time = nanos(begun - self.started);
                     completed.timing.start = nanos(self.started - shared.started);
                     return Ok(completed);
                 }

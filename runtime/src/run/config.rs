@@ -5,7 +5,7 @@ use super::run_plan::{Ending, RunPlan};
 use super::select::Selection;
 use super::shared::Launch;
 use crate::base::names::{did_you_mean, same};
-use crate::cache::{CachePolicy, Whose};
+use crate::cache::{CachePolicy, CacheScope};
 #[cfg(feature = "optimize")]
 use crate::plan::Node;
 use crate::plan::Plan;
@@ -23,7 +23,7 @@ pub(crate) struct FactoryConfig {
     pub(crate) kept: bool,
     /// `true` if the factory needs more than a single plain run.
     pub(crate) supervised: bool,
-    /// The equal factory whose output replaces the own one.
+    /// The equal factory scope output replaces the own one.
     pub(crate) merged_into: Option<usize>,
 }
 
@@ -48,7 +48,7 @@ impl FactoryConfig {
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
 pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, Vec<String>> {
-    if request.is_default_for_factories() && launch.plan.says_nothing() {
+    if request.is_default_for_factories() && launch.plan.is_default() {
         return Ok(RunPlan::new(launch, request));
     }
     let plan = &*launch.plan;
@@ -78,7 +78,7 @@ pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, V
     }
     let selection = &request.selection;
     let cache = effective.cache.or(&request.cache.as_deref().cloned().unwrap_or_default());
-    let asks_for_cache = cache.whose == Some(Whose::All) || cache.is_by_cost() || !cache.also.is_empty();
+    let asks_for_cache = cache.scope == Some(CacheScope::All) || cache.is_by_cost() || !cache.also.is_empty();
     let keeps = request.checkpoint_all || request.resume || asks_for_cache;
     if selection.is_none() && effective.policies.is_empty() && !keeps && mistakes.is_empty() {
         return Ok(RunPlan::new(launch, request).with(&effective));
@@ -200,19 +200,19 @@ fn caching(
     by_settings: Option<bool>,
 ) -> Option<Caching> {
     // The settings may switch the whole cache off.
-    if cache.whose == Some(Whose::Nobodys) && cache.also.is_empty() && by_settings != Some(true) {
+    if cache.scope == Some(CacheScope::Disabled) && cache.also.is_empty() && by_settings != Some(true) {
         return None;
     }
     let can_be = || !policy.volatile && (launch.steps[node].persistence)().is_some();
     let name = &launch.plan.factories[node].name;
-    let wanted = match (by_settings, cache.whose) {
+    let wanted = match (by_settings, cache.scope) {
         (Some(cached), _) => cached,
         _ if cache.also.iter().any(|also| same(also, name)) => true,
-        (None, Some(Whose::Nobodys)) => false,
-        (None, Some(Whose::All)) => can_be(),
+        (None, Some(CacheScope::Disabled)) => false,
+        (None, Some(CacheScope::All)) => can_be(),
         #[cfg(feature = "optimize")]
-        (None, Some(Whose::ByCost)) => policy.cache.is_some(),
-        (None, Some(Whose::Declared) | None) => policy.cache.is_some(),
+        (None, Some(CacheScope::ByCost)) => policy.cache.is_some(),
+        (None, Some(CacheScope::Declared) | None) => policy.cache.is_some(),
     };
     wanted.then(|| policy.cache.unwrap_or(Caching::DEFAULT))
 }

@@ -13,7 +13,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::shared::Shared;
 #[cfg(feature = "polars")]
-use setl_commit::{Decision, StagedFile};
+use setl_commit::{CommitDecision, StagedFile};
 use setl_commit::{Owner, StagedWrite};
 
 thread_local! {
@@ -144,7 +144,7 @@ pub(crate) fn refuse_staged(target: &str, place: &dyn std::fmt::Display) -> crat
 #[cfg(feature = "polars")]
 pub(crate) fn recover(
     place: &str,
-    settle: &dyn Fn(&str, Decision) -> crate::Result<()>,
+    settle: &dyn Fn(&str, CommitDecision) -> crate::Result<()>,
 ) -> crate::Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
     current.recover();

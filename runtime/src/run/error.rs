@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::report::{Entry, Phase, Report, Status};
+use super::report::{FactoryReport, Phase, Report, Status};
 use crate::base::names::{in_one_line, quoted};
 use crate::base::panic::{Panicked, caught, contained};
 use crate::base::size::show;
@@ -116,7 +116,7 @@ impl FactoryError {
                 "find out what hangs, or give it longer: `timeout` of the factory or in the settings, for each attempt",
             ),
             Cause::TimedOut(TimedOut { resource: Some(_), .. }) => Some(
-                "give it longer, `total_timeout`, or let more use the resource at once, `at_once`; or in the settings",
+                "give it longer, `total_timeout`, or let more use the resource at once, `max_concurrent`; or in the settings",
             ),
             Cause::TimedOut(_) => Some(
                 "give it longer, or fewer retries: `total_timeout` of the factory or in the settings, for all attempts",
@@ -232,7 +232,7 @@ pub enum RunError {
         /// The report of the run.
         report: Box<Report>,
     },
-    /// The process exceeded its [memory limit](crate::Runner::memory_limit).
+    /// The process exceeded its [memory limit](crate::RunBuilder::memory_limit).
     #[error("pipeline `{}` was ended when the process held {}, with a memory limit of {}{}", .report.pipeline(), show(.report.memory().map_or(0, |memory| memory.peak)), show(*.limit), in_progress(.report, .failures))]
     MemoryExceeded {
         /// The memory limit, in bytes.
@@ -324,7 +324,7 @@ impl RunError {
             let entries = report.entries();
             let mut because: HashMap<&str, Vec<&str>> = HashMap::new();
             for entry in entries {
-                if let Some(failed) = &entry.because {
+                if let Some(failed) = &entry.failed_upstream {
                     because.entry(failed).or_default().push(&entry.factory);
                 }
             }
@@ -362,7 +362,8 @@ impl RunError {
 /// `; in progress: `a`, `b``.
 fn in_progress(report: &Report, failures: &Failures) -> String {
     let failed: HashSet<_> = failures.0.iter().map(|failure| &*failure.factory).collect();
-    let is_stopped = |entry: &&Entry| entry.status == Status::Cancelled || failed.contains(&*entry.factory);
+    let is_stopped =
+        |entry: &&FactoryReport| entry.status == Status::Cancelled || failed.contains(&*entry.factory);
     let stopped = report.entries().iter().filter(is_stopped);
     let names: Vec<_> = stopped.map(|entry| format!("`{}`", entry.factory)).collect();
     if names.is_empty() { String::new() } else { format!("; in progress: {}", names.join(", ")) }

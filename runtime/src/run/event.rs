@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// An event of a run. See [`Runner::observe`](super::Runner::observe).
+/// An event of a run. See [`RunBuilder::observe`](super::RunBuilder::observe).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'run> {

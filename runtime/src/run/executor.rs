@@ -210,7 +210,7 @@ impl Driver {
             self.shared.end();
         }
         #[cfg(all(feature = "polars", feature = "optimize"))]
-        if next.quiet {
+        if next.is_stalled {
             super::gather::run_batch(&self.shared);
         }
         self.at = next.node.map_or(At::End, At::Before);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::report::{Entry, Report, Status};
+use super::report::{FactoryReport, Report, Status};
 use super::run_plan::RunPlan;
 use super::shared::{Launch, Shared};
 use crate::base::sync::held;
@@ -29,9 +29,9 @@ use crate::plan::Source;
 #[cfg(feature = "polars")]
 use setl_learn::advisor::Advisor;
 use setl_learn::history::{BatchRecord, ChoiceRun};
-use setl_learn::keeping::{Keeping, worth_keeping};
+use setl_learn::keeping::{CacheDecision, worth_keeping};
 use setl_learn::model::unknown_since;
-use setl_learn::predict::Outlook;
+use setl_learn::predict::LivePrediction;
 use setl_learn::predict::RUNS;
 use setl_learn::recommend::{self, Recommendation, recommend};
 
@@ -44,7 +44,7 @@ pub(crate) use measured::{delivers, reads};
 pub(super) use measured::{goes_on, waits};
 
 /// The data that is known before a run, and measured during it.
-pub(crate) struct Before {
+pub(crate) struct LearningState {
     path: PathBuf,
     began: SystemTime,
     workers: usize,
@@ -52,21 +52,21 @@ pub(crate) struct Before {
     codes: Vec<String>,
     prediction: Option<Prediction>,
     /// Taken once the plan of the run is final.
-    outlook: Option<Outlook>,
+    outlook: Option<LivePrediction>,
     adapting: Option<Mutex<Adapting>>,
     drifts: Vec<Drift>,
     set_aside: Option<PathBuf>,
-    trouble: Option<String>,
+    history_error: Option<String>,
     #[cfg(feature = "polars")]
     advisor: Advisor,
     measured: Measured,
-    keeping: Vec<Keeping>,
+    cache_decisions: Vec<CacheDecision>,
 }
 
 /// The prediction for a run, its comparison with the measurements, and the advice of the history.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Learned {
+pub struct LearningReport {
     /// The prediction, if the pipeline has run before.
     pub prediction: Option<Prediction>,
     /// The prediction compared with the measurements. `None` if an output was taken from an earlier run, because the prediction
@@ -80,11 +80,11 @@ pub struct Learned {
     pub recommendations: Vec<Recommendation>,
     /// The decisions about outputs that are worth [caching](crate::cache::CachePolicy::by_cost). Empty if the run does not decide
     /// by cost.
-    pub keeping: Vec<Keeping>,
+    pub cache_decisions: Vec<CacheDecision>,
     /// The new path of a damaged history that was replaced.
     pub set_aside: Option<PathBuf>,
     /// The error of reading or writing the history.
-    pub trouble: Option<String>,
+    pub history_error: Option<String>,
 }
 
 /// The properties of a run that affect its cost.
@@ -110,7 +110,12 @@ const fn with_fallback(code: u128, fallback: u128) -> u128 {
 }
 
 /// Reads the history. This function blocks.
-pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf>, how: How) -> Before {
+pub(super) fn before(
+    launch: &Launch,
+    learning: &Learning,
+    state: Option<PathBuf>,
+    how: How,
+) -> LearningState {
     let path = learning
         .path()
         .map_or_else(|| History::path_in(&state_directory(state.as_deref())), ToOwned::to_owned);
@@ -119,7 +124,7 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
             step.fallback.as_ref().map_or(step.code, |other| with_fallback(step.code, other.step.code));
         format!("{code:032x}")
     };
-    let mut before = Before {
+    let mut before = LearningState {
         path,
         began: SystemTime::now(),
         workers: how.workers,
@@ -129,11 +134,11 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
         adapting: None,
         drifts: Vec::new(),
         set_aside: None,
-        trouble: None,
+        history_error: None,
         #[cfg(feature = "polars")]
         advisor: Advisor::default(),
         measured: Measured::new(launch.plan.factories.len()),
-        keeping: Vec::new(),
+        cache_decisions: Vec::new(),
     };
     let predicted = || -> Result<_, HistoryError> {
         let history = History::open(&before.path)?;
@@ -159,7 +164,7 @@ pub(super) fn before(launch: &Launch, learning: &Learning, state: Option<PathBuf
             }
             before.remember(choices);
         }
-        Err(error) => before.trouble = Some(error.to_string()),
+        Err(error) => before.history_error = Some(error.to_string()),
     }
     before
 }
@@ -188,7 +193,7 @@ impl Shared {
     }
 }
 
-impl Before {
+impl LearningState {
     #[cfg(feature = "polars")]
     fn remember(&mut self, choices: Vec<ChoiceRun>) {
         self.advisor = Advisor::of(choices);
@@ -215,8 +220,8 @@ impl Before {
     pub(super) fn choose_cached(&mut self, plan: &mut RunPlan) {
         let Some(prediction) = &self.prediction else { return };
         let candidates = plan.may_be_cached();
-        self.keeping = worth_keeping(prediction, &candidates, plan.cache.limits().max_bytes);
-        for (node, keeping) in candidates.iter().zip(&self.keeping) {
+        self.cache_decisions = worth_keeping(prediction, &candidates, plan.cache.limits().max_bytes);
+        for (node, keeping) in candidates.iter().zip(&self.cache_decisions) {
             if keeping.is_kept {
                 plan.cache_also(*node);
             }
@@ -340,7 +345,7 @@ impl Queries {
 }
 
 /// The total input size of a factory in bytes: the files that it has read, and the deliveries whose size is known.
-fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: usize) -> Option<u64> {
+fn bytes_in(shared: &Shared, entries: &[FactoryReport], measured: &[OfFactory], node: usize) -> Option<u64> {
     let above = shared.plan.factories[node].all_sources().filter_map(|source| match source {
         Source::Factory(above) => Some(above),
         Source::Input(_) | Source::Context => None,
@@ -357,16 +362,16 @@ fn bytes_in(shared: &Shared, entries: &[Entry], measured: &[OfFactory], node: us
 }
 
 /// Adds a run to the history, and compares it with its prediction.
-pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_>) -> Option<Learned> {
+pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_>) -> Option<LearningReport> {
     let before = shared.learning.as_ref()?;
     let run = before.record(shared, report, ended);
     let from_earlier = run.factories.iter().any(|record| record.is_from_earlier());
     let compared = before.prediction.as_ref().filter(|_| !from_earlier);
     let comparison = compared.map(|prediction| Comparison::new(prediction, &run));
-    let mut trouble = before.trouble.clone();
+    let mut history_error = before.history_error.clone();
     let mut recommendations = Vec::new();
     // A partial run or a dry run is no example of a whole run.
-    if trouble.is_none() && !shared.is_partial && !shared.is_dry() {
+    if history_error.is_none() && !shared.is_partial && !shared.is_dry() {
         let path = before.path.clone();
         let recorded = tokio::task::spawn_blocking(move || {
             let history = History::open(path)?;
@@ -375,31 +380,31 @@ pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_
         });
         match recorded.await {
             Ok(Ok(recommended)) => recommendations = recommended,
-            Ok(Err(error)) => trouble = Some(error.to_string()),
+            Ok(Err(error)) => history_error = Some(error.to_string()),
             // The runtime shuts down.
             Err(_) => {}
         }
     }
-    Some(Learned {
+    Some(LearningReport {
         prediction: before.prediction.clone(),
         comparison,
         adaptations: before.adaptations(),
         drifts: before.drifts.clone(),
         recommendations,
-        keeping: before.keeping.clone(),
+        cache_decisions: before.cache_decisions.clone(),
         set_aside: before.set_aside.clone(),
-        trouble,
+        history_error,
     })
 }
 
-impl Learned {
+impl LearningReport {
     /// The most important part of the text, in two lines.
     pub(super) fn in_brief(&self) -> String {
         let mut brief = self.to_string().lines().next().unwrap_or_default().to_owned();
         let damaged = self.set_aside.iter().map(|aside| told_of_damage(aside));
         let drifts = self.drifts.iter().map(ToString::to_string);
         let recommendations = self.recommendations.iter().map(|one| format!("recommended: {one}"));
-        let kept = self.keeping.iter().filter(|keeping| keeping.is_kept).map(ToString::to_string);
+        let kept = self.cache_decisions.iter().filter(|keeping| keeping.is_kept).map(ToString::to_string);
         // Without a change of the order, the difference has no consequences.
         let adaptations = self.adaptations.iter().filter(|adaptation| adaptation.brought_forward.is_some());
         let adaptations = adaptations.map(ToString::to_string);
@@ -419,10 +424,10 @@ fn told_of_damage(aside: &Path) -> String {
     format!("the history was damaged: a new one was begun, and the damaged one is {} now", aside.display())
 }
 
-impl fmt::Display for Learned {
+impl fmt::Display for LearningReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.trouble, &self.comparison) {
-            (Some(trouble), _) => write!(f, "nothing was learned: {trouble}")?,
+        match (&self.history_error, &self.comparison) {
+            (Some(history_error), _) => write!(f, "nothing was learned: {history_error}")?,
             (None, Some(comparison)) => write!(f, "{comparison}")?,
             (None, None) => match &self.prediction {
                 Some(Prediction { makespan, basis, .. }) => match makespan.if_known(*basis) {
@@ -446,7 +451,7 @@ impl fmt::Display for Learned {
         for adaptation in &self.adaptations {
             write!(f, "\n{adaptation}")?;
         }
-        for kept in self.keeping.iter().filter(|keeping| keeping.is_kept) {
+        for kept in self.cache_decisions.iter().filter(|keeping| keeping.is_kept) {
             write!(f, "\n{kept}")?;
         }
         for drift in &self.drifts {

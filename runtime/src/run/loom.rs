@@ -42,7 +42,7 @@ struct Case {
     nodes: usize,
     /// Each link is a pair of a node and a node that waits for it.
     links: &'static [(u32, u32)],
-    at_once: Option<usize>,
+    max_concurrent: Option<usize>,
     /// The maximum number of drivers that are called at the same time.
     threads: usize,
     /// The node that stops the run when it starts.
@@ -53,11 +53,11 @@ struct Case {
 
 impl Case {
     const fn new(nodes: usize, links: &'static [(u32, u32)]) -> Self {
-        Self { nodes, links, at_once: None, threads: 2, stops: None, meet: 0 }
+        Self { nodes, links, max_concurrent: None, threads: 2, stops: None, meet: 0 }
     }
 
-    const fn at_once(self, at_once: usize) -> Self {
-        Self { at_once: Some(at_once), ..self }
+    const fn max_concurrent(self, max_concurrent: usize) -> Self {
+        Self { max_concurrent: Some(max_concurrent), ..self }
     }
 
     const fn threads(self, threads: usize) -> Self {
@@ -79,7 +79,7 @@ impl Case {
             let plan = plan_of(self.nodes, self.links);
             let run = Arc::new(Run {
                 case: self,
-                schedule: Schedule::new(&plan, self.at_once, self.threads),
+                schedule: Schedule::new(&plan, self.max_concurrent, self.threads),
                 plan,
                 runs: (0..self.nodes).map(|_| AtomicUsize::new(0)).collect(),
                 running: AtomicUsize::new(0),
@@ -141,7 +141,7 @@ impl Run {
             }
         }
         let others = self.running.fetch_add(1, Ordering::Relaxed);
-        assert!(others < self.case.at_once.unwrap_or(self.case.nodes), "{others} others run");
+        assert!(others < self.case.max_concurrent.unwrap_or(self.case.nodes), "{others} others run");
         if self.case.stops == Some(node) {
             self.schedule.stop();
             assert!(self.schedule.is_stopped());
@@ -180,12 +180,12 @@ fn loom_diamond_one_thread() {
 
 #[test]
 fn loom_diamond_one_at_once() {
-    DIAMOND.at_once(1).check();
+    DIAMOND.max_concurrent(1).check();
 }
 
 #[test]
 fn loom_diamond_two_at_once() {
-    DIAMOND.at_once(2).check();
+    DIAMOND.max_concurrent(2).check();
 }
 
 #[test]
@@ -200,12 +200,12 @@ fn loom_fan_in_one_thread() {
 
 #[test]
 fn loom_fan_in_one_at_once() {
-    FAN_IN.at_once(1).check();
+    FAN_IN.max_concurrent(1).check();
 }
 
 #[test]
 fn loom_fan_in_two_at_once() {
-    FAN_IN.at_once(2).check();
+    FAN_IN.max_concurrent(2).check();
 }
 
 #[test]
@@ -220,12 +220,12 @@ fn loom_fan_out_one_thread() {
 
 #[test]
 fn loom_fan_out_one_at_once() {
-    FAN_OUT.at_once(1).check();
+    FAN_OUT.max_concurrent(1).check();
 }
 
 #[test]
 fn loom_fan_out_two_at_once() {
-    FAN_OUT.at_once(2).check();
+    FAN_OUT.max_concurrent(2).check();
 }
 
 #[test]
@@ -240,12 +240,12 @@ fn loom_independent_one_thread() {
 
 #[test]
 fn loom_independent_one_at_once() {
-    INDEPENDENT.at_once(1).check();
+    INDEPENDENT.max_concurrent(1).check();
 }
 
 #[test]
 fn loom_independent_two_at_once() {
-    INDEPENDENT.at_once(2).check();
+    INDEPENDENT.max_concurrent(2).check();
 }
 
 #[test]
@@ -260,12 +260,12 @@ fn loom_chains_one_thread() {
 
 #[test]
 fn loom_chains_one_at_once() {
-    CHAINS.at_once(1).check();
+    CHAINS.max_concurrent(1).check();
 }
 
 #[test]
 fn loom_chains_two_at_once() {
-    CHAINS.at_once(2).check();
+    CHAINS.max_concurrent(2).check();
 }
 
 #[test]
@@ -280,12 +280,12 @@ fn loom_barrier_one_thread() {
 
 #[test]
 fn loom_barrier_one_at_once() {
-    BARRIER.at_once(1).check();
+    BARRIER.max_concurrent(1).check();
 }
 
 #[test]
 fn loom_barrier_two_at_once() {
-    BARRIER.at_once(2).check();
+    BARRIER.max_concurrent(2).check();
 }
 
 /// Nodes still count down after a stop, each once, so that the end is seen.
@@ -296,7 +296,7 @@ fn loom_stop() {
 
 #[test]
 fn loom_stop_two_at_once() {
-    DIAMOND.at_once(2).stopped_by(1).check();
+    DIAMOND.max_concurrent(2).stopped_by(1).check();
 }
 
 /// No driver keeps a ready node from another driver: otherwise the model ends in a deadlock.
@@ -304,7 +304,7 @@ fn loom_stop_two_at_once() {
 fn loom_two_ready_run_at_once() {
     INDEPENDENT.meeting(2).check();
     INDEPENDENT.threads(1).meeting(2).check();
-    INDEPENDENT.at_once(2).meeting(2).check();
+    INDEPENDENT.max_concurrent(2).meeting(2).check();
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn loom_three_ready_run_at_once() {
 fn loom_three_that_became_ready_run_at_once() {
     Case::new(4, &[(3, 0), (3, 1), (3, 2)]).meeting(3).check();
     Case::new(4, &[(3, 0), (3, 1), (3, 2)]).threads(1).meeting(3).check();
-    Case::new(4, &[(3, 0), (3, 1), (3, 2)]).at_once(3).meeting(3).check();
+    Case::new(4, &[(3, 0), (3, 1), (3, 2)]).max_concurrent(3).meeting(3).check();
 }
 
 /// The stop happens before every node that counts down after it.
@@ -327,8 +327,8 @@ fn loom_stop_is_seen_downstream() {
     explore(|| {
         let plan = plan_of(3, &[(0, 2), (1, 2)]);
         let schedule = Arc::new((Schedule::new(&plan, None, 2), plan));
-        assert_eq!(schedule.0.start(), Next { node: Some(0), call: 1, over: false, quiet: false });
-        assert_eq!(schedule.0.arrive(), Next { node: Some(1), call: 0, over: false, quiet: false });
+        assert_eq!(schedule.0.start(), Next { node: Some(0), call: 1, over: false, is_stalled: false });
+        assert_eq!(schedule.0.arrive(), Next { node: Some(1), call: 0, over: false, is_stalled: false });
         let drivers = [0, 1].map(|root| {
             let schedule = Arc::clone(&schedule);
             thread::spawn(move || {

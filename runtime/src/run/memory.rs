@@ -14,7 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use std::{fmt, fs};
 
-use super::shared::{Launch, Shared, Why};
+use super::shared::{CancelReason, Launch, Shared};
 #[cfg(feature = "polars")]
 use super::spill::Spill;
 use crate::base::size::show;
@@ -141,7 +141,7 @@ impl Memory {
     }
 }
 
-/// The memory use of a run with a [memory limit](crate::Runner::memory_limit).
+/// The memory use of a run with a [memory limit](crate::RunBuilder::memory_limit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryReport {
@@ -185,7 +185,7 @@ pub(super) fn watch(shared: &Arc<Shared>) -> Option<Watch> {
             memory.peak.fetch_max(held, Ordering::AcqRel);
             // The first reason for the end of a run counts.
             if held > limit && !shared.cancel.is_cancelled() {
-                shared.set_why(Why::Memory);
+                shared.set_cancel_reason(CancelReason::Memory);
                 shared.cancel.cancel();
             }
         }

@@ -3,22 +3,21 @@
 mod attempt;
 mod blocking;
 mod config;
-mod course;
 pub(crate) mod current;
+#[cfg(feature = "optimize")]
+mod effects;
 mod error;
 mod event;
 mod executor;
-mod fate;
 mod finish;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 pub(crate) mod gather;
 #[cfg(feature = "optimize")]
 pub(crate) mod learn;
+mod lifecycle;
 #[cfg(all(test, setl_loom))]
 mod loom;
 pub(crate) mod memory;
-#[cfg(feature = "optimize")]
-mod nature;
 mod nested;
 #[cfg(feature = "optimize")]
 mod optimized;
@@ -28,8 +27,8 @@ mod report;
 mod request;
 pub(crate) mod resume;
 mod rows;
+mod run_builder;
 mod run_plan;
-mod runner;
 mod schedule;
 mod select;
 mod shared;
@@ -40,6 +39,7 @@ pub(crate) mod spill;
 mod starving;
 mod step;
 mod threads;
+mod transitions;
 
 pub use blocking::blocking;
 #[cfg(feature = "polars")]
@@ -47,13 +47,13 @@ pub(crate) use blocking::moved;
 pub use error::{Cause, FactoryError, Failures, RunError};
 pub use event::Event;
 #[cfg(feature = "optimize")]
-pub use learn::Learned;
+pub use learn::LearningReport;
 pub use memory::MemoryReport;
-pub use outcome::{Outcome, Partial, Run};
-pub use report::{Entry, Phase, Report, Status, Timing};
+pub use outcome::{Outcome, PartialRun, Run};
+pub use report::{FactoryReport, Phase, Report, Status, Timing};
 #[doc(hidden)]
 pub use rows::Rows;
-pub use runner::Runner;
+pub use run_builder::RunBuilder;
 pub use shared::Shared;
 pub(crate) use shared::{Launch, Replacement, Steps};
 pub use step::{BoxFuture, Inbox, Step};

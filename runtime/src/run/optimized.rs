@@ -9,8 +9,8 @@ use super::error::RunError;
 use super::prepare::{consult, prepare};
 use super::report::Report;
 use super::request::Request;
+use super::run_builder::RunBuilder;
 use super::run_plan::RunPlan;
-use super::runner::Runner;
 use super::shared::{Launch, Steps};
 use crate::optimize::plan::{Explanation, FactoryFacts, Facts, Lowered, Planned, Went, optimize};
 use crate::optimize::{Optimizer, Pass};
@@ -182,9 +182,9 @@ pub(super) fn workers(concurrency: Option<usize>) -> usize {
     concurrency.unwrap_or(threads).min(threads).max(1)
 }
 
-impl<P> Runner<P> {
+impl<P> RunBuilder<P> {
     /// Explains the plan of this run without running it: the plan before and after each pass, the decisions with their reasons,
-    /// and the prediction. If the run [learns](Runner::learn), its history is read, which blocks for a short time.
+    /// and the prediction. If the run [learns](RunBuilder::learn), its history is read, which blocks for a short time.
     ///
     /// ```
     /// use setl::prelude::*;
@@ -227,7 +227,7 @@ impl<P> Runner<P> {
 impl Report {
     /// Explains the plan of the run: the plan before and after each pass of the optimiser, the decisions with their reasons, the
     /// shared parts of queries, and the prediction compared with the measurements. The text begins like that of
-    /// [`Runner::explain`](crate::Runner::explain).
+    /// [`RunBuilder::explain`](crate::RunBuilder::explain).
     ///
     /// ```
     /// use setl::prelude::*;

@@ -26,8 +26,8 @@ pub struct Run<P> {
     pub(super) pipeline: PhantomData<fn() -> P>,
 }
 
-/// A run of some factories of `P`: see [`Runner::only`](super::Runner::only).
-pub struct Partial<P>(PhantomData<fn() -> P>);
+/// A run of some factories of `P`: see [`RunBuilder::only`](super::RunBuilder::only).
+pub struct PartialRun<P>(PhantomData<fn() -> P>);
 
 impl<P> Run<P> {
     /// The report of the run.
@@ -62,7 +62,7 @@ impl<P: PipelineItem> Run<P> {
     }
 }
 
-impl<P: PipelineItem> Run<Partial<P>> {
+impl<P: PipelineItem> Run<PartialRun<P>> {
     /// The output of a factory, if it ran and no other factory of the run takes its output.
     pub fn find<F: Factory>(&self) -> Option<&F::Output>
     where
@@ -218,7 +218,7 @@ impl<P: PipelineItem> Outcome<P> {
     }
 }
 
-impl<P: PipelineItem> Outcome<Partial<P>> {
+impl<P: PipelineItem> Outcome<PartialRun<P>> {
     /// The output of a factory, if it ran and no other factory of the run takes its output.
     pub fn find<F: Factory>(&self) -> Option<&F::Output>
     where

@@ -14,7 +14,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 #[cfg(feature = "optimize")]
-use super::learn::Learned;
+use super::learn::LearningReport;
 use super::memory::MemoryReport;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
@@ -100,7 +100,7 @@ pub enum Status {
     Restored,
     /// The output of an earlier run was taken from the [cache](crate::cache), since nothing has changed on which it depends.
     Cached,
-    /// The factory did not run: an equal factory ran, and its output was taken. The [note](Entry::note) names it.
+    /// The factory did not run: an equal factory ran, and its output was taken. The [note](FactoryReport::note) names it.
     Merged,
     /// The factory was skipped: by its condition, or because its policy allows it to fail. Its output is absent.
     Skipped,
@@ -144,7 +144,7 @@ pub struct Timing {
     /// The time from the start of the run to the start of the factory.
     pub start: Duration,
     /// The time of failed attempts and of the waits between them.
-    pub before: Duration,
+    pub retry_time: Duration,
     /// The time to take the deliveries and to [`read`](crate::Factory::read).
     pub read: Duration,
     /// The time of [`process`](crate::Factory::process).
@@ -158,7 +158,7 @@ pub struct Timing {
 impl Timing {
     /// The time from the start of the factory to its end.
     pub fn total(&self) -> Duration {
-        self.before + self.read + self.process + self.write
+        self.retry_time + self.read + self.process + self.write
     }
 
     /// The time from the start of the factory to its end, without the time that it waited for the queries of others.
@@ -171,7 +171,7 @@ impl Timing {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Nanos {
     pub(crate) start: u64,
-    pub(crate) before: u64,
+    pub(crate) retry_time: u64,
     pub(crate) read: u64,
     pub(crate) process: u64,
     pub(crate) write: u64,
@@ -184,16 +184,16 @@ impl Nanos {
 
     #[inline]
     pub(crate) fn total(&self) -> Duration {
-        Duration::from_nanos(self.before + self.read + self.process + self.write)
+        Duration::from_nanos(self.retry_time + self.read + self.process + self.write)
     }
 }
 
 impl From<Nanos> for Timing {
     fn from(nanos: Nanos) -> Self {
-        let Nanos { start, before, read, process, write } = nanos;
-        let [start, before, read, process, write] =
-            [start, before, read, process, write].map(Duration::from_nanos);
-        Self { start, before, read, process, write, waiting: Duration::ZERO }
+        let Nanos { start, retry_time, read, process, write } = nanos;
+        let [start, retry_time, read, process, write] =
+            [start, retry_time, read, process, write].map(Duration::from_nanos);
+        Self { start, retry_time, read, process, write, waiting: Duration::ZERO }
     }
 }
 
@@ -218,7 +218,7 @@ pub(crate) struct Record {
 /// One factory in a [`Report`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct FactoryReport {
     /// The name of the factory.
     pub factory: String,
     /// The stage of the factory.
@@ -236,12 +236,12 @@ pub struct Entry {
     /// The number of attempts.
     pub attempts: u32,
     /// The upstream factory whose failure prevented this one from running.
-    pub because: Option<String>,
+    pub failed_upstream: Option<String>,
     /// A note: for instance, the name of its fallback, or the reason why it was skipped.
     pub note: Option<String>,
 }
 
-impl Entry {
+impl FactoryReport {
     /// The status as text: `ok`, or `ok (3 attempts)`.
     fn status_cell(&self) -> String {
         match self.attempts {
@@ -251,7 +251,7 @@ impl Entry {
     }
 
     fn remark(&self) -> String {
-        match (&self.because, &self.note) {
+        match (&self.failed_upstream, &self.note) {
             (Some(because), _) => format!("needs `{because}`"),
             (None, Some(note)) => note.replace('\n', " "),
             (None, None) => match &self.computed_by[..] {
@@ -264,7 +264,7 @@ impl Entry {
 
     /// `true` if the end of the run prevented or interrupted the factory.
     pub(crate) fn was_stopped(&self) -> bool {
-        self.status == Status::Cancelled || (self.status == Status::NotRun && self.because.is_none())
+        self.status == Status::Cancelled || (self.status == Status::NotRun && self.failed_upstream.is_none())
     }
 }
 
@@ -294,13 +294,13 @@ pub struct Report {
     #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) explained: Vec<Explained>,
     #[cfg(feature = "optimize")]
-    pub(crate) learned: Option<Box<Learned>>,
+    pub(crate) learned: Option<Box<LearningReport>>,
     #[cfg(feature = "optimize")]
     pub(super) explainable: Box<Explainable>,
     cache: Vec<CacheReport>,
     memory: Option<MemoryReport>,
     /// Created on demand, which is rare after a successful run.
-    entries: OnceLock<Vec<Entry>>,
+    entries: OnceLock<Vec<FactoryReport>>,
 }
 
 impl Report {
@@ -348,12 +348,12 @@ impl Report {
     /// The mean number of factories that worked at the same time: their [work](Timing::work) divided by the makespan. It is at
     /// most the number of threads that worked. A factory that awaits anything other than a query counts as working.
     pub fn mean_parallelism(&self) -> f64 {
-        mean_parallelism(self.sum(), self.makespan, self.threads)
+        mean_parallelism(self.total_factory_time(), self.makespan, self.threads)
     }
 
     /// The total time of all factories, as if they had run one by one, without the time that they waited for the queries of
     /// others.
-    pub fn sum(&self) -> Duration {
+    pub fn total_factory_time(&self) -> Duration {
         let work = |(node, record): (usize, &Option<Record>)| {
             record.map(|record| record.timing.total().saturating_sub(self.waited(node))).unwrap_or_default()
         };
@@ -365,9 +365,9 @@ impl Report {
     }
 
     /// One entry for each factory, in the order of the stages.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[FactoryReport] {
         self.entries.get_or_init(|| {
-            let because = self.because();
+            let failed_upstream = self.failed_upstream();
             let mut all_notes: Vec<Vec<&str>> = vec![Vec::new(); self.records.len()];
             for (node, note) in &self.notes {
                 all_notes[*node].push(note);
@@ -375,7 +375,7 @@ impl Report {
             let entry = |(index, factory): (usize, &Node)| {
                 let record = self.records[index];
                 let notes = &all_notes[index];
-                Entry {
+                FactoryReport {
                     factory: factory.name.to_string(),
                     stage: self.plan.stages[factory.stage].name.to_string(),
                     status: record.map_or(Status::NotRun, |record| record.status),
@@ -386,7 +386,8 @@ impl Report {
                     is_lazy: record.is_some_and(|record| record.rows == Rows::Lazy),
                     computed_by: self.computed_by(index),
                     attempts: record.map_or(0, |record| record.attempts),
-                    because: because[index].map(|root| self.plan.factories[root].name.to_string()),
+                    failed_upstream: failed_upstream[index]
+                        .map(|root| self.plan.factories[root].name.to_string()),
                     note: (!notes.is_empty()).then(|| notes.join("; ")),
                 }
             };
@@ -400,7 +401,7 @@ impl Report {
     }
 
     /// For each factory that did not run, the upstream factory that failed.
-    fn because(&self) -> Vec<Option<usize>> {
+    fn failed_upstream(&self) -> Vec<Option<usize>> {
         let mut because = vec![None; self.records.len()];
         for node in self.plan.factory_order() {
             if self.records[node].is_some() {
@@ -432,9 +433,9 @@ impl Report {
         &self.resources
     }
 
-    /// The prediction of this run compared with its measurements, if it [learns](crate::Runner::learn).
+    /// The prediction of this run compared with its measurements, if it [learns](crate::RunBuilder::learn).
     #[cfg(feature = "optimize")]
-    pub fn learned(&self) -> Option<&Learned> {
+    pub fn learned(&self) -> Option<&LearningReport> {
         self.learned.as_deref()
     }
 
@@ -488,17 +489,17 @@ impl Report {
 
     /// The time that cache hits saved: the earlier times of the factories that did not run because of them. Factories that are
     /// not cached and did not run either are not included.
-    pub fn saved(&self) -> Duration {
+    pub fn time_saved(&self) -> Duration {
         self.cache.iter().map(|cache| cache.saved).sum()
     }
 
-    /// The memory use of the run, if it had a [memory limit](crate::Runner::memory_limit).
+    /// The memory use of the run, if it had a [memory limit](crate::RunBuilder::memory_limit).
     pub fn memory(&self) -> Option<&MemoryReport> {
         self.memory.as_ref()
     }
 
     /// The entry of the factory with this name.
-    pub fn entry(&self, factory: &str) -> Option<&Entry> {
+    pub fn entry(&self, factory: &str) -> Option<&FactoryReport> {
         self.entries().iter().find(|entry| entry.factory == factory)
     }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::config::FactoryConfig;
 #[cfg(feature = "optimize")]
-use super::learn::Before;
+use super::learn::LearningState;
 use super::memory::Memory;
 use super::shared::Launch;
 use crate::cache::CachePolicy;
@@ -48,7 +48,7 @@ pub(crate) struct RunPlan {
     #[cfg(feature = "optimize")]
     pub(crate) optimizer: Optimizer,
     #[cfg(feature = "optimize")]
-    pub(crate) learned: Option<Box<Before>>,
+    pub(crate) learned: Option<Box<LearningState>>,
     /// The priority of each factory; empty if all are equal.
     #[cfg(feature = "optimize")]
     pub(crate) priorities: Vec<f64>,

@@ -15,7 +15,7 @@ pub(crate) struct Schedule {
     waits: Box<[AtomicU32]>,
     stopped: AtomicBool,
     /// The maximum number of nodes that run at the same time, if there is a limit.
-    at_once: Option<usize>,
+    max_concurrent: Option<usize>,
     /// The maximum number of drivers that are called together: there are no more threads to drive them.
     threads: usize,
     /// `true` if the order of starting follows priorities.
@@ -53,18 +53,18 @@ pub(crate) struct Next {
     /// `true` if no node is left.
     pub(crate) over: bool,
     /// `true` if the run is stalled: all running nodes wait for queries, and no other node is ready.
-    pub(crate) quiet: bool,
+    pub(crate) is_stalled: bool,
 }
 
 impl Schedule {
-    pub(crate) fn new(plan: &Plan, at_once: Option<usize>, threads: usize) -> Self {
+    pub(crate) fn new(plan: &Plan, max_concurrent: Option<usize>, threads: usize) -> Self {
         let ready = plan.waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
         let ready = ready.map(|(node, _)| node as u32).collect();
         let queue = Queue { ready, priorities: Box::default(), running: 0, waiting: 0, used: 0, called: 0 };
         Self {
             waits: plan.waits.iter().map(|&waits| AtomicU32::new(waits)).collect(),
             stopped: AtomicBool::new(false),
-            at_once: at_once.map(|at_once| at_once.max(1)),
+            max_concurrent: max_concurrent.map(|max_concurrent| max_concurrent.max(1)),
             threads: threads.max(1),
             prefers: false,
             needs: Box::default(),
@@ -126,7 +126,7 @@ impl Schedule {
         let mut queue = held(self.queue.lock());
         let node = self.take(&mut queue);
         let call = self.call(&mut queue, self.threads);
-        Next { node, call, over: false, quiet: false }
+        Next { node, call, over: false, is_stalled: false }
     }
 
     /// The next action of a called driver.
@@ -136,7 +136,7 @@ impl Schedule {
         let node = self.take(&mut queue);
         // The driver that filled the queue has called as many as can arrive.
         let call = self.call(&mut queue, 1);
-        Next { node, call, over: false, quiet: false }
+        Next { node, call, over: false, is_stalled: false }
     }
 
     /// Prevents further factories from starting. Nodes still count down, so that the run comes to its end.
@@ -155,14 +155,14 @@ impl Schedule {
         let mut ready =
             successors.filter(|&next| self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) == 1);
         // An output is best taken while it is in the processor's cache. With a limit or priorities, each node waits for its turn.
-        let in_turn = self.at_once.is_some() || self.prefers || !self.needs.is_empty();
+        let in_turn = self.max_concurrent.is_some() || self.prefers || !self.needs.is_empty();
         let own = if in_turn { None } else { ready.next() };
         let another = ready.next();
         // The driver that counts the last node must see all writes before it: acquire and release again.
         let over = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
         if own.is_some() && another.is_none() {
             // No node is queued, so no driver has to be called, and the number of running nodes stays the same.
-            return Next { node: own, call: 0, over, quiet: false };
+            return Next { node: own, call: 0, over, is_stalled: false };
         }
         let mut queue = held(self.queue.lock());
         queue.ready.extend(another);
@@ -177,7 +177,7 @@ impl Schedule {
             None => self.take(&mut queue),
         };
         let call = self.call(&mut queue, self.threads);
-        Next { node, call, over, quiet: self.is_quiet(&queue) }
+        Next { node, call, over, is_stalled: self.is_quiet(&queue) }
     }
 
     /// Records that a node waits for queries. Returns `true` if the run is now stalled.
@@ -200,7 +200,7 @@ impl Schedule {
 
     /// Hands out the ready node with the highest priority, or the one that has waited longest.
     fn take(&self, queue: &mut Queue) -> Option<u32> {
-        if self.at_once.is_some_and(|at_once| queue.running >= at_once) {
+        if self.max_concurrent.is_some_and(|max_concurrent| queue.running >= max_concurrent) {
             return None;
         }
         let node = match !self.prefers && self.needs.is_empty() {
@@ -242,8 +242,8 @@ impl Schedule {
                 fits.count()
             }
         };
-        match self.at_once {
-            Some(at_once) => ready.min(at_once.saturating_sub(queue.running)),
+        match self.max_concurrent {
+            Some(max_concurrent) => ready.min(max_concurrent.saturating_sub(queue.running)),
             None => ready,
         }
     }

@@ -85,7 +85,7 @@ pub struct Shared {
     pub(crate) gather: Option<Box<super::gather::Gather>>,
     /// The evidence of earlier runs, if the run learns.
     #[cfg(feature = "optimize")]
-    pub(super) learning: Option<Box<super::learn::Before>>,
+    pub(super) learning: Option<Box<super::learn::LearningState>>,
     /// The memory limit, if there is one.
     pub(crate) memory: Option<Box<Memory>>,
     /// The outputs that are kept for a later run, and taken from an earlier one.
@@ -111,7 +111,7 @@ pub struct Shared {
     pub(crate) classifier: Option<Classifier>,
     pub(super) keep_going: bool,
     /// `true` if a factory has failed and the run continues.
-    pub(super) troubled: AtomicBool,
+    pub(super) has_failure: AtomicBool,
     /// `true` if a failure came after the run was cancelled, and nothing else had ended it.
     pub(super) interrupted: AtomicBool,
     pub(super) failures: Mutex<Vec<FactoryError>>,
@@ -125,9 +125,9 @@ pub struct Shared {
     /// `true` if the run can be cancelled from outside.
     pub(super) linked: bool,
     /// The cancellation reason, if the run is cancelled from outside.
-    why: AtomicU8,
+    cancel_reason: AtomicU8,
     /// The attempts that know that they are cancelled, or can find it out.
-    told: Mutex<Vec<Owner>>,
+    cancel_notified: Mutex<Vec<Owner>>,
     state_dir: Option<PathBuf>,
     /// Created on the first write.
     transaction: OnceLock<Box<Transaction>>,
@@ -158,9 +158,9 @@ fn is_selected(configs: &[FactoryConfig], node: usize) -> bool {
 /// The reason why a run is cancelled from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Why {
+pub(crate) enum CancelReason {
     /// The cancellation was requested.
-    Asked = 0,
+    Requested = 0,
     /// The run exceeded its deadline.
     Deadline = 1,
     /// The process exceeded its memory limit.
@@ -262,12 +262,12 @@ impl Shared {
                 .map_or_else(OnceLock::new, OnceLock::from),
             classifier: request.classifier,
             keep_going: planned.ending.keeps_going,
-            troubled: AtomicBool::new(false),
+            has_failure: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             threads: Threads::default(),
             notes: Mutex::new(planned.notes.into_iter().map(|note| (0, note)).collect()),
-            why: AtomicU8::new(Why::Asked as u8),
-            told: Mutex::default(),
+            cancel_reason: AtomicU8::new(CancelReason::Requested as u8),
+            cancel_notified: Mutex::default(),
             state_dir: planned.state_dir,
             transaction: OnceLock::new(),
             undone: Mutex::default(),
@@ -505,7 +505,7 @@ impl Shared {
 
     /// Records that an attempt knows that it is cancelled.
     pub(crate) fn tell(&self, owner: Owner) {
-        let mut told = held(self.told.lock());
+        let mut told = held(self.cancel_notified.lock());
         if !told.contains(&owner) {
             told.push(owner);
         }
@@ -513,22 +513,22 @@ impl Shared {
 
     /// `true` if this attempt was cancelled and knew it.
     #[inline]
-    pub(crate) fn was_told(&self, owner: Owner) -> bool {
+    pub(crate) fn was_notified(&self, owner: Owner) -> bool {
         // Checking the token takes a lock.
         (self.linked || self.schedule.is_stopped())
             && self.cancel.is_cancelled()
-            && held(self.told.lock()).contains(&owner)
+            && held(self.cancel_notified.lock()).contains(&owner)
     }
 
-    pub(crate) fn set_why(&self, why: Why) {
-        self.why.store(why as u8, Ordering::Release);
+    pub(crate) fn set_cancel_reason(&self, why: CancelReason) {
+        self.cancel_reason.store(why as u8, Ordering::Release);
     }
 
-    pub(crate) fn why(&self) -> Why {
-        [Why::Deadline, Why::Memory]
+    pub(crate) fn cancel_reason(&self) -> CancelReason {
+        [CancelReason::Deadline, CancelReason::Memory]
             .into_iter()
-            .find(|why| self.why.load(Ordering::Acquire) == *why as u8)
-            .unwrap_or(Why::Asked)
+            .find(|why| self.cancel_reason.load(Ordering::Acquire) == *why as u8)
+            .unwrap_or(CancelReason::Requested)
     }
 
     /// The record of each factory. `None` for factories that never started.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::shared::{Shared, Why};
+use super::shared::{CancelReason, Shared};
 use crate::base::panic::quietly;
 
 /// The exit code that shells report for a program that SIGINT ended.
@@ -250,7 +250,7 @@ pub(super) fn stop_after(shared: &Arc<Shared>, deadline: Duration) -> AbortOnDro
         tokio::time::sleep(deadline).await;
         // The first reason for the end of a run counts.
         if !shared.cancel.is_cancelled() {
-            shared.set_why(Why::Deadline);
+            shared.set_cancel_reason(CancelReason::Deadline);
             shared.cancel.cancel();
         }
     }))

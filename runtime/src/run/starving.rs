@@ -15,7 +15,7 @@ use crate::base::panic::contained;
 use crate::base::sync::held;
 use setl_commit::Owner;
 
-/// The default of [`Runner::warn_after`](super::Runner::warn_after).
+/// The default of [`RunBuilder::warn_after`](super::RunBuilder::warn_after).
 const PATIENCE: Duration = Duration::from_secs(30);
 
 static WATCH: Mutex<Watch> = Mutex::new(Watch { runs: BTreeMap::new(), next: 0, thread: None });

@@ -9,9 +9,9 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::current::Current;
-use super::error::{Cause, NoTime};
 #[cfg(feature = "optimize")]
-use super::nature::Nature;
+use super::effects::Nature;
+use super::error::{Cause, NoTime};
 use super::report::{Nanos, Phase, nanos};
 use super::rows::Rows;
 use super::shared::Shared;
@@ -353,7 +353,7 @@ impl Life {
         self.processed = Instant::now();
         self.job.check_time()?;
         let Job { shared, node, .. } = &self.job;
-        if shared.was_told(self.job.owner()) {
+        if shared.was_notified(self.job.owner()) {
             // The factory may have ended early because of the cancellation, so its output may be incomplete.
             return Err(Unfinished::Cancelled(self.job.owner().attempt));
         }
@@ -377,7 +377,7 @@ impl Life {
         let Self { job, read, processed, written } = self;
         let timing = Nanos {
             start: nanos(job.started - job.shared.started),
-            before: 0,
+            retry_time: 0,
             read: nanos(read - job.started),
             process: nanos(processed - read),
             write: nanos(written - processed),

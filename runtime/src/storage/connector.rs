@@ -5,8 +5,8 @@ use std::path::Path;
 
 use polars::prelude::{Expr, LazyFrame};
 
-use crate::dataset::Shape;
-use setl_commit::{Decision, StagedWrite};
+use crate::dataset::RowSchema;
+use setl_commit::{CommitDecision, StagedWrite};
 
 /// Reads and writes data of one format in one place: a file, a table, or memory.
 ///
@@ -103,13 +103,13 @@ pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
     }
 
     /// Finishes or undoes a write whose process has died, according to its ticket:
-    /// [`Ticket::Place`](crate::commit::Ticket).
+    /// [`RecoveryTicket::Place`](crate::commit::RecoveryTicket).
     ///
     /// It may be called again for a settled token, and must succeed then.
     ///
     /// # Errors
     /// When the store refuses, or does not support tickets. The default implementation always fails.
-    fn settle(&self, token: &str, decision: Decision) -> crate::Result<()> {
+    fn settle(&self, token: &str, decision: CommitDecision) -> crate::Result<()> {
         let _ = decision;
         Err(crate::Error::msg(format!("{self} has left `{token}` in a journal, and does not settle such")))
     }
@@ -120,7 +120,7 @@ pub trait Connector: fmt::Debug + fmt::Display + Send + Sync + 'static {
 #[non_exhaustive]
 pub struct StageRequest<'a> {
     /// The declared columns.
-    pub shape: &'a Shape,
+    pub shape: &'a RowSchema,
     /// The treatment of existing data.
     pub mode: SaveMode,
 }
@@ -163,7 +163,7 @@ pub enum SaveMode {
 #[non_exhaustive]
 pub struct ScanRequest<'a> {
     /// The declared columns.
-    pub shape: &'a Shape,
+    pub shape: &'a RowSchema,
     /// The condition on the rows to return. A connector may use it, as a database does in its query, or ignore it. The
     /// repository filters in any case.
     pub condition: Option<&'a Expr>,

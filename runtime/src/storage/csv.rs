@@ -16,13 +16,13 @@ use polars::prelude::*;
 
 use self::check::{Check, Problem};
 use self::fields::Dialect;
-use self::guard::{Guard, Print};
+use self::guard::{FileStamp, Guard};
 use self::records::{Records, decoded};
 use super::file::Place;
 use super::text::{self, Patterns};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
 use crate::dataset::cast::named;
-use crate::dataset::{DataError, Provenance, Row, Shape};
+use crate::dataset::{DataError, Provenance, Row, RowSchema};
 
 /// CSV files, read by the names in their header and with the dtypes that the row declares.
 ///
@@ -315,7 +315,7 @@ impl CsvFile {
     }
 
     /// Returns the schema to read the file with. Polars applies a schema by position, so it follows the header.
-    fn file_schema(&self, shape: &Shape, names: &[String]) -> Result<Schema, DataError> {
+    fn file_schema(&self, shape: &RowSchema, names: &[String]) -> Result<Schema, DataError> {
         if !self.header {
             let columns = shape.columns.iter();
             return Ok(columns.map(|column| (column.name.into(), raw(&column.dtype))).collect());
@@ -360,7 +360,7 @@ impl CsvFile {
         let shape = request.shape;
         let (path, dialect, width) = (&self.place.path, self.dialect(), shape.columns.len());
         // If the file changes during the check, the guard notices that its state differs from this one.
-        let print = Print::of(path).map_err(|source| self.place.io("open", source))?;
+        let print = FileStamp::of(path).map_err(|source| self.place.io("open", source))?;
         let check = Check { dialect: &dialect, width, pads: self.pads };
         let encoding = self.encoding.as_ref().and_then(|label| Encoding::for_label(label.as_bytes()));
         let failed = |problem| self.problem(problem);

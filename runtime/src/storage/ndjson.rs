@@ -19,7 +19,7 @@ use super::file::Place;
 use super::tally::Tally;
 use super::text::{self, shortened};
 use super::{Connector, Repository, ScanRequest, StageRequest, StagedWrite};
-use crate::dataset::{DataError, Provenance, Row, Shape};
+use crate::dataset::{DataError, Provenance, Row, RowSchema};
 use setl_commit::Recipe;
 
 pub(crate) use self::plain::CHECK_JSON;
@@ -174,7 +174,7 @@ impl NdjsonFile {
     /// Reports missing columns now, rather than as nulls after a long read. A column is missing if it is required and the
     /// first object lacks it, if a key differs from it only in case or separators, or if no object has any declared
     /// column.
-    fn check_first_objects(&self, shape: &Shape) -> Result<(), DataError> {
+    fn check_first_objects(&self, shape: &RowSchema) -> Result<(), DataError> {
         let keys = self.first_keys()?;
         if keys.objects == 0 {
             return Ok(());

@@ -13,7 +13,7 @@ use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
 use super::seen::Seen;
 use super::tally::Tally;
 use crate::checkpoint::Fingerprinter;
-use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, Shape, waiting};
+use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, RowSchema, waiting};
 use crate::delivery::{AutoLoad, Inspect};
 use crate::run::current::{self, Current, Scoped};
 use crate::run::resume::{record_act, record_look, record_read};
@@ -131,7 +131,7 @@ impl<T: Row> Repository<T> {
         // A write of this run is refused as in `load`. The missing data is recorded, because a resumed run depends on it.
         current::refuse_staged(&self.connector.target(), &self.connector)?;
         record_read(self.connector.path(), || self.connector.to_string())?;
-        let empty = DataFrame::empty_with_schema(&Shape::of::<T>().schema());
+        let empty = DataFrame::empty_with_schema(&RowSchema::of::<T>().schema());
         Ok(Dataset::checked(empty.lazy(), Provenance::at(T::NAME, self.connector.to_string()))?)
     }
 
@@ -167,7 +167,7 @@ impl<T: Row> Repository<T> {
         // The content can only be verified later if the options of the connector are known, too.
         let path = self.connector.options().and_then(|_| self.connector.path());
         record_read(path, || self.connector.to_string())?;
-        let shape = Shape::of::<T>();
+        let shape = RowSchema::of::<T>();
         let wanted = condition.clone().map(Condition::into_expr);
         let request = ScanRequest { shape: &shape, condition: wanted.as_ref() };
         let seen = Seen::of(&*self.connector);
@@ -233,7 +233,7 @@ impl<T: Row> Repository<T> {
     }
 
     /// Saves the rows as [`save`](Self::save) does, but they are visible when this returns, even in a factory and
-    /// whatever the result of the run. In a [dry run](crate::Runner::no_write), and in a stage under `no_write`, the rows
+    /// whatever the result of the run. In a [dry run](crate::RunBuilder::no_write), and in a stage under `no_write`, the rows
     /// are computed and discarded.
     ///
     /// # Errors
@@ -272,7 +272,7 @@ impl<T: Row> Repository<T> {
             return Ok(Staged { write, rows: 0, place, is_dry });
         }
         self.attend()?;
-        let shape = Shape::of::<T>();
+        let shape = RowSchema::of::<T>();
         let request = StageRequest { shape: &shape, mode: self.mode };
         let required = shape.columns.iter().filter(|column| !column.nullable).map(|column| column.name);
         let (query, nulls) = Tally::on(dataset.with_nulls(), required, |series| series.null_count());
@@ -368,7 +368,7 @@ impl Staged {
 
     /// Puts the rows in the place of the old data, and returns their number. This blocks.
     ///
-    /// In a [dry run](crate::Runner::no_write), and in a stage under `no_write`, the rows are discarded instead.
+    /// In a [dry run](crate::RunBuilder::no_write), and in a stage under `no_write`, the rows are discarded instead.
     ///
     /// # Errors
     /// When the target refuses, or has changed since, so that data would be lost. Then the target is unchanged.

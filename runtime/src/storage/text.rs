@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use polars::prelude::*;
 
 use crate::dataset::cast::named;
-use crate::dataset::{ColumnDef, NANOS_PER_SECOND, Shape, days_of, micros_of, nanos_of};
+use crate::dataset::{ColumnDef, NANOS_PER_SECOND, RowSchema, days_of, micros_of, nanos_of};
 
 /// The formats of dates and times. `None` means ISO 8601.
 #[derive(Clone, Debug, Default)]
@@ -307,7 +307,7 @@ pub(super) fn not_a_date(name: &str, text: &str, dtype: &DataType, patterns: &Pa
 }
 
 /// Converts durations to microseconds, because no text format of Polars writes durations that it reads back.
-pub(super) fn with_durations_as_numbers(query: LazyFrame, shape: &Shape) -> LazyFrame {
+pub(super) fn with_durations_as_numbers(query: LazyFrame, shape: &RowSchema) -> LazyFrame {
     let casts: Vec<_> = shape
         .columns
         .iter()

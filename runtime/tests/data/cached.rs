@@ -48,7 +48,7 @@ struct Delays {
     counter: Counter,
 }
 
-fn run(scratch: &Scratch, counter: &Counter) -> setl::Runner<Delays> {
+fn run(scratch: &Scratch, counter: &Counter) -> setl::RunBuilder<Delays> {
     let flights = Csv::open(scratch.path("flights.csv")).unwrap();
     Delays { flights, counter: counter.clone() }.run().state_dir(scratch.path("state"))
 }

@@ -169,7 +169,7 @@ async fn replace(source: Repository<Item>, rows: Dataset<Item>) -> Result<usize>
 }
 
 #[pipeline(extract(read), load(replace), keep(read))]
-struct Replacing {
+struct TestPipeline {
     source: Repository<Item>,
 }
 
@@ -177,12 +177,12 @@ struct Replacing {
 async fn after_its_commit_a_run_does_not_give_out_other_rows() {
     let scratch = Scratch::new();
     for source in every_format(&scratch) {
-        let run = Replacing { source: source.clone() }.run().await.unwrap();
+        let run = TestPipeline { source: source.clone() }.run().await.unwrap();
         let error = run.get::<read>().to_rows().await.unwrap_err().to_string();
         assert!(error.contains("changed since it was loaded, by factory `replace`"), "{error}");
         assert_eq!(numbers(&source), [Some(2), Some(3)]);
         // A dry run changes nothing.
-        let run = Replacing { source }.run().no_write().await.unwrap();
+        let run = TestPipeline { source }.run().no_write().await.unwrap();
         assert_eq!(run.get::<read>().to_rows().await.unwrap().len(), 2);
     }
 }

@@ -97,13 +97,13 @@ async fn a_shared_part_is_named_by_its_factory_and_its_files() {
 #[tokio::test]
 async fn work_and_waiting_make_the_time_of_a_factory() {
     let scratch = Scratch::new();
-    let run = shop(&scratch).run().optimizer(Optimizer::new().run_at_once(1)).await.unwrap();
+    let run = shop(&scratch).run().optimizer(Optimizer::new().parallel_queries(1)).await.unwrap();
     let entries = run.entries();
     for entry in entries {
         assert_eq!(entry.timing.work() + entry.timing.waiting, entry.timing.total(), "{run}");
     }
     let work: Duration = entries.iter().map(|entry| entry.timing.work()).sum();
-    assert_eq!(run.sum(), work);
+    assert_eq!(run.total_factory_time(), work);
     let mean = work.as_secs_f64() / run.makespan().as_secs_f64();
     assert!(run.mean_parallelism() <= mean + 1e-9);
 }
@@ -132,7 +132,7 @@ struct Sleeping;
 #[tokio::test(flavor = "current_thread")]
 async fn one_thread_is_no_more_than_one() {
     let run = Sleeping.run().await.unwrap();
-    assert!(run.sum() > run.makespan(), "they sleep at the same time: {run}");
+    assert!(run.total_factory_time() > run.makespan(), "they sleep at the same time: {run}");
     assert!((run.mean_parallelism() - 1.0).abs() < 1e-9, "{run}");
     assert!(run.to_string().contains("mean parallelism 1.0"), "{run}");
 }

@@ -126,7 +126,7 @@ impl Office {
         fs::write(self.scratch.path("flights.csv"), flights).unwrap();
     }
 
-    fn run(&self) -> setl::Runner<Delays> {
+    fn run(&self) -> setl::RunBuilder<Delays> {
         let delays = Delays {
             flights: Csv::open(self.scratch.path("flights.csv")).unwrap(),
             late: Parquet::create(self.scratch.path("late.parquet")).unwrap(),

@@ -228,7 +228,7 @@ async fn runs_are_predicted_from_those_before() {
         (run.learned().unwrap().clone(), run.to_string())
     };
     let (first, text) = learned().await;
-    assert!(first.prediction.is_none() && first.trouble.is_none(), "{first}");
+    assert!(first.prediction.is_none() && first.history_error.is_none(), "{first}");
     assert!(text.contains("nothing was predicted"), "{text}");
     let (second, _) = learned().await;
     let text = second.to_string();
@@ -242,7 +242,7 @@ async fn runs_are_predicted_from_those_before() {
     std::fs::write(scratch.path("missing"), "a file").unwrap();
     let run = Shop { target: Memory::empty() }.run().learn(learning).await.unwrap();
     assert!(
-        run.learned().unwrap().trouble.is_some(),
+        run.learned().unwrap().history_error.is_some(),
         "it runs nevertheless, and says why nothing was learned"
     );
 }

@@ -206,7 +206,7 @@ impl Warehouse {
         self.scratch.path(&format!("{table}.parquet"))
     }
 
-    fn queries(&self) -> setl::Runner<Queries> {
+    fn queries(&self) -> setl::RunBuilder<Queries> {
         let queries = Queries {
             customer: Parquet::open(self.path("customer")).unwrap(),
             orders: Parquet::open(self.path("orders")).unwrap(),
@@ -373,7 +373,7 @@ mod by_cost {
         let run =
             async || warehouse.queries().cache(CachePolicy::by_cost()).learn(Learning::new()).await.unwrap();
         let first = run().await;
-        assert!(first.learned().unwrap().keeping.is_empty(), "nothing is known: {first}");
+        assert!(first.learned().unwrap().cache_decisions.is_empty(), "nothing is known: {first}");
         assert!(first.report().cache().is_empty());
         pretend(&warehouse, |factory| match factory {
             "q03" => 20.0,
@@ -383,13 +383,21 @@ mod by_cost {
         let second = run().await;
         let learned = second.learned().unwrap();
         let kept: Vec<_> =
-            learned.keeping.iter().filter(|one| one.is_kept).map(|one| &*one.factory).collect();
-        assert_eq!((kept, learned.keeping.len()), (vec!["q03", "q18"], ALL.len()), "{:#?}", learned.keeping);
+            learned.cache_decisions.iter().filter(|one| one.is_kept).map(|one| &*one.factory).collect();
+        assert_eq!(
+            (kept, learned.cache_decisions.len()),
+            (vec!["q03", "q18"], ALL.len()),
+            "{:#?}",
+            learned.cache_decisions
+        );
         let text = learned.to_string();
         assert!(text.contains("`q03` is cached: it takes"), "{text}");
         assert!(!text.contains("`q01` is"), "only what is kept is told of: {text}");
         assert!(
-            learned.keeping.iter().any(|one| one.to_string().starts_with("`q01` is not cached: it takes"))
+            learned
+                .cache_decisions
+                .iter()
+                .any(|one| one.to_string().starts_with("`q01` is not cached: it takes"))
         );
         assert!(second.report().cache().iter().all(|cache| cache.added), "{:?}", second.report().cache());
 

@@ -53,7 +53,7 @@ struct Quick;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_an_answer_goes_on() {
-    let run = Quick.run().optimizer(Optimizer::new().run_at_once(2)).await.unwrap();
+    let run = Quick.run().optimizer(Optimizer::new().parallel_queries(2)).await.unwrap();
     assert!(*run.get::<next>());
     assert_eq!(run.queries().len(), 2);
     assert_eq!(run.queries().iter().map(|queries| queries.factories.len()).max(), Some(2));
@@ -82,7 +82,7 @@ struct Behind;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queries_of_others_do_not_count_against_a_timeout() {
-    let run = Behind.run().optimizer(Optimizer::new().run_at_once(1)).await.unwrap();
+    let run = Behind.run().optimizer(Optimizer::new().parallel_queries(1)).await.unwrap();
     assert_eq!(run.queries()[0].factories.len(), 3, "{:?}", run.queries());
 }
 

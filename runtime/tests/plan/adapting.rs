@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use setl::optimize::plan::{Decision, PipelinePlan};
+use setl::optimize::plan::{PassDecision, PipelinePlan};
 use setl::optimize::{FactoryRecord, History, Learning, Optimizer, Pass, PlanPass, RunRecord};
 use setl::prelude::*;
-use setl::{Run, Runner};
+use setl::{Run, RunBuilder};
 
 /// How many orders and returns there are.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ fn history(path: &Path) {
     }
 }
 
-async fn with(counts: Counts, set: impl FnOnce(Runner<Ledger>) -> Runner<Ledger>) -> Run<Ledger> {
+async fn with(counts: Counts, set: impl FnOnce(RunBuilder<Ledger>) -> RunBuilder<Ledger>) -> Run<Ledger> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("history.sqlite");
     history(&path);
@@ -111,9 +111,9 @@ async fn what_is_larger_than_predicted_starts_first() {
     assert_eq!(adaptation.factory, "returns");
     assert!((790.0..810.0).contains(&adaptation.predicted), "{adaptation:?}");
     assert!((adaptation.measured - 80_000.0).abs() < 1e-9, "{adaptation:?}");
-    let anew: Vec<_> = adaptation.predicted_anew.iter().map(|anew| &*anew.factory).collect();
+    let anew: Vec<_> = adaptation.revised_predictions.iter().map(|anew| &*anew.factory).collect();
     assert_eq!(anew, ["both", "sum_returns"]);
-    assert!(adaptation.predicted_anew.iter().all(|anew| anew.now > anew.before * 5.0), "{adaptation:?}");
+    assert!(adaptation.revised_predictions.iter().all(|anew| anew.now > anew.before * 5.0), "{adaptation:?}");
     assert_eq!(adaptation.brought_forward, Some(("sum_returns".to_owned(), "sum_orders".to_owned())));
     let said = "`returns` had delivered 80.0 kB instead of 800 B: `both` is expected to take ";
     let shown = explanation.to_string();
@@ -134,7 +134,7 @@ async fn a_surprise_that_changes_no_order_is_told_as_well() {
 
 #[tokio::test]
 async fn it_can_be_switched_off() {
-    let off = |run: Runner<Ledger>| run.optimizer(Optimizer::new().without(Pass::CriticalPath));
+    let off = |run: RunBuilder<Ledger>| run.optimizer(Optimizer::new().without(Pass::CriticalPath));
     let run = with(Counts { orders: ORDERS, returns: RETURNS * 100 }, off).await;
     assert!(orders_come_first(&run), "as they stand in the pipeline");
     assert_eq!(run.explain().adaptations(), []);
@@ -147,7 +147,7 @@ impl PlanPass for OrdersFirst {
         "orders-first"
     }
 
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
         plan.prefer("sum_orders", 1e6)?;
         Ok(Vec::new())
     }
@@ -155,7 +155,7 @@ impl PlanPass for OrdersFirst {
 
 #[tokio::test]
 async fn what_a_pass_prefers_stays_preferred() {
-    let own = |run: Runner<Ledger>| run.optimizer(Optimizer::new().pass(OrdersFirst));
+    let own = |run: RunBuilder<Ledger>| run.optimizer(Optimizer::new().pass(OrdersFirst));
     let run = with(Counts { orders: ORDERS, returns: RETURNS * 100 }, own).await;
     assert!(orders_come_first(&run));
     assert_eq!(run.explain().adaptations()[0].brought_forward, None);

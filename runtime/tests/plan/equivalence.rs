@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use setl::optimize::plan::{Decision, PipelinePlan, PlanPass};
+use setl::optimize::plan::{PassDecision, PipelinePlan, PlanPass};
 use setl::optimize::{Optimizer, Pass};
 use setl::plan::dynamic::Wiring;
 use setl::prelude::*;
@@ -120,7 +120,7 @@ impl PlanPass for Orders {
         "orders"
     }
 
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
         for (before, after) in &self.orders {
             plan.order(&format!("f{before}"), &format!("f{after}"))?;
         }

@@ -183,7 +183,7 @@ async fn who_failed_is_named_for_those_that_have_its_output() {
     assert_eq!(count.load(Ordering::SeqCst), 1);
     assert_eq!(outcome.failures().len(), 1);
     let second = outcome.report().unwrap().entry("second").unwrap();
-    assert_eq!((second.status, second.because.as_deref()), (Status::NotRun, Some("first")));
+    assert_eq!((second.status, second.failed_upstream.as_deref()), (Status::NotRun, Some("first")));
 }
 
 /// What only a merged factory has taken is not there after the run, as if that had taken it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use setl::optimize::plan::{Decision, PipelinePlan, PlanPass};
+use setl::optimize::plan::{PassDecision, PipelinePlan, PlanPass};
 use setl::optimize::{Optimizer, Pass};
 use setl::policy::Settings;
 use setl::prelude::*;
@@ -31,14 +31,14 @@ impl PlanPass for Own {
         self.name
     }
 
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
         for (before, after) in &self.orders {
             plan.order(before, after)?;
         }
         for (factory, priority) in &self.priorities {
             plan.prefer(factory, *priority)?;
         }
-        Ok(vec![Decision::new(["sales"], "as the program wants it")])
+        Ok(vec![PassDecision::new(["sales"], "as the program wants it")])
     }
 }
 

@@ -48,13 +48,17 @@ struct Mixed {
     desk: Desk,
 }
 
-fn mixed(office: &Office) -> setl::Runner<Mixed> {
+fn mixed(office: &Office) -> setl::RunBuilder<Mixed> {
     Mixed { limit: Limit(office.limit), desk: office.desk.clone() }.run()
 }
 
 /// Two runs: what the second computes, and what is cached then.
 #[track_caller]
-fn check(how: impl Fn(setl::Runner<Mixed>) -> setl::Runner<Mixed>, ran: &[&str], cached: &[&str]) -> Office {
+fn check(
+    how: impl Fn(setl::RunBuilder<Mixed>) -> setl::RunBuilder<Mixed>,
+    ran: &[&str],
+    cached: &[&str],
+) -> Office {
     let office = Office::new();
     assert_eq!(office.run_any(how(mixed(&office))).ran.len(), 5);
     let went = office.run_any(how(mixed(&office)));

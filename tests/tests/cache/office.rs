@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use setl::commit::StagedFile;
 use setl::prelude::*;
 use setl::run::{Outcome, Report, Status};
-use setl::{Error, Runner};
+use setl::{Error, RunBuilder};
 use setl_tests::runtime;
 
 /// What happens in the factories, and what is to happen.
@@ -201,11 +201,11 @@ impl Office {
         self.path("state")
     }
 
-    pub(crate) fn daily(&self) -> Runner<Daily> {
+    pub(crate) fn daily(&self) -> RunBuilder<Daily> {
         Daily { limit: Limit(self.limit), desk: self.desk.clone() }.run()
     }
 
-    pub(crate) fn logging(&self) -> Runner<Logging> {
+    pub(crate) fn logging(&self) -> RunBuilder<Logging> {
         Logging { limit: Limit(self.limit), desk: self.desk.clone() }.run()
     }
 
@@ -214,7 +214,7 @@ impl Office {
         self.run_any(self.daily())
     }
 
-    pub(crate) fn run_any<P: 'static>(&self, runner: Runner<P>) -> Went {
+    pub(crate) fn run_any<P: 'static>(&self, runner: RunBuilder<P>) -> Went {
         self.desk.ran.lock().unwrap().clear();
         let outcome = runtime(4).block_on(runner.state_dir(self.state()).outcome());
         self.went(&outcome)

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Barrier, Mutex};
 
-use setl::Runner;
+use setl::RunBuilder;
 use setl::prelude::*;
 use setl::run::Status;
 
@@ -28,7 +28,7 @@ fn a_later_run_takes_what_is_needed_and_leaves_out_the_rest() {
         let report = went.report.unwrap();
         // What was left out is cached too, so that it is known how long it took.
         assert!(report.cache().iter().all(|of| !of.saved.is_zero()), "{:?}", report.cache());
-        assert_eq!(report.saved(), report.cache().iter().map(|of| of.saved).sum());
+        assert_eq!(report.time_saved(), report.cache().iter().map(|of| of.saved).sum());
         assert!(report.to_string().contains("\ncache: 1 taken, 0 computed; "), "{report}");
         let of_total = office.entries().into_iter().find(|entry| entry.factory == "total").unwrap();
         assert_eq!((of_total.hits, &*of_total.pipeline), (hits, "Daily"));
@@ -133,7 +133,7 @@ fn a_run_of_some_factories_takes_and_adds() {
     assert_eq!((went.ran.len(), went.with(Status::Cached)), (0, vec!["late"]));
     assert_eq!(office.run().ran, ["total"]);
     // Of what does not run it is not known what it delivers.
-    let only = office.daily().from::<late>().provide::<crate::office::clean>(Clean(9));
+    let only = office.daily().from_factory::<late>().provide::<crate::office::clean>(Clean(9));
     let went = office.run_any(only);
     assert_eq!(went.ran, ["late", "total"]);
     let because = "not cached: of what it takes from `clean` it cannot be told whether it has changed";
@@ -262,7 +262,7 @@ fn a_pipeline_made_at_run_time_says_what_can_be_compared() {
 #[test]
 fn the_runner_is_the_same_without_a_state_directory_of_its_own() {
     // Only that it compiles for any pipeline.
-    fn cached<P>(runner: Runner<P>) -> Runner<P> {
+    fn cached<P>(runner: RunBuilder<P>) -> RunBuilder<P> {
         runner.cache(setl::cache::CachePolicy::all())
     }
     drop(cached(Office::new().daily()));

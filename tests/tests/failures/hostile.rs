@@ -106,12 +106,12 @@ fn takes_both(#[delivery(shared)] bomb: Arc<Bomb>, _other: Unrelated) {
 }
 
 #[pipeline(#[sequential] make(delivers_a_bomb, unrelated), take(takes_both))]
-struct Undelivered;
+struct DefaultField;
 
 #[test]
 fn a_payload_that_nobody_got_may_panic_in_drop() {
     on_each_runtime(async || {
-        let error = Undelivered.run().await.unwrap_err();
+        let error = DefaultField.run().await.unwrap_err();
         assert_eq!(error.failures().len(), 1);
         assert_eq!(error.failures()[0].factory, "unrelated");
     });

@@ -133,7 +133,7 @@ impl Seen<'_> {
         let entries = outcome.report().unwrap().entries();
         for (node, predicted) in self.predicted.iter().enumerate() {
             let entry = &entries[node];
-            let because = entry.because.as_deref().map(|because| because.parse().unwrap());
+            let because = entry.failed_upstream.as_deref().map(|because| because.parse().unwrap());
             let (status, attempts, needs) = match &predicted.fate {
                 Fate::Delivers { attempts, .. } => (Status::Succeeded, *attempts, None),
                 Fate::Skips(failed) => {

@@ -10,7 +10,7 @@ use setl::prelude::*;
 use super::payload::{Cargo, Loaded, Stub, Value};
 use super::script::{Role, World};
 
-pub static BOUND: Resource = Resource::new("bound").at_once(1);
+pub static BOUND: Resource = Resource::new("bound").max_concurrent(1);
 pub static BROKEN: Resource = Resource::new("broken").breaker(2, Duration::from_secs(5));
 
 /// The policies that factories of these tests have. The model says what each means.

@@ -167,7 +167,7 @@ const NAMES: &[&str] = &[
     "PLAN",
     "STEPS",
     "Key",
-    "Itself",
+    "ThisFactory",
     "Output",
     "r#type",
     "r#match",

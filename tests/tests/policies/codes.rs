@@ -58,7 +58,7 @@ struct Codes {
     commits: Commits,
 }
 
-fn run(ends: Ends, commits: Result<(), bool>) -> setl::Runner<Codes> {
+fn run(ends: Ends, commits: Result<(), bool>) -> setl::RunBuilder<Codes> {
     Codes { ends, commits: Commits(commits) }.run().state_dir(state())
 }
 

@@ -84,7 +84,7 @@ struct Waits {
     signals: Signals,
 }
 
-static BUSY: Resource = Resource::new("busy").at_once(1);
+static BUSY: Resource = Resource::new("busy").max_concurrent(1);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum At {

@@ -70,7 +70,7 @@ async fn a_wait_for_which_there_is_no_time_is_told() {
     );
 }
 
-static DB: Resource = Resource::new("db").at_once(1);
+static DB: Resource = Resource::new("db").max_concurrent(1);
 
 #[factory(resource = DB)]
 async fn long() -> u8 {
@@ -97,7 +97,7 @@ async fn who_waits_for_a_place_in_vain_says_so() {
     assert!(
         matches!(error.failures()[0].cause, Cause::TimedOut(timed_out) if timed_out.resource == Some("db"))
     );
-    assert!(hints(&error)[0].as_ref().unwrap().contains("`at_once`"));
+    assert!(hints(&error)[0].as_ref().unwrap().contains("`max_concurrent`"));
 }
 
 #[factory(when = panics())]

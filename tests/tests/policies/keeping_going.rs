@@ -44,8 +44,9 @@ async fn what_does_not_need_what_failed_goes_on() {
             ("summary", Status::NotRun)
         ]
     );
-    let because =
-        |factory| outcome.report().unwrap().entry(factory).unwrap().because.clone().unwrap_or_default();
+    let because = |factory| {
+        outcome.report().unwrap().entry(factory).unwrap().failed_upstream.clone().unwrap_or_default()
+    };
     assert_eq!((&*because("revenue"), &*because("summary")), ("orders", "orders"));
     assert_eq!((outcome.find::<stock>(), outcome.code()), (Some(&8), 3));
     assert_eq!(log.all(), ["roll back stock"]);

@@ -104,8 +104,8 @@ async fn who_is_turned_away_has_not_begun() {
     assert_eq!(setl::policy::find::<CircuitOpen>(cause).unwrap().retry_after, 29 * SECOND);
 }
 
-static TIGHT: Resource = Resource::new("rates").at_once(1);
-static LOOSE: Resource = Resource::new("rates").at_once(4).breaker(5, Duration::from_secs(30));
+static TIGHT: Resource = Resource::new("rates").max_concurrent(1);
+static LOOSE: Resource = Resource::new("rates").max_concurrent(4).breaker(5, Duration::from_secs(30));
 
 #[factory(resource = TIGHT)]
 fn dollar() -> u8 {
@@ -132,8 +132,8 @@ async fn a_run_in_which_bounds_differ_cannot_start() {
     assert_eq!(outcome.code(), 2);
     assert_eq!(
         outcome.error().unwrap().line(),
-        "pipeline `Both` cannot start: resource `rates` of factory `dollar` has at_once(1), and the one of this name of \
-         factory `pound` has at_once(4) and breaker(5, 30s): name the same `static` in both, or give one another name"
+        "pipeline `Both` cannot start: resource `rates` of factory `dollar` has max_concurrent(1), and the one of this name of \
+         factory `pound` has max_concurrent(4) and breaker(5, 30s): name the same `static` in both, or give one another name"
     );
 }
 
@@ -145,8 +145,8 @@ async fn runs_that_share_a_resource_have_the_same_bounds_for_it() {
     let error = Loose.run().resources(resources).await.unwrap_err();
     assert_eq!(
         error.line(),
-        "pipeline `Loose` cannot start: resource `rates` is shared with runs in which it has at_once(1), and in this one it \
-         has at_once(4) and breaker(5, 30s): give it the same bounds in all of them, or this run resources of its own"
+        "pipeline `Loose` cannot start: resource `rates` is shared with runs in which it has max_concurrent(1), and in this one it \
+         has max_concurrent(4) and breaker(5, 30s): give it the same bounds in all of them, or this run resources of its own"
     );
     Loose.run().await.unwrap();
 }

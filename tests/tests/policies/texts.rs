@@ -123,14 +123,14 @@ async fn what_cannot_start_says_why() {
 
 #[tokio::test]
 async fn nothing_between_two_factories_is_no_run() {
-    let swapped = Daily.run().from::<total>().up_to::<read_orders>().outcome().await;
+    let swapped = Daily.run().from_factory::<total>().up_to::<read_orders>().outcome().await;
     assert_eq!(swapped.code(), 2);
     assert_eq!(
         swapped.error().unwrap().line(),
         "pipeline `Daily` cannot start: nothing lies between `total` and `read_orders`: `read_orders` does not need \
          `total`; are they swapped?"
     );
-    let apart = Daily.run().from::<weather>().up_to::<count>().up_to::<total>().await.unwrap_err();
+    let apart = Daily.run().from_factory::<weather>().up_to::<count>().up_to::<total>().await.unwrap_err();
     assert_eq!(
         apart.line(),
         "pipeline `Daily` cannot start: nothing lies between `weather` and `count`, `total`: `count`, `total` do not need \
@@ -160,7 +160,7 @@ async fn what_is_provided_does_not_run() {
     // `read_orders` would fail.
     let run = Daily.run().up_to::<total>().provide::<read_orders>(Orders).await.unwrap();
     assert_eq!(run.find::<total>(), Some(&0));
-    let run = Daily.run().from::<read_orders>().provide::<read_orders>(Orders).await.unwrap();
+    let run = Daily.run().from_factory::<read_orders>().provide::<read_orders>(Orders).await.unwrap();
     assert_eq!(run.find::<total>(), Some(&0));
 }
 

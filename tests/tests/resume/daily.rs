@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use setl::commit::StagedFile;
 use setl::prelude::*;
 use setl::run::{Outcome, Phase, Status};
-use setl::{Error, RunError, Runner};
+use setl::{Error, RunBuilder, RunError};
 use setl_tests::runtime;
 
 /// What happens in the factories, and what is to happen.
@@ -215,16 +215,16 @@ impl Office {
     }
 
     /// Runs `Daily` as `how` says.
-    pub(crate) fn run<P: 'static>(&self, how: impl FnOnce(Runner<Daily>) -> Runner<P>) -> Went {
+    pub(crate) fn run<P: 'static>(&self, how: impl FnOnce(RunBuilder<Daily>) -> RunBuilder<P>) -> Went {
         let daily = Daily::of(self.limit, self.desk.clone());
         self.run_any(how(daily.run()))
     }
 
     pub(crate) fn resume(&self) -> Went {
-        self.run(Runner::resume)
+        self.run(RunBuilder::resume)
     }
 
-    pub(crate) fn run_any<P: 'static>(&self, runner: Runner<P>) -> Went {
+    pub(crate) fn run_any<P: 'static>(&self, runner: RunBuilder<P>) -> Went {
         self.desk.forget();
         let outcome = runtime(4).block_on(runner.state_dir(self.state()).outcome());
         self.went(&outcome)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use setl::Runner;
+use setl::RunBuilder;
 use setl::prelude::*;
 use setl::run::{Phase, Status};
 
@@ -55,7 +55,7 @@ fn what_is_asked_for_is_there_although_all_below_it_is_kept() {
 #[test]
 fn what_is_provided_is_not_taken_for_what_was_kept() {
     let office = failed();
-    let provided = |runner: Runner<crate::daily::Daily>| {
+    let provided = |runner: RunBuilder<crate::daily::Daily>| {
         runner.only::<Log>().only::<FindLate>().provide::<crate::daily::clean>(Clean(vec![99])).resume()
     };
     let went = office.run(provided);
@@ -68,7 +68,7 @@ fn what_is_provided_is_not_taken_for_what_was_kept() {
 fn what_is_committed_although_something_failed_is_not_written_again() {
     let office = Office::new();
     office.desk.fail(&["total"]);
-    let went = office.run(Runner::commit_partial);
+    let went = office.run(RunBuilder::commit_partial);
     assert_eq!(went.with(Status::Failed), ["total"]);
     assert_eq!(office.read("log.txt").as_deref(), Some("3 flights\n"));
     office.desk.fail(&[]);
@@ -85,7 +85,7 @@ fn all_that_says_what_is_committed_is_private() {
 
     let office = Office::new();
     office.desk.fail(&["total"]);
-    office.run(Runner::commit_partial);
+    office.run(RunBuilder::commit_partial);
     let state = office.desk.root.join("state");
     let files: Vec<_> = crate::daily::files(&state).into_iter().filter(|path| path.is_file()).collect();
     assert!(files.iter().any(|path| path.ends_with("committed")), "{files:?}");

@@ -102,7 +102,7 @@ fn check(
     office.desk.fail(&[]);
     change(&mut office);
     let varying = || Varying { limit: Limit(office.limit), desk: office.desk.clone() };
-    let comes = |runner: setl::Runner<Varying>| {
+    let comes = |runner: setl::RunBuilder<Varying>| {
         let outcome = setl_tests::runtime(4).block_on(runner.state_dir(office.state()).outcome());
         (outcome.find::<show>().copied(), office.went(&outcome))
     };

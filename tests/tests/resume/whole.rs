@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use setl::Runner;
+use setl::RunBuilder;
 use setl::run::{Phase, Status};
 
 use crate::daily::Office;
@@ -186,7 +186,8 @@ fn a_changed_setting_or_file_is_seen() {
 #[test]
 fn a_dry_run_neither_commits_nor_forgets_what_was_kept() {
     let office = failed();
-    for how in [|runner: Runner<_>| runner.no_write(), |runner: Runner<_>| runner.no_write().resume()] {
+    for how in [|runner: RunBuilder<_>| runner.no_write(), |runner: RunBuilder<_>| runner.no_write().resume()]
+    {
         let went = office.run(how);
         assert_eq!(went.error, None);
         assert_eq!(office.read("late.txt"), None);
@@ -213,7 +214,7 @@ fn what_a_dry_run_kept_is_computed_again_to_be_written() {
 fn all_can_be_kept() {
     let office = Office::new();
     office.desk.fail(&["FindLate"]);
-    office.run(Runner::checkpoint_all);
+    office.run(RunBuilder::checkpoint_all);
     office.desk.fail(&[]);
     assert!(office.kept().contains_key("clean"));
     // What was kept is used, whether or not the next run keeps all, too.

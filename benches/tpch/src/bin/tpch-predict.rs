@@ -26,8 +26,8 @@ async fn main() -> Result<()> {
     let run = pipeline.run().optimizer(Optimizer::new()).learn(Learning::new().at(&history)).await?;
     let report = run.report();
     let learned = report.learned().context("it was to learn")?;
-    if let Some(trouble) = &learned.trouble {
-        bail!("nothing was learned: {trouble}");
+    if let Some(history_error) = &learned.history_error {
+        bail!("nothing was learned: {history_error}");
     }
     if std::env::var_os("EXPLAIN").is_some() {
         if let Some(prediction) = &learned.prediction {

@@ -1,7 +1,7 @@
 use super::*;
 
-fn ticket(name: &str) -> Ticket {
-    Ticket::Place { place: "database".to_owned(), token: name.to_owned() }
+fn ticket(name: &str) -> RecoveryTicket {
+    RecoveryTicket::Place { place: "database".to_owned(), token: name.to_owned() }
 }
 
 fn journal() -> Vec<u8> {

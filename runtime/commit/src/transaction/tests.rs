@@ -13,7 +13,7 @@ use super::super::disk::{NO_EXCHANGE, NO_FLUSH};
 use super::super::file::How;
 use super::super::journal;
 use super::super::merge::Recipe;
-use super::super::ticket::Ticket;
+use super::super::ticket::RecoveryTicket;
 use super::*;
 
 /// A directory with targets and a state directory.

@@ -13,7 +13,7 @@ const WORTH: f64 = 1.25;
 
 /// The current predictions for the factories of a run.
 #[derive(Clone, Debug)]
-pub struct Outlook {
+pub struct LivePrediction {
     graph: Graph,
     order: Vec<usize>,
     names: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Surprise {
     pub measured: f64,
 }
 
-impl Outlook {
+impl LivePrediction {
     pub(super) fn new(plan: &FactoryGraph, sizes: &Sizes, models: Vec<Models>, known: Vec<Known>) -> Self {
         Self {
             graph: plan.graph.clone(),

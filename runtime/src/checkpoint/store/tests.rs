@@ -11,7 +11,7 @@ use crate::policy::{CodeScope, Policy};
 pub(in crate::checkpoint) fn chain(names: &[&'static str]) -> Plan {
     use std::borrow::Cow;
 
-    use crate::plan::{Delivery, Input, Taking};
+    use crate::plan::{Delivery, DeliveryMode, Input};
 
     const TAKES: &[Delivery] = &[Delivery {
         name: "from",
@@ -19,7 +19,7 @@ pub(in crate::checkpoint) fn chain(names: &[&'static str]) -> Plan {
         id: None,
         producer: None,
         optional: false,
-        taking: Taking::Owned,
+        mode: DeliveryMode::Owned,
     }];
     let node = |(index, name): (usize, &&'static str)| Node {
         name: Cow::Borrowed(*name),

@@ -5,14 +5,14 @@ use std::fmt;
 /// A decision of a pass about some factories, with its reason.
 ///
 /// ```
-/// use setl::optimize::plan::{Decision, Gain};
+/// use setl::optimize::plan::{PassDecision, Gain};
 ///
-/// let decision = Decision::new(["rates"], "goes first, since two factories wait for it").gain(Gain::Seconds(1.5));
+/// let decision = PassDecision::new(["rates"], "goes first, since two factories wait for it").gain(Gain::Seconds(1.5));
 /// assert_eq!(decision.to_string(), "rates: goes first, since two factories wait for it; saves about 1.50 s");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Decision {
+pub struct PassDecision {
     /// The factories.
     pub factories: Vec<String>,
     /// The decision and its reason.
@@ -31,7 +31,7 @@ pub enum Gain {
     Makespan(f64),
 }
 
-impl Decision {
+impl PassDecision {
     /// Creates a decision about these factories. `reason` is a sentence without a full stop.
     pub fn new(factories: impl IntoIterator<Item = impl Into<String>>, reason: impl Into<String>) -> Self {
         let factories = factories.into_iter().map(Into::into).collect();
@@ -56,7 +56,7 @@ impl fmt::Display for Gain {
     }
 }
 
-impl fmt::Display for Decision {
+impl fmt::Display for PassDecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.factories.join(", "), self.reason)?;
         match &self.gain {

@@ -33,7 +33,7 @@ impl PipelinePlan {
     /// Lets the factory `after` start only after `before` has ended, although it takes nothing from it.
     ///
     /// ```
-    /// use setl::optimize::plan::{Decision, PipelinePlan, PlanPass};
+    /// use setl::optimize::plan::{PassDecision, PipelinePlan, PlanPass};
     /// use setl::prelude::*;
     ///
     /// struct OneByOne;
@@ -43,9 +43,9 @@ impl PipelinePlan {
     ///         "one-by-one"
     ///     }
     ///
-    ///     fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    ///     fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
     ///         plan.order("small", "large")?;
-    ///         Ok(vec![Decision::new(["small", "large"], "one after the other, since both need much memory")])
+    ///         Ok(vec![PassDecision::new(["small", "large"], "one after the other, since both need much memory")])
     ///     }
     /// }
     /// ```

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Applied, Decision, PipelinePlan, Planned};
+use super::{Applied, PassDecision, PipelinePlan, Planned};
 #[cfg(feature = "polars")]
 use crate::optimize::Explained;
 use crate::optimize::{Adaptation, Comparison, PassInfo, Prediction};
@@ -86,7 +86,7 @@ impl Explanation {
     }
 
     /// All decisions, each with the name of its pass.
-    pub fn decisions(&self) -> impl Iterator<Item = (&str, &Decision)> {
+    pub fn decisions(&self) -> impl Iterator<Item = (&str, &PassDecision)> {
         self.applied()
             .iter()
             .flat_map(|applied| applied.decisions.iter().map(|decision| (&*applied.pass, decision)))
@@ -97,7 +97,7 @@ impl Explanation {
         &self.passes
     }
 
-    /// The prediction for the run, if it [learns](crate::Runner::learn) and has run before.
+    /// The prediction for the run, if it [learns](crate::RunBuilder::learn) and has run before.
     pub fn prediction(&self) -> Option<&Prediction> {
         self.prediction.as_ref()
     }

@@ -6,7 +6,7 @@ use petgraph::visit::EdgeRef;
 
 use super::graph::{Fate, PipelinePlan, PlanEdge, PlanNode};
 use crate::plan::linked::Linked;
-use crate::plan::{Delivery, Plan, Source, Sources, Taking};
+use crate::plan::{Delivery, DeliveryMode, Plan, Source, Sources};
 
 /// The only delivery of a factory that uses the output of another.
 const SAME: &[Delivery] = &[Delivery {
@@ -15,7 +15,7 @@ const SAME: &[Delivery] = &[Delivery {
     id: None,
     producer: None,
     optional: false,
-    taking: Taking::Shared,
+    mode: DeliveryMode::Shared,
 }];
 
 /// The rewritten plan, in the form that the executor needs.

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | the plan: factories, inputs, deliveries, dependencies | [`PipelinePlan`], [`PlannedFactory`] |
 //! | a pass of your own | [`PlanPass`], [`Optimizer::pass`](super::Optimizer::pass) |
-//! | the decision of a pass, with its reason | [`Decision`] |
-//! | the whole explanation, before or after a run | [`Explanation`], [`Runner::explain`](crate::Runner::explain), [`Report::explain`](crate::Report::explain) |
+//! | the decision of a pass, with its reason | [`PassDecision`] |
+//! | the whole explanation, before or after a run | [`Explanation`], [`RunBuilder::explain`](crate::RunBuilder::explain), [`Report::explain`](crate::Report::explain) |
 //!
 //! Passes change when factories start, which of them run, and which of them share an output. They never change a result.
 //!
 //! ```
 //! use setl::optimize::Optimizer;
-//! use setl::optimize::plan::{Decision, PipelinePlan, PlanPass};
+//! use setl::optimize::plan::{PassDecision, PipelinePlan, PlanPass};
 //! use setl::prelude::*;
 //!
 //! #[factory]
@@ -37,9 +37,9 @@
 //!         "rates-first"
 //!     }
 //!
-//!     fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+//!     fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
 //!         plan.order("rates", "archive")?;
-//!         Ok(vec![Decision::new(["rates", "archive"], "`rates` is fastest while nobody else is busy")])
+//!         Ok(vec![PassDecision::new(["rates", "archive"], "`rates` is fastest while nobody else is busy")])
 //!     }
 //! }
 //!
@@ -69,7 +69,7 @@ use std::sync::Arc;
 
 pub use petgraph;
 
-pub use decision::{Decision, Gain};
+pub use decision::{Gain, PassDecision};
 pub use diagram::PlanDiagram;
 pub use error::PlanError;
 pub use explain::Explanation;
@@ -100,7 +100,7 @@ pub trait PlanPass: Send + Sync {
     ///
     /// # Errors
     /// When the pass cannot do its work. The run then does not start, and reports the error.
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>>;
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>>;
 }
 
 /// The result of one pass.
@@ -110,7 +110,7 @@ pub struct Applied {
     /// The name of the pass.
     pub pass: String,
     /// The decisions of the pass, with their reasons.
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<PassDecision>,
     /// The plan after the pass, if the pass has changed it.
     pub plan: Option<Arc<PipelinePlan>>,
 }

@@ -188,7 +188,7 @@ mod tests {
     use super::{Guess, bottom_up, check_of, guess, taken};
     use crate::dataset::order::{Demand, Order};
     use crate::dataset::required::keeping;
-    use crate::dataset::{ColumnDef, Provenance, Shape};
+    use crate::dataset::{ColumnDef, Provenance, RowSchema};
 
     fn frame() -> LazyFrame {
         of_rows(1_000_000)
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_check_for_nulls_changes_nothing() {
         let columns = ["key", "value"].map(ColumnDef::of::<i64>);
-        let shape = Shape { row: "Pair", columns: columns.into() };
+        let shape = RowSchema { row: "Pair", columns: columns.into() };
         let plain = || of_rows(1_800_000).filter(col("value").gt(lit(1)));
         let checked = || keeping(plain(), &shape, &Provenance::of("Pair"), None);
         let names: Vec<_> =

@@ -76,8 +76,8 @@ pub(super) fn execute(
             done(at, answer);
         }
     };
-    let at_once = match optimizer.has(Pass::QueriesAtOnce) && memory.is_none() {
-        true => optimizer.queries_at_once().min(queries),
+    let at_once = match optimizer.has(Pass::ParallelQueries) && memory.is_none() {
+        true => optimizer.max_parallel_queries().min(queries),
         false => 1,
     };
     waiting(|| {

@@ -221,7 +221,7 @@ proptest! {
                 Pass::OF_QUERIES[1..].iter().enumerate().filter(|(at, _)| chosen & 1 << at != 0).map(|(_, pass)| *pass).collect();
             check(frames, &passes, None);
             // These counts are only checked with enough memory.
-            if !passes.contains(&Pass::ChooseEngine) && !passes.contains(&Pass::QueriesAtOnce) {
+            if !passes.contains(&Pass::ChooseEngine) && !passes.contains(&Pass::ParallelQueries) {
                 let memory = Memory::new(0, Some(directory.path()));
                 check(frames, &passes, Some(&memory));
             }

@@ -48,7 +48,7 @@ impl Builder {
     }
 
     /// Compares the previous input between runs, so that outputs that depend on it may be kept: as
-    /// [checkpoints](crate::Runner::resume), and in the [cache](crate::cache). For a `#[pipeline]` the compiler selects this.
+    /// [checkpoints](crate::RunBuilder::resume), and in the [cache](crate::cache). For a `#[pipeline]` the compiler selects this.
     ///
     /// ```
     /// use setl::cache::CachePolicy;

@@ -10,9 +10,9 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-static ONE: Resource = Resource::new("one").at_once(1);
+static ONE: Resource = Resource::new("one").max_concurrent(1);
 static FRAGILE: Resource = Resource::new("fragile").breaker(2, SECOND);
-static BOTH: Resource = Resource::new("both").at_once(1).breaker(1, SECOND);
+static BOTH: Resource = Resource::new("both").max_concurrent(1).breaker(1, SECOND);
 
 async fn fails(resources: &Resources, resource: &Resource) {
     resources.enter(resource).await.unwrap().failed(Transience::Transient);
@@ -45,7 +45,7 @@ async fn places_are_given_in_the_order_of_asking() {
     }
     assert_eq!(*held(order.lock()), [1, 2, 3]);
     let report = resources.report()[0];
-    assert_eq!((report.attempts, report.most_at_once), (4, 1));
+    assert_eq!((report.attempts, report.peak_concurrent), (4, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,7 @@ async fn one_is_let_through_to_try() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_place_behind_an_open_breaker() {
     let resources = Resources::default();
-    let slow = Resource::new("slow").at_once(2).breaker(1, SECOND);
+    let slow = Resource::new("slow").max_concurrent(2).breaker(1, SECOND);
     let failing = resources.enter(&slow).await.unwrap();
     let busy = resources.enter(&slow).await.unwrap();
     let waiting = {
@@ -151,7 +151,7 @@ async fn runs_share_resources_but_not_reports() {
 
 #[tokio::test(start_paused = true)]
 async fn never_more_than_allowed_whatever_happens() {
-    let busy = Resource::new("busy").at_once(3).breaker(3, Duration::from_millis(20));
+    let busy = Resource::new("busy").max_concurrent(3).breaker(3, Duration::from_millis(20));
     let resources = Resources::default();
     let mut random = fastrand::Rng::with_seed(11);
     let tasks: Vec<_> = (0..400)
@@ -174,7 +174,7 @@ async fn never_more_than_allowed_whatever_happens() {
         task.await.unwrap();
     }
     let report = resources.report()[0];
-    assert!(report.most_at_once == 3 && report.opened > 0 && report.rejected > 0, "{report}");
+    assert!(report.peak_concurrent == 3 && report.opened > 0 && report.rejected > 0, "{report}");
     // Every place is free again.
     sleep(SECOND).await;
     resources.enter(&busy).await.unwrap().succeeded();
@@ -189,7 +189,7 @@ async fn never_more_than_allowed_whatever_happens() {
 async fn never_more_than_allowed_on_several_threads() {
     // The breaker is open for zero time: each attempt is the probe, if there is none yet.
     let down = Resource::new("down").breaker(1, Duration::ZERO);
-    let busy = Resource::new("busy").at_once(3);
+    let busy = Resource::new("busy").max_concurrent(3);
     for (resource, most) in [(down, 1), (busy, 3)] {
         let resources = Resources::default();
         if resource.breaker.is_some() {
@@ -215,6 +215,6 @@ async fn never_more_than_allowed_on_several_threads() {
         }
         let report = resources.report()[0];
         assert_eq!(report.attempts + report.rejected, 4_000 + u64::from(resource.breaker.is_some()));
-        assert!(report.most_at_once <= most, "{report}");
+        assert!(report.peak_concurrent <= most, "{report}");
     }
 }

@@ -144,9 +144,9 @@ fn apply_to_factory(says: &FactoryOverride, to: &mut EffectivePolicy, mistakes: 
 }
 
 fn apply_to_resource(says: &ResourceOverride, to: &mut Resource, mistakes: &mut Vec<String>) {
-    match says.at_once {
-        Some(Switch::Off) => to.at_once = None,
-        Some(Switch::To(at_once)) => to.at_once = Some(at_once),
+    match says.max_concurrent {
+        Some(Switch::Off) => to.max_concurrent = None,
+        Some(Switch::To(max_concurrent)) => to.max_concurrent = Some(max_concurrent),
         None => {}
     }
     let Some(breaker) = &says.breaker else { return };

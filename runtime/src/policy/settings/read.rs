@@ -34,7 +34,7 @@ pub(super) const CACHE: &[&str] = &["all", "max_bytes", "max_age"];
 pub(super) const OPTIMIZER: &[&str] = &["off"];
 pub(super) const CACHING: &[&str] = &["max_age"];
 pub(super) const RETRY: &[&str] = &["times", "backoff", "factor", "jitter", "on"];
-pub(super) const RESOURCE: &[&str] = &["at_once", "breaker"];
+pub(super) const RESOURCE: &[&str] = &["max_concurrent", "breaker"];
 pub(super) const BREAKER: &[&str] = &["failures", "open_for"];
 
 /// All settings, as read.
@@ -81,7 +81,7 @@ pub(super) struct FactoryOverride {
 }
 
 pub(super) struct ResourceOverride {
-    pub(super) at_once: Option<Switch<u32>>,
+    pub(super) max_concurrent: Option<Switch<u32>>,
     pub(super) breaker: Option<Placed<Switch<BreakerOverride>>>,
 }
 
@@ -214,9 +214,10 @@ impl<'a> Reader<'a> {
 
     fn resource(&mut self, path: &str, value: &Value) -> Option<ResourceOverride> {
         let table = self.table(path, value, RESOURCE)?;
-        let at_once = self.field(table, path, "at_once", "a whole number of at least 1, or false", |value| {
-            switch(value, at_least_one)
-        });
+        let max_concurrent =
+            self.field(table, path, "max_concurrent", "a whole number of at least 1, or false", |value| {
+                switch(value, at_least_one)
+            });
         let breaker = table.get("breaker").and_then(|value| {
             let path = joined(path, "breaker");
             let place = self.place(&path, value);
@@ -232,7 +233,7 @@ impl<'a> Reader<'a> {
             };
             Some(Placed { value, place })
         });
-        Some(ResourceOverride { at_once, breaker })
+        Some(ResourceOverride { max_concurrent, breaker })
     }
 
     fn policy(&mut self, table: &Dict, path: &str) -> PolicyOverride {

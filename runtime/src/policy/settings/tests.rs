@@ -18,7 +18,7 @@ mod words;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-static RATES: Resource = Resource::new("rates").at_once(3).breaker(5, SECOND);
+static RATES: Resource = Resource::new("rates").max_concurrent(3).breaker(5, SECOND);
 
 static STRICT: Policy =
     Policy { retry: Some(Retry::times(2).factor(3.0)), timeout: Some(SECOND), ..Policy::NONE };
@@ -138,7 +138,7 @@ fn a_file_can_say_everything() {
         max_bytes = "10 GiB"
         max_age = "2d"
         [resource.rates]
-        at_once = 2
+        max_concurrent = 2
         breaker = { failures = 7, open_for = "30s" }
     "#;
     fs::write(&path, text).unwrap();
@@ -167,7 +167,7 @@ fn a_file_can_say_everything() {
 
     let rates = effective.resource_of(1).unwrap();
     let breaker = Breaker { failures: 7, open_for: SECOND * 30 };
-    assert_eq!((rates.at_once, rates.breaker), (Some(2), Some(breaker)));
+    assert_eq!((rates.max_concurrent, rates.breaker), (Some(2), Some(breaker)));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn false_switches_off() {
     let text = "
         defaults.total_timeout = false
         factory.fetch_rates = { retry = false, timeout = false }
-        resource.rates = { at_once = false, breaker = false }
+        resource.rates = { max_concurrent = false, breaker = false }
     ";
     let effective = applied(&text.parse().unwrap());
     assert!(effective.of_factory(0).policy.is_trivial());
@@ -193,8 +193,8 @@ fn false_switches_off() {
 
 #[test]
 fn what_stands_in_for_a_factory_may_have_a_resource_too() {
-    let effective = applied(&"resource.cache.at_once = 1".parse().unwrap());
-    assert_eq!(*effective.resource(&CACHE), Resource::new("cache").at_once(1));
+    let effective = applied(&"resource.cache.max_concurrent = 1".parse().unwrap());
+    assert_eq!(*effective.resource(&CACHE), Resource::new("cache").max_concurrent(1));
     static ELSEWHERE: Resource = Resource::new("elsewhere");
     assert_eq!(*effective.resource(&ELSEWHERE), ELSEWHERE);
 }
@@ -283,7 +283,7 @@ fn all_mistakes_are_told_at_once() {
             "`defaults.timeout`: expected a duration such as \"10s\", or false, found \"ten\"",
             "`factory.plain.timout`: unknown setting, did you mean `timeout`?",
             "`factory.plain.on_failure`: expected one of \"fail\", \"skip\", \"fallback\", found \"skipp\"",
-            "`resource.rates`: expected a table with `at_once`, `breaker`, found 3",
+            "`resource.rates`: expected a table with `max_concurrent`, `breaker`, found 3",
             "`env.production.state_dir`: expected a path, found 4",
         ]
     );
@@ -291,8 +291,7 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn what_is_not_there_is_told() {
-    let text =
-        "factory.fetch_rate.timeout = '1s'\nresource.rate.at_once = 1\nfactory.carrier_delays.enabled = true";
+    let text = "factory.fetch_rate.timeout = '1s'\nresource.rate.max_concurrent = 1\nfactory.carrier_delays.enabled = true";
     assert_eq!(
         wrong(text),
         [

@@ -14,7 +14,12 @@ struct Table {
 
 const TABLES: &[Table] = &[
     Table { name: "factory", settings: FACTORY, named: true, example: "SETL_FACTORY__FETCH_RATES__TIMEOUT" },
-    Table { name: "resource", settings: RESOURCE, named: true, example: "SETL_RESOURCE__RATES__AT_ONCE" },
+    Table {
+        name: "resource",
+        settings: RESOURCE,
+        named: true,
+        example: "SETL_RESOURCE__RATES__MAX_CONCURRENT",
+    },
     Table { name: "defaults", settings: DEFAULTS, named: false, example: "SETL_DEFAULTS__TIMEOUT" },
 ];
 

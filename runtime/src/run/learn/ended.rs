@@ -2,9 +2,9 @@
 
 use crate::base::names::{in_one_line, shortened};
 use crate::run::error::FactoryError;
-use crate::run::fate::IT_FAILED;
-use crate::run::report::Entry;
-use crate::run::shared::Why;
+use crate::run::report::FactoryReport;
+use crate::run::shared::CancelReason;
+use crate::run::transitions::IT_FAILED;
 
 /// The maximum size of a recorded error, in bytes.
 const MOST: usize = 2048;
@@ -17,7 +17,7 @@ pub(in crate::run) struct Ended<'run> {
     /// The error of a commit that was decided but is not complete.
     pub(in crate::run) unfinished: Option<&'run FactoryError>,
     /// The cancellation reason, if the run was ended early.
-    pub(in crate::run) interrupted: Option<Why>,
+    pub(in crate::run) interrupted: Option<CancelReason>,
 }
 
 impl Ended<'_> {
@@ -26,15 +26,15 @@ impl Ended<'_> {
         let own = self.failures.iter().filter(|failure| failure.factory.is_empty());
         let errors = self.unfinished.into_iter().chain(own).map(FactoryError::described);
         let interrupted = self.interrupted.map(|why| match why {
-            Why::Asked => "the run was cancelled".to_owned(),
-            Why::Deadline => "the deadline of the run passed".to_owned(),
-            Why::Memory => "the process held more memory than the run may".to_owned(),
+            CancelReason::Requested => "the run was cancelled".to_owned(),
+            CancelReason::Deadline => "the deadline of the run passed".to_owned(),
+            CancelReason::Memory => "the process held more memory than the run may".to_owned(),
         });
         kept(interrupted.into_iter().chain(errors))
     }
 
     /// The error of a factory.
-    pub(super) fn error_of(&self, entry: &Entry) -> Option<String> {
+    pub(super) fn error_of(&self, entry: &FactoryReport) -> Option<String> {
         let own = self.failures.iter().filter(|failure| failure.factory == entry.factory);
         // The error of a factory that may fail is not a failure of the run. The same holds for a factory whose fallback has
         // delivered.

@@ -1,11 +1,11 @@
 //! The data that a run adds to the history besides its times: links, choices, reads, and cache lookups.
 
-use super::Before;
+use super::LearningState;
 use crate::optimize::{LookupRecord, RunRecord};
 use crate::run::report::Report;
 use crate::run::shared::Shared;
 
-impl Before {
+impl LearningState {
     pub(super) fn add_evidence(&self, run: &mut RunRecord, shared: &Shared, report: &Report) {
         let plan = &shared.plan;
         run.cores = std::thread::available_parallelism().ok().map(usize::from);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::optimize::{Basis, Interval, PredictedAnew};
+use crate::optimize::{Basis, Interval, RevisedPrediction};
 use setl_learn::model::Quantity;
 
 fn drift(factory: &str) -> Drift {
@@ -20,20 +20,20 @@ fn drift(factory: &str) -> Drift {
 }
 
 fn adaptation(brought_forward: Option<(String, String)>) -> Adaptation {
-    let anew = PredictedAnew { factory: "join".into(), before: 0.0155, now: 0.000_283 };
+    let anew = RevisedPrediction { factory: "join".into(), before: 0.0155, now: 0.000_283 };
     Adaptation {
         factory: "read".into(),
         after: Duration::from_secs(1),
         quantity: Quantity::RowsOut,
         predicted: 10.0,
         measured: 100.0,
-        predicted_anew: vec![anew],
+        revised_predictions: vec![anew],
         brought_forward,
     }
 }
 
 /// Every possible item, each with several lines or several of its kind.
-fn all() -> Learned {
+fn all() -> LearningReport {
     let mut run = RunRecord::new("01", "Nightly", SystemTime::UNIX_EPOCH);
     run.makespan = Duration::from_secs(9);
     let mut factories = Vec::new();
@@ -51,21 +51,21 @@ fn all() -> Learned {
         factories: Vec::new(),
         batches: Vec::new(),
     };
-    let keeping = |factory: &str| -> Keeping {
+    let keeping = |factory: &str| -> CacheDecision {
         let because = "it takes\nlong";
         let keeping =
             serde_json::json!({ "factory": factory, "is_kept": true, "compute": 9.0, "because": because });
         serde_json::from_value(keeping).unwrap()
     };
-    Learned {
+    LearningReport {
         comparison: Some(Comparison::new(&prediction, &run)),
         prediction: Some(prediction),
         adaptations: vec![adaptation(None), adaptation(Some(("a".into(), "b".into())))],
         drifts: vec![drift("clean"), drift("join")],
         recommendations: Vec::new(),
-        keeping: vec![keeping("clean"), keeping("join")],
+        cache_decisions: vec![keeping("clean"), keeping("join")],
         set_aside: Some("/state/history.sqlite.damaged-1".into()),
-        trouble: None,
+        history_error: None,
     }
 }
 
@@ -79,17 +79,17 @@ fn a_report_has_at_most_two_lines_of_learning() {
         lines[1].starts_with("the history was damaged")
             && lines[1].ends_with("(and 5 more: `learned()` of the report)")
     );
-    let troubled = Learned { trouble: Some("it is locked\nby another".into()), ..all() };
-    assert_eq!(troubled.in_brief().lines().count(), 2);
-    assert!(troubled.in_brief().starts_with("nothing was learned: it is locked\nthe history"), "{troubled}");
+    let failed = LearningReport { history_error: Some("it is locked\nby another".into()), ..all() };
+    assert_eq!(failed.in_brief().lines().count(), 2);
+    assert!(failed.in_brief().starts_with("nothing was learned: it is locked\nthe history"), "{failed}");
 }
 
 #[test]
 fn an_order_that_stays_is_not_told_in_a_report() {
-    let of = |adaptation| Learned {
+    let of = |adaptation| LearningReport {
         adaptations: vec![adaptation],
         drifts: Vec::new(),
-        keeping: Vec::new(),
+        cache_decisions: Vec::new(),
         set_aside: None,
         ..all()
     };

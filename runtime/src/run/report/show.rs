@@ -6,7 +6,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::numbers::{duration, mean_parallelism, thousands};
-use super::{Entry, Report, Status, Timing};
+use super::{FactoryReport, Report, Status, Timing};
 use crate::cache::CacheReport;
 
 /// The maximum width of a remark in the table, in characters.
@@ -56,18 +56,18 @@ impl Times {
 const SAMPLE: &str = "99.9 ms";
 
 /// The width of the table without remarks.
-fn width_without_remarks(entries: &[Entry], times: Times) -> usize {
+fn width_without_remarks(entries: &[FactoryReport], times: Times) -> usize {
     let samples = |_: &Timing| vec![SAMPLE.to_owned(); times.header().len()];
     width(&table_of(entries, times, 0, samples))
 }
 
 /// The table of all factories, with remarks of at most `widest_remark` characters.
-fn table(entries: &[Entry], times: Times, widest_remark: usize) -> String {
+fn table(entries: &[FactoryReport], times: Times, widest_remark: usize) -> String {
     table_of(entries, times, widest_remark, |timing| times.cells(timing))
 }
 
 fn table_of(
-    entries: &[Entry],
+    entries: &[FactoryReport],
     times: Times,
     widest_remark: usize,
     cells: impl Fn(&Timing) -> Vec<String>,
@@ -105,7 +105,7 @@ fn table_of(
     table.to_string()
 }
 
-fn is_short(entry: &Entry, widest_remark: usize) -> bool {
+fn is_short(entry: &FactoryReport, widest_remark: usize) -> bool {
     let remark = entry.remark();
     !remark.is_empty() && remark.chars().count() <= widest_remark
 }
@@ -115,7 +115,7 @@ fn width(table: &str) -> usize {
 }
 
 /// The table of all factories, the remarks that do not fit into it, and the meaning of `lazy`, if it occurs.
-pub(super) fn factories(entries: &[Entry]) -> String {
+pub(super) fn factories(entries: &[FactoryReport]) -> String {
     // Shorter waits are not visible in the table.
     let waits = entries.iter().any(|entry| entry.timing.waiting >= Duration::from_millis(1));
     let mut times = if waits { Times::Apart } else { Times::Phases };
@@ -165,7 +165,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "pipeline {} (run {})", self.pipeline(), self.run_id)?;
         writeln!(f, "{}", factories(self.entries()))?;
-        write!(f, "{}", summary(self.makespan, self.sum(), self.threads))?;
+        write!(f, "{}", summary(self.makespan, self.total_factory_time(), self.threads))?;
         if !self.committed.is_empty() {
             write!(f, "\nwritten: {}", self.committed.join(", "))?;
         }

@@ -37,11 +37,11 @@ fn the_book_lists_all_statuses() {
     }
 }
 
-fn entry(factory: &str, work: u64, waiting: u64) -> Entry {
+fn entry(factory: &str, work: u64, waiting: u64) -> FactoryReport {
     let ms = Duration::from_millis;
     let timing =
         Timing { start: ms(7), process: ms(work + waiting), waiting: ms(waiting), ..Timing::default() };
-    Entry {
+    FactoryReport {
         factory: factory.to_owned(),
         stage: "transform".to_owned(),
         status: Status::Succeeded,
@@ -50,7 +50,7 @@ fn entry(factory: &str, work: u64, waiting: u64) -> Entry {
         is_lazy: false,
         computed_by: Vec::new(),
         attempts: 1,
-        because: None,
+        failed_upstream: None,
         note: None,
     }
 }
@@ -89,7 +89,7 @@ fn a_lazy_output_is_not_taken_for_a_computed_one() {
     let mut unknown = lazy.clone();
     lazy.computed_by = vec!["clean".to_owned(), "count".to_owned()];
     unknown.factory = "other".to_owned();
-    let text = show::factories(&[lazy, unknown, Entry { rows: Some(1234), ..entry("clean", 9, 0) }]);
+    let text = show::factories(&[lazy, unknown, FactoryReport { rows: Some(1234), ..entry("clean", 9, 0) }]);
     let lines: Vec<_> = text.lines().map(words).collect();
     assert_eq!(lines[0], "stage factory status start read process write total rows");
     assert!(lines[2].ends_with("2.00 ms lazy"), "{text}");
@@ -107,7 +107,7 @@ fn a_table_is_no_wider_than_a_hundred_columns() {
         let mut entries = vec![entry(&name[..length], 999, waiting), entry("b", 1, 0), entry("c", 1, 0)];
         entries[0].rows = Some(100_000_000);
         entries[1].note = Some("x".repeat(32));
-        entries[2].because = Some("a failed one with a long name".to_owned());
+        entries[2].failed_upstream = Some("a failed one with a long name".to_owned());
         let text = show::factories(&entries);
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{text}");

@@ -16,13 +16,13 @@ use crate::storage::text::shortened;
 
 /// The state of a file, to notice that it has changed since the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Print {
+pub(crate) struct FileStamp {
     bytes: u64,
     modified: Option<SystemTime>,
     file: u64,
 }
 
-impl Print {
+impl FileStamp {
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]
@@ -48,7 +48,7 @@ pub(super) struct Guard {
     /// The content of the file when it was loaded.
     pub(super) content: Content,
     /// The last valid state of the file.
-    pub(super) fits: Mutex<Print>,
+    pub(super) fits: Mutex<FileStamp>,
     /// The columns of floating-point numbers, by position.
     pub(super) floats: Vec<(usize, PlSmallStr, DataType)>,
     /// The cached result of the check that every infinite number is written as such.
@@ -80,7 +80,7 @@ impl Guard {
             return Ok(());
         }
         // A deleted file existed when Polars opened it.
-        let Ok(print) = Print::of(&self.path) else { return Ok(()) };
+        let Ok(print) = FileStamp::of(&self.path) else { return Ok(()) };
         let mut fits = self.fits.lock().unwrap_or_else(PoisonError::into_inner);
         if *fits == print {
             return Ok(());

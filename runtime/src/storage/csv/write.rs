@@ -7,7 +7,7 @@ use polars::prelude::*;
 use super::check::Check;
 use super::records::{Records, seems_compressed};
 use super::{CsvFile, raw};
-use crate::dataset::{DataError, Provenance, Shape};
+use crate::dataset::{DataError, Provenance, RowSchema};
 use crate::storage::tally::Tally;
 use crate::storage::{StageRequest, text};
 use setl_commit::{Recipe, StagedWrite, WriteError};
@@ -68,7 +68,7 @@ impl CsvFile {
     }
 
     /// Checks that the file has exactly the columns of the row, in their order, because rows are appended by position.
-    fn check_appendable(&self, shape: &Shape, is_bare: bool) -> crate::Result<()> {
+    fn check_appendable(&self, shape: &RowSchema, is_bare: bool) -> crate::Result<()> {
         let path = &self.place.path;
         if std::fs::metadata(path).map_err(|source| self.place.io("read", source))?.len() == 0 {
             return Ok(());
@@ -109,7 +109,7 @@ impl CsvFile {
     }
 
     /// Refuses column names that the header would not preserve.
-    fn check_header(&self, header: &str, shape: &Shape) -> crate::Result<()> {
+    fn check_header(&self, header: &str, shape: &RowSchema) -> crate::Result<()> {
         if !self.header {
             return Ok(());
         }
@@ -131,7 +131,7 @@ impl CsvFile {
     }
 
     /// Returns the header as it is written.
-    fn header_line(&self, shape: &Shape) -> crate::Result<String> {
+    fn header_line(&self, shape: &RowSchema) -> crate::Result<String> {
         if !self.header {
             return Ok(String::new());
         }
@@ -161,7 +161,7 @@ impl CsvFile {
     }
 
     /// Counts the values that would be read back differently.
-    fn ambiguous(&self, shape: &Shape) -> crate::Result<impl Fn(&Series) -> usize + Send + Sync + use<>> {
+    fn ambiguous(&self, shape: &RowSchema) -> crate::Result<impl Fn(&Series) -> usize + Send + Sync + use<>> {
         let comment = self.comment.clone();
         // Only the start of a line can be taken for a comment, and only the start of a file for a byte order mark.
         let first = shape.columns.first().map(|column| column.name);

@@ -17,7 +17,7 @@ use super::json::{NotJson, Text, Value, members};
 use super::rows::fits;
 use crate::dataset::ColumnDef;
 use crate::storage::csv::check::{Checked, WINDOW, Window, bounds, in_parallel, line_after, threads_for};
-use crate::storage::csv::guard::Print;
+use crate::storage::csv::guard::FileStamp;
 use crate::storage::text::{self, Patterns};
 
 /// The name in plans of the node that checks a plain file while it is read. It lets all rows through.
@@ -30,7 +30,7 @@ pub(super) fn scan(
     columns: &[ColumnDef],
 ) -> crate::Result<Option<LazyFrame>> {
     // If the file changes during the check, the guard notices that its state differs from this one.
-    let Ok(print) = Print::of(path) else { return Ok(None) };
+    let Ok(print) = FileStamp::of(path) else { return Ok(None) };
     if !is_plain(path, columns).unwrap_or(false) {
         return Ok(None);
     }
@@ -70,13 +70,13 @@ struct Guard {
     path: PathBuf,
     columns: Vec<ColumnDef>,
     /// The last state of the file that was plain.
-    plain: Mutex<Print>,
+    plain: Mutex<FileStamp>,
 }
 
 impl Guard {
     fn pass(&self, rows: DataFrame) -> PolarsResult<DataFrame> {
         // A deleted file existed when Polars opened it.
-        let Ok(print) = Print::of(&self.path) else { return Ok(rows) };
+        let Ok(print) = FileStamp::of(&self.path) else { return Ok(rows) };
         let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
         if *plain != print {
             if !is_plain(&self.path, &self.columns).unwrap_or(false) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use setl::policy::Resource;
 use setl::prelude::*;
 
-static RATES: Resource = Resource::new("rates").at_once(0);
+static RATES: Resource = Resource::new("rates").max_concurrent(0);
 static ORDERS: Resource = Resource::new("orders").breaker(0, Duration::from_secs(30));
 
 #[factory(resource = RATES)]

@@ -6,7 +6,7 @@ use setl::factory::FactoryItem;
 use setl::policy::{OnFailure, Policy, Resource, Retry, RetryOn};
 use setl::prelude::*;
 
-static RATES: Resource = Resource::new("rates").at_once(2);
+static RATES: Resource = Resource::new("rates").max_concurrent(2);
 
 const TIMES: u32 = 2;
 

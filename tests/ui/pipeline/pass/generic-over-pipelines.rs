@@ -13,7 +13,7 @@ struct Daily;
 struct Weekly;
 
 async fn value<P: PipelineItem + Lists<read> + Keeps<read, true> + 'static>(pipeline: P) -> Result<u8> {
-    let run = setl::Runner::new(pipeline).await?;
+    let run = setl::RunBuilder::new(pipeline).await?;
     Ok(*run.get::<read>())
 }
 

@@ -74,7 +74,7 @@ fn a_ticket_that_names_anything_else_is_not_acted_upon() {
                 for write in &mut commit.writes {
                     commit.tickets.push(write.staged.ticket().unwrap());
                 }
-                let Ticket::Files { steps } = &mut commit.tickets[2] else { panic!("it has files") };
+                let RecoveryTicket::Files { steps } = &mut commit.tickets[2] else { panic!("it has files") };
                 let step = &mut steps[0];
                 let directory = step.directory.as_mut().unwrap();
                 match field {

@@ -99,8 +99,8 @@ impl StagedWrite for Prepared {
         format!("table {}", self.0)
     }
 
-    fn ticket(&mut self) -> crate::Result<Ticket> {
-        Ok(Ticket::Place { place: self.target(), token: self.0.to_owned() })
+    fn ticket(&mut self) -> crate::Result<RecoveryTicket> {
+        Ok(RecoveryTicket::Place { place: self.target(), token: self.0.to_owned() })
     }
 
     fn commit(self: Box<Self>) -> crate::Result<()> {
@@ -138,7 +138,7 @@ fn other_systems_settle_what_they_have_prepared() {
     let after = world.transaction();
     assert_eq!(after.recover(), [""; 0]);
     after.settle("table b", &settle).unwrap();
-    let expected = ["a", "b"].map(|token| (token.to_owned(), Decision::Commit));
+    let expected = ["a", "b"].map(|token| (token.to_owned(), CommitDecision::Commit));
     assert_eq!(*settled.lock().unwrap(), expected);
     assert!(journal::paths(&world.path("state")).unwrap().is_empty());
 }

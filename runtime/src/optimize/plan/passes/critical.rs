@@ -4,7 +4,7 @@ use petgraph::visit::EdgeRef;
 
 use crate::Result;
 use crate::optimize::Pass;
-use crate::optimize::plan::{Decision, Fate, Gain, PipelinePlan, PlanNode, PlanPass};
+use crate::optimize::plan::{Fate, Gain, PassDecision, PipelinePlan, PlanNode, PlanPass};
 use setl_learn::simulate::{Costs, Graph, critical_path, simulate, upward_rank};
 
 /// Sets the priority of each factory to its [upward rank](upward_rank), from the predicted times.
@@ -19,7 +19,7 @@ impl PlanPass for CriticalPath {
         Pass::CriticalPath.about()
     }
 
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
         if plan.factories().all(|factory| factory.seconds.is_none()) {
             return Ok(Vec::new());
         }
@@ -47,7 +47,7 @@ impl PlanPass for CriticalPath {
         let names = path.iter().map(|factory| &*plan.of_index(*factory).name);
         let reason = "the critical path: the run takes at least as long as these one after another, so what the most seconds \
                       wait for starts first";
-        let decision = Decision::new(names, reason);
+        let decision = PassDecision::new(names, reason);
         // A gain below one millisecond is not reported.
         Ok(vec![if gain > 1e-3 && plan.is_known { decision.gain(Gain::Makespan(gain)) } else { decision }])
     }

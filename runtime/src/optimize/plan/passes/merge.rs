@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use crate::Result;
 use crate::optimize::Pass;
-use crate::optimize::plan::{Decision, Gain, PipelinePlan, PlanPass, PlannedFactory};
+use crate::optimize::plan::{Gain, PassDecision, PipelinePlan, PlanPass, PlannedFactory};
 
 /// Runs one of several factories that are the same function with the same deliveries. Its output serves all of them.
 ///
@@ -24,7 +24,7 @@ impl PlanPass for MergeIdentical {
         Pass::MergeIdentical.about()
     }
 
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
         let mut same = Same::default();
         let mut left: BTreeMap<usize, (Vec<usize>, &'static str)> = BTreeMap::new();
         let mut decisions = Vec::new();
@@ -44,7 +44,7 @@ impl PlanPass for MergeIdentical {
                 "run once, as `{}`, since both are `{}` and take the same deliveries",
                 other.name, of.function
             );
-            let decision = Decision::new([other.name.clone(), of.name.clone()], reason);
+            let decision = PassDecision::new([other.name.clone(), of.name.clone()], reason);
             decisions.push(match of.seconds {
                 Some(seconds) if seconds > 0.0 && plan.is_known => decision.gain(Gain::Seconds(seconds)),
                 _ => decision,
@@ -59,7 +59,7 @@ impl PlanPass for MergeIdentical {
                 "each runs, although all are `{}` and take the same deliveries, since {reason}",
                 plan.of_index(first).function
             );
-            decisions.push(Decision::new(names, text));
+            decisions.push(PassDecision::new(names, text));
         }
         Ok(decisions)
     }

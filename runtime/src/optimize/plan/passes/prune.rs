@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::optimize::Pass;
-use crate::optimize::plan::{Decision, Fate, Gain, PipelinePlan, PlanPass, PlannedFactory};
+use crate::optimize::plan::{Fate, Gain, PassDecision, PipelinePlan, PlanPass, PlannedFactory};
 
 /// Leaves out factories that were not selected, and factories whose output goes only to disabled factories.
 ///
@@ -18,12 +18,12 @@ impl PlanPass for Prune {
         Pass::Prune.about()
     }
 
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
         let mut decisions = Vec::new();
         let asked = leave_out_what_was_not_asked_for(plan);
         if !asked.is_empty() {
             let names = asked.iter().map(|factory| &*plan.of_index(*factory).name);
-            let decision = Decision::new(names, "left out, since nobody needs it for what was asked for");
+            let decision = PassDecision::new(names, "left out, since nobody needs it for what was asked for");
             decisions.push(saving(decision, plan, &asked));
         }
         // In a partial run, each remaining factory was selected. If outputs are kept, the factories that have to run are known
@@ -47,7 +47,7 @@ impl PlanPass for Prune {
                 crate::base::names::quoted(names.iter().copied()),
                 if names.len() == 1 { "does not" } else { "do not" }
             );
-            let decision = Decision::new([of.name.clone()], reason);
+            let decision = PassDecision::new([of.name.clone()], reason);
             decisions.push(saving(decision, plan, &[factory]));
             plan.leave_out(factory);
         }
@@ -75,7 +75,7 @@ fn is_effect_free(factory: &PlannedFactory) -> bool {
         && !factory.has_fallback
 }
 
-fn saving(decision: Decision, plan: &PipelinePlan, factories: &[usize]) -> Decision {
+fn saving(decision: PassDecision, plan: &PipelinePlan, factories: &[usize]) -> PassDecision {
     let seconds: Option<f64> = factories.iter().map(|factory| plan.of_index(*factory).seconds).sum();
     match seconds {
         Some(seconds) if seconds > 0.0 && plan.is_known => decision.gain(Gain::Seconds(seconds)),

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::optimize::Pass;
-use crate::optimize::plan::{Decision, PipelinePlan, PlanPass};
+use crate::optimize::plan::{PassDecision, PipelinePlan, PlanPass};
 
 /// Finds the earliest stage of each factory, as `SimplePipelineOptimizer` of SETL does: the stage after those of its upstream
 /// factories.
@@ -20,7 +20,7 @@ impl PlanPass for EarliestStage {
         Pass::EarliestStage.about()
     }
 
-    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<Decision>> {
+    fn apply(&self, plan: &mut PipelinePlan) -> Result<Vec<PassDecision>> {
         let mut moved = Vec::new();
         for factory in plan.in_order() {
             let of = plan.of_index(factory);
@@ -46,7 +46,7 @@ impl PlanPass for EarliestStage {
                 "could be in stage `{}` instead of `{}`, since {because}",
                 plan.stages[earliest].name, plan.stages[own].name
             );
-            moved.push((factory, Decision::new([of.name.clone()], reason)));
+            moved.push((factory, PassDecision::new([of.name.clone()], reason)));
             plan.edit(factory).stage = earliest;
         }
         moved.sort_by_key(|(factory, _)| *factory);

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::course;
 use super::error::RunError;
 use super::event::Event;
-use super::outcome::{Outcome, Partial, Run};
+use super::lifecycle;
+use super::outcome::{Outcome, PartialRun, Run};
 use super::request::Request;
 use super::select::Selection;
 use super::shared::{Launch, Steps};
@@ -52,14 +52,14 @@ use crate::policy::{Classifier, CodeScope, Resources};
 /// # }
 /// ```
 #[must_use = "a run starts when it is awaited: add `.await`"]
-pub struct Runner<P> {
+pub struct RunBuilder<P> {
     pub(super) launch: Launch,
     /// In a box, because a runner is moved from one call to the next, and into the future of the run.
     pub(crate) request: Box<Request>,
     pipeline: PhantomData<fn() -> P>,
 }
 
-impl<P> Runner<P> {
+impl<P> RunBuilder<P> {
     /// Sets the maximum number of factories that run at the same time. It is at least one. Default: no limit, so that each
     /// factory starts as soon as it is ready.
     pub fn concurrency(mut self, factories: usize) -> Self {
@@ -77,7 +77,7 @@ impl<P> Runner<P> {
     }
 
     /// Sets the time after which a factory that waits for a thread is reported. Factories that wait for each other, and need more
-    /// [threads](Runner::blocking_threads) than there are, wait forever. Default: 30 seconds.
+    /// [threads](RunBuilder::blocking_threads) than there are, wait forever. Default: 30 seconds.
     ///
     /// The warning goes to observers as [`Event::Starving`], and to the report as a note. Without observers, it is also written
     /// to standard error.
@@ -95,14 +95,14 @@ impl<P> Runner<P> {
 
     /// Continues after a failure with all factories that do not depend on the failed one.
     ///
-    /// The run still fails, and nothing is written, unless [`commit_partial`](Runner::commit_partial) is set. [`Runner::outcome`]
+    /// The run still fails, and nothing is written, unless [`commit_partial`](RunBuilder::commit_partial) is set. [`RunBuilder::outcome`]
     /// returns the outputs that succeeded.
     pub fn keep_going(mut self) -> Self {
         self.request.keep_going = true;
         self
     }
 
-    /// Continues after a failure, as [`keep_going`](Runner::keep_going) does, and commits the writes of the factories that
+    /// Continues after a failure, as [`keep_going`](RunBuilder::keep_going) does, and commits the writes of the factories that
     /// succeeded.
     ///
     /// Default: all writes of a run are committed together or not at all. Several targets are switched one after the other: see
@@ -121,14 +121,14 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Ends the run at Ctrl-C (SIGINT) or when a supervisor requests it (SIGTERM), as [`Runner::cancel_on`] does. A second signal
+    /// Ends the run at Ctrl-C (SIGINT) or when a supervisor requests it (SIGTERM), as [`RunBuilder::cancel_on`] does. A second signal
     /// ends the program with exit code 130.
     pub fn cancel_on_ctrl_c(mut self) -> Self {
         self.request.cancel_on_ctrl_c = true;
         self
     }
 
-    /// Ends the run after this time, as [`Runner::cancel_on`] does, with [`RunError::DeadlineExceeded`].
+    /// Ends the run after this time, as [`RunBuilder::cancel_on`] does, with [`RunError::DeadlineExceeded`].
     ///
     /// The runtime must have its timer enabled, as `#[tokio::main]` does.
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -142,7 +142,7 @@ impl<P> Runner<P> {
     /// To stay below the limit, [materialized](crate::dataset::Dataset::materialize) data goes to temporary files of the state
     /// directory, queries run one by one with the streaming engine, and factories that declare their memory (`#[factory(memory =
     /// "500 MiB")]`) wait until it is free. A run cannot start if one of its factories needs more memory than there is. If the
-    /// process exceeds the limit nevertheless, the run ends as by [`Runner::deadline`], with [`RunError::MemoryExceeded`]:
+    /// process exceeds the limit nevertheless, the run ends as by [`RunBuilder::deadline`], with [`RunError::MemoryExceeded`]:
     /// nothing is written. The run waits for the end of a query that Polars is executing.
     ///
     /// The memory of a process is only known on Linux. Other systems do everything except ending the run.
@@ -216,8 +216,8 @@ impl<P> Runner<P> {
     /// Resumes a run of this pipeline that failed or was killed: its outputs that were kept and are still valid are taken, and
     /// only the rest runs.
     ///
-    /// The outputs of factories under `#[factory(checkpoint)]` are kept, or of [all](Runner::checkpoint_all) factories if the run
-    /// sets this. An output is valid as long as its [code](Runner::code), its inputs and the data that it has read are the same,
+    /// The outputs of factories under `#[factory(checkpoint)]` are kept, or of [all](RunBuilder::checkpoint_all) factories if the run
+    /// sets this. An output is valid as long as its [code](RunBuilder::code), its inputs and the data that it has read are the same,
     /// and all its upstream outputs are valid. The outputs of a successful run are not kept: the next run with `resume` starts
     /// from the beginning.
     pub fn resume(mut self) -> Self {
@@ -225,7 +225,7 @@ impl<P> Runner<P> {
         self
     }
 
-    /// Keeps the outputs of all factories whose type allows it, for [`Runner::resume`].
+    /// Keeps the outputs of all factories whose type allows it, for [`RunBuilder::resume`].
     pub fn checkpoint_all(mut self) -> Self {
         self.request.checkpoint_all = true;
         self
@@ -340,7 +340,7 @@ impl<P> Runner<P> {
     }
 }
 
-impl<P: PipelineItem> Runner<P> {
+impl<P: PipelineItem> RunBuilder<P> {
     /// Creates a run of this pipeline with its inputs.
     pub fn new(pipeline: P) -> Self {
         let launch = Launch {
@@ -357,7 +357,7 @@ impl<P: PipelineItem> Runner<P> {
     /// Runs this factory and other selected ones, and nothing else.
     ///
     /// An input from a factory that does not run is missing, and the run cannot start, unless the output is
-    /// [provided](Runner::provide).
+    /// [provided](RunBuilder::provide).
     ///
     /// ```
     /// use setl::prelude::*;
@@ -385,7 +385,7 @@ impl<P: PipelineItem> Runner<P> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn only<F>(self) -> Runner<Partial<P>>
+    pub fn only<F>(self) -> RunBuilder<PartialRun<P>>
     where
         P: Lists<F>,
     {
@@ -393,30 +393,30 @@ impl<P: PipelineItem> Runner<P> {
     }
 
     /// Runs this factory and all its upstream factories.
-    pub fn up_to<F>(self) -> Runner<Partial<P>>
+    pub fn up_to<F>(self) -> RunBuilder<PartialRun<P>>
     where
         P: Lists<F>,
     {
         self.partial().up_to::<F>()
     }
 
-    /// Runs this factory and all its downstream factories. Together with [`up_to`](Runner::up_to), it runs the factories between
+    /// Runs this factory and all its downstream factories. Together with [`up_to`](RunBuilder::up_to), it runs the factories between
     /// the two. If there are none, the run cannot start.
-    pub fn from<F>(self) -> Runner<Partial<P>>
+    pub fn from_factory<F>(self) -> RunBuilder<PartialRun<P>>
     where
         P: Lists<F>,
     {
-        self.partial().from::<F>()
+        self.partial().from_factory::<F>()
     }
 
     /// Converts to a run of the factories that are selected from now on.
-    pub fn partial(mut self) -> Runner<Partial<P>> {
+    pub fn partial(mut self) -> RunBuilder<PartialRun<P>> {
         self.request.selection.get_or_insert_default();
-        Runner { launch: self.launch, request: self.request, pipeline: PhantomData }
+        RunBuilder { launch: self.launch, request: self.request, pipeline: PhantomData }
     }
 }
 
-impl<P: PipelineItem> Runner<Partial<P>> {
+impl<P: PipelineItem> RunBuilder<PartialRun<P>> {
     /// Runs this factory, too.
     pub fn only<F>(self) -> Self
     where
@@ -433,9 +433,9 @@ impl<P: PipelineItem> Runner<Partial<P>> {
         self.select(|selection| selection.up_to.push(position::<P, F>()))
     }
 
-    /// Runs this factory and all its downstream factories, too. Together with [`up_to`](Runner::up_to), it runs the factories
+    /// Runs this factory and all its downstream factories, too. Together with [`up_to`](RunBuilder::up_to), it runs the factories
     /// between the two.
-    pub fn from<F>(self) -> Self
+    pub fn from_factory<F>(self) -> Self
     where
         P: Lists<F>,
     {
@@ -472,15 +472,15 @@ macro_rules! by_name {
     };
 }
 
-impl<P: PipelineItem> Runner<Partial<P>> {
+impl<P: PipelineItem> RunBuilder<PartialRun<P>> {
     by_name!();
 }
 
-impl Runner<Pipeline> {
+impl RunBuilder<Pipeline> {
     by_name!();
 }
 
-impl<P> Runner<P> {
+impl<P> RunBuilder<P> {
     pub(crate) fn of(launch: Launch) -> Self {
         Self { launch, request: Box::default(), pipeline: PhantomData }
     }
@@ -501,11 +501,11 @@ impl<P> Runner<P> {
 
     /// Runs the pipeline, and returns its outcome, including the outputs that succeeded before a failure.
     pub async fn outcome(self) -> Outcome<P> {
-        course::run(self.launch, self.request).await
+        lifecycle::run(self.launch, self.request).await
     }
 }
 
-impl<P: 'static> IntoFuture for Runner<P> {
+impl<P: 'static> IntoFuture for RunBuilder<P> {
     type Output = Result<Run<P>, RunError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 

@@ -18,7 +18,7 @@ use super::report::Report;
 use super::request::Request;
 use super::resume;
 use super::run_plan::{Ending, RunPlan};
-use super::shared::{Launch, Shared, Why};
+use super::shared::{CancelReason, Launch, Shared};
 use super::signals::{Signals, has_timer, stop_after};
 use super::step::BoxFuture;
 use crate::base::panic::{caught, watch};
@@ -201,7 +201,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
             succeeded,
             failures: &failures,
             unfinished: unfinished.as_ref(),
-            interrupted: interrupted.then(|| shared.why()),
+            interrupted: interrupted.then(|| shared.cancel_reason()),
         };
         report.learned = Box::pin(super::learn::after(shared, &report, ended)).await.map(Box::new);
     }
@@ -218,11 +218,11 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         failures.insert(0, failure);
         Some(RunError::CommitUnfinished { source: Failures(failures), report: boxed() })
     } else if interrupted {
-        Some(match (shared.why(), ending.deadline) {
-            (Why::Deadline, Some(deadline)) => {
+        Some(match (shared.cancel_reason(), ending.deadline) {
+            (CancelReason::Deadline, Some(deadline)) => {
                 RunError::DeadlineExceeded { deadline, failures: Failures(failures), report: boxed() }
             }
-            (Why::Memory, _) => RunError::MemoryExceeded {
+            (CancelReason::Memory, _) => RunError::MemoryExceeded {
                 limit: shared.memory.as_ref().map_or(0, |memory| memory.report().limit),
                 failures: Failures(failures),
                 report: boxed(),

@@ -23,7 +23,7 @@ impl Shared {
     /// `true` if a factory may start. Otherwise its final status is determined here.
     #[inline]
     pub(super) fn may_begin(&self, node: usize) -> bool {
-        let plain = self.configs.is_empty() && !self.troubled.load(Ordering::Acquire);
+        let plain = self.configs.is_empty() && !self.has_failure.load(Ordering::Acquire);
         plain || self.may_begin_though(node)
     }
 
@@ -43,7 +43,7 @@ impl Shared {
                 return false;
             }
         }
-        if self.troubled.load(Ordering::Acquire) && !self.has_all(&factory.sources, factory.deliveries) {
+        if self.has_failure.load(Ordering::Acquire) && !self.has_all(&factory.sources, factory.deliveries) {
             self.release_all(node);
             return false;
         }
@@ -177,7 +177,7 @@ impl Shared {
             }
             failures.push(error);
         }
-        self.troubled.store(true, Ordering::Release);
+        self.has_failure.store(true, Ordering::Release);
         self.ended_early(node, Status::Failed, started, attempts);
         if self.keep_going {
             self.emit(|| Event::Failed { factory: name });
