@@ -74,6 +74,23 @@ fn all_statuses_are_in_the_table() {
 }
 
 #[test]
+fn all_events_are_in_the_table() {
+    let event = source("runtime/src/run/event.rs");
+    let variants = event.split("pub enum Event<").nth(1).unwrap().split("\n}").next().unwrap();
+    let names = variants.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(" {"));
+    let names: BTreeSet<_> = names.filter(|name| !name.starts_with(' ')).collect();
+    let terminal = event.split("fn is_terminal").nth(1).unwrap().split("=> true").next().unwrap();
+    let terminal = between(terminal, "Event::", " ");
+    let rows = rows("book/src/running.md");
+    let row = |name: &str| {
+        let name = format!("`{name}`");
+        rows.iter().find(|row| row.split('|').nth(1).unwrap().split(", ").any(|cell| cell.trim() == name))
+    };
+    assert_named("events", names, 18, |name| row(name).is_some());
+    assert_named("terminal events", terminal, 9, |name| row(name).unwrap().ends_with("| terminal |"));
+}
+
+#[test]
 fn all_settings_are_named() {
     let read = source("runtime/src/policy/settings/read.rs");
     let lists = read.split("pub(super) const ").skip(1).map(|list| list.split("];").next().unwrap());

@@ -165,10 +165,12 @@ impl Context {
         Scoped { current: self.current(), future: Box::pin(future) }
     }
 
-    /// Reports to observers of the run that `done` of `total` units of work are done.
+    /// Reports to observers of the run that `done` of `total` units of work are done. Does nothing after the end of the factory.
     pub fn progress(&self, done: u64, total: Option<u64>) {
         let factory = self.factory();
-        self.shared.emit(|| Event::Progress { factory, done, total });
+        if !self.shared.has_ended(self.owner.node) {
+            self.shared.emit(|| Event::Progress { factory, done, total });
+        }
     }
 }
 

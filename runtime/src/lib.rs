@@ -125,7 +125,7 @@ pub use dataset::{Dataset, Row};
 pub use factory::{Factory, Rollback};
 pub use plan::dynamic::{Pipeline, WiringError};
 pub use policy::{permanent, transient};
-pub use run::{Event, Report, Run, RunBuilder, RunError, blocking};
+pub use run::{Event, Observer, Report, Run, RunBuilder, RunError, RunInfo, blocking};
 #[cfg(feature = "polars")]
 pub use storage::Repository;
 

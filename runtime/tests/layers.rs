@@ -23,6 +23,7 @@ const LAYERS: &[&[(&str, &[&str])]] = &[
             "run::current",
             "run::error",
             "run::event",
+            "run::observer",
             "run::report",
             "run::rows",
             "run::schedule",

@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use setl::run::RunStatus;
 use setl::{CancellationToken, Event};
 
 /// What takes longer hangs.
@@ -126,6 +127,8 @@ impl Drop for OpenOnDrop {
 /// An [`Event`] without its times.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Seen {
+    /// [`Event::RunStarted`].
+    RunStarted(usize),
     /// [`Event::Started`].
     Started(String),
     /// [`Event::Progress`].
@@ -136,6 +139,10 @@ pub enum Seen {
     Failed(String),
     /// [`Event::Cancelled`].
     Cancelled(String),
+    /// [`Event::NotRun`], with the upstream factory that failed.
+    NotRun(String, Option<String>),
+    /// [`Event::RunEnded`].
+    RunEnded(RunStatus),
 }
 
 impl From<&Event<'_>> for Seen {
@@ -146,6 +153,11 @@ impl From<&Event<'_>> for Seen {
             Event::Finished { factory, .. } => Self::Finished(factory.to_owned()),
             Event::Failed { factory } => Self::Failed(factory.to_owned()),
             Event::Cancelled { factory } => Self::Cancelled(factory.to_owned()),
+            Event::RunStarted { factories } => Self::RunStarted(factories),
+            Event::NotRun { factory, failed_upstream } => {
+                Self::NotRun(factory.to_owned(), failed_upstream.map(ToOwned::to_owned))
+            }
+            Event::RunEnded { status, .. } => Self::RunEnded(status),
             ref other => panic!("an event that these tests do not know: {other:?}"),
         }
     }
@@ -169,6 +181,19 @@ pub fn failed(factory: &str) -> Seen {
 /// `Seen::Cancelled`
 pub fn cancelled(factory: &str) -> Seen {
     Seen::Cancelled(factory.to_owned())
+}
+
+/// `Seen::NotRun`
+pub fn not_run(factory: &str, failed_upstream: Option<&str>) -> Seen {
+    Seen::NotRun(factory.to_owned(), failed_upstream.map(ToOwned::to_owned))
+}
+
+/// All events of a run that ended so, with those in the middle.
+pub fn of_run(factories: usize, events: impl IntoIterator<Item = Seen>, status: RunStatus) -> Vec<Seen> {
+    let mut all = vec![Seen::RunStarted(factories)];
+    all.extend(events);
+    all.push(Seen::RunEnded(status));
+    all
 }
 
 /// What happened, in the order in which it did.

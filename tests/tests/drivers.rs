@@ -130,7 +130,12 @@ struct Waits;
 async fn a_run_that_is_dropped_ends_in_order() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
-    let observer = move |event: &Event<'_>| seen.lock().expect("nobody panics").push(format!("{event:?}"));
+    let observer = move |event: &Event<'_>| {
+        seen.lock().expect("nobody panics").push(match event {
+            Event::RunEnded { status, .. } => status.to_string(),
+            other => format!("{other:?}"),
+        });
+    };
     let run = Waits.run().observe(observer).into_future();
     tokio::select! {
         biased;
@@ -142,6 +147,11 @@ async fn a_run_that_is_dropped_ends_in_order() {
     }
     assert_eq!(
         *events.lock().expect("nobody panics"),
-        [r#"Started { factory: "waits" }"#, r#"Cancelled { factory: "waits" }"#]
+        [
+            "RunStarted { factories: 1 }",
+            r#"Started { factory: "waits" }"#,
+            r#"Cancelled { factory: "waits" }"#,
+            "dropped"
+        ]
     );
 }

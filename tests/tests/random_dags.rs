@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use proptest::prelude::*;
 use setl::plan::dynamic::{Builder, Wiring};
 use setl::prelude::*;
-use setl::run::{Cause, Report, Status};
+use setl::run::{Cause, Report, RunStatus, Status};
 use setl::{CancellationToken, Error, RunError};
-use setl_tests::{Latch, Ledger, Log, Meter, Parcel, Seen, finished, runtime, started, until, watched};
+use setl_tests::{
+    Latch, Ledger, Log, Meter, Parcel, Seen, finished, not_run, runtime, started, until, watched,
+};
 
 /// How a factory ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -323,6 +325,39 @@ impl Case {
         assert!(world.all.most() <= self.concurrency.unwrap_or(usize::MAX));
         assert!(world.blocking.most() <= self.blocking_threads);
         self.check_events(&log.all());
+        self.check_ends(&log.all());
+    }
+
+    /// There is one event at the start of the run, one at its end, and between them one at the end of each factory.
+    fn check_ends(&self, events: &[Seen]) {
+        let [Seen::RunStarted(factories), between @ .., Seen::RunEnded(_)] = events else {
+            panic!("an event is missing: {events:?}");
+        };
+        assert_eq!(*factories, self.nodes.len());
+        let mut started = vec![false; self.nodes.len()];
+        let mut ended = vec![false; self.nodes.len()];
+        for event in between {
+            let node = |factory: &str| factory.parse::<usize>().unwrap();
+            let factory = match event {
+                Seen::Started(factory) => {
+                    let node = node(factory);
+                    assert!(!started[node] && !ended[node], "{node} starts late: {events:?}");
+                    started[node] = true;
+                    continue;
+                }
+                Seen::Finished(factory) | Seen::Failed(factory) | Seen::Cancelled(factory) => {
+                    assert!(started[node(factory)], "{factory} ends without a start: {events:?}");
+                    factory
+                }
+                Seen::NotRun(factory, _) => {
+                    assert!(!started[node(factory)], "{factory} has run: {events:?}");
+                    factory
+                }
+                other => panic!("{other:?} in {events:?}"),
+            };
+            assert!(!std::mem::replace(&mut ended[node(factory)], true), "{factory} ends twice: {events:?}");
+        }
+        assert!(ended.iter().all(|ended| *ended), "the end of a factory is missing: {events:?}");
     }
 
     /// Each happens once, and after all that it waits for.
@@ -352,7 +387,8 @@ impl Case {
         assert_eq!(report.entries().len(), self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             let name = index.to_string();
-            let status = report.entry(&name).unwrap().status;
+            let entry = report.entry(&name).unwrap();
+            let status = entry.status;
             let runs = world.runs[index].load(Ordering::SeqCst);
             let delivered = world.values[index].load(Ordering::SeqCst) != 0;
             assert_eq!(delivered, status == Status::Succeeded, "{index} is {status:?}");
@@ -361,6 +397,8 @@ impl Case {
                 Status::Failed => Seen::Failed(name.clone()),
                 Status::Cancelled => Seen::Cancelled(name.clone()),
                 _ => {
+                    let last = not_run(&name, entry.failed_upstream.as_deref());
+                    assert!(events.contains(&last), "{last:?} was not told");
                     assert_eq!(runs, 0, "{index} ran, but is said not to have");
                     assert!(!events.contains(&started(&name)));
                     continue;
@@ -424,6 +462,7 @@ impl Case {
                     assert_eq!(output, stays.then_some(value));
                 }
                 self.check_report(&world, run.report(), &log);
+                assert_eq!(log.all().last(), Some(&Seen::RunEnded(RunStatus::Succeeded)));
                 let taken: usize = self.nodes.iter().map(|node| node.owned).sum();
                 assert!(ledger.clones() <= taken, "{} clones for {taken} deliveries", ledger.clones());
             }
@@ -433,6 +472,8 @@ impl Case {
                 assert!(!error.is_cancelled() || world.token.is_cancelled());
                 self.check_failures(&error);
                 self.check_report(&world, error.report().unwrap(), &log);
+                let status = if error.is_cancelled() { RunStatus::Cancelled } else { RunStatus::Failed };
+                assert_eq!(log.all().last(), Some(&Seen::RunEnded(status)));
             }
         }
         self.check_world(&world, &log);

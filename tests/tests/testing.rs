@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use setl::prelude::*;
-use setl::run::{Phase, Status};
+use setl::run::{Phase, RunStatus, Status};
 use setl::{Error, testing};
-use setl_tests::{Latch, Ledger, Log, Parcel, failed, finished, on_each_runtime, started};
+use setl_tests::{Latch, Ledger, Log, Parcel, failed, finished, not_run, of_run, on_each_runtime, started};
 
 #[derive(Clone, Debug, PartialEq)]
 struct Orders(Vec<u32>);
@@ -233,7 +233,9 @@ mod replaced {
             let log = Log::default();
             let run = testing::pipeline(daily).fail::<fetch>("service is down").run();
             let error = run.concurrency(1).observe(log.observer()).await.unwrap_err();
-            assert_eq!(log.all(), [started("fetch"), failed("fetch")]);
+            let (sum, also) = (not_run("sum", Some("fetch")), not_run("Also", None));
+            let events = [started("fetch"), failed("fetch"), sum, also];
+            assert_eq!(log.all(), of_run(3, events, RunStatus::Failed));
             assert_eq!(
                 format!("{:#}", Error::from(error)),
                 "pipeline `Daily` failed: factory `fetch` of stage `extract` failed in process: service is down"

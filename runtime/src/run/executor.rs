@@ -14,7 +14,7 @@ use super::attempt::supervised;
 use super::current::{enter, in_run};
 use super::error::Cause;
 use super::event::Event;
-use super::report::{Nanos, Phase, Status};
+use super::report::{Nanos, Phase};
 use super::rows::Rows;
 use super::schedule::Next;
 use super::shared::{Replacement, Shared};
@@ -28,7 +28,7 @@ impl Shared {
     /// The first driver is part of this future: a chain of factories ends where it began, without waking up a thread.
     pub(crate) async fn run(self: &Arc<Self>, runtime: &Handle) {
         if self.plan.factories.is_empty() {
-            return;
+            return self.end();
         }
         let driver = Some(Driver::new(Arc::clone(self), At::End));
         let mut own = OwnDriver { driver, runtime };
@@ -253,7 +253,7 @@ fn advance(
             shared.failed(node, failed(Cause::of_error(error)), running.started);
         }
         Ok(Poll::Ready(Err(Unfinished::Failed(failure)))) => shared.failed(node, *failure, running.started),
-        Ok(Poll::Ready(Err(Unfinished::LeftOut))) => shared.left_out(node, Status::NotSelected),
+        Ok(Poll::Ready(Err(Unfinished::LeftOut))) => shared.left_out(node),
         Ok(Poll::Ready(Err(Unfinished::Skipped(failure)))) => shared.skipped(node, failure, running.started),
         Err(panic) => shared.failed(node, failed(Panicked::of(panic).into()), running.started),
         Ok(Poll::Ready(Err(Unfinished::Cancelled(attempts)))) => {

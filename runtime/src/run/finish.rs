@@ -143,7 +143,11 @@ pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryEr
     if shared.has_undone() {
         let of_task = Arc::clone(shared);
         shared.undo_in_task();
-        let task = tokio::spawn(async move { roll_back(&of_task).await });
+        let part = shared.part();
+        let task = tokio::spawn(async move {
+            let _part = part;
+            roll_back(&of_task).await
+        });
         // The task has no result if the runtime shuts down. The remaining work is then done here.
         failures = task.await.unwrap_or_default();
     }

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::current::Current;
 use super::error::{Failures, RunError};
+use super::event::RunStatus;
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
+use super::observer::Part;
 #[cfg(feature = "optimize")]
 use super::optimized::rewrite;
 use super::outcome::{Outcome, Run};
@@ -49,17 +51,23 @@ pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome
     let attended = signals.flatten().map(|signals| signals.attend(&shared));
     let deadline = ending.deadline.map(|deadline| stop_after(&shared, deadline));
     let watched = super::memory::watch(&shared);
-    let outer = Current::get().and_then(|current| {
+    let current = Current::get();
+    shared.emit_start(current.as_ref());
+    let outer = current.and_then(|current| {
         shared.set_outer(&current);
         // It may be dropped before its end.
         shared.tell_outer();
         current.shared.nest()
     });
-    let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, outer };
+    let part = shared.part();
+    let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, part: Some(part), outer };
     shared.run(&unattended.runtime).await;
     drop((deadline, watched));
     let outcome = finish(&shared, ending).await;
     unattended.run = None;
+    let makespan = outcome.report().map(Report::makespan).unwrap_or_default();
+    shared.set_status(RunStatus::of(outcome.error()), makespan);
+    drop(unattended);
     if let Some(attended) = attended {
         attended.end(matches!(outcome.error, Some(RunError::Cancelled { .. })));
     }
@@ -154,6 +162,7 @@ async fn opened<R: Send + 'static>(open: impl FnOnce() -> R + Send + 'static) ->
 /// Ends a run whose factories have ended.
 async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
     shared.tell_outer();
+    shared.tell_not_run(0..shared.plan.factories.len());
     let mut failures = shared.take_failures();
     // Boxed, because it is moved often from here on.
     let mut report = Box::new(Report::of(shared));
@@ -258,6 +267,8 @@ struct Unattended {
     run: Option<Arc<Shared>>,
     /// The runtime for the work after the drop, which may happen on any thread.
     runtime: Handle,
+    /// The end of the run for its observers.
+    part: Option<Part>,
     /// Prevents the outer run from ending before this one.
     outer: Option<OwnedSemaphorePermit>,
 }
@@ -266,11 +277,12 @@ impl Drop for Unattended {
     fn drop(&mut self) {
         let Some(shared) = self.run.take() else { return };
         shared.tell_outer();
-        let outer = self.outer.take();
+        let (outer, part) = (self.outer.take(), self.part.take());
         self.runtime.spawn(async move {
-            let _outer = outer;
+            let (_outer, _part) = (outer, part);
             // This includes its last blocking work, which may be its commit.
             shared.ended().await;
+            shared.tell_not_run(0..shared.plan.factories.len());
             if shared.is_decided() {
                 shared.forget_undone();
             } else if !shared.is_undone_in_task() {

@@ -19,6 +19,7 @@ mod lifecycle;
 mod loom;
 pub(crate) mod memory;
 mod nested;
+mod observer;
 #[cfg(feature = "optimize")]
 mod optimized;
 mod outcome;
@@ -45,10 +46,11 @@ pub use blocking::blocking;
 #[cfg(feature = "polars")]
 pub(crate) use blocking::moved;
 pub use error::{Cause, FactoryError, Failures, RunError};
-pub use event::Event;
+pub use event::{Event, RunStatus};
 #[cfg(feature = "optimize")]
 pub use learn::LearningReport;
 pub use memory::MemoryReport;
+pub use observer::{Observer, OuterFactory, RunInfo};
 pub use outcome::{Outcome, PartialRun, Run};
 pub use report::{FactoryReport, Phase, Report, Status, Timing};
 #[doc(hidden)]

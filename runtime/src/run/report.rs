@@ -23,7 +23,7 @@ use super::shared::Shared;
 use crate::cache::CacheReport;
 #[cfg(all(feature = "polars", feature = "optimize"))]
 use crate::optimize::Explained;
-use crate::plan::{Node, PlanRef, Source};
+use crate::plan::{Node, Plan, PlanRef, Source};
 use crate::policy::ResourceReport;
 pub(super) use numbers::duration;
 use numbers::mean_parallelism;
@@ -215,6 +215,31 @@ pub(crate) struct Record {
     pub(crate) delivered_by: u32,
 }
 
+impl Record {
+    /// The record of a factory that did not run.
+    pub(super) fn without_run(status: Status) -> Self {
+        Self { status, timing: Nanos::default(), rows: Rows::Unknown, attempts: 0, delivered_by: 0 }
+    }
+}
+
+/// For each factory that did not run, the upstream factory that failed. `status` is `None` for a factory that never started.
+pub(super) fn failed_upstream(plan: &Plan, status: impl Fn(usize) -> Option<Status>) -> Vec<Option<usize>> {
+    let mut because = vec![None; plan.factories.len()];
+    for node in plan.factory_order() {
+        if status(node).is_some() {
+            continue;
+        }
+        because[node] = plan.factories[node].sources.iter().find_map(|source| match *source {
+            Source::Factory(above) => match status(above) {
+                Some(status) => (status == Status::Failed).then_some(above),
+                None => because[above],
+            },
+            _ => None,
+        });
+    }
+    because
+}
+
 /// One factory in a [`Report`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -367,7 +392,8 @@ impl Report {
     /// One entry for each factory, in the order of the stages.
     pub fn entries(&self) -> &[FactoryReport] {
         self.entries.get_or_init(|| {
-            let failed_upstream = self.failed_upstream();
+            let failed_upstream =
+                failed_upstream(&self.plan, |node| self.records[node].map(|record| record.status));
             let mut all_notes: Vec<Vec<&str>> = vec![Vec::new(); self.records.len()];
             for (node, note) in &self.notes {
                 all_notes[*node].push(note);
@@ -398,24 +424,6 @@ impl Report {
     fn computed_by(&self, node: usize) -> Vec<String> {
         let by = self.computed.get(&node).into_iter().flatten();
         by.map(|by| self.plan.factories[*by].name.to_string()).collect()
-    }
-
-    /// For each factory that did not run, the upstream factory that failed.
-    fn failed_upstream(&self) -> Vec<Option<usize>> {
-        let mut because = vec![None; self.records.len()];
-        for node in self.plan.factory_order() {
-            if self.records[node].is_some() {
-                continue;
-            }
-            because[node] = self.plan.factories[node].sources.iter().find_map(|source| match *source {
-                Source::Factory(above) => match self.records[above] {
-                    Some(record) => (record.status == Status::Failed).then_some(above),
-                    None => because[above],
-                },
-                _ => None,
-            });
-        }
-        because
     }
 
     /// The targets that have become visible, as in `Parquet file delays.parquet`, in the order of the commit.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::event::Observer;
+use super::observer::Observer;
 use super::select::Selection;
 use super::shared::Replacement;
 use crate::cache::CachePolicy;
@@ -47,7 +47,7 @@ pub(crate) struct Request {
     pub(crate) cache: Option<Box<CachePolicy>>,
     /// The scope of the code fingerprint of kept outputs, for all factories.
     pub(crate) code: Option<CodeScope>,
-    pub(crate) observers: Vec<Observer>,
+    pub(crate) observers: Vec<Box<dyn Observer>>,
     /// Replacements for factories, by index. Each is used once.
     pub(crate) replacements: Vec<(usize, Replacement)>,
     /// The outputs of factories that do not run, by index.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::RunError;
 use super::event::Event;
 use super::lifecycle;
+use super::observer::{Closure, Observer};
 use super::outcome::{Outcome, PartialRun, Run};
 use super::request::Request;
 use super::select::Selection;
@@ -334,7 +335,14 @@ impl<P> RunBuilder<P> {
     }
 
     /// Calls `observer` with every event of the run, on the thread on which it happens: it must return quickly.
-    pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+    ///
+    /// An [observer](RunBuilder::observer) also receives the identity of the run.
+    pub fn observe(self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer(Closure(observer))
+    }
+
+    /// Adds an observer, which receives every event of the run.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.request.observers.push(Box::new(observer));
         self
     }

@@ -15,11 +15,11 @@ use super::blocking::BlockingPool;
 use super::config::FactoryConfig;
 use super::current::Current;
 use super::error::{Cause, FactoryError};
-use super::event::{Event, Observer};
 use super::memory::Memory;
+use super::observer::Observers;
 #[cfg(feature = "optimize")]
 use super::optimized::Explainable;
-use super::report::{PhaseCell, Record};
+use super::report::{PhaseCell, Record, Status};
 use super::request::Request;
 use super::run_plan::RunPlan;
 use super::schedule::Schedule;
@@ -120,7 +120,7 @@ pub struct Shared {
     pub(super) threads: Threads,
     pub(super) replaces: bool,
     pub(super) replacements: Mutex<Vec<(usize, Replacement)>>,
-    pub(super) observers: Vec<Observer>,
+    pub(super) observers: Observers,
     pub(super) no_write: bool,
     /// `true` if the run can be cancelled from outside.
     pub(super) linked: bool,
@@ -251,7 +251,7 @@ impl Shared {
             failures: Mutex::default(),
             replaces: !request.replacements.is_empty(),
             replacements: Mutex::new(std::mem::take(&mut request.replacements)),
-            observers: std::mem::take(&mut request.observers),
+            observers: Observers::new(std::mem::take(&mut request.observers)),
             no_write: request.no_write,
             configs,
             effective: planned.effective,
@@ -304,6 +304,8 @@ impl Shared {
     }
 
     pub(super) fn end(&self) {
+        // The last event does not come after the outcome of the run, which awaits this.
+        self.end_part();
         self.is_over.store(true, Ordering::Release);
         self.over.notify_one();
     }
@@ -372,28 +374,6 @@ impl Shared {
     #[inline]
     pub(crate) fn writes(&self, node: usize) -> bool {
         !self.no_write && !self.plan.stages[self.plan.factories[node].stage].no_write
-    }
-
-    #[inline]
-    pub(crate) fn emit<'run>(&'run self, event: impl FnOnce() -> Event<'run>) {
-        if !self.observers.is_empty() {
-            let event = event();
-            for observer in &self.observers {
-                // The run does not depend on its observers.
-                contained(|| observer(&event));
-            }
-        }
-    }
-
-    /// Does the same as [`Shared::emit`], for events that borrow temporary data.
-    pub(crate) fn emit_with(&self, tell: impl FnOnce(&dyn Fn(&Event<'_>))) {
-        if !self.observers.is_empty() {
-            tell(&|event| {
-                for observer in &self.observers {
-                    contained(|| observer(event));
-                }
-            });
-        }
     }
 
     /// The state of the resources that factories share with others.
@@ -533,7 +513,12 @@ impl Shared {
 
     /// The record of each factory. `None` for factories that never started.
     pub(crate) fn records(&self) -> impl Iterator<Item = Option<&Record>> {
-        self.records.iter().map(OnceLock::get)
+        self.records.iter().map(|record| record.get().filter(|record| record.status != Status::NotRun))
+    }
+
+    /// `true` if this factory has its final status.
+    pub(crate) fn has_ended(&self, node: usize) -> bool {
+        self.records[node].get().is_some()
     }
 
     pub(crate) fn take_failures(&self) -> Vec<FactoryError> {

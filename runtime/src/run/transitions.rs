@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::error::{Cause, FactoryError};
 use super::event::Event;
-use super::report::{Nanos, Record, Status};
+use super::report::{Nanos, Record, Status, failed_upstream};
 use super::rows::Rows;
 use super::shared::Shared;
 use super::slot::Slot;
@@ -33,7 +33,7 @@ impl Shared {
         let factory = &self.plan.factories[node];
         if let Some(config) = self.configs.get(node) {
             if !config.selected {
-                self.left_out(node, Status::NotSelected);
+                self.left_out(node);
                 return false;
             }
             if !config.enabled {
@@ -45,6 +45,7 @@ impl Shared {
         }
         if self.has_failure.load(Ordering::Acquire) && !self.has_all(&factory.sources, factory.deliveries) {
             self.release_all(node);
+            self.tell_not_run([node]);
             return false;
         }
         if let Some(other) = self.configs.get(node).and_then(|config| config.merged_into) {
@@ -57,7 +58,9 @@ impl Shared {
     /// Uses the output of an equal factory as the output of this one.
     fn merged(&self, node: usize, other: usize) {
         // The output is missing if the run was stopped in the meantime.
-        let Some(output) = self.slot(Source::Factory(other)).and_then(Slot::share) else { return };
+        let Some(output) = self.slot(Source::Factory(other)).and_then(Slot::share) else {
+            return self.tell_not_run([node]);
+        };
         let (name, other_name) = (&self.plan.factories[node].name, &self.plan.factories[other].name);
         self.slots[self.plan.inputs.len() + node].put(output);
         self.note(node, format!("as `{other_name}`"));
@@ -92,11 +95,30 @@ impl Shared {
         }
     }
 
-    pub(super) fn left_out(&self, node: usize, status: Status) {
-        self.record(
-            node,
-            Record { status, timing: Nanos::default(), rows: Rows::Unknown, attempts: 0, delivered_by: 0 },
-        );
+    pub(super) fn left_out(&self, node: usize) {
+        self.emit(|| Event::NotSelected { factory: &self.plan.factories[node].name });
+        self.record(node, Record::without_run(Status::NotSelected));
+    }
+
+    /// Tells observers that these factories never start, except for those that have a final status.
+    #[cold]
+    pub(super) fn tell_not_run(&self, nodes: impl IntoIterator<Item = usize>) {
+        if self.observers.is_empty() {
+            return;
+        }
+        let mut roots = None;
+        for node in nodes {
+            if self.has_ended(node) {
+                continue;
+            }
+            let roots = roots.get_or_insert_with(|| {
+                let records: Vec<_> = self.records().collect();
+                failed_upstream(&self.plan, |node| records[node].map(|record| record.status))
+            });
+            let name = |node: usize| &*self.plan.factories[node].name;
+            self.emit(|| Event::NotRun { factory: name(node), failed_upstream: roots[node].map(name) });
+            self.record(node, Record::without_run(Status::NotRun));
+        }
     }
 
     #[inline]

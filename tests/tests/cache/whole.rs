@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Barrier, Mutex};
 
-use setl::RunBuilder;
 use setl::prelude::*;
 use setl::run::Status;
+use setl::{Event, RunBuilder};
 
 use crate::office::{Clean, Daily, Desk, Limit, Office, late, total};
 
@@ -225,9 +225,23 @@ fn events_say_where_it_comes_from() {
     office.run();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let events = Arc::clone(&seen);
-    let observed = office.daily().observe(move |event| events.lock().unwrap().push(format!("{event:?}")));
+    let observed = office.daily().observe(move |event| {
+        events.lock().unwrap().push(match event {
+            Event::RunEnded { status, .. } => status.to_string(),
+            other => format!("{other:?}"),
+        });
+    });
     office.run_any(observed);
-    assert_eq!(*seen.lock().unwrap(), [r#"Cached { factory: "total" }"#]);
+    let seen = seen.lock().unwrap();
+    let all = [
+        "RunStarted { factories: 4 }",
+        r#"NotSelected { factory: "read" }"#,
+        r#"NotSelected { factory: "clean" }"#,
+        r#"NotSelected { factory: "late" }"#,
+        r#"Cached { factory: "total" }"#,
+        "succeeded",
+    ];
+    assert_eq!(*seen, all);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use setl::plan::dynamic::Builder;
 use setl::prelude::*;
-use setl_tests::{Latch, Log, finished, on_each_runtime, started};
+use setl::run::RunStatus;
+use setl_tests::{Latch, Log, finished, of_run, on_each_runtime, started};
 
 #[derive(Clone)]
 struct Orders(Vec<u32>);

@@ -29,7 +29,8 @@ fn a_run_that_is_cancelled_before_it_starts_starts_nothing() {
         assert!(error.is_cancelled());
         assert_eq!(error.to_string(), "pipeline `Waiting` was cancelled after 0 of 2 factories");
         assert_eq!(statuses(&error), [("waits", Status::NotRun), ("consume", Status::NotRun)]);
-        assert_eq!(log.all(), []);
+        let events = ["waits", "consume"].map(|factory| not_run(factory, None));
+        assert_eq!(log.all(), of_run(2, events, RunStatus::Cancelled));
         assert!(error.failures().is_empty());
     });
 }
@@ -47,7 +48,8 @@ fn a_run_that_is_cancelled_drops_what_waits() {
         let error = result.unwrap_err();
         assert!(error.is_cancelled());
         assert!(signals.dropped.is_open());
-        assert_eq!(log.all(), [started("waits"), cancelled("waits")]);
+        let events = [started("waits"), cancelled("waits"), not_run("consume", None)];
+        assert_eq!(log.all(), of_run(2, events, RunStatus::Cancelled));
         assert_eq!(statuses(&error), [("waits", Status::Cancelled), ("consume", Status::NotRun)]);
     });
 }
@@ -74,7 +76,8 @@ fn nothing_starts_after_a_cancellation() {
         let run = Cancelling { token: token.clone() }.run().cancel_on(token).observe(log.observer());
         let error = run.await.unwrap_err();
         assert_eq!(error.to_string(), "pipeline `Cancelling` was cancelled after 1 of 2 factories");
-        assert_eq!(log.all(), [started("cancels"), finished("cancels")]);
+        let events = [started("cancels"), finished("cancels"), not_run("follows", None)];
+        assert_eq!(log.all(), of_run(2, events, RunStatus::Cancelled));
         assert_eq!(statuses(&error), [("cancels", Status::Succeeded), ("follows", Status::NotRun)]);
     });
 }

@@ -30,7 +30,8 @@ fn every_fault_in_every_phase_is_told_of() {
                     let log = Log::default();
                     let run = Daily { script }.run().observe(log.observer());
                     check(&run.await.unwrap_err(), "Faulty", script);
-                    assert_eq!(log.all(), [started("Faulty"), failed("Faulty")]);
+                    let events = [started("Faulty"), failed("Faulty"), not_run("consume", Some("Faulty"))];
+                    assert_eq!(log.all(), of_run(2, events, RunStatus::Failed));
                     let run = DailyBlocking { script }.run().concurrency(1);
                     check(&run.await.unwrap_err(), "FaultyBlocking", script);
                 }

@@ -153,7 +153,7 @@ fn an_observer_may_panic() {
         let run = Observed.run().observe(|event| panic!("{event:?}")).observe(log.observer());
         let run = run.await.unwrap();
         assert!(run.entries().iter().all(|entry| entry.status == Status::Succeeded));
-        assert_eq!(log.all().len(), 4);
+        assert_eq!(log.all().len(), 6);
     });
 }
 

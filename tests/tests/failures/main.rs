@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use setl::prelude::*;
-use setl::run::{Cause, Phase, Status};
+use setl::run::{Cause, Phase, RunStatus, Status};
 use setl::{CancellationToken, Error, Event, RunError};
 use setl_tests::{
-    Latch, Ledger, Log, Parcel, cancelled, failed, finished, on_each_runtime, runtime, started, until,
-    wait_for, watched,
+    Latch, Ledger, Log, Parcel, cancelled, failed, finished, not_run, of_run, on_each_runtime, runtime,
+    started, until, wait_for, watched,
 };
 
 /// What a factory is told to do wrong.

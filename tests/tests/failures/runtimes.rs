@@ -104,7 +104,12 @@ fn blocking_work_whose_runtime_shuts_down_is_cancelled() {
         let (handle, begins) = (runtime.handle().clone(), begun.clone());
         let awaits = std::thread::spawn(move || {
             let _entered = handle.enter();
-            let run = Blocking.run().observe(move |_| begins.open()).into_future();
+            let observer = move |event: &Event<'_>| {
+                if let Event::Started { .. } = event {
+                    begins.open();
+                }
+            };
+            let run = Blocking.run().observe(observer).into_future();
             wait_for(run)
         });
         begun.block();

@@ -117,6 +117,7 @@ impl Seen<'_> {
         } else {
             self.check_ended(outcome, &statuses);
         }
+        self.check_told(Some(&statuses));
         self.check_failures(outcome, &statuses);
         self.check_outputs(outcome, &statuses);
         self.check_deliveries(&statuses);
@@ -290,6 +291,47 @@ impl Seen<'_> {
         }
     }
 
+    /// Between the start and the end of the run, the end of each factory is told of once, and as in the report.
+    fn check_told(&self, statuses: Option<&[Status]>) {
+        let nodes = self.case.nodes.len();
+        assert_eq!(self.log.first(), Some(&Happened::RunStarted(nodes)));
+        assert!(matches!(self.log.last(), Some(Happened::RunEnded(_))), "{:?}", self.log);
+        assert_eq!(
+            self.all(
+                |happened| matches!(happened, Happened::RunStarted(_) | Happened::RunEnded(_)).then_some(())
+            ),
+            [(); 2]
+        );
+        for node in 0..nodes {
+            let told = self.all(|happened| match happened {
+                Happened::Told(kind, of) if *of == node => Some(*kind),
+                _ => None,
+            });
+            let is_end = |kind: &&str| !["started", "retrying", "fell back", "rolling back"].contains(kind);
+            let ends: Vec<_> = told.iter().copied().filter(is_end).collect();
+            assert_eq!(ends.len(), 1, "{node}: {told:?}");
+            let starts = told.iter().filter(|kind| **kind == "started").count();
+            let expected = usize::from(!["not run", "not selected"].contains(&ends[0]));
+            assert_eq!(
+                (starts, told.first() == Some(&"started")),
+                (expected, expected == 1),
+                "{node}: {told:?}"
+            );
+            if let Some(statuses) = statuses {
+                let kind = match statuses[node] {
+                    Status::Succeeded => "finished",
+                    Status::Skipped => "skipped",
+                    Status::Failed => "failed",
+                    Status::Cancelled => "cancelled",
+                    Status::NotRun => "not run",
+                    Status::NotSelected => "not selected",
+                    other => panic!("{node} is {other}"),
+                };
+                assert_eq!(ends, [kind], "{node}");
+            }
+        }
+    }
+
     /// Every attempt is given the same, and it is what others delivered.
     fn check_deliveries(&self, statuses: &[Status]) {
         for (node, predicted) in self.predicted.iter().enumerate() {
@@ -316,6 +358,7 @@ impl Seen<'_> {
 
     /// The run was dropped: all that it did is undone, unless it was committed already.
     fn check_dropped(&self) -> Faults {
+        self.check_told(None);
         let staged = self.staged();
         self.check_ends(&staged);
         let committed = self.all(|happened| match happened {

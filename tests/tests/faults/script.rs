@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use setl::prelude::*;
+use setl::run::RunStatus;
 use setl::{CancellationToken, Error, Event};
 use setl_tests::{Latch, Ledger};
 use tokio::sync::Notify;
@@ -122,6 +123,8 @@ pub enum Happened {
     Undone(usize),
     /// An event of the run.
     Told(&'static str, usize),
+    RunStarted(usize),
+    RunEnded(RunStatus),
     Committing(usize),
 }
 
@@ -237,6 +240,10 @@ impl World {
             Event::Failed { factory } => ("failed", factory),
             Event::Cancelled { factory } => ("cancelled", factory),
             Event::RollingBack { factory } => ("rolling back", factory),
+            Event::NotRun { factory, .. } => ("not run", factory),
+            Event::NotSelected { factory } => ("not selected", factory),
+            Event::RunStarted { factories } => return self.note(Happened::RunStarted(factories)),
+            Event::RunEnded { status, .. } => return self.note(Happened::RunEnded(status)),
             Event::Committing { writes } => return self.note(Happened::Committing(writes)),
             _ => return,
         };

@@ -35,6 +35,7 @@ fn events_come_in_order() {
             progress("print", 2, Some(7)),
             finished("print"),
         ];
+        let expected = of_run(2, expected, RunStatus::Succeeded);
         assert_eq!(log.all(), expected);
         assert_eq!(other.all(), expected, "every observer sees every event");
     });

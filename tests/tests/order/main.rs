@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use setl::prelude::*;
-use setl::run::{Phase, Status};
-use setl_tests::{Latch, Log, Meter, Seen, finished, on_each_runtime, started};
+use setl::run::{Phase, RunStatus, Status};
+use setl_tests::{Latch, Log, Meter, Seen, finished, of_run, on_each_runtime, started};
 
 mod overlap;
 

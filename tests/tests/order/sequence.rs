@@ -10,7 +10,7 @@ fn a_sequential_stage_runs_in_the_listed_order() {
         Sequence.run().observe(log.observer()).await.unwrap();
         let names = ["first", "second", "third", "fourth", "fifth"];
         let expected: Vec<_> = names.iter().flat_map(|name| [started(name), finished(name)]).collect();
-        assert_eq!(log.all(), expected);
+        assert_eq!(log.all(), of_run(5, expected, RunStatus::Succeeded));
     });
 }
 

@@ -35,7 +35,7 @@ async fn another_factory_stands_in_with_deliveries_of_its_own() {
     let entry = run.entry("fetch").unwrap();
     assert_eq!((entry.status, entry.attempts), (Status::Succeeded, 2));
     assert_eq!(entry.note.as_deref(), Some("by `cached`, since it failed: connection lost"));
-    assert_eq!(told.all()[2], "FellBack { factory: \"fetch\", to: \"cached\" }");
+    assert_eq!(told.all()[3], "FellBack { factory: \"fetch\", to: \"cached\" }");
 }
 
 #[tokio::test(start_paused = true)]

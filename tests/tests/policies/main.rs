@@ -53,6 +53,7 @@ impl Told {
         move |event| {
             log.push(match event {
                 Event::Finished { factory, .. } => format!("Finished {{ factory: {factory:?} }}"),
+                Event::RunEnded { status, .. } => format!("RunEnded {{ status: {status:?} }}"),
                 other => format!("{other:?}"),
             });
         }

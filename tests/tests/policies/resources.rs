@@ -36,7 +36,7 @@ async fn a_breaker_opens_lets_one_through_and_closes() {
     let run_after = run().observe(told.observer()).await.unwrap();
     assert_eq!(begun.elapsed(), 20 * SECOND, "it waits as long as nobody is let through");
     assert_eq!(
-        told.all()[1],
+        told.all()[2],
         "Retrying { factory: \"ask\", attempt: 1, error: \"resource `service` has failed too often, and is left alone for \
          another 20s\", delay: 20s }"
     );

@@ -28,11 +28,13 @@ async fn retries_wait_as_told() {
     assert_eq!(
         told.all(),
         [
+            "RunStarted { factories: 1 }".to_owned(),
             "Started { factory: \"fetch\" }".to_owned(),
             retrying(1, 1),
             retrying(2, 2),
             retrying(3, 3),
             "Finished { factory: \"fetch\" }".to_owned(),
+            "RunEnded { status: Succeeded }".to_owned(),
         ]
     );
 }

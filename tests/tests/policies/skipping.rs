@@ -32,7 +32,7 @@ async fn what_failed_and_may_be_absent_is_left_out() {
     let entry = run.entry("weather").unwrap();
     assert_eq!((entry.status, entry.attempts), (Status::Skipped, 1));
     assert_eq!(entry.note.as_deref(), Some("it failed: no weather today: connection lost"));
-    assert_eq!(told.all()[1], "Skipped { factory: \"weather\" }");
+    assert_eq!(told.all()[2], "Skipped { factory: \"weather\" }");
 }
 
 #[factory(when = settings.full)]

@@ -111,7 +111,8 @@ factory `Second` of stage `b` failed in rollback
     );
     let all = told.all();
     let rolling = |name: &str| format!("RollingBack {{ factory: {name:?} }}");
-    assert_eq!(all[all.len() - 2..], [rolling("Second"), rolling("FirstOne")]);
+    let last = [rolling("Second"), rolling("FirstOne"), "RunEnded { status: Failed }".to_owned()];
+    assert_eq!(all[all.len() - 3..], last);
 }
 
 #[tokio::test]
