@@ -51,6 +51,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) use policy::CacheScope;
 pub use policy::{CachePolicy, DEFAULT_MAX_AGE, DEFAULT_MAX_BYTES};
 pub use report::CacheReport;
+pub(crate) use report::CacheSection;
 pub(crate) use store::{Cache, Found};
 
 use disk::{Failed, Stored};

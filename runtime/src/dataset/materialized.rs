@@ -47,23 +47,24 @@ pub(crate) struct Aside {
 
 /// Runs a query and materializes its result where the run of this thread has room for it.
 pub(crate) async fn materialized(frame: LazyFrame) -> Result<Materialized, Fault> {
-    let Some(shared) = Current::get().map(|current| current.shared).filter(|shared| shared.memory.is_some())
+    let Some(shared) =
+        Current::get().map(|current| current.shared).filter(|shared| shared.hook::<Memory>().is_some())
     else {
         return running::collected(frame).await.map(Materialized::Here);
     };
     let of_run = Arc::clone(&shared);
-    let begun = crate::run::blocking(move || begin_in(of_run.memory.as_deref(), frame)).await;
+    let begun = crate::run::blocking(move || begin_in(of_run.hook(), frame)).await;
     let (query, writing) = begun.map_err(Fault::Query)?;
     running::collected(query).await?;
-    crate::run::blocking(move || end_in(shared.memory.as_deref(), writing)).await.map_err(Fault::Query)
+    crate::run::blocking(move || end_in(shared.hook(), writing)).await.map_err(Fault::Query)
 }
 
 /// Does the same as [`materialized`] and blocks this thread.
 pub(crate) fn materialized_blocking(frame: LazyFrame) -> Result<Materialized, Fault> {
-    let Some(current) = Current::get().filter(|current| current.shared.memory.is_some()) else {
+    let Some(current) = Current::get().filter(|current| current.shared.hook::<Memory>().is_some()) else {
         return running::collected_blocking(frame).map(Materialized::Here);
     };
-    let memory = current.shared.memory.as_deref();
+    let memory = current.shared.hook();
     let (query, writing) = begin_in(memory, frame).map_err(Fault::Query)?;
     running::collected_blocking(query)?;
     end_in(memory, writing).map_err(Fault::Query)

@@ -14,8 +14,8 @@ use super::error::{Cause, NoTime};
 use super::event::Event;
 use super::executor::replaced;
 use super::finish::undone;
+use super::hook::{Attempt, Points};
 use super::report::{Phase, nanos};
-use super::resume::{kept, restored};
 use super::shared::{Replacement, Shared};
 use super::step::{BoxFuture, Completed, Failure, Job, Outcome, Step, Trial, Undone, Unfinished};
 use crate::base::panic::{caught, contained};
@@ -76,8 +76,13 @@ impl Attempts<'_> {
         let step = shared.steps[self.node];
         let factory = &shared.plan.factories[self.node];
         let fallback = factory.fallback.as_ref().filter(|_| policy.on_failure == OnFailure::Fallback);
-        if let Some(ended) = restored(shared, self.node).await {
-            return ended;
+        for hook in shared.hooks.at(Points::RESOLVE) {
+            if let Some(ended) = hook.resolve(shared, self.node).await {
+                return ended;
+            }
+        }
+        if shared.hooks.has(Points::RESOLVE) {
+            shared.emit(|| Event::Started { factory: &factory.name });
         }
         let first = match replacement {
             Some(replacement) => self.replaced(replacement).await,
@@ -334,25 +339,26 @@ impl Attempts<'_> {
         Err(Ended::Failed(Cause::TimedOut(timed_out)))
     }
 
-    /// Keeps the output if it is a checkpoint. If the output cannot be kept, the attempt has failed and is undone.
+    /// Lets the hooks keep the output. If one of them cannot, the attempt has failed and is undone.
     async fn kept(&self, owner: Owner, mut completed: Completed) -> Result<Completed, Cause> {
-        if self.shared.session.is_none() {
+        if !self.shared.hooks.has(Points::KEEP) {
             return Ok(completed);
         }
         let undo = completed.besides.as_mut().and_then(|besides| besides.undo.take());
-        let wrote = undo.is_some();
-        match kept(self.shared, owner, self.stands_in, wrote, completed).await {
-            Ok(mut completed) => {
-                if undo.is_some() {
-                    completed.besides().undo = undo;
+        let attempt = Attempt { owner, by_fallback: self.stands_in, wrote: undo.is_some() };
+        for hook in self.shared.hooks.at(Points::KEEP) {
+            completed = match hook.keep(self.shared, attempt, completed).await {
+                Ok(completed) => completed,
+                Err(cause) => {
+                    self.undo(undo).await;
+                    return Err(cause);
                 }
-                Ok(completed)
-            }
-            Err(cause) => {
-                self.undo(undo).await;
-                Err(cause)
-            }
+            };
         }
+        if undo.is_some() {
+            completed.besides().undo = undo;
+        }
+        Ok(completed)
     }
 
     /// Undoes the effects of an attempt that does not count.

@@ -1,13 +1,11 @@
 //! The configuration of each factory in a run, after all sources are combined.
 
-use super::request::Request;
+use super::request::{Options, Request};
 use super::run_plan::{Ending, RunPlan};
 use super::select::Selection;
 use super::shared::Launch;
 use crate::base::names::{did_you_mean, same};
 use crate::cache::{CachePolicy, CacheScope};
-#[cfg(feature = "optimize")]
-use crate::plan::Node;
 use crate::plan::Plan;
 use crate::policy::{Caching, Effective, EffectivePolicy, Policy, differing};
 
@@ -23,23 +21,8 @@ pub(crate) struct FactoryConfig {
     pub(crate) kept: bool,
     /// `true` if the factory needs more than a single plain run.
     pub(crate) supervised: bool,
-    /// The equal factory scope output replaces the own one.
+    /// The equal factory whose output replaces the own one.
     pub(crate) merged_into: Option<usize>,
-}
-
-impl FactoryConfig {
-    /// The default configuration: the factory runs once.
-    #[cfg(feature = "optimize")]
-    pub(super) fn of(node: &Node) -> Self {
-        Self {
-            policy: *node.policy,
-            selected: true,
-            enabled: true,
-            kept: false,
-            supervised: false,
-            merged_into: None,
-        }
-    }
 }
 
 /// Combines the pipeline, the settings and the request. Settings take precedence over the request, because they change a program
@@ -102,12 +85,6 @@ pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, V
             selected
         }
     };
-    if cache.is_by_cost() && !request.learns() {
-        mistakes.push(
-            "`CachePolicy::by_cost()` needs to know what factories cost: add `.learn(Learning::new())` to the run"
-                .to_owned(),
-        );
-    }
     mistakes.extend(cache.also.iter().filter_map(|name| cannot_be_cached(&launch, name)));
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -150,7 +127,6 @@ impl RunPlan {
             concurrency: request.concurrency,
             blocking_threads: request.blocking_threads,
             memory_limit: request.memory_limit,
-            memory: None,
             ending: Ending {
                 deadline: request.deadline,
                 keeps_going: request.keep_going,
@@ -160,17 +136,11 @@ impl RunPlan {
             is_partial: request.selection.is_some(),
             run_id: None,
             notes: Vec::new(),
-            session: None,
-            #[cfg(feature = "optimize")]
-            optimizer: request.optimizer.clone(),
-            #[cfg(feature = "optimize")]
-            learned: None,
-            #[cfg(feature = "optimize")]
+            hooks: Vec::new(),
+            options: Options::default(),
             priorities: Vec::new(),
-            #[cfg(feature = "optimize")]
             taken: Vec::new(),
-            #[cfg(feature = "optimize")]
-            planned: None,
+            budget: None,
         }
     }
 
@@ -185,8 +155,7 @@ impl RunPlan {
         if let Some(state_dir) = &effective.state_dir {
             self.state_dir = Some(state_dir.clone());
         }
-        #[cfg(feature = "optimize")]
-        self.optimizer.switch_off(&effective.optimizer);
+        self.options.set(effective.optimizer.clone());
         self
     }
 }

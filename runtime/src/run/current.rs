@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
+use super::hook::Points;
 use super::shared::Shared;
 #[cfg(feature = "polars")]
 use setl_commit::{CommitDecision, StagedFile};
@@ -68,12 +69,13 @@ impl Current {
     }
 }
 
-/// The current attempt, if its run learns.
-#[cfg(feature = "optimize")]
+/// The current attempt, if a hook of its run measures factories.
+#[cfg_attr(not(feature = "optimize"), allow(dead_code, reason = "the optimiser measures"))]
 #[inline]
-pub(super) fn learning() -> Option<Current> {
-    // Most runs do not learn, and this check must not touch their reference count.
-    let shared = RUN.with_borrow(|run| run.as_ref().filter(|shared| shared.learning.is_some()).cloned());
+pub(super) fn measured() -> Option<Current> {
+    // Most runs are not measured, and this check must not touch their reference count.
+    let shared =
+        RUN.with_borrow(|run| run.as_ref().filter(|shared| shared.hooks.has(Points::MEASURE)).cloned());
     shared.map(|shared| Current { shared, owner: OWNER.get() })
 }
 

@@ -14,6 +14,7 @@ use super::attempt::supervised;
 use super::current::{enter, in_run};
 use super::error::Cause;
 use super::event::Event;
+use super::hook::Points;
 use super::report::{Nanos, Phase};
 use super::rows::Rows;
 use super::schedule::Next;
@@ -145,9 +146,9 @@ impl Driver {
                 At::In(node, running) => {
                     let node = *node;
                     let polled = advance(&self.shared, &mut self.spare, node as usize, running, cx);
-                    #[cfg(all(feature = "polars", feature = "optimize"))]
                     if polled.is_pending() {
-                        super::gather::settle(&self.shared, node as usize, false);
+                        let hooks = self.shared.hooks.at(Points::WAIT);
+                        hooks.for_each(|hook| hook.parked(&self.shared, node as usize));
                     }
                     let took = ready!(polled);
                     // A blocking factory ended on another thread, some time ago.
@@ -169,8 +170,8 @@ impl Driver {
         if node >= shared.plan.factories.len() || shared.is_stopped() || !shared.may_begin(node) {
             return None;
         }
-        // With checkpoints, it is known only later whether the factory runs.
-        if shared.session.is_none() {
+        // If the output may come from an earlier run, it is known only later whether the factory runs.
+        if !shared.hooks.has(Points::RESOLVE) {
             shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
         }
         let started = self.now.take().unwrap_or_else(Instant::now);
@@ -209,9 +210,8 @@ impl Driver {
         if next.over {
             self.shared.end();
         }
-        #[cfg(all(feature = "polars", feature = "optimize"))]
         if next.is_stalled {
-            super::gather::run_batch(&self.shared);
+            self.shared.hooks.at(Points::WAIT).for_each(|hook| hook.stalled(&self.shared));
         }
         self.at = next.node.map_or(At::End, At::Before);
     }

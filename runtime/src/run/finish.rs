@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::current::{Current, Scoped};
 use super::error::{Cause, FactoryError};
 use super::event::Event;
+use super::hook::Points;
 use super::report::{Phase, Status};
-use super::resume::{EARLIER, forget, mark};
 use super::shared::Shared;
-use super::step::{Failure, Undone};
+use super::step::{EARLIER, Failure, Undone};
 use crate::base::panic::{caught, contained};
 use setl_commit::{CommitError, Owner, Transaction, WriteError};
 
@@ -37,15 +37,15 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
         let is_nothing = |owner: Owner| !of_run.has_delivered(owner) || !of_run.writes(owner.node);
         contained(|| drop(transaction.discard(is_nothing)));
         let committed = caught(|| {
-            let marked = mark(&of_run, whole);
-            let marks = marked.map_err(|error| CommitError::RolledBack { owner: None, error })?;
+            let mut marks = Vec::new();
+            for hook in of_run.hooks.at(Points::COMMIT) {
+                let sealed = hook.seal(&of_run, whole);
+                marks.extend(sealed.map_err(|error| CommitError::RolledBack { owner: None, error })?);
+            }
             let without_marks = |mut targets: Vec<String>| {
                 targets.retain(|target| !marks.contains(target));
                 targets
             };
-            #[cfg(feature = "polars")]
-            // This comes before the end of the commit, so that concurrent readers are informed, too.
-            of_run.has_written(transaction.targets());
             match transaction.commit() {
                 Ok(targets) => Ok(without_marks(targets)),
                 // Nothing is left for a later run to do.
@@ -68,7 +68,7 @@ pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
         }
         if let (true, Ok(Ok(_))) = (whole, &committed) {
             // Files that cannot be removed now are removed by the next run, which finds the mark.
-            contained(|| drop(forget(&of_run)));
+            of_run.hooks.at(Points::COMMIT).for_each(|hook| contained(|| hook.committed(&of_run)));
         }
         committed
     });
@@ -108,7 +108,8 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     while let Some((node, undo)) = shared.last_undone() {
         shared.emit(|| Event::RollingBack { factory: &shared.plan.factories[node].name });
         let of_run = Arc::clone(shared);
-        let forgotten = shared.pool.run(move || super::resume::forget_undone(&of_run, node)).await;
+        let undo_in = move || of_run.hooks.at(Points::COMMIT).try_for_each(|hook| hook.undo(&of_run, node));
+        let forgotten = shared.pool.run(undo_in).await;
         let forgotten = forgotten.and_then(Result::err).map(Cause::Error);
         if let Some(cause) = undone(shared, node, undo).await.or(forgotten) {
             let failure =
@@ -173,7 +174,7 @@ pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> O
 impl Shared {
     /// `true` if there is anything to commit, or to delete with a commit.
     pub(super) fn has_to_commit(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.has_checkpoints())
+        self.hooks.at(Points::COMMIT).any(|hook| hook.has_to_commit())
             || self.writes_of_run().is_some_and(|writes| !writes.is_empty() || writes.has_unfinished())
     }
 

@@ -8,6 +8,7 @@
 //! of others does not count against its timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,11 @@ use tokio::sync::oneshot;
 
 use super::blocking::BlockingPool;
 use super::current::Current;
+use super::extension::Extension;
+use super::hook::{BoxFutureOf, Hook, Points, find};
+use super::memory::Memory;
+use super::report::Report;
+use super::run_plan::RunPlan;
 use super::shared::Shared;
 use crate::base::sync::held;
 use crate::optimize::queries::{self, Answer, Asker, Explained, Fault, Origins, Query};
@@ -71,59 +77,138 @@ type Sender = oneshot::Sender<Result<Answer, Fault>>;
 
 impl Gather {
     /// `None` if each query is run on its own. This never happens under a memory limit.
-    pub(super) fn of(optimizer: &Optimizer, is_limited: bool) -> Option<Box<Self>> {
+    fn of(optimizer: &Optimizer, is_limited: bool) -> Option<Self> {
         let gathers = is_limited || optimizer.has(Pass::Gather);
         let runtime = Handle::try_current().ok().filter(|_| gathers)?;
         // A factory that has its result may ask for another query, and must not wait for the rest of the batch.
         let batches = if is_limited || optimizer.runs_one_by_one() { 1 } else { 2 };
-        let pool = BlockingPool::new(Some(batches), None);
-        Some(Box::new(Self {
+        Some(Self {
             optimizer: optimizer.clone(),
             runtime,
             state: Mutex::default(),
             origins: Mutex::default(),
-            pool,
-        }))
+            pool: BlockingPool::new(Some(batches), None),
+        })
     }
 
-    /// Waits until no batch is running.
-    pub(super) async fn idle(&self) {
-        self.pool.idle().await;
+    /// `true` if any factory has waited for the queries of others.
+    fn has_waited(&self) -> bool {
+        !held(self.state.lock()).waited.is_empty()
+    }
+}
+
+/// Gathering of queries, as an extension.
+pub(crate) struct Gathering;
+
+impl Extension for Gathering {
+    fn attach(&self, plan: &mut RunPlan) {
+        let Some(optimizer) = plan.options.get::<Optimizer>() else { return };
+        if let Some(gather) = Gather::of(optimizer, find::<Memory>(&plan.hooks).is_some()) {
+            plan.hooks.push(Box::new(gather));
+        }
+    }
+}
+
+impl Hook for Gather {
+    fn points(&self) -> Points {
+        Points::WAIT
     }
 
-    /// The time that a factory has waited for the queries of others, up to now.
-    pub(super) fn waited(&self, node: usize) -> Duration {
+    fn parked(&self, run: &Arc<Shared>, node: usize) {
+        settle(run, node, false);
+    }
+
+    fn stalled(&self, run: &Arc<Shared>) {
+        run_batch(run);
+    }
+
+    fn waited(&self, node: usize) -> Duration {
         let state = held(self.state.lock());
         let now = state.factories.get(&node).and_then(|outstanding| outstanding.waits);
         state.waited.get(&node).copied().unwrap_or_default()
             + now.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    /// `true` if any factory has waited for the queries of others.
-    pub(super) fn has_waited(&self) -> bool {
-        !held(self.state.lock()).waited.is_empty()
-    }
-
-    /// `true` if a query of this factory was not run because the run ended.
-    pub(super) fn has_ended(&self, node: usize) -> bool {
+    fn abandoned(&self, node: usize) -> bool {
         held(self.state.lock()).ended.contains(&node)
     }
 
-    /// For each lazy output, the factories in whose queries it was computed, as far as this is known.
-    pub(super) fn computed(&self) -> BTreeMap<usize, BTreeSet<usize>> {
-        held(self.origins.lock()).computed().clone()
+    fn idle(&self) -> BoxFutureOf<'_, ()> {
+        Box::pin(self.pool.idle())
     }
 
-    /// Takes the explanations of the batches so far.
-    pub(super) fn take_explained(&self) -> Vec<Explained> {
-        std::mem::take(&mut held(self.state.lock()).explained)
+    fn report(&self, run: &Shared, report: &mut Report) {
+        if self.has_waited() {
+            report.waiting = (0..run.plan.factories.len()).map(|node| self.waited(node)).collect();
+        }
+        report.computed.clone_from(held(self.origins.lock()).computed());
+        report.add(QueriesSection(std::mem::take(&mut held(self.state.lock()).explained)));
+    }
+}
+
+/// The part of a report about queries that were run together. It has no text if they share nothing.
+#[derive(Debug)]
+struct QueriesSection(Vec<Explained>);
+
+impl fmt::Display for QueriesSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: usize = self.0.iter().map(|queries| queries.shared.len()).sum();
+        let queries: usize = self.0.iter().map(|queries| queries.factories.len()).sum();
+        match parts {
+            0 => Ok(()),
+            1 => write!(f, "{queries} queries share 1 part, which was computed once"),
+            parts => write!(f, "{queries} queries share {parts} parts, which were computed once"),
+        }
+    }
+}
+
+impl Report {
+    /// The queries that were run together, in their order, with their shared parts.
+    ///
+    /// ```
+    /// use setl::polars::prelude::*;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn sales() -> Result<LazyFrame> {
+    ///     Ok(df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 4.0])?.lazy())
+    /// }
+    ///
+    /// #[factory]
+    /// async fn dearest(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.filter(col("price").gt(lit(6.0)))).await
+    /// }
+    ///
+    /// #[factory(id = Count)]
+    /// async fn products(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.select([len()])).await
+    /// }
+    ///
+    /// struct Count;
+    ///
+    /// #[pipeline(extract(sales), transform(dearest, products))]
+    /// struct Shop;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Shop.run().await?;
+    /// let shared = &run.queries()[0].shared[0];
+    /// assert_eq!(shared.about, "aggregate by product");
+    /// assert_eq!(shared.factories, ["dearest", "products"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn queries(&self) -> &[Explained] {
+        self.section::<QueriesSection>().map_or(&[], |section| &section.0)
     }
 }
 
 /// Records that the current factory delivers a query that has not run yet.
 pub(crate) fn delivers(query: &Query) {
     let Some(current) = Current::get() else { return };
-    if let Some(gather) = &current.shared.gather {
+    if let Some(gather) = current.shared.hook::<Gather>() {
         held(gather.origins.lock()).delivers(current.owner.node, query);
     }
 }
@@ -132,7 +217,7 @@ pub(crate) fn delivers(query: &Query) {
 /// current run, or if its optimiser does not gather queries.
 pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
     let Some(current) = Current::get() else { return Err(Box::new(query)) };
-    if current.shared.gather.is_none() || current.shared.is_stopped() {
+    if current.shared.hook::<Gather>().is_none() || current.shared.is_stopped() {
         return Err(Box::new(query));
     }
     let shared = Arc::clone(&current.shared);
@@ -151,7 +236,7 @@ pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, B
     }
     let Some(current) = Current::get() else { return Err(Box::new(query)) };
     let shared = Arc::clone(&current.shared);
-    let Some(gather) = shared.gather.as_ref().filter(|_| !shared.is_stopped()) else {
+    let Some(gather) = shared.hook::<Gather>().filter(|_| !shared.is_stopped()) else {
         return Err(Box::new(query));
     };
     let mut ticket = enter(&current, query);
@@ -183,7 +268,7 @@ fn enter(current: &Current, query: Query) -> Ticket {
     super::learn::waits(&shared, node);
     let mut id = 0;
     let mut first = None;
-    if let Some(gather) = &shared.gather {
+    if let Some(gather) = shared.hook::<Gather>() {
         let mut state = held(gather.state.lock());
         id = state.next;
         state.next += 1;
@@ -203,10 +288,10 @@ fn enter(current: &Current, query: Query) -> Ticket {
 
 /// Runs a batch after this time, if it has not started before.
 fn run_after(shared: Arc<Shared>, batch: u64, longest: Duration) {
-    let Some(runtime) = shared.gather.as_ref().map(|gather| gather.runtime.clone()) else { return };
+    let Some(runtime) = shared.hook::<Gather>().map(|gather| gather.runtime.clone()) else { return };
     runtime.spawn(async move {
         tokio::time::sleep(longest).await;
-        let is_there = shared.gather.as_ref().is_some_and(|gather| held(gather.state.lock()).batch == batch);
+        let is_there = shared.hook::<Gather>().is_some_and(|gather| held(gather.state.lock()).batch == batch);
         if is_there {
             run_batch(&shared);
         }
@@ -215,8 +300,8 @@ fn run_after(shared: Arc<Shared>, batch: u64, longest: Duration) {
 
 /// Is called after a factory was polled and is pending. If the factory waits for queries, the schedule is informed, and the batch
 /// is run if no factory is left that could add to it.
-pub(super) fn settle(shared: &Arc<Shared>, node: usize, blocks: bool) {
-    let Some(gather) = &shared.gather else { return };
+fn settle(shared: &Arc<Shared>, node: usize, blocks: bool) {
+    let Some(gather) = shared.hook::<Gather>() else { return };
     let mut state = held(gather.state.lock());
     let Some(outstanding) = state.factories.get_mut(&node) else { return };
     if outstanding.known {
@@ -231,8 +316,8 @@ pub(super) fn settle(shared: &Arc<Shared>, node: usize, blocks: bool) {
 }
 
 /// Runs the waiting queries on a separate thread.
-pub(super) fn run_batch(shared: &Arc<Shared>) {
-    let Some(gather) = &shared.gather else { return };
+fn run_batch(shared: &Arc<Shared>) {
+    let Some(gather) = shared.hook::<Gather>() else { return };
     let batch = {
         let mut state = held(gather.state.lock());
         state.batch += 1;
@@ -245,14 +330,14 @@ pub(super) fn run_batch(shared: &Arc<Shared>) {
     let runtime = gather.runtime.clone();
     let shared = Arc::clone(shared);
     runtime.spawn(async move {
-        let Some(gather) = &shared.gather else { return };
+        let Some(gather) = shared.hook::<Gather>() else { return };
         let of_run = Arc::clone(&shared);
         gather.pool.run(move || answer(&of_run, batch)).await;
     });
 }
 
 fn answer(shared: &Shared, batch: Vec<Waiting>) {
-    let Some(gather) = &shared.gather else { return };
+    let Some(gather) = shared.hook::<Gather>() else { return };
     if shared.is_stopped() {
         return;
     }
@@ -268,8 +353,13 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
     }
     let began = Instant::now();
     let batch = Batch { shared, gather, askers, later: Mutex::default() };
-    let mut explained =
-        queries::run(&gather.optimizer, shared.advisor(), queries, shared.memory.as_deref(), &batch);
+    let mut explained = queries::run(
+        &gather.optimizer,
+        super::learn::advisor(shared),
+        queries,
+        shared.hook::<Memory>(),
+        &batch,
+    );
     explained.wall = began.elapsed();
     held(gather.state.lock()).explained.push(explained);
     batch.end();
@@ -318,7 +408,7 @@ impl Asker for Batch<'_> {
     }
 
     fn answers(&self, query: usize, answer: Result<Answer, Fault>) {
-        if self.shared.memory.is_none() {
+        if self.shared.hook::<Memory>().is_none() {
             return self.give(query, answer);
         }
         // Under a memory limit, no factory may compute while other queries run, because its memory is not accounted for.
@@ -376,7 +466,7 @@ struct Ticket {
 impl Ticket {
     /// Records that there will be no result.
     fn ended(&self) -> Result<Answer, Fault> {
-        if let Some(gather) = &self.shared.gather {
+        if let Some(gather) = self.shared.hook::<Gather>() {
             held(gather.state.lock()).ended.insert(self.node);
         }
         Err(Fault::Ended)
@@ -393,7 +483,7 @@ impl Ticket {
 impl Drop for Ticket {
     /// Records that the factory has its result, or no longer wants it.
     fn drop(&mut self) {
-        let Some(gather) = &self.shared.gather else { return };
+        let Some(gather) = self.shared.hook::<Gather>() else { return };
         super::learn::goes_on(&self.shared, self.node);
         let mut state = held(gather.state.lock());
         state.waiting.retain(|waiting| waiting.id != self.id);

@@ -14,18 +14,25 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::report::{FactoryReport, Report, Status};
+use super::config::FactoryConfig;
+use super::extension::{Extension, Mode};
+use super::hook::{BoxFutureOf, Hook, Points, RunEnd, find_mut};
+use super::optimized::workers;
+use super::report::{FactoryReport, Record, Report, Status};
+use super::request::Request;
+use super::run_builder::RunBuilder;
 use super::run_plan::RunPlan;
 use super::shared::{Launch, Shared};
 use crate::base::sync::held;
 use crate::checkpoint::state_directory;
 use crate::optimize::adapt::Adapting;
-use crate::optimize::plan::PipelinePlan;
+use crate::optimize::plan::Planned;
 use crate::optimize::{
     Adaptation, Comparison, Drift, FactoryRecord, FactoryStatus, FileRecord, History, HistoryError, Learning,
     Optimizer, Pass, Prediction, Predictor, RunRecord,
 };
 use crate::plan::Source;
+use crate::policy::Caching;
 #[cfg(feature = "polars")]
 use setl_learn::advisor::Advisor;
 use setl_learn::history::{BatchRecord, ChoiceRun};
@@ -35,7 +42,6 @@ use setl_learn::predict::LivePrediction;
 use setl_learn::predict::RUNS;
 use setl_learn::recommend::{self, Recommendation, recommend};
 
-pub(super) use ended::Ended;
 #[cfg(feature = "polars")]
 pub(crate) use measured::scans;
 use measured::{Measured, OfFactory};
@@ -87,6 +93,113 @@ pub struct LearningReport {
     pub history_error: Option<String>,
 }
 
+/// The part of a report about what was learned.
+#[derive(Debug)]
+struct LearningSection(LearningReport);
+
+impl fmt::Display for LearningSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.in_brief())
+    }
+}
+
+impl Report {
+    /// The prediction of this run compared with its measurements, if it [learns](crate::RunBuilder::learn).
+    pub fn learned(&self) -> Option<&LearningReport> {
+        self.section::<LearningSection>().map(|section| &section.0)
+    }
+}
+
+impl<P> RunBuilder<P> {
+    /// Records the cost of this run, and predicts it from earlier runs. Factories start in critical-path order.
+    pub fn learn(mut self, learning: Learning) -> Self {
+        self.request.options.set(learning);
+        self
+    }
+}
+
+/// Learning from runs, as an extension.
+pub(crate) struct LearnsFromRuns;
+
+impl Extension for LearnsFromRuns {
+    fn prepare(&self, plan: &mut RunPlan, request: &Request) -> Result<(), Vec<String>> {
+        if plan.cache.is_by_cost() && request.options.get::<Learning>().is_none() {
+            return Err(vec![
+                "`CachePolicy::by_cost()` needs to know what factories cost: add `.learn(Learning::new())` to the run"
+                    .to_owned(),
+            ]);
+        }
+        // The number of threads is unknown where files are opened.
+        plan.options.set(Workers(workers(plan.concurrency)));
+        Ok(())
+    }
+
+    fn opens(&self, _: &RunPlan, request: &Request) -> bool {
+        request.options.get::<Learning>().is_some()
+    }
+
+    /// Reads the history of the pipeline, and decides which outputs are worth caching.
+    fn open(&self, plan: &mut RunPlan, request: &Request, _: Mode) -> Result<(), String> {
+        let Some(learning) = request.options.get::<Learning>() else { return Ok(()) };
+        let Workers(workers) = plan.options.take().unwrap_or(Workers(1));
+        let optimizer = plan.options.get::<Optimizer>().cloned().unwrap_or_default();
+        let how = How { workers, gathers: cfg!(feature = "polars") && optimizer.has(Pass::Gather) };
+        let mut state = before(&plan.launch, learning, plan.state_dir.clone(), how);
+        if plan.cache.is_by_cost() {
+            state.choose_cached(plan);
+        }
+        if let Some(prediction) = &state.prediction {
+            plan.options.set(prediction.clone());
+        }
+        plan.hooks.push(Box::new(state));
+        Ok(())
+    }
+
+    /// Prepares to change the order during the run, when the size of an output differs from its prediction.
+    fn attach(&self, plan: &mut RunPlan) {
+        let adapts =
+            plan.options.get::<Optimizer>().is_some_and(|optimizer| optimizer.has(Pass::CriticalPath));
+        let Some(planned) = plan.options.get::<Arc<Planned>>().filter(|_| adapts).cloned() else { return };
+        if let Some(state) = find_mut::<LearningState>(&mut plan.hooks) {
+            let adapting = |live| Mutex::new(Adapting::new(live, planned.after()));
+            state.adapting = state.outlook.take().map(adapting);
+        }
+    }
+}
+
+/// The number of factories that can run at the same time.
+struct Workers(usize);
+
+impl Hook for LearningState {
+    fn points(&self) -> Points {
+        Points::ENDED.and(Points::MEASURE).and(Points::FINISH)
+    }
+
+    /// Changes the order of the remaining factories if the size of an output differs from its prediction.
+    fn ended(&self, run: &Shared, node: usize, record: &Record) {
+        let delivered = matches!(record.status, Status::Succeeded | Status::Restored | Status::Cached);
+        let Some(adapting) = self.adapting.as_ref().filter(|_| delivered) else { return };
+        let bytes = self.measured.of(node).bytes_out;
+        let rows = record.rows.known().map(|rows| rows as u64);
+        // Held until the schedule has the new priorities, so that older ones do not replace them.
+        let mut adapting = held(adapting.lock());
+        let prefer = |priorities| run.schedule.prefer(priorities);
+        adapting.delivered(node, rows, bytes, run.started.elapsed(), prefer);
+    }
+
+    fn finish<'run>(
+        &'run self,
+        run: &'run Arc<Shared>,
+        report: &'run mut Report,
+        ended: RunEnd<'run>,
+    ) -> BoxFutureOf<'run, ()> {
+        Box::pin(async move {
+            let learned = self.after(run, report, ended).await;
+            report.add(LearningSection(learned));
+        })
+    }
+}
+
 /// The properties of a run that affect its cost.
 #[derive(Clone, Copy)]
 pub(super) struct How {
@@ -94,13 +207,6 @@ pub(super) struct How {
     workers: usize,
     /// `true` if queries are run together.
     gathers: bool,
-}
-
-impl How {
-    /// The properties of a run with at most `workers` factories at the same time.
-    pub(super) fn of(optimizer: &Optimizer, workers: usize) -> Self {
-        Self { workers, gathers: cfg!(feature = "polars") && optimizer.has(Pass::Gather) }
-    }
 }
 
 /// The code fingerprint of a factory with that of its fallback.
@@ -169,28 +275,10 @@ pub(super) fn before(
     before
 }
 
-impl Shared {
-    /// Records that a factory has delivered. Changes the order of the remaining factories if the size of the output differs from
-    /// its prediction.
-    pub(super) fn adapt(&self, node: usize, rows: Option<usize>) {
-        let Some(before) = &self.learning else { return };
-        if let Some(adapting) = &before.adapting {
-            let bytes = before.measured.of(node).bytes_out;
-            let rows = rows.map(|rows| rows as u64);
-            // Held until the schedule has the new priorities, so that older ones do not replace them.
-            let mut adapting = held(adapting.lock());
-            let prefer = |priorities| self.schedule.prefer(priorities);
-            adapting.delivered(node, rows, bytes, self.started.elapsed(), prefer);
-        }
-    }
-}
-
+/// The evidence about choices in earlier runs, if this run learns.
 #[cfg(feature = "polars")]
-impl Shared {
-    /// The evidence about choices in earlier runs, if this run learns.
-    pub(super) fn advisor(&self) -> Option<&Advisor> {
-        self.learning.as_ref().map(|before| &before.advisor)
-    }
+pub(crate) fn advisor(run: &Shared) -> Option<&Advisor> {
+    run.hook::<LearningState>().map(|state| &state.advisor)
 }
 
 impl LearningState {
@@ -203,15 +291,6 @@ impl LearningState {
     #[cfg(not(feature = "polars"))]
     fn remember(&mut self, _choices: Vec<ChoiceRun>) {}
 
-    pub(super) fn prediction(&self) -> Option<&Prediction> {
-        self.prediction.as_ref()
-    }
-
-    /// Prepares to change the order during the run, when the size of an output differs from its prediction.
-    pub(super) fn adapt_to(&mut self, plan: &PipelinePlan) {
-        self.adapting = self.outlook.take().map(|outlook| Mutex::new(Adapting::new(outlook, plan)));
-    }
-
     fn adaptations(&self) -> Vec<Adaptation> {
         self.adapting.as_ref().map(|adapting| held(adapting.lock()).adaptations.clone()).unwrap_or_default()
     }
@@ -219,22 +298,22 @@ impl LearningState {
     /// Caches the outputs for which this pays.
     pub(super) fn choose_cached(&mut self, plan: &mut RunPlan) {
         let Some(prediction) = &self.prediction else { return };
-        let candidates = plan.may_be_cached();
+        let candidates = may_be_cached(plan);
         self.cache_decisions = worth_keeping(prediction, &candidates, plan.cache.limits().max_bytes);
         for (node, keeping) in candidates.iter().zip(&self.cache_decisions) {
             if keeping.is_kept {
-                plan.cache_also(*node);
+                plan.factories[*node].policy.cache = Some(Caching::DEFAULT);
             }
         }
     }
 
-    fn record(&self, shared: &Shared, report: &Report, ended: Ended<'_>) -> RunRecord {
+    fn record(&self, shared: &Shared, report: &Report, ended: RunEnd<'_>) -> RunRecord {
         let mut run = RunRecord::new(report.run_id().to_string(), report.pipeline(), self.began);
         run.workers = self.workers;
         run.makespan = report.makespan();
         run.predicted.clone_from(&self.prediction);
         run.succeeded = ended.succeeded;
-        run.error = ended.error();
+        run.error = ended::error(ended);
         run.peak_bytes = super::memory::peak();
         run.cpu = self.measured.cpu();
         let entries = report.entries();
@@ -244,7 +323,7 @@ impl LearningState {
             let mut record = FactoryRecord::new(&*entry.factory, &**code, entry.timing.total());
             record.status = entry.status.into();
             record.attempts = Some(entry.attempts);
-            record.error = ended.error_of(entry);
+            record.error = ended::error_of(ended, entry);
             record.rows_out = entry.rows.map(|rows| rows as u64);
             // The rows of all inputs must be known.
             record.rows_in = shared.plan.factories[node]
@@ -361,40 +440,54 @@ fn bytes_in(shared: &Shared, entries: &[FactoryReport], measured: &[OfFactory], 
     (!parts.is_empty()).then(|| parts.iter().sum())
 }
 
-/// Adds a run to the history, and compares it with its prediction.
-pub(super) async fn after(shared: &Arc<Shared>, report: &Report, ended: Ended<'_>) -> Option<LearningReport> {
-    let before = shared.learning.as_ref()?;
-    let run = before.record(shared, report, ended);
-    let from_earlier = run.factories.iter().any(|record| record.is_from_earlier());
-    let compared = before.prediction.as_ref().filter(|_| !from_earlier);
-    let comparison = compared.map(|prediction| Comparison::new(prediction, &run));
-    let mut history_error = before.history_error.clone();
-    let mut recommendations = Vec::new();
-    // A partial run or a dry run is no example of a whole run.
-    if history_error.is_none() && !shared.is_partial && !shared.is_dry() {
-        let path = before.path.clone();
-        let recorded = tokio::task::spawn_blocking(move || {
-            let history = History::open(path)?;
-            history.record(&run)?;
-            Ok::<_, HistoryError>(recommend(&history.runs(&run.pipeline, recommend::LAST)?, &[]))
-        });
-        match recorded.await {
-            Ok(Ok(recommended)) => recommendations = recommended,
-            Ok(Err(error)) => history_error = Some(error.to_string()),
-            // The runtime shuts down.
-            Err(_) => {}
+impl LearningState {
+    /// Adds a run to the history, and compares it with its prediction.
+    async fn after(&self, shared: &Shared, report: &Report, ended: RunEnd<'_>) -> LearningReport {
+        let before = self;
+        let run = before.record(shared, report, ended);
+        let from_earlier = run.factories.iter().any(|record| record.is_from_earlier());
+        let compared = before.prediction.as_ref().filter(|_| !from_earlier);
+        let comparison = compared.map(|prediction| Comparison::new(prediction, &run));
+        let mut history_error = before.history_error.clone();
+        let mut recommendations = Vec::new();
+        // A partial run or a dry run is no example of a whole run.
+        if history_error.is_none() && !shared.is_partial && !shared.is_dry() {
+            let path = before.path.clone();
+            let recorded = tokio::task::spawn_blocking(move || {
+                let history = History::open(path)?;
+                history.record(&run)?;
+                Ok::<_, HistoryError>(recommend(&history.runs(&run.pipeline, recommend::LAST)?, &[]))
+            });
+            match recorded.await {
+                Ok(Ok(recommended)) => recommendations = recommended,
+                Ok(Err(error)) => history_error = Some(error.to_string()),
+                // The runtime shuts down.
+                Err(_) => {}
+            }
+        }
+        LearningReport {
+            prediction: before.prediction.clone(),
+            comparison,
+            adaptations: before.adaptations(),
+            drifts: before.drifts.clone(),
+            recommendations,
+            cache_decisions: before.cache_decisions.clone(),
+            set_aside: before.set_aside.clone(),
+            history_error,
         }
     }
-    Some(LearningReport {
-        prediction: before.prediction.clone(),
-        comparison,
-        adaptations: before.adaptations(),
-        drifts: before.drifts.clone(),
-        recommendations,
-        cache_decisions: before.cache_decisions.clone(),
-        set_aside: before.set_aside.clone(),
-        history_error,
-    })
+}
+
+/// The factories that could be cached, and are not because of their options, the settings or the request: for these, the cost
+/// decides.
+fn may_be_cached(plan: &RunPlan) -> Vec<usize> {
+    let may_be = |(node, config): (usize, &FactoryConfig)| {
+        let by_settings = plan.effective.as_ref().and_then(|effective| effective.of_factory(node).cached);
+        let can_be = !config.policy.volatile && (plan.launch.steps[node].persistence)().is_some();
+        (config.selected && config.policy.cache.is_none() && by_settings != Some(false) && can_be)
+            .then_some(node)
+    };
+    plan.factories.iter().enumerate().filter_map(may_be).collect()
 }
 
 impl LearningReport {

@@ -10,15 +10,14 @@ use uuid::Uuid;
 use super::current::Current;
 use super::error::{Failures, RunError};
 use super::event::RunStatus;
+use super::extension::{Extensions, Mode};
 use super::finish::{Written, commit, roll_back, roll_back_for_certain};
+use super::hook::{Points, RunEnd};
 use super::observer::Part;
-#[cfg(feature = "optimize")]
-use super::optimized::rewrite;
 use super::outcome::{Outcome, Run};
-use super::prepare::prepare;
+use super::prepare::{complete, open_files, opens_files, prepare};
 use super::report::Report;
 use super::request::Request;
-use super::resume;
 use super::run_plan::{Ending, RunPlan};
 use super::shared::{CancelReason, Launch, Shared};
 use super::signals::{Signals, has_timer, stop_after};
@@ -26,7 +25,7 @@ use super::step::BoxFuture;
 use crate::base::panic::{caught, watch};
 
 /// Runs a pipeline, from its request to its outcome.
-pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome<P> {
+pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>, extensions: Extensions) -> Outcome<P> {
     let Ok(runtime) = Handle::try_current() else {
         let pipeline = launch.plan.pipeline.to_string();
         return Outcome { run: None, error: Some(RunError::NoRuntime { pipeline }) };
@@ -39,7 +38,7 @@ pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome
         let error = RunError::CannotStart { pipeline, mistakes: vec![mistake.to_owned()] };
         return Outcome { run: None, error: Some(error) };
     }
-    let ready = match begin(launch, &mut request) {
+    let ready = match begin(launch, &mut request, extensions) {
         Prepared::Ready(ready) => Ok(ready),
         Prepared::Later(ready) => ready.await,
         Prepared::Failed(error) => Err(error),
@@ -50,7 +49,7 @@ pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome
     };
     let attended = signals.flatten().map(|signals| signals.attend(&shared));
     let deadline = ending.deadline.map(|deadline| stop_after(&shared, deadline));
-    let watched = super::memory::watch(&shared);
+    let beside: Vec<_> = shared.hooks.all().filter_map(|hook| hook.begin(&shared)).collect();
     let current = Current::get();
     shared.emit_start(current.as_ref());
     let outer = current.and_then(|current| {
@@ -62,7 +61,7 @@ pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>) -> Outcome
     let part = shared.part();
     let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, part: Some(part), outer };
     shared.run(&unattended.runtime).await;
-    drop((deadline, watched));
+    drop((deadline, beside));
     let outcome = finish(&shared, ending).await;
     unattended.run = None;
     let makespan = outcome.report().map(Report::makespan).unwrap_or_default();
@@ -88,12 +87,12 @@ enum Prepared {
 }
 
 /// Plans a run and prepares it. The preparation with files is a separate future, to keep the future of other runs small.
-fn begin(launch: Launch, request: &mut Request) -> Prepared {
+fn begin(launch: Launch, request: &mut Request, extensions: Extensions) -> Prepared {
     let pipeline = launch.plan.clone();
     let failed = |mistakes| {
         Prepared::Failed(RunError::CannotStart { pipeline: pipeline.pipeline.to_string(), mistakes })
     };
-    let mut run_plan = match prepare(launch, request) {
+    let mut run_plan = match prepare(launch, request, extensions) {
         Ok(run_plan) => run_plan,
         Err(mistakes) => return failed(mistakes),
     };
@@ -103,19 +102,13 @@ fn begin(launch: Launch, request: &mut Request) -> Prepared {
         return failed(vec![mistake.to_owned()]);
     }
     watch();
-    if run_plan.has_checkpoints() || run_plan.has_cached() || request.resume || request.learns() {
-        return Prepared::Later(Box::pin(with_files(run_plan, std::mem::take(request))));
+    if opens_files(&run_plan, request, extensions) {
+        return Prepared::Later(Box::pin(with_files(run_plan, std::mem::take(request), extensions)));
     }
-    match rewrite(&mut run_plan, request) {
+    match complete(&mut run_plan, request, extensions) {
         Ok(()) => Prepared::Ready(ready(run_plan, request)),
         Err(mistakes) => failed(mistakes),
     }
-}
-
-/// Without the optimiser, no pass rewrites the plan.
-#[cfg(not(feature = "optimize"))]
-fn rewrite(_: &mut RunPlan, _: &Request) -> Result<(), Vec<String>> {
-    Ok(())
 }
 
 fn ready(run_plan: RunPlan, request: &mut Request) -> Ready {
@@ -123,31 +116,24 @@ fn ready(run_plan: RunPlan, request: &mut Request) -> Ready {
     Ready { shared: Arc::new(Shared::new(run_plan, request)), ending }
 }
 
-/// Opens the checkpoints, the cache and the history of the pipeline on a blocking thread.
-async fn with_files(mut run_plan: RunPlan, request: Request) -> Result<Ready, RunError> {
+/// Opens the files of the run on a blocking thread.
+async fn with_files(
+    mut run_plan: RunPlan,
+    request: Request,
+    extensions: Extensions,
+) -> Result<Ready, RunError> {
     let pipeline = run_plan.plan().pipeline.to_string();
     let cannot_start = |mistakes| RunError::CannotStart { pipeline, mistakes };
-    let run_id = Uuid::now_v7();
-    run_plan.run_id = Some(run_id);
-    #[cfg(feature = "optimize")]
-    let workers = super::optimized::workers(run_plan.concurrency);
+    run_plan.run_id = Some(Uuid::now_v7());
     let open = move || {
-        #[cfg(feature = "optimize")]
-        super::prepare::consult(&mut run_plan, &request, workers);
-        let mut notes = Vec::new();
-        let session = resume::open(&run_plan, &request, run_id.to_string(), &mut notes);
-        run_plan.notes = notes;
-        (session, run_plan, request)
+        let result = open_files(&mut run_plan, &request, extensions, Mode::Run);
+        (result, run_plan, request)
     };
-    let (session, mut run_plan, mut request) = match opened(open).await {
-        Ok(opened) => opened,
-        Err(mistake) => return Err(cannot_start(vec![mistake])),
+    let (mut run_plan, mut request) = match opened(open).await {
+        Ok((Ok(()), run_plan, request)) => (run_plan, request),
+        Ok((Err(mistake), ..)) | Err(mistake) => return Err(cannot_start(vec![mistake])),
     };
-    match session {
-        Ok(session) => run_plan.session = session,
-        Err(error) => return Err(cannot_start(vec![format!("{error:#}")])),
-    }
-    rewrite(&mut run_plan, &request).map_err(cannot_start)?;
+    complete(&mut run_plan, &request, extensions).map_err(cannot_start)?;
     Ok(ready(run_plan, &mut request))
 }
 
@@ -203,24 +189,15 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         let of_rollback = Box::pin(roll_back_for_certain(shared)).await;
         failures.extend(of_rollback);
     }
-    #[cfg(feature = "optimize")]
-    if shared.learning.is_some() {
-        let succeeded = failures.is_empty() && !interrupted && unfinished.is_none();
-        let ended = super::learn::Ended {
-            succeeded,
+    for hook in shared.hooks.at(Points::FINISH) {
+        let ended = RunEnd {
+            succeeded: failures.is_empty() && !interrupted && unfinished.is_none(),
+            committed: commits,
             failures: &failures,
             unfinished: unfinished.as_ref(),
             interrupted: interrupted.then(|| shared.cancel_reason()),
         };
-        report.learned = Box::pin(super::learn::after(shared, &report, ended)).await.map(Box::new);
-    }
-    // A run without a commit leaves its checkpoints to the next run.
-    if !commits && shared.session.as_ref().is_some_and(|session| session.has_checkpoints()) {
-        let is_kept = |node: &usize| {
-            shared.configs.get(*node).is_some_and(|config| config.policy.checkpoint)
-                && shared.is_delivered(*node)
-        };
-        report.resumable = (0..shared.plan.factories.len()).filter(is_kept).collect();
+        hook.finish(shared, &mut report, ended).await;
     }
     let boxed = || report.clone();
     let error = if let Some(failure) = unfinished {
@@ -232,7 +209,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
                 RunError::DeadlineExceeded { deadline, failures: Failures(failures), report: boxed() }
             }
             (CancelReason::Memory, _) => RunError::MemoryExceeded {
-                limit: shared.memory.as_ref().map_or(0, |memory| memory.report().limit),
+                limit: report.memory().map_or(0, |memory| memory.limit),
                 failures: Failures(failures),
                 report: boxed(),
             },
@@ -248,17 +225,9 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         shared.drop_undelivered();
     }
     // A remaining context is no longer part of this run.
-    if let Some(session) = &shared.session {
-        session.close();
-    }
-    let run = Run {
-        plan: shared.plan.clone(),
-        outputs,
-        report,
-        #[cfg(feature = "polars")]
-        _spill: shared.memory.as_ref().and_then(|memory| memory.spilled()),
-        pipeline: PhantomData,
-    };
+    shared.hooks.all().for_each(|hook| hook.close());
+    let remains = shared.hooks.all().filter_map(|hook| hook.remains()).collect();
+    let run = Run { plan: shared.plan.clone(), outputs, report, _remains: remains, pipeline: PhantomData };
     Outcome { run: Some(run), error }
 }
 
@@ -289,9 +258,7 @@ impl Drop for Unattended {
                 // There is no receiver for errors of the rollback.
                 roll_back(&shared).await;
             }
-            if let Some(session) = &shared.session {
-                session.close();
-            }
+            shared.hooks.all().for_each(|hook| hook.close());
         });
     }
 }

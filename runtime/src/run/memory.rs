@@ -8,12 +8,18 @@
 //!
 //! A process that exceeds the limit nevertheless ends the run, before the system kills the process.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use std::{fmt, fs};
 
+use super::extension::Extension;
+use super::hook::{Hook, Points, find};
+use super::report::Report;
+use super::request::Request;
+use super::run_plan::{Budget, RunPlan};
 use super::shared::{CancelReason, Launch, Shared};
 #[cfg(feature = "polars")]
 use super::spill::Spill;
@@ -164,6 +170,56 @@ impl fmt::Display for MemoryReport {
     }
 }
 
+impl Report {
+    /// The memory use of the run, if it had a [memory limit](crate::RunBuilder::memory_limit).
+    pub fn memory(&self) -> Option<&MemoryReport> {
+        self.section()
+    }
+}
+
+/// The memory limit of runs, as an extension.
+pub(crate) struct MemoryLimit;
+
+impl Extension for MemoryLimit {
+    fn prepare(&self, plan: &mut RunPlan, _: &Request) -> Result<(), Vec<String>> {
+        let Some(limit) = plan.memory_limit else { return Ok(()) };
+        let memory = Memory::new(limit, plan.state_dir.as_deref());
+        let mistakes = memory.objections(&plan.launch, |node| plan.policy(node));
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        plan.hooks.push(Box::new(memory));
+        Ok(())
+    }
+
+    fn attach(&self, plan: &mut RunPlan) {
+        let Some(memory) = find::<Memory>(&plan.hooks) else { return };
+        let total = memory.budget();
+        let needs = plan.plan().factories.iter().enumerate();
+        let needs = needs.map(|(node, factory)| need(factory, &plan.policy(node))).collect();
+        plan.budget = Some(Budget { total, needs });
+    }
+}
+
+impl Hook for Memory {
+    fn points(&self) -> Points {
+        Points::CANCEL
+    }
+
+    fn begin(&self, run: &Arc<Shared>) -> Option<Box<dyn Any + Send>> {
+        watch(run).map(|watch| Box::new(watch) as Box<dyn Any + Send>)
+    }
+
+    fn report(&self, _: &Shared, report: &mut Report) {
+        report.add(self.report());
+    }
+
+    #[cfg(feature = "polars")]
+    fn remains(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.spilled().map(|spill| spill as Arc<dyn Any + Send + Sync>)
+    }
+}
+
 /// The memory that a factory or its fallback declares.
 pub(super) fn need(factory: &Node, policy: &Policy) -> u64 {
     let of_fallback = factory.fallback.as_ref().and_then(|fallback| fallback.policy.memory);
@@ -174,14 +230,14 @@ pub(super) fn need(factory: &Node, policy: &Policy) -> u64 {
 ///
 /// A thread does the checks, because a task may not run while factories compute.
 pub(super) fn watch(shared: &Arc<Shared>) -> Option<Watch> {
-    let memory = shared.memory.as_ref()?;
+    let memory = shared.hook::<Memory>()?;
     resident()?;
     let (limit, shared) = (memory.limit, Arc::downgrade(shared));
     let (sender, receiver) = channel::<()>();
     let look = move || {
         while receiver.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             let Some(shared) = shared.upgrade() else { return };
-            let (Some(memory), Some(held)) = (&shared.memory, resident()) else { return };
+            let (Some(memory), Some(held)) = (shared.hook::<Memory>(), resident()) else { return };
             memory.peak.fetch_max(held, Ordering::AcqRel);
             // The first reason for the end of a run counts.
             if held > limit && !shared.cancel.is_cancelled() {

@@ -1,21 +1,23 @@
 //! The passes of the optimiser over the plan of a run, before it begins.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
 
 use super::config::FactoryConfig;
-use super::error::RunError;
-use super::prepare::{consult, prepare};
+use super::extension::Extension;
+use super::hook::{Hook, Points};
 use super::report::Report;
 use super::request::Request;
 use super::run_builder::RunBuilder;
 use super::run_plan::RunPlan;
-use super::shared::{Launch, Steps};
-use crate::optimize::plan::{Explanation, FactoryFacts, Facts, Lowered, Planned, Went, optimize};
+use super::shared::{Launch, Shared, Steps};
+use crate::optimize::plan::{FactoryFacts, Facts, Lowered, Planned, optimize};
 use crate::optimize::{Optimizer, Pass};
-use crate::plan::{Plan, PlanRef, Source};
-use crate::policy::Policy;
+use crate::plan::{Node, Plan, PlanRef, Source};
+use crate::policy::{OptimizerOff, Policy};
+use setl_learn::Prediction;
 
 /// The data that a report needs to explain the plan of its run.
 #[derive(Clone)]
@@ -27,17 +29,13 @@ pub(crate) struct Explainable {
 }
 
 impl Explainable {
-    pub(super) fn new(planned: Option<Arc<Planned>>, optimizer: Optimizer, steps: &Steps) -> Self {
+    fn new(planned: Option<Arc<Planned>>, optimizer: Optimizer, steps: &Steps) -> Self {
         Self { planned, optimizer, steps: steps.clone() }
     }
 
-    #[cfg(feature = "polars")]
-    pub(super) fn optimizer(&self) -> &Optimizer {
-        &self.optimizer
-    }
-
-    pub(super) fn explain(&self, plan: &Plan, report: &Report) -> Explanation {
-        let planned = self.planned.clone().unwrap_or_else(|| {
+    /// The plan before and after each pass.
+    pub(super) fn planned(&self, plan: &Plan) -> Arc<Planned> {
+        self.planned.clone().unwrap_or_else(|| {
             // The run has no options that affect its plan.
             let factories = facts_of(plan, &self.steps, &[], |_| false);
             let workers = workers(None);
@@ -46,29 +44,81 @@ impl Explainable {
             let planned = optimize(&self.optimizer, &facts);
             // The names were checked before the run, and none of these passes fails.
             Arc::new(planned.unwrap_or_else(|mistakes| unreachable!("{}", mistakes.join("; "))))
-        });
-        let learned = report.learned();
-        let prediction = learned.and_then(|learned| learned.prediction.clone());
-        Explanation::new(planned, self.optimizer.passes(), prediction).went(Went {
-            makespan: report.makespan(),
-            adaptations: learned.map(|learned| learned.adaptations.clone()).unwrap_or_default(),
-            comparison: learned.and_then(|learned| learned.comparison.clone()),
-            #[cfg(feature = "polars")]
-            queries: report.queries().to_vec(),
         })
     }
+
+    pub(super) fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+}
+
+/// The optimiser of plans, as an extension.
+pub(crate) struct OptimizesPlans;
+
+impl Extension for OptimizesPlans {
+    fn prepare(&self, plan: &mut RunPlan, request: &Request) -> Result<(), Vec<String>> {
+        let mut optimizer = request.options.get::<Optimizer>().cloned().unwrap_or_default();
+        if let Some(off) = plan.options.get::<OptimizerOff>() {
+            optimizer.switch_off(off);
+        }
+        plan.options.set(optimizer);
+        Ok(())
+    }
+
+    fn rewrite(&self, plan: &mut RunPlan, request: &Request) -> Result<(), Vec<String>> {
+        rewrite(plan, request)
+    }
+
+    fn attach(&self, plan: &mut RunPlan) {
+        let optimizer = optimizer_of(plan).clone();
+        let explainable = Explainable::new(plan.options.take(), optimizer, &plan.launch.steps);
+        plan.hooks.push(Box::new(explainable));
+    }
+}
+
+impl Hook for Explainable {
+    fn points(&self) -> Points {
+        Points::NONE
+    }
+
+    fn report(&self, _: &Shared, report: &mut Report) {
+        report.add(self.clone());
+    }
+}
+
+impl fmt::Display for Explainable {
+    /// The explanation is asked for where it is wanted.
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Explainable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explainable").field("planned", &self.planned).finish_non_exhaustive()
+    }
+}
+
+/// The optimiser of a run, with the settings applied.
+pub(super) fn optimizer_of(plan: &RunPlan) -> &Optimizer {
+    static DEFAULT: LazyLock<Optimizer> = LazyLock::new(Optimizer::default);
+    plan.options.get().unwrap_or(&DEFAULT)
+}
+
+/// The prediction of the cost of a run, if it has one.
+pub(super) fn prediction(plan: &RunPlan) -> Option<&Prediction> {
+    plan.options.get()
 }
 
 /// Rewrites the plan of a run, if a pass has something to do.
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
-pub(super) fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), Vec<String>> {
-    let optimizer = &run_plan.optimizer;
+fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), Vec<String>> {
+    let optimizer = optimizer_of(run_plan);
     let is_selected = |config: &FactoryConfig| config.selected && config.enabled;
-    let has_prediction = run_plan.learned.as_ref().is_some_and(|before| before.prediction().is_some());
     let has_something_to_do = optimizer.has_own()
-        || has_prediction
+        || prediction(run_plan).is_some()
         || (run_plan.launch.has_twins && optimizer.has(Pass::MergeIdentical))
         || !run_plan.factories.iter().all(is_selected);
     if !has_something_to_do {
@@ -87,7 +137,7 @@ pub(super) fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), V
         run_plan.launch.plan = PlanRef::Shared(Arc::new(plan));
     }
     if !(merged.is_empty() && left_out.is_empty()) {
-        run_plan.configure_each();
+        configure_each(run_plan);
     }
     for (factory, into) in merged {
         run_plan.factories[factory].merged_into = Some(into);
@@ -97,14 +147,24 @@ pub(super) fn rewrite(run_plan: &mut RunPlan, request: &Request) -> Result<(), V
     for factory in left_out {
         run_plan.factories[factory].selected = false;
     }
-    if run_plan.optimizer.has(Pass::CriticalPath)
-        && let Some(before) = &mut run_plan.learned
-    {
-        before.adapt_to(planned.after());
-    }
     run_plan.priorities = priorities;
-    run_plan.planned = Some(Arc::new(planned));
+    run_plan.options.set(Arc::new(planned));
     Ok(())
+}
+
+/// Gives each factory a configuration of its own, where all had the default one.
+fn configure_each(run_plan: &mut RunPlan) {
+    if run_plan.factories.is_empty() {
+        let config = |node: &Node| FactoryConfig {
+            policy: *node.policy,
+            selected: true,
+            enabled: true,
+            kept: false,
+            supervised: false,
+            merged_into: None,
+        };
+        run_plan.factories = run_plan.plan().factories.iter().map(config).collect();
+    }
 }
 
 /// For each factory, `true` if a selected factory takes its output.
@@ -121,32 +181,21 @@ fn taken(plan: &Plan, configs: &[FactoryConfig]) -> Vec<bool> {
     taken
 }
 
-/// Explains the plan of a run with this request.
+/// The plan of a run before and after each pass.
 ///
 /// # Errors
-/// When the run could not start.
-pub(super) fn explain(launch: &Launch, request: &Request) -> Result<Explanation, RunError> {
-    let cannot_start =
-        |mistakes| RunError::CannotStart { pipeline: launch.plan.pipeline.to_string(), mistakes };
-    let mut run_plan = prepare(launch.clone(), request).map_err(cannot_start)?;
-    let workers = workers(run_plan.concurrency);
-    consult(&mut run_plan, request, workers);
-    let planned = planned(&run_plan, request).map_err(cannot_start)?;
-    let prediction = run_plan.learned.and_then(|before| before.prediction().cloned());
-    Ok(Explanation::new(Arc::new(planned), run_plan.optimizer.passes(), prediction))
-}
-
-fn planned(run_plan: &RunPlan, request: &Request) -> Result<Planned, Vec<String>> {
+/// The reasons why the run cannot start, each in a sentence.
+pub(super) fn planned(run_plan: &RunPlan, request: &Request) -> Result<Planned, Vec<String>> {
     let Launch { plan, steps, .. } = &run_plan.launch;
     let facts = Facts {
         plan,
         factories: facts_of(plan, steps, &run_plan.factories, |factory| request.replaces(factory)),
         is_partial: run_plan.is_partial,
         keeps_outputs: run_plan.has_checkpoints() || run_plan.has_cached() || request.resume,
-        prediction: run_plan.learned.as_ref().and_then(|before| before.prediction()),
+        prediction: prediction(run_plan),
         workers: workers(run_plan.concurrency),
     };
-    optimize(&run_plan.optimizer, &facts)
+    optimize(optimizer_of(run_plan), &facts)
 }
 
 fn facts_of(
@@ -183,72 +232,25 @@ pub(super) fn workers(concurrency: Option<usize>) -> usize {
 }
 
 impl<P> RunBuilder<P> {
-    /// Explains the plan of this run without running it: the plan before and after each pass, the decisions with their reasons,
-    /// and the prediction. If the run [learns](RunBuilder::learn), its history is read, which blocks for a short time.
+    /// Sets the passes of the optimiser for this run. Default: all passes are on.
     ///
     /// ```
+    /// use setl::optimize::{Optimizer, Pass};
     /// use setl::prelude::*;
     ///
-    /// #[factory]
-    /// fn orders() -> Vec<u32> {
-    ///     vec![1, 2]
-    /// }
-    ///
-    /// #[factory]
-    /// fn total(orders: Vec<u32>) -> u32 {
-    ///     orders.iter().sum()
-    /// }
-    ///
-    /// #[factory]
-    /// fn print(total: u32) {
-    ///     println!("{total}");
-    /// }
-    ///
-    /// #[pipeline(extract(orders), transform(total), load(print))]
-    /// struct Daily;
-    ///
-    /// # fn main() -> Result<()> {
-    /// let explanation = Daily.run().up_to::<total>().explain()?;
-    /// let (pass, decision) = explanation.decisions().next().unwrap();
-    /// assert_eq!(pass, "prune");
-    /// assert_eq!(decision.to_string(), "print: left out, since nobody needs it for what was asked for");
-    /// println!("{explanation}");
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// When the run could not start.
-    pub fn explain(&self) -> Result<Explanation, RunError> {
-        explain(&self.launch, &self.request)
-    }
-}
-
-impl Report {
-    /// Explains the plan of the run: the plan before and after each pass of the optimiser, the decisions with their reasons, the
-    /// shared parts of queries, and the prediction compared with the measurements. The text begins like that of
-    /// [`RunBuilder::explain`](crate::RunBuilder::explain).
-    ///
-    /// ```
-    /// use setl::prelude::*;
-    ///
-    /// #[factory]
-    /// fn answer() -> u32 {
-    ///     42
-    /// }
-    ///
-    /// #[pipeline(only(answer))]
-    /// struct Deep;
-    ///
+    /// # #[factory]
+    /// # fn answer() -> u32 { 42 }
+    /// # #[pipeline(only(answer))]
+    /// # struct Daily;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<()> {
-    /// let run = Deep.run().await?;
-    /// println!("{}", run.explain());
-    /// # assert!(run.explain().to_string().starts_with("plan: pipeline Deep"));
+    /// Daily.run().optimizer(Optimizer::new().without(Pass::ShareScans)).await?;
+    /// Daily.run().optimizer(Optimizer::off()).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn explain(&self) -> Explanation {
-        self.explainable.explain(&self.plan, self)
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.request.options.set(optimizer);
+        self
     }
 }

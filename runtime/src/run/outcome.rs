@@ -21,8 +21,7 @@ pub struct Run<P> {
     pub(super) outputs: Vec<Option<AnyPayload>>,
     pub(super) report: Box<Report>,
     /// Outputs may be in temporary files.
-    #[cfg(feature = "polars")]
-    pub(super) _spill: Option<std::sync::Arc<super::spill::Spill>>,
+    pub(super) _remains: Vec<std::sync::Arc<dyn std::any::Any + Send + Sync>>,
     pub(super) pipeline: PhantomData<fn() -> P>,
 }
 

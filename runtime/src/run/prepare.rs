@@ -1,7 +1,7 @@
 //! Turns a request into the plan of a run: the same for a run, a dry run and `explain`.
 
 use super::config::configured;
-use super::memory::Memory;
+use super::extension::{Extensions, Mode};
 use super::request::Request;
 use super::run_plan::RunPlan;
 use super::shared::Launch;
@@ -10,27 +10,46 @@ use super::shared::Launch;
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
-pub(super) fn prepare(launch: Launch, request: &Request) -> Result<RunPlan, Vec<String>> {
+pub(super) fn prepare(
+    launch: Launch,
+    request: &Request,
+    extensions: Extensions,
+) -> Result<RunPlan, Vec<String>> {
     let mut plan = configured(launch, request)?;
-    if let Some(limit) = plan.memory_limit {
-        let memory = Memory::new(limit, plan.state_dir.as_deref());
-        let mistakes = memory.objections(&plan.launch, |node| plan.policy(node));
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        plan.memory = Some(Box::new(memory));
+    for extension in extensions {
+        extension.prepare(&mut plan, request)?;
     }
     Ok(plan)
 }
 
-/// Reads the history of the pipeline if the run learns, and decides which outputs are worth caching. This function blocks.
-#[cfg(feature = "optimize")]
-pub(super) fn consult(plan: &mut RunPlan, request: &Request, workers: usize) {
-    let Some(learning) = &request.learning else { return };
-    let how = super::learn::How::of(&plan.optimizer, workers);
-    let mut learned = super::learn::before(&plan.launch, learning, plan.state_dir.clone(), how);
-    if plan.cache.is_by_cost() {
-        learned.choose_cached(plan);
-    }
-    plan.learned = Some(Box::new(learned));
+/// `true` if files have to be opened before the run starts.
+pub(super) fn opens_files(plan: &RunPlan, request: &Request, extensions: Extensions) -> bool {
+    extensions.iter().any(|extension| extension.opens(plan, request))
+}
+
+/// Opens the files of the run. This function blocks.
+///
+/// # Errors
+/// The reason why the run cannot start.
+pub(super) fn open_files(
+    plan: &mut RunPlan,
+    request: &Request,
+    extensions: Extensions,
+    mode: Mode,
+) -> Result<(), String> {
+    extensions.iter().try_for_each(|extension| extension.open(plan, request, mode))
+}
+
+/// Rewrites the plan, and adds the hooks of the run to it.
+///
+/// # Errors
+/// The reasons why the run cannot start, each in a sentence.
+pub(super) fn complete(
+    plan: &mut RunPlan,
+    request: &Request,
+    extensions: Extensions,
+) -> Result<(), Vec<String>> {
+    extensions.iter().try_for_each(|extension| extension.rewrite(plan, request))?;
+    extensions.iter().for_each(|extension| extension.attach(plan));
+    Ok(())
 }

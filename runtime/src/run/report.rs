@@ -5,27 +5,21 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use uuid::Uuid;
 
-#[cfg(feature = "optimize")]
-use super::learn::LearningReport;
-use super::memory::MemoryReport;
-#[cfg(feature = "optimize")]
-use super::optimized::Explainable;
 use super::rows::Rows;
+use super::section::Section;
 use super::shared::Shared;
-use crate::cache::CacheReport;
-#[cfg(all(feature = "polars", feature = "optimize"))]
-use crate::optimize::Explained;
 use crate::plan::{Node, Plan, PlanRef, Source};
 use crate::policy::ResourceReport;
-pub(super) use numbers::duration;
+pub(crate) use numbers::duration;
 use numbers::mean_parallelism;
 
 /// The current phase of a factory.
@@ -296,63 +290,52 @@ impl FactoryReport {
 /// The report of a run: the factories, their times, and their outputs. Prints as a table.
 #[derive(Clone)]
 pub struct Report {
-    pub(super) plan: PlanRef,
+    pub(crate) plan: PlanRef,
     run_id: Uuid,
     makespan: Duration,
     /// The record of each factory, in the order of the plan. `None` for a factory that never started.
     records: Box<[Option<Record>]>,
     /// The time that each factory has waited for the queries of others. Empty if none has.
-    waiting: Box<[Duration]>,
+    pub(crate) waiting: Box<[Duration]>,
     /// For each lazy output, the factories in whose queries it was computed.
-    computed: BTreeMap<usize, BTreeSet<usize>>,
+    pub(crate) computed: BTreeMap<usize, BTreeSet<usize>>,
     /// The number of threads that have worked for the run.
     threads: usize,
     /// The notes about factories.
     pub(super) notes: Vec<(usize, String)>,
     /// The factories whose outputs are kept for a run that resumes this one.
-    pub(super) resumable: Vec<usize>,
+    pub(crate) resumable: Vec<usize>,
     /// The targets that have become visible, in the order of the commit.
     pub(crate) committed: Vec<String>,
     /// `true` if some factories delivered although others failed.
     pub(crate) kept_going: bool,
     resources: Vec<ResourceReport>,
-    #[cfg(all(feature = "polars", feature = "optimize"))]
-    pub(crate) explained: Vec<Explained>,
-    #[cfg(feature = "optimize")]
-    pub(crate) learned: Option<Box<LearningReport>>,
-    #[cfg(feature = "optimize")]
-    pub(super) explainable: Box<Explainable>,
-    cache: Vec<CacheReport>,
-    memory: Option<MemoryReport>,
+    /// The parts that capabilities have added.
+    sections: Vec<Arc<dyn Section>>,
     /// Created on demand, which is rare after a successful run.
     entries: OnceLock<Vec<FactoryReport>>,
 }
 
 impl Report {
     pub(crate) fn of(shared: &Shared) -> Self {
-        Self {
+        let mut report = Self {
             plan: shared.plan.clone(),
             run_id: shared.run_id,
             makespan: shared.started.elapsed(),
             records: shared.records().map(Option::<&Record>::cloned).collect(),
-            waiting: shared.all_waited(),
-            computed: shared.all_computed(),
+            waiting: Box::default(),
+            computed: BTreeMap::new(),
             threads: shared.threads.count(),
             notes: shared.take_notes(),
             resumable: Vec::new(),
             committed: Vec::new(),
             kept_going: false,
             resources: shared.resource_reports(),
-            #[cfg(feature = "optimize")]
-            learned: None,
-            #[cfg(feature = "optimize")]
-            explainable: shared.explainable.clone(),
-            #[cfg(all(feature = "polars", feature = "optimize"))]
-            explained: shared.gather.as_ref().map(|gather| gather.take_explained()).unwrap_or_default(),
-            cache: shared.session.as_ref().map(|session| session.cache_reports()).unwrap_or_default(),
-            memory: shared.memory.as_ref().map(|memory| memory.report()),
+            sections: Vec::new(),
             entries: OnceLock::new(),
-        }
+        };
+        shared.hooks.all().for_each(|hook| hook.report(shared, &mut report));
+        report
     }
 
     /// The name of the pipeline.
@@ -441,69 +424,19 @@ impl Report {
         &self.resources
     }
 
-    /// The prediction of this run compared with its measurements, if it [learns](crate::RunBuilder::learn).
-    #[cfg(feature = "optimize")]
-    pub fn learned(&self) -> Option<&LearningReport> {
-        self.learned.as_deref()
+    /// The section of this type, if a capability of the run, or an [observer](super::Observer), has added one.
+    pub fn section<S: Section>(&self) -> Option<&S> {
+        self.sections.iter().find_map(|section| (&**section as &dyn Any).downcast_ref())
     }
 
-    /// The queries that were run together, in their order, with their shared parts.
-    ///
-    /// ```
-    /// use setl::polars::prelude::*;
-    /// use setl::prelude::*;
-    ///
-    /// #[factory]
-    /// fn sales() -> Result<LazyFrame> {
-    ///     Ok(df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 4.0])?.lazy())
-    /// }
-    ///
-    /// #[factory]
-    /// async fn dearest(sales: LazyFrame) -> Result<DataFrame> {
-    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
-    ///     setl::collect(by_product.filter(col("price").gt(lit(6.0)))).await
-    /// }
-    ///
-    /// #[factory(id = Count)]
-    /// async fn products(sales: LazyFrame) -> Result<DataFrame> {
-    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
-    ///     setl::collect(by_product.select([len()])).await
-    /// }
-    ///
-    /// struct Count;
-    ///
-    /// #[pipeline(extract(sales), transform(dearest, products))]
-    /// struct Shop;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// let run = Shop.run().await?;
-    /// let shared = &run.queries()[0].shared[0];
-    /// assert_eq!(shared.about, "aggregate by product");
-    /// assert_eq!(shared.factories, ["dearest", "products"]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(all(feature = "polars", feature = "optimize"))]
-    pub fn queries(&self) -> &[Explained] {
-        &self.explained
+    /// All sections, in the order in which they are printed.
+    pub fn sections(&self) -> impl Iterator<Item = &dyn Section> {
+        self.sections.iter().map(|section| &**section)
     }
 
-    /// The [cache](crate::cache) report of each factory whose output is cached, in the order of the stages: a hit, or the reason
-    /// for a miss.
-    pub fn cache(&self) -> &[CacheReport] {
-        &self.cache
-    }
-
-    /// The time that cache hits saved: the earlier times of the factories that did not run because of them. Factories that are
-    /// not cached and did not run either are not included.
-    pub fn time_saved(&self) -> Duration {
-        self.cache.iter().map(|cache| cache.saved).sum()
-    }
-
-    /// The memory use of the run, if it had a [memory limit](crate::RunBuilder::memory_limit).
-    pub fn memory(&self) -> Option<&MemoryReport> {
-        self.memory.as_ref()
+    /// Adds a section.
+    pub(crate) fn add(&mut self, section: impl Section) {
+        self.sections.push(Arc::new(section));
     }
 
     /// The entry of the factory with this name.

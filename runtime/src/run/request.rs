@@ -1,5 +1,6 @@
 //! The request of a run: all that its caller has set.
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +10,6 @@ use super::observer::Observer;
 use super::select::Selection;
 use super::shared::Replacement;
 use crate::cache::CachePolicy;
-#[cfg(feature = "optimize")]
-use crate::optimize::{Learning, Optimizer};
 use crate::pipeline::AnyPayload;
 #[cfg(feature = "config")]
 use crate::policy::Settings;
@@ -40,10 +39,6 @@ pub(crate) struct Request {
     pub(crate) selection: Option<Box<Selection>>,
     pub(crate) resume: bool,
     pub(crate) checkpoint_all: bool,
-    #[cfg(feature = "optimize")]
-    pub(crate) optimizer: Optimizer,
-    #[cfg(feature = "optimize")]
-    pub(crate) learning: Option<Box<Learning>>,
     pub(crate) cache: Option<Box<CachePolicy>>,
     /// The scope of the code fingerprint of kept outputs, for all factories.
     pub(crate) code: Option<CodeScope>,
@@ -52,19 +47,37 @@ pub(crate) struct Request {
     pub(crate) replacements: Vec<(usize, Replacement)>,
     /// The outputs of factories that do not run, by index.
     pub(crate) provided: Vec<(usize, AnyPayload)>,
+    /// The settings of extensions.
+    pub(crate) options: Options,
+}
+
+/// Values of different types, at most one of each.
+#[derive(Default)]
+pub(crate) struct Options(Vec<Box<dyn Any + Send + Sync>>);
+
+impl Options {
+    /// The value of this type.
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
+        self.0.iter().find_map(|option| option.downcast_ref())
+    }
+
+    /// Sets the value of this type.
+    pub(crate) fn set<T: Any + Send + Sync>(&mut self, value: T) {
+        match self.0.iter_mut().find_map(|option| option.downcast_mut::<T>()) {
+            Some(option) => *option = value,
+            None => self.0.push(Box::new(value)),
+        }
+    }
+
+    /// Takes the value of this type out.
+    pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
+        let at = self.0.iter().position(|option| option.is::<T>())?;
+        self.0.swap_remove(at).downcast().ok().map(|option| *option)
+    }
 }
 
 impl Request {
-    /// `true` if the history of the pipeline is to be opened.
-    pub(super) fn learns(&self) -> bool {
-        #[cfg(feature = "optimize")]
-        return self.learning.is_some();
-        #[cfg(not(feature = "optimize"))]
-        false
-    }
-
     /// `true` if a replacement or a provided output replaces that of this factory.
-    #[cfg(feature = "optimize")]
     pub(super) fn replaces(&self, factory: usize) -> bool {
         self.replacements.iter().any(|(replaced, _)| *replaced == factory)
             || self.provided.iter().any(|(provided, _)| *provided == factory)

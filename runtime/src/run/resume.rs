@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use super::current::Current;
 use super::error::Cause;
-use super::event::Event;
-use super::report::{Nanos, Phase, duration, nanos};
+use super::extension::{Extension, Mode};
+use super::hook::{Attempt, BoxFutureOf, Hook, Points, RunEnd};
+use super::report::{Nanos, Phase, Record, Report, Status, duration, nanos};
 use super::request::Request;
 use super::rows::Rows;
 use super::run_plan::RunPlan;
 use super::shared::Shared;
-use super::step::{Besides, Completed, Unfinished};
+use super::step::{Besides, Completed, EARLIER, Outcome, Unfinished};
 use crate::Result;
 use crate::base::panic::caught;
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheSection};
 use crate::checkpoint::{
     CacheFor, Code, Ended, From, How, Kept, Part, Reads, Session, Setup, Store, fingerprints_of_inputs,
     state_directory,
@@ -23,8 +24,150 @@ use crate::checkpoint::{
 use setl_commit::state::{check, is_insecure};
 use setl_commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
 
-/// The attempt number of outputs from earlier runs.
-pub(super) const EARLIER: u32 = 0;
+/// Checkpoints and the cache of runs, as an extension.
+pub(crate) struct Persistence;
+
+impl Extension for Persistence {
+    fn opens(&self, plan: &RunPlan, request: &Request) -> bool {
+        plan.has_checkpoints() || plan.has_cached() || request.resume
+    }
+
+    fn open(&self, plan: &mut RunPlan, request: &Request, mode: Mode) -> std::result::Result<(), String> {
+        // Opening changes files, and decides nothing that is explained.
+        if mode == Mode::Explain || !self.opens(plan, request) {
+            return Ok(());
+        }
+        let run = plan.run_id.map(|id| id.to_string()).unwrap_or_default();
+        let mut notes = Vec::new();
+        let session = open(plan, request, run, &mut notes).map_err(|error| format!("{error:#}"))?;
+        plan.notes.extend(notes);
+        if let Some(session) = session {
+            plan.hooks.push(session);
+        }
+        Ok(())
+    }
+}
+
+impl Hook for Session {
+    fn points(&self) -> Points {
+        let of_all = Points::RESOLVE.and(Points::KEEP).and(Points::ENDED).and(Points::COMMIT);
+        of_all.and(Points::EFFECTS).and(Points::FINISH)
+    }
+
+    fn resolve<'run>(&'run self, run: &'run Arc<Shared>, node: usize) -> BoxFutureOf<'run, Option<Outcome>> {
+        Box::pin(restored(run, node))
+    }
+
+    fn keep<'run>(
+        &'run self,
+        run: &'run Arc<Shared>,
+        attempt: Attempt,
+        completed: Completed,
+    ) -> BoxFutureOf<'run, std::result::Result<Completed, Cause>> {
+        Box::pin(kept(run, attempt, completed))
+    }
+
+    fn ended(&self, _: &Shared, node: usize, record: &Record) {
+        if record.status == Status::Skipped {
+            self.skipped(node);
+        }
+    }
+
+    fn has_to_commit(&self) -> bool {
+        self.has_checkpoints()
+    }
+
+    /// Adds the state of the checkpoints to the commit of a run, so that both change in one step. Otherwise a run that was killed
+    /// right after its commit would be resumed, and would write everything again. A run that is not `whole` keeps its checkpoints,
+    /// and records in them the factories whose writes are committed. Returns the targets of these writes. This function blocks.
+    fn seal(&self, run: &Shared, whole: bool) -> Result<Vec<String>> {
+        let marks = match whole {
+            true if run.writes_of_run().is_none_or(Transaction::is_empty) => Vec::new(),
+            true => self.mark().into_iter().map(|mark| (mark, run.run_id.to_string())).collect(),
+            false => self.marks(|node| run.is_delivered(node)),
+        };
+        let mut targets = Vec::new();
+        for (path, text) in marks {
+            let mark = StagedFile::beside(path)?;
+            setl_commit::state::make_private(mark.path())?;
+            std::fs::write(mark.path(), text)?;
+            targets.push(mark.target());
+            run.transaction().enlist(Owner { node: 0, attempt: EARLIER }, Box::new(mark))?;
+        }
+        Ok(targets)
+    }
+
+    /// Deletes the checkpoints of a pipeline whose run has succeeded, because their content is committed. Files that cannot be
+    /// removed now are removed by the next run, which finds the mark. This function blocks.
+    fn committed(&self, _: &Shared) {
+        drop(self.succeeded());
+    }
+
+    /// Deletes the checkpoint of a factory whose effects are undone. This function blocks.
+    fn undo(&self, run: &Shared, node: usize) -> Result<()> {
+        if let Some(writes) = run.writes_of_run() {
+            writes.unkeep(|of| of.node == node);
+        }
+        Ok(self.undone(node)?)
+    }
+
+    fn acted(&self, node: usize) {
+        self.reads(node).record_act();
+    }
+
+    fn nested_ended(&self, node: usize, inner: &Shared) {
+        for (factory, record) in inner.plan.factories.iter().zip(inner.records()) {
+            if factory.policy.volatile && record.is_some() {
+                self.reads(node).record_unknown(format!(
+                    "what `{}` of pipeline `{}` delivers, which is volatile",
+                    factory.name, inner.plan.pipeline
+                ));
+            }
+        }
+        if let Some(inner) = inner.hook::<Session>() {
+            self.reads(node).record_all(&inner.all_reads());
+        }
+    }
+
+    fn report(&self, _: &Shared, report: &mut Report) {
+        report.add(CacheSection(self.cache_reports()));
+    }
+
+    /// A run without a commit leaves its checkpoints to the next run.
+    fn finish<'run>(
+        &'run self,
+        run: &'run Arc<Shared>,
+        report: &'run mut Report,
+        ended: RunEnd<'run>,
+    ) -> BoxFutureOf<'run, ()> {
+        if !ended.committed && self.has_checkpoints() {
+            let is_kept = |node: &usize| {
+                run.configs.get(*node).is_some_and(|config| config.policy.checkpoint)
+                    && run.is_delivered(*node)
+            };
+            report.resumable = (0..run.plan.factories.len()).filter(is_kept).collect();
+        }
+        Box::pin(std::future::ready(()))
+    }
+
+    fn close(&self) {
+        Session::close(self);
+    }
+}
+
+impl Current {
+    /// Calls `record` with the reads of this factory, and with the reads of the factory that started its run, and so on, if
+    /// outputs that depend on them are kept.
+    pub(crate) fn record(&self, mut record: impl FnMut(&Reads)) {
+        let mut current = Some(self);
+        while let Some(Current { shared, owner }) = current {
+            if let Some(session) = shared.hook::<Session>() {
+                record(session.reads(owner.node));
+            }
+            current = shared.outer.get();
+        }
+    }
+}
 
 /// Opens the checkpoints and the cache of a pipeline, if the run uses them. This function blocks.
 ///
@@ -41,9 +184,6 @@ pub(super) fn open(
     let launch = &run_plan.launch;
     let plan = &launch.plan;
     let state = state_directory(run_plan.state_dir.as_deref());
-    // Kept writes are combined with those of this run.
-    #[cfg(feature = "polars")]
-    crate::storage::add_format();
     let is_there = || Store::directory_of(&state, &plan.pipeline).exists();
     // The kept output of a factory with a replacement is not the output of the replacement.
     if !request.replacements.is_empty() {
@@ -116,18 +256,11 @@ fn not_used(error: &crate::Error) -> String {
 }
 
 /// The result of a factory if a checkpoint or the cache decides it. `None` if it runs.
-pub(super) async fn restored(
-    shared: &Arc<Shared>,
-    node: usize,
-) -> Option<std::result::Result<Completed, Unfinished>> {
-    shared.session.as_ref()?;
+async fn restored(shared: &Arc<Shared>, node: usize) -> Option<Outcome> {
     let of_run = Arc::clone(shared);
     let part = shared.pool.run(move || caught(|| part_of(&of_run, node))).await;
     let ended = match part {
-        Some(Ok(Ok(None))) => {
-            shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
-            return None;
-        }
+        Some(Ok(Ok(None))) => return None,
         Some(Ok(Ok(Some(Part::Restored(restored))))) => {
             let start = shared.started.elapsed();
             let timing = Nanos { start: nanos(start), ..Nanos::default() };
@@ -159,7 +292,7 @@ pub(super) async fn restored(
 /// The decision of checkpoints and cache about a factory. `None` if it runs. Writes that were kept with its checkpoint become
 /// part of this run.
 fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
-    let Some(session) = &shared.session else { return Ok(None) };
+    let Some(session) = shared.hook::<Session>() else { return Ok(None) };
     let part = session.ready(node);
     if matches!(part, Part::Runs) {
         if let Some(because) = session.objection(node) {
@@ -179,21 +312,18 @@ fn part_of(shared: &Shared, node: usize) -> Result<Option<Part>> {
     Ok(Some(part))
 }
 
-/// Keeps the output of a factory if it is a checkpoint or cached. `wrote` is `true` if the factory has written data that can be
-/// undone.
-pub(super) async fn kept(
+/// Keeps the output of a factory if it is a checkpoint or cached.
+async fn kept(
     shared: &Arc<Shared>,
-    owner: Owner,
-    by_fallback: bool,
-    wrote: bool,
+    attempt: Attempt,
     completed: Completed,
 ) -> std::result::Result<Completed, Cause> {
     let of_run = Arc::clone(shared);
-    let keep = move || caught(|| keep(&of_run, owner, by_fallback, wrote, completed));
+    let keep = move || caught(|| keep(&of_run, attempt, completed));
     match shared.pool.run(keep).await {
         Some(Ok(Ok(completed))) => Ok(completed),
         Some(Ok(Err(error))) => {
-            shared.phases[owner.node].set(Phase::Checkpoint);
+            shared.phases[attempt.owner.node].set(Phase::Checkpoint);
             Err(Cause::Error(error.context("cannot keep the output as a checkpoint")))
         }
         Some(Err(panic)) => Err(panic.into()),
@@ -201,14 +331,9 @@ pub(super) async fn kept(
     }
 }
 
-fn keep(
-    shared: &Shared,
-    owner: Owner,
-    by_fallback: bool,
-    wrote: bool,
-    completed: Completed,
-) -> Result<Completed> {
-    let Some(session) = &shared.session else { return Ok(completed) };
+fn keep(shared: &Shared, attempt: Attempt, completed: Completed) -> Result<Completed> {
+    let Some(session) = shared.hook::<Session>() else { return Ok(completed) };
+    let Attempt { owner, by_fallback, wrote } = attempt;
     let Owner { node, .. } = owner;
     let writes = shared.writes_of_run();
     let staged = writes.is_some_and(|writes| writes.has_any_of(owner));
@@ -263,41 +388,6 @@ fn cache(shared: &Shared, session: &Session, node: usize, ended: &mut Ended) {
     if let Some(because) = because {
         shared.note(node, format!("not cached: {because}"));
     }
-}
-
-/// Adds the state of the checkpoints to the commit of a run, so that both change in one step. Otherwise a run that was killed
-/// right after its commit would be resumed, and would write everything again. A run that is not `whole` keeps its checkpoints,
-/// and records in them the factories whose writes are committed. Returns the targets of these writes. This function blocks.
-pub(super) fn mark(shared: &Shared, whole: bool) -> Result<Vec<String>> {
-    let Some(session) = &shared.session else { return Ok(Vec::new()) };
-    let marks = match whole {
-        true if shared.writes_of_run().is_none_or(Transaction::is_empty) => Vec::new(),
-        true => session.mark().into_iter().map(|mark| (mark, shared.run_id.to_string())).collect(),
-        false => session.marks(|node| shared.is_delivered(node)),
-    };
-    let mut targets = Vec::new();
-    for (path, text) in marks {
-        let mark = StagedFile::beside(path)?;
-        setl_commit::state::make_private(mark.path())?;
-        std::fs::write(mark.path(), text)?;
-        targets.push(mark.target());
-        shared.transaction().enlist(Owner { node: 0, attempt: EARLIER }, Box::new(mark))?;
-    }
-    Ok(targets)
-}
-
-/// Deletes the checkpoints of a pipeline whose run has succeeded, because their content is committed. This function blocks.
-pub(super) fn forget(shared: &Shared) -> Result<()> {
-    shared.session.as_ref().map_or(Ok(()), |session| Ok(session.succeeded()?))
-}
-
-/// Deletes the checkpoint of a factory whose effects are undone. This function blocks.
-pub(super) fn forget_undone(shared: &Shared, node: usize) -> Result<()> {
-    let Some(session) = &shared.session else { return Ok(()) };
-    if let Some(writes) = shared.writes_of_run() {
-        writes.unkeep(|of| of.node == node);
-    }
-    Ok(session.undone(node)?)
 }
 
 /// Records that the current factory has an effect outside of the run that is never undone.

@@ -1,27 +1,21 @@
 //! Sets the options of a run.
 
-use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::error::RunError;
 use super::event::Event;
-use super::lifecycle;
 use super::observer::{Closure, Observer};
-use super::outcome::{Outcome, PartialRun, Run};
+use super::outcome::PartialRun;
 use super::request::Request;
 use super::select::Selection;
 use super::shared::{Launch, Steps};
 use crate::base::names::same;
 use crate::cache::CachePolicy;
 use crate::factory::Factory;
-#[cfg(feature = "optimize")]
-use crate::optimize::{Learning, Optimizer};
 use crate::pipeline::{Lists, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
@@ -304,36 +298,6 @@ impl<P> RunBuilder<P> {
         self
     }
 
-    /// Sets the passes of the optimiser for this run. Default: all passes are on.
-    ///
-    /// ```
-    /// use setl::optimize::{Optimizer, Pass};
-    /// use setl::prelude::*;
-    ///
-    /// # #[factory]
-    /// # fn answer() -> u32 { 42 }
-    /// # #[pipeline(only(answer))]
-    /// # struct Daily;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// Daily.run().optimizer(Optimizer::new().without(Pass::ShareScans)).await?;
-    /// Daily.run().optimizer(Optimizer::off()).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "optimize")]
-    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
-        self.request.optimizer = optimizer;
-        self
-    }
-
-    /// Records the cost of this run, and predicts it from earlier runs. Factories start in critical-path order.
-    #[cfg(feature = "optimize")]
-    pub fn learn(mut self, learning: Learning) -> Self {
-        self.request.learning = Some(Box::new(learning));
-        self
-    }
-
     /// Calls `observer` with every event of the run, on the thread on which it happens: it must return quickly.
     ///
     /// An [observer](RunBuilder::observer) also receives the identity of the run.
@@ -505,19 +469,5 @@ impl<P> RunBuilder<P> {
             Some(node) => select(selection, node),
             None => selection.unknown.push(unknown),
         })
-    }
-
-    /// Runs the pipeline, and returns its outcome, including the outputs that succeeded before a failure.
-    pub async fn outcome(self) -> Outcome<P> {
-        lifecycle::run(self.launch, self.request).await
-    }
-}
-
-impl<P: 'static> IntoFuture for RunBuilder<P> {
-    type Output = Result<Run<P>, RunError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.outcome().await.into_result() })
     }
 }

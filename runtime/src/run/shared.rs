@@ -1,6 +1,5 @@
 //! The state that all drivers of a run share.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -15,20 +14,18 @@ use super::blocking::BlockingPool;
 use super::config::FactoryConfig;
 use super::current::Current;
 use super::error::{Cause, FactoryError};
-use super::memory::Memory;
+use super::hook::{Hooks, Points};
 use super::observer::Observers;
-#[cfg(feature = "optimize")]
-use super::optimized::Explainable;
 use super::report::{PhaseCell, Record, Status};
 use super::request::Request;
-use super::run_plan::RunPlan;
+use super::run_plan::{Budget, RunPlan};
 use super::schedule::Schedule;
 use super::slot::Slot;
 use super::step::{BoxFuture, Step, Undone};
 use super::threads::Threads;
 use crate::base::panic::{caught, contained};
 use crate::base::sync::held;
-use crate::checkpoint::{FingerprintOf, Session};
+use crate::checkpoint::FingerprintOf;
 use crate::pipeline::AnyPayload;
 use crate::plan::{PlanRef, Source};
 use crate::policy::{Classifier, Effective, Resource, ResourceReport, Resources, Transience, classify_by};
@@ -80,19 +77,8 @@ pub struct Shared {
     /// Cancelled when the run is to end: by a failure, by dropping its future, or from outside.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<BlockingPool>,
-    /// The queries for which factories wait. `None` if each query is run on its own.
-    #[cfg(all(feature = "polars", feature = "optimize"))]
-    pub(crate) gather: Option<Box<super::gather::Gather>>,
-    /// The evidence of earlier runs, if the run learns.
-    #[cfg(feature = "optimize")]
-    pub(super) learning: Option<Box<super::learn::LearningState>>,
-    /// The memory limit, if there is one.
-    pub(crate) memory: Option<Box<Memory>>,
-    /// The outputs that are kept for a later run, and taken from an earlier one.
-    pub(crate) session: Option<Box<Session>>,
-    /// The data for the explanation in the report.
-    #[cfg(feature = "optimize")]
-    pub(crate) explainable: Box<Explainable>,
+    /// The capabilities that take part in the run.
+    pub(crate) hooks: Hooks,
     /// `true` if only some factories were selected.
     pub(crate) is_partial: bool,
     /// In a separate allocation, because all drivers take its lock, and read the fields beside it for each factory.
@@ -139,9 +125,6 @@ pub struct Shared {
     undone_in_task: AtomicBool,
     pub(super) over: Notify,
     pub(super) is_over: AtomicBool,
-    /// The loads and writes of its factories. Created on the first load.
-    #[cfg(feature = "polars")]
-    pub(crate) changes: OnceLock<Arc<crate::storage::Changes>>,
     /// The runs that factories have started: each holds a permit until it has ended completely.
     nested: OnceLock<Arc<Semaphore>>,
     /// The factory that started this run, if outputs that depend on it are kept.
@@ -175,7 +158,6 @@ impl Shared {
     }
 
     pub(crate) fn new(mut planned: RunPlan, request: &mut Request) -> Self {
-        let priorities = planned.take_priorities();
         let mut configs = std::mem::take(&mut planned.factories);
         let plan = planned.launch.plan.clone();
         let mut consumers = vec![0u32; plan.inputs.len() + plan.factories.len()];
@@ -193,7 +175,7 @@ impl Shared {
         for (index, factory) in plan.factories.iter().enumerate() {
             let taken = &mut consumers[plan.inputs.len() + index];
             // An output that no factory takes in this run is available after it.
-            let is_taken = *taken > 0 || planned.is_taken_by_merged(index);
+            let is_taken = *taken > 0 || planned.taken.get(index).copied().unwrap_or_default();
             let kept = factory.kept || (!is_taken && !configs.is_empty());
             *taken += u32::from(kept && is_selected(&configs, index));
             if let Some(config) = configs.get_mut(index) {
@@ -212,17 +194,11 @@ impl Shared {
         }
         let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let cancel = request.cancel.take();
-        let memory = planned.memory;
-        let mut schedule = Schedule::new(&plan, planned.concurrency, threads).by(priorities);
-        if let Some(memory) = &memory {
-            let policy = |node: usize| configs.get(node).map(|config| config.policy);
-            let factories = plan.factories.iter().enumerate();
-            let needs =
-                factories.map(|(node, of)| super::memory::need(of, &policy(node).unwrap_or(*of.policy)));
-            schedule = schedule.within(memory.budget(), needs.collect());
+        let mut schedule = Schedule::new(&plan, planned.concurrency, threads).by(planned.priorities);
+        if let Some(Budget { total, needs }) = planned.budget {
+            schedule = schedule.within(total, needs);
         }
-        #[cfg(feature = "optimize")]
-        let explainable = Box::new(Explainable::new(planned.planned, planned.optimizer, &steps));
+        let hooks = Hooks::new(planned.hooks);
         Self {
             schedule: Box::new(schedule),
             records: plan.factories.iter().map(|_| OnceLock::new()).collect(),
@@ -230,18 +206,11 @@ impl Shared {
             plan,
             steps,
             run_id: planned.run_id.unwrap_or_else(Uuid::now_v7),
-            #[cfg(all(feature = "polars", feature = "optimize"))]
-            gather: super::gather::Gather::of(explainable.optimizer(), memory.is_some()),
-            #[cfg(feature = "optimize")]
-            learning: planned.learned,
             linked: cancel.is_some()
                 || request.cancel_on_ctrl_c
                 || planned.ending.deadline.is_some()
-                || memory.is_some(),
-            memory,
-            session: planned.session,
-            #[cfg(feature = "optimize")]
-            explainable,
+                || hooks.has(Points::CANCEL),
+            hooks,
             is_partial: planned.is_partial,
             started: Instant::now(),
             // A child token: a cancellation reaches the factories even while one of them occupies this thread.
@@ -275,8 +244,6 @@ impl Shared {
             undone_in_task: AtomicBool::new(false),
             over: Notify::new(),
             is_over: AtomicBool::new(false),
-            #[cfg(feature = "polars")]
-            changes: OnceLock::new(),
             nested: OnceLock::new(),
             outer: OnceLock::new(),
         }
@@ -288,9 +255,8 @@ impl Shared {
             self.over.notified().await;
         }
         self.pool.idle().await;
-        #[cfg(all(feature = "polars", feature = "optimize"))]
-        if let Some(gather) = &self.gather {
-            gather.idle().await;
+        for hook in self.hooks.at(Points::WAIT) {
+            hook.idle().await;
         }
         if let Some(nested) = self.nested.get() {
             drop(nested.acquire_many(NESTED).await);
@@ -311,29 +277,8 @@ impl Shared {
     }
 
     /// The time that a factory has waited for the queries of others.
-    pub(super) fn waited(&self, _node: usize) -> Duration {
-        #[cfg(all(feature = "polars", feature = "optimize"))]
-        return self.gather.as_ref().map(|gather| gather.waited(_node)).unwrap_or_default();
-        #[cfg(not(all(feature = "polars", feature = "optimize")))]
-        Duration::ZERO
-    }
-
-    /// The time that each factory has waited for the queries of others. Empty if none has.
-    pub(super) fn all_waited(&self) -> Box<[Duration]> {
-        #[cfg(all(feature = "polars", feature = "optimize"))]
-        if self.gather.as_ref().is_some_and(|gather| gather.has_waited()) {
-            return (0..self.plan.factories.len()).map(|node| self.waited(node)).collect();
-        }
-        Box::default()
-    }
-
-    /// For each lazy output, the factories in whose queries it was computed, by their places in the plan.
-    pub(super) fn all_computed(&self) -> BTreeMap<usize, BTreeSet<usize>> {
-        #[cfg(all(feature = "polars", feature = "optimize"))]
-        if let Some(gather) = &self.gather {
-            return gather.computed();
-        }
-        BTreeMap::new()
+    pub(crate) fn waited(&self, node: usize) -> Duration {
+        self.hooks.at(Points::WAIT).map(|hook| hook.waited(node)).sum()
     }
 
     /// Prevents further factories from starting, and drops those that wait at an `await`.
@@ -354,15 +299,6 @@ impl Shared {
             Source::Input(input) => Some(&self.slots[input]),
             Source::Factory(factory) => Some(&self.slots[self.plan.inputs.len() + factory]),
             Source::Context => None,
-        }
-    }
-
-    /// Records the targets that attempts of factories have changed, for readers of data that was loaded from them before.
-    #[cfg(feature = "polars")]
-    pub(crate) fn has_written(&self, targets: impl IntoIterator<Item = (Owner, String)>) {
-        let Some(changes) = self.changes.get() else { return };
-        for (owner, target) in targets {
-            changes.written(&target, &self.plan.factories[owner.node].name);
         }
     }
 

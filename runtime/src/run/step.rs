@@ -38,6 +38,9 @@ fn delivered(payload: AnyPayload) -> AnyPayload {
 /// A boxed future, known only by its output.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// The attempt number of outputs from earlier runs.
+pub(crate) const EARLIER: u32 = 0;
+
 /// The result of a factory.
 pub(crate) type Outcome = Result<Completed, Unfinished>;
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::error::{Cause, FactoryError};
 use super::event::Event;
+use super::hook::Points;
 use super::report::{Nanos, Record, Status, failed_upstream};
 use super::rows::Rows;
 use super::shared::Shared;
@@ -152,15 +153,10 @@ impl Shared {
             _ => Event::Finished { factory: name, total: timing.total(), rows: rows.known() },
         });
         self.record(node, Record { status, timing, rows, attempts, delivered_by });
-        #[cfg(feature = "optimize")]
-        self.adapt(node, rows.known());
     }
 
     pub(super) fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
         let attempts = failure.as_ref().map_or(0, |failure| failure.attempts);
-        if let Some(session) = &self.session {
-            session.skipped(node);
-        }
         match failure {
             Some(failure) => {
                 self.note(node, format!("{IT_FAILED}{}", failure.cause.line()));
@@ -183,8 +179,7 @@ impl Shared {
 
     pub(super) fn failed(&self, node: usize, failure: Failure, started: Instant) {
         let attempts = failure.attempts;
-        #[cfg(all(feature = "polars", feature = "optimize"))]
-        if self.is_stopped() && self.gather.as_ref().is_some_and(|gather| gather.has_ended(node)) {
+        if self.is_stopped() && self.hooks.at(Points::WAIT).any(|hook| hook.abandoned(node)) {
             // The query was not run any more, which is not a failure of the factory.
             return self.cancelled(node, started, attempts);
         }
@@ -250,5 +245,6 @@ impl Shared {
     fn record(&self, node: usize, record: Record) {
         // Every node runs once.
         let _ = self.records[node].set(record);
+        self.hooks.at(Points::ENDED).for_each(|hook| hook.ended(self, node, &record));
     }
 }

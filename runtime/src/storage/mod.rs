@@ -34,4 +34,4 @@ pub(crate) use locate::format_of;
 pub(crate) use locate::reads_lines;
 pub(crate) use locate::{located, scanned};
 pub(crate) use parquet::add_format;
-pub(crate) use seen::{Changes, Seen};
+pub(crate) use seen::{Seen, WatchesFiles};

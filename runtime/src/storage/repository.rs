@@ -381,7 +381,7 @@ impl Staged {
         let target = self.write.target();
         commit::commit_now(self.write)?;
         if let Some(Current { shared, owner }) = Current::get() {
-            shared.has_written([(owner, target)]);
+            super::seen::written(&shared, [(owner, target)]);
         }
         Ok(self.rows)
     }

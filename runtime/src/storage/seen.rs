@@ -9,8 +9,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Connector;
+use crate::run::Shared;
 use crate::run::current::Current;
-use setl_commit::Identity;
+use crate::run::extension::{Extension, Mode};
+use crate::run::hook::{Hook, Points};
+use crate::run::request::Request;
+use crate::run::run_plan::RunPlan;
+use setl_commit::{Identity, Owner};
 
 /// A file, or a directory of files, that a run has loaded.
 pub(crate) struct Seen {
@@ -40,8 +45,48 @@ impl Changes {
     }
 
     /// Records that a factory has written to a target.
-    pub(crate) fn written(&self, target: &str, factory: &str) {
+    fn written(&self, target: &str, factory: &str) {
         self.lock().written.push((target.to_owned(), factory.to_owned()));
+    }
+}
+
+/// Detection of changed files, as an extension of runs.
+pub(crate) struct WatchesFiles;
+
+impl Extension for WatchesFiles {
+    /// Writes that were kept are combined with those of the run.
+    fn open(&self, _: &mut RunPlan, _: &Request, _: Mode) -> Result<(), String> {
+        super::add_format();
+        Ok(())
+    }
+
+    fn attach(&self, plan: &mut RunPlan) {
+        plan.hooks.push(Box::new(Watched::default()));
+    }
+}
+
+/// The changes of files in a run.
+#[derive(Default)]
+struct Watched(Arc<Changes>);
+
+impl Hook for Watched {
+    fn points(&self) -> Points {
+        Points::COMMIT
+    }
+
+    /// Records the targets that the run is about to change. This comes before the end of the commit, so that concurrent readers are
+    /// informed, too.
+    fn seal(&self, run: &Shared, _: bool) -> crate::Result<Vec<String>> {
+        written(run, run.transaction().targets());
+        Ok(Vec::new())
+    }
+}
+
+/// Records the targets that attempts of factories have changed, for readers of data that was loaded from them before.
+pub(super) fn written(run: &Shared, targets: impl IntoIterator<Item = (Owner, String)>) {
+    let Some(Watched(changes)) = run.hook() else { return };
+    for (owner, target) in targets {
+        changes.written(&target, &run.plan.factories[owner.node].name);
     }
 }
 
@@ -51,7 +96,7 @@ impl Seen {
         let current = Current::get()?;
         let path = std::path::absolute(connector.path()?).ok()?;
         let identity = Identity::of(&path).ok()??;
-        let changes = Arc::clone(current.shared.changes.get_or_init(Arc::default));
+        let changes = Arc::clone(&current.shared.hook::<Watched>()?.0);
         let generation = {
             let mut known = changes.lock();
             let (last, generation) =

@@ -15,6 +15,7 @@ use super::super::current;
 use super::super::shared::Shared;
 #[cfg(feature = "polars")]
 use super::super::spill::is_temporary;
+use super::LearningState;
 use crate::base::sync::held;
 use crate::optimize::FileRecord;
 
@@ -94,8 +95,8 @@ pub(crate) fn delivers(bytes: impl FnOnce() -> Option<u64>) {
 }
 
 fn with_factory(work: impl FnOnce(&Measured, usize)) {
-    let Some(current) = current::learning() else { return };
-    if let Some(before) = &current.shared.learning {
+    let Some(current) = current::measured() else { return };
+    if let Some(before) = current.shared.hook::<LearningState>() {
         work(&before.measured, current.owner.node);
     }
 }
@@ -103,7 +104,7 @@ fn with_factory(work: impl FnOnce(&Measured, usize)) {
 /// Records that a factory starts to wait for a query.
 #[cfg(feature = "polars")]
 pub(in crate::run) fn waits(shared: &Arc<Shared>, node: usize) {
-    let Some(before) = &shared.learning else { return };
+    let Some(before) = shared.hook::<LearningState>() else { return };
     before.measured.change(node, |factory| {
         factory.queries += 1;
         factory.since.get_or_insert_with(Instant::now);
@@ -113,7 +114,7 @@ pub(in crate::run) fn waits(shared: &Arc<Shared>, node: usize) {
 /// Records that a factory no longer waits for a query.
 #[cfg(feature = "polars")]
 pub(in crate::run) fn goes_on(shared: &Arc<Shared>, node: usize) {
-    let Some(before) = &shared.learning else { return };
+    let Some(before) = shared.hook::<LearningState>() else { return };
     before.measured.change(node, |factory| {
         factory.queries = factory.queries.saturating_sub(1);
         if factory.queries == 0

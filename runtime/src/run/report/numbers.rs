@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Formats a duration with three significant digits and a unit.
-pub(in crate::run) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let (value, unit) = match seconds {
         s if s >= 1.0 => (s, "s"),

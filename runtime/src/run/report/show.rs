@@ -7,7 +7,6 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::numbers::{duration, mean_parallelism, thousands};
 use super::{FactoryReport, Report, Status, Timing};
-use crate::cache::CacheReport;
 
 /// The maximum width of a remark in the table, in characters.
 const WIDEST_REMARK: usize = 32;
@@ -147,20 +146,6 @@ pub(super) fn summary(makespan: Duration, work: Duration, threads: usize) -> Str
     format!("makespan {makespan}, work of the factories {work}, mean parallelism {parallelism:.1}")
 }
 
-/// The summary of the cache hits.
-pub(super) fn saved(reports: &[CacheReport]) -> String {
-    let hits: u32 = reports.iter().map(|cache| cache.hits).sum();
-    let misses: u32 = reports.iter().map(|cache| cache.misses).sum();
-    let saved: Duration = reports.iter().map(|cache| cache.saved).sum();
-    let is_unknown = reports.iter().any(|cache| cache.saved_unknown);
-    let saved = match (is_unknown, saved.is_zero()) {
-        (true, true) => "how much computing that saved is unknown".to_owned(),
-        (true, false) => format!("at least {} of computing saved", duration(saved)),
-        (false, _) => format!("{} of computing saved", duration(saved)),
-    };
-    format!("cache: {hits} taken, {misses} computed; {saved}")
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "pipeline {} (run {})", self.pipeline(), self.run_id)?;
@@ -169,27 +154,11 @@ impl fmt::Display for Report {
         if !self.committed.is_empty() {
             write!(f, "\nwritten: {}", self.committed.join(", "))?;
         }
-        if !self.cache.is_empty() {
-            write!(f, "\n{}", saved(&self.cache))?;
-        }
-        if let Some(memory) = &self.memory {
-            write!(f, "\n{memory}")?;
-        }
         for resource in &self.resources {
             write!(f, "\n{resource}")?;
         }
-        #[cfg(all(feature = "polars", feature = "optimize"))]
-        {
-            let parts: usize = self.explained.iter().map(|queries| queries.shared.len()).sum();
-            let queries: usize = self.explained.iter().map(|queries| queries.factories.len()).sum();
-            if parts > 0 {
-                let parts = if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") };
-                write!(f, "\n{queries} queries share {parts}, which were computed once")?;
-            }
-        }
-        #[cfg(feature = "optimize")]
-        if let Some(learned) = &self.learned {
-            write!(f, "\n{}", learned.in_brief())?;
+        for text in self.sections().map(ToString::to_string).filter(|text| !text.is_empty()) {
+            write!(f, "\n{text}")?;
         }
         Ok(())
     }

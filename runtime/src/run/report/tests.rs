@@ -115,19 +115,3 @@ fn a_table_is_no_wider_than_a_hundred_columns() {
         assert!(text.contains(&"x".repeat(32)) && text.contains("needs `a failed"), "{text}");
     }
 }
-
-#[test]
-fn what_a_lazy_output_saved_is_not_made_up() {
-    let report = |saved, saved_unknown| CacheReport {
-        hits: 1,
-        saved: Duration::from_secs(saved),
-        saved_unknown,
-        ..CacheReport::default()
-    };
-    let known = show::saved(&[report(12, false)]);
-    assert_eq!(known, "cache: 1 taken, 0 computed; 12.0 s of computing saved");
-    let unknown = show::saved(&[report(0, true)]);
-    assert_eq!(unknown, "cache: 1 taken, 0 computed; how much computing that saved is unknown");
-    let mixed = show::saved(&[report(12, false), report(0, true)]);
-    assert_eq!(mixed, "cache: 2 taken, 0 computed; at least 12.0 s of computing saved");
-}
