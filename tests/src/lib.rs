@@ -141,6 +141,8 @@ pub enum Seen {
     Cancelled(String),
     /// [`Event::NotRun`], with the upstream factory that failed.
     NotRun(String, Option<String>),
+    /// [`Event::NotSelected`].
+    NotSelected(String),
     /// [`Event::RunEnded`].
     RunEnded(RunStatus),
 }
@@ -157,6 +159,7 @@ impl From<&Event<'_>> for Seen {
             Event::NotRun { factory, failed_upstream } => {
                 Self::NotRun(factory.to_owned(), failed_upstream.map(ToOwned::to_owned))
             }
+            Event::NotSelected { factory } => Self::NotSelected(factory.to_owned()),
             Event::RunEnded { status, .. } => Self::RunEnded(status),
             ref other => panic!("an event that these tests do not know: {other:?}"),
         }

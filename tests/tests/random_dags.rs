@@ -495,13 +495,18 @@ impl Case {
                 opens.open();
             }
         });
-        tokio::select! {
-            run = run.into_future() => drop(run),
-            () = enough.opened() => {}
-        }
+        let is_dropped = tokio::select! {
+            run = run.into_future() => {
+                drop(run);
+                false
+            }
+            () = enough.opened() => true,
+        };
         // The world is an input: when it is gone, so are all payloads, or they never will be.
         until(|| Arc::strong_count(&world) == 1 && world.ledger.live() == 0).await;
         self.check_world(&world, &log);
+        let last = log.all().pop();
+        assert_eq!(last == Some(Seen::RunEnded(RunStatus::Dropped)), is_dropped, "{last:?}");
     }
 }
 

@@ -59,7 +59,7 @@ pub enum Event<'run> {
         /// The name of the fallback.
         to: &'run str,
     },
-    /// A factory was skipped: by its condition, or because its policy allows it to fail.
+    /// A factory was skipped: by its condition or the settings, or because its policy allows it to fail.
     Skipped {
         /// The name of the factory.
         factory: &'run str,

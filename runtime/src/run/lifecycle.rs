@@ -58,8 +58,7 @@ pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>, extensions
         shared.tell_outer();
         current.shared.nest()
     });
-    let part = shared.part();
-    let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, part: Some(part), outer };
+    let mut unattended = Unattended { run: Some(Arc::clone(&shared)), runtime, part: shared.part(), outer };
     shared.run(&unattended.runtime).await;
     drop((deadline, beside));
     let outcome = finish(&shared, ending).await;
@@ -237,7 +236,7 @@ struct Unattended {
     /// The runtime for the work after the drop, which may happen on any thread.
     runtime: Handle,
     /// The end of the run for its observers.
-    part: Option<Part>,
+    part: Part,
     /// Prevents the outer run from ending before this one.
     outer: Option<OwnedSemaphorePermit>,
 }
@@ -246,7 +245,7 @@ impl Drop for Unattended {
     fn drop(&mut self) {
         let Some(shared) = self.run.take() else { return };
         shared.tell_outer();
-        let (outer, part) = (self.outer.take(), self.part.take());
+        let (outer, part) = (self.outer.take(), std::mem::take(&mut self.part));
         self.runtime.spawn(async move {
             let (_outer, _part) = (outer, part);
             // This includes its last blocking work, which may be its commit.

@@ -137,6 +137,7 @@ impl Observers {
 }
 
 /// A part of a run whose end the last event awaits: it is over when this value is dropped.
+#[derive(Default)]
 pub(super) struct Part(Option<Arc<Shared>>);
 
 impl Drop for Part {

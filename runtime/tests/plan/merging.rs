@@ -1,8 +1,9 @@
 //! Factories that are there under several names.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
+use setl::Event;
 use setl::optimize::{Optimizer, Pass};
 use setl::plan::dynamic::Builder;
 use setl::policy::{Resource, Settings};
@@ -210,4 +211,37 @@ async fn outputs_that_were_taken_are_not_kept_because_of_a_merge() {
             assert!(run.find_named::<Prices>("second").is_none(), "{run}");
         }
     }
+}
+
+#[factory]
+fn broken() -> Result<u32> {
+    Err(setl::Error::msg("broken"))
+}
+
+#[factory]
+fn takes(number: u32) -> u64 {
+    number.into()
+}
+
+#[tokio::test]
+async fn a_factory_ends_once_if_the_one_that_it_was_merged_into_fails() {
+    let pipeline = Pipeline::builder("Twice")
+        .stage("all")
+        .factory_named::<broken>("first", |wiring| wiring)
+        .factory_named::<broken>("second", |wiring| wiring)
+        .stage("then")
+        .factory_named::<takes>("last", |wiring| wiring.take("number", "second"))
+        .build()
+        .unwrap();
+    let ends = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&ends);
+    let run = pipeline.run().keep_going().observe(move |event| {
+        if event.is_terminal() {
+            seen.lock().unwrap().push(format!("{event:?}"));
+        }
+    });
+    run.await.unwrap_err();
+    let not_run = |factory: &str| format!("{:?}", Event::NotRun { factory, failed_upstream: Some("first") });
+    let expected = [format!("{:?}", Event::Failed { factory: "first" }), not_run("second"), not_run("last")];
+    assert_eq!(*ends.lock().unwrap(), expected);
 }

@@ -7,7 +7,7 @@ use setl::prelude::*;
 use setl::run::{Cause, Phase, RunStatus, Status};
 use setl::{CancellationToken, Error, Event, RunError};
 use setl_tests::{
-    Latch, Ledger, Log, Parcel, cancelled, failed, finished, not_run, of_run, on_each_runtime, runtime,
+    Latch, Ledger, Log, Parcel, Seen, cancelled, failed, finished, not_run, of_run, on_each_runtime, runtime,
     started, until, wait_for, watched,
 };
 

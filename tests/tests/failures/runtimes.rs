@@ -133,7 +133,8 @@ fn a_runtime_shuts_down_with_a_run_in_it() {
         for threads in [1, 4] {
             let signals = Signals::default();
             let runtime = runtime(threads);
-            let run = Waiting { signals: signals.clone() }.run().into_future();
+            let log = Log::default();
+            let run = Waiting { signals: signals.clone() }.run().observe(log.observer()).into_future();
             let begun = signals.begun.clone();
             runtime.block_on(async move {
                 tokio::spawn(run);
@@ -141,6 +142,22 @@ fn a_runtime_shuts_down_with_a_run_in_it() {
             });
             drop(runtime);
             assert!(signals.dropped.is_open());
+            let events = log.all();
+            let [Seen::RunStarted(3), between @ .., Seen::RunEnded(status)] = &*events else {
+                panic!("an event is missing: {events:?}");
+            };
+            // The run may come to its end after the runtime has dropped another driver.
+            assert!(matches!(status, RunStatus::Dropped | RunStatus::Cancelled), "{events:?}");
+            let mut ends: Vec<_> =
+                between.iter().filter(|event| !matches!(event, Seen::Started(_))).collect();
+            assert!(ends.contains(&&cancelled("waits")) && ends.contains(&&not_run("consume", None)));
+            ends.retain(|end| ![cancelled("waits"), not_run("consume", None)].contains(end));
+            let too = if log.count(&started("waits_too")) == 1 {
+                cancelled("waits_too")
+            } else {
+                not_run("waits_too", None)
+            };
+            assert_eq!(ends, [&too], "{events:?}");
         }
     });
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use setl::prelude::*;
 use setl::run::{Phase, RunStatus, Status};
-use setl_tests::{Latch, Log, Meter, Seen, finished, of_run, on_each_runtime, started};
+use setl_tests::{Latch, Log, Meter, Seen, finished, not_run, of_run, on_each_runtime, started};
 
 mod overlap;
 
@@ -49,5 +49,7 @@ mod once;
 mod inline;
 
 mod events;
+
+mod observers;
 
 mod life_cycle;
