@@ -76,13 +76,18 @@ impl Attempts<'_> {
         let step = shared.steps[self.node];
         let factory = &shared.plan.factories[self.node];
         let fallback = factory.fallback.as_ref().filter(|_| policy.on_failure == OnFailure::Fallback);
+        let emit_started = || shared.emit(|| Event::Started { factory: &factory.name });
         for hook in shared.hooks.at(Points::RESOLVE) {
             if let Some(ended) = hook.resolve(shared, self.node).await {
+                // An output of an earlier run, or one that is not needed, is no work of this run.
+                if !matches!(ended, Ok(_) | Err(Unfinished::LeftOut)) {
+                    emit_started();
+                }
                 return ended;
             }
         }
         if shared.hooks.has(Points::RESOLVE) {
-            shared.emit(|| Event::Started { factory: &factory.name });
+            emit_started();
         }
         let first = match replacement {
             Some(replacement) => self.replaced(replacement).await,

@@ -259,9 +259,6 @@ fn not_used(error: &crate::Error) -> String {
 async fn restored(shared: &Arc<Shared>, node: usize) -> Option<Outcome> {
     let of_run = Arc::clone(shared);
     let part = shared.pool.run(move || caught(|| part_of(&of_run, node))).await;
-    if !matches!(part, Some(Ok(Ok(Some(_))))) {
-        shared.emit(|| Event::Started { factory: &shared.plan.factories[node].name });
-    }
     let ended = match part {
         Some(Ok(Ok(None))) => return None,
         Some(Ok(Ok(Some(Part::Restored(restored))))) => {
