@@ -157,6 +157,30 @@ impl<'run> Event<'run> {
         }
     }
 
+    /// The name of the event in snake case, such as `run_started`: for logs and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Event::RunStarted { .. } => "run_started",
+            Event::Started { .. } => "started",
+            Event::Progress { .. } => "progress",
+            Event::Finished { .. } => "finished",
+            Event::Retrying { .. } => "retrying",
+            Event::FellBack { .. } => "fell_back",
+            Event::Skipped { .. } => "skipped",
+            Event::Restored { .. } => "restored",
+            Event::Cached { .. } => "cached",
+            Event::Merged { .. } => "merged",
+            Event::Failed { .. } => "failed",
+            Event::Cancelled { .. } => "cancelled",
+            Event::NotRun { .. } => "not_run",
+            Event::NotSelected { .. } => "not_selected",
+            Event::Starving { .. } => "starving",
+            Event::Committing { .. } => "committing",
+            Event::RollingBack { .. } => "rolling_back",
+            Event::RunEnded { .. } => "run_ended",
+        }
+    }
+
     /// `true` if the event is the end of a factory. It has the same meaning as the [`Status`](super::Status) of the factory in the
     /// report.
     pub const fn is_terminal(&self) -> bool {

@@ -198,6 +198,7 @@ async fn finish<P>(shared: &Arc<Shared>, ending: Ending) -> Outcome<P> {
         };
         hook.finish(shared, &mut report, ended).await;
     }
+    shared.add_sections(&mut report);
     let boxed = || report.clone();
     let error = if let Some(failure) = unfinished {
         failures.insert(0, failure);

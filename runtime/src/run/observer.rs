@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 use super::current::Current;
 use super::event::{Event, RunStatus};
+use super::report::Report;
+use super::section::Section;
 use super::shared::Shared;
-use crate::base::panic::contained;
+use crate::base::panic::{caught, contained};
 use crate::plan::PlanRef;
 
 /// Receives the events of runs, for progress bars, metrics or traces. See [`RunBuilder::observer`](super::RunBuilder::observer).
@@ -61,11 +63,21 @@ use crate::plan::PlanRef;
 pub trait Observer: Send + Sync {
     /// Receives an event of a run, on the thread on which it happens: this must return quickly.
     fn observe(&self, run: &RunInfo<'_>, event: &Event<'_>);
+
+    /// Returns a section for the report of the run. It is called once, when the factories have ended and their writes are committed
+    /// or undone, before the last event. A run whose future is dropped has no report.
+    fn section(&self, _run: &RunInfo<'_>, _report: &Report) -> Option<Arc<dyn Section>> {
+        None
+    }
 }
 
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn observe(&self, run: &RunInfo<'_>, event: &Event<'_>) {
         (**self).observe(run, event);
+    }
+
+    fn section(&self, run: &RunInfo<'_>, report: &Report) -> Option<Arc<dyn Section>> {
+        (**self).section(run, report)
     }
 }
 
@@ -172,6 +184,15 @@ impl Shared {
         self.send(observed, &Event::RunStarted { factories: self.plan.factories.len() });
     }
 
+    /// Adds the sections of the observers to the report.
+    pub(super) fn add_sections(&self, report: &mut Report) {
+        let Some(observed) = &self.observers.0 else { return };
+        for observer in &observed.observers {
+            let section = caught(|| observer.section(&self.info(observed), report));
+            report.sections.extend(section.ok().flatten());
+        }
+    }
+
     /// Sets the content of the last event.
     pub(super) fn set_status(&self, status: RunStatus, makespan: Duration) {
         if let Some(observed) = &self.observers.0 {
@@ -207,12 +228,16 @@ impl Shared {
         }
     }
 
-    fn send(&self, observed: &Observed, event: &Event<'_>) {
+    fn info<'run>(&'run self, observed: &'run Observed) -> RunInfo<'run> {
         let outer = observed.outer.get().map(|(run_id, plan, node)| OuterFactory {
             run_id: *run_id,
             factory: &plan.factories[*node].name,
         });
-        let run = RunInfo { run_id: self.run_id, pipeline: &self.plan.pipeline, outer };
+        RunInfo { run_id: self.run_id, pipeline: &self.plan.pipeline, outer }
+    }
+
+    fn send(&self, observed: &Observed, event: &Event<'_>) {
+        let run = self.info(observed);
         for observer in &observed.observers {
             // The run does not depend on its observers.
             contained(|| observer.observe(&run, event));

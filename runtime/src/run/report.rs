@@ -311,7 +311,7 @@ pub struct Report {
     pub(crate) kept_going: bool,
     resources: Vec<ResourceReport>,
     /// The parts that capabilities have added.
-    sections: Vec<Arc<dyn Section>>,
+    pub(super) sections: Vec<Arc<dyn Section>>,
     /// Created on demand, which is rare after a successful run.
     entries: OnceLock<Vec<FactoryReport>>,
 }

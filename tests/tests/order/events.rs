@@ -1,3 +1,7 @@
+use std::sync::{Arc, Mutex};
+
+use setl::run::Section;
+
 use super::*;
 
 #[derive(Clone)]
@@ -85,5 +89,69 @@ fn the_context_knows_its_run() {
         assert_eq!(*id, run.run_id().to_string());
         assert_eq!((&**pipeline, &**factory, *cancelled), ("Facts", "facts", false));
         assert!(run.run_id() < Facts.run().await.unwrap().run_id(), "later runs sort after earlier ones");
+    });
+}
+
+/// An observer that counts its calls in its section, or panics there.
+struct Counts {
+    events: Mutex<usize>,
+    panics: bool,
+}
+
+/// The number of events before the section.
+#[derive(Debug, PartialEq)]
+struct Counted(usize);
+
+impl std::fmt::Display for Counted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "events: {}", self.0)
+    }
+}
+
+impl setl::Observer for Counts {
+    fn observe(&self, _: &setl::RunInfo<'_>, _: &setl::Event<'_>) {
+        *self.events.lock().unwrap() += 1;
+    }
+
+    fn section(&self, run: &setl::RunInfo<'_>, report: &setl::Report) -> Option<Arc<dyn Section>> {
+        assert_eq!((run.pipeline, run.run_id), (report.pipeline(), report.run_id()));
+        if self.panics {
+            std::panic::resume_unwind(Box::new("no section"));
+        }
+        Some(Arc::new(Counted(*self.events.lock().unwrap())))
+    }
+}
+
+#[test]
+fn observers_add_sections_to_the_report() {
+    on_each_runtime(async || {
+        let counts = |panics| Arc::new(Counts { events: Mutex::default(), panics });
+        let (fine, panics) = (counts(false), counts(true));
+        let run = Paper.run().observer(Arc::clone(&panics)).observer(Arc::clone(&fine)).await.unwrap();
+        // All events but the last, which tells that the report is complete.
+        let before = *fine.events.lock().unwrap() - 1;
+        assert_eq!(run.report().section(), Some(&Counted(before)));
+        assert_eq!(run.report().section::<String>(), None);
+        assert!(run.report().to_string().ends_with(&format!("events: {before}")));
+        assert_eq!(*panics.events.lock().unwrap(), before + 1, "a panic in its section changes nothing");
+    });
+}
+
+#[factory]
+fn broken() -> Result<u8> {
+    Err(setl::Error::msg("broken"))
+}
+
+#[pipeline(only(broken))]
+struct Broken;
+
+#[test]
+fn the_report_of_a_run_that_failed_has_sections() {
+    on_each_runtime(async || {
+        let counts = Counts { events: Mutex::default(), panics: false };
+        let outcome = Broken.run().observer(counts).outcome().await;
+        let report = outcome.report().unwrap();
+        assert_eq!(report.section(), Some(&Counted(3)), "{report}");
+        assert_eq!(outcome.error().unwrap().report().unwrap().section(), Some(&Counted(3)));
     });
 }
