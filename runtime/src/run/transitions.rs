@@ -118,7 +118,8 @@ impl Shared {
             });
             let name = |node: usize| &*self.plan.factories[node].name;
             self.emit(|| Event::NotRun { factory: name(node), failed_upstream: roots[node].map(name) });
-            self.record(node, Record::without_run(Status::NotRun));
+            // For this event only: to all others, a factory without a record never started.
+            let _ = self.records[node].set(Record::without_run(Status::NotRun));
         }
     }
 
