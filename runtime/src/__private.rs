@@ -27,8 +27,8 @@ pub use crate::delivery::{
     TakeByValue, TakeByValueGeneric, payload, payload_if_any, share, share_optional,
 };
 pub use crate::factory::{
-    Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, FallibleIn, IsNoResult, IsResult,
-    NoOutput, Produces, Sometimes, Undo, Wired, check_output,
+    Abilities, Always, Delivers, Factory, FactoryItem, Fallback, Fallible, FallibleIn, IsNoResult, IsNoUnit,
+    IsResult, IsUnit, NoOutput, Produces, Sometimes, Undo, Wired, check_output, check_unit,
 };
 pub use crate::inspect::{Diagram, describe};
 pub use crate::pipeline::fields;

@@ -14,7 +14,7 @@ use crate::plan::dynamic::Requirement;
 use crate::plan::{Delivery, Source, mistake_in_fallback};
 use crate::policy::Policy;
 use crate::run::{BoxFuture, Inbox, Step};
-pub use output::{FallibleIn, IsNoResult, IsResult, check_output};
+pub use output::{FallibleIn, IsNoResult, IsNoUnit, IsResult, IsUnit, check_output, check_unit};
 use unwritten::Unwritten;
 pub(crate) use unwritten::has_write;
 pub(crate) use unwritten::is_unwritten;
@@ -356,14 +356,15 @@ where
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a factory: it has no `#[factory]` attribute, or one with a mistake",
     label = "needs `#[factory]`",
-    note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given"
+    note = "put `#[factory]` on the struct or function `{Self}`, and `#[delivery]` on the fields that it is given",
+    note = "a factory goes by its own name, not by the type of its output; a pipeline is not a factory: list its factories, or one that runs it"
 )]
 pub trait Produces<P> {
     /// The type of the output, in [`WithId`](crate::pipeline::WithId) if it has an id, or [`NoOutput`] for `()`.
     type Key: 'static;
     /// The factory itself. A pipeline puts all its bounds on this type, so that a type that is not a factory gives a single
     /// error.
-    type ThisFactory;
+    type ThisFactory: FactoryItem;
 }
 
 /// The key of an output of type `()`: no factory can take it.

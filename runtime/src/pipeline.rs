@@ -10,7 +10,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::checkpoint::FingerprintOf;
-use crate::factory::{Factory, Fallback, Produces};
+use crate::factory::{Factory, FactoryItem, Fallback, Produces};
 use crate::plan::{Delivery, FallbackNode, Node, Plan, Source, Sources, Stage};
 use crate::policy::Policy;
 use crate::run::Step;
@@ -93,6 +93,10 @@ impl<P, F, const KEPT: bool> Keeps<F, KEPT> for P where
     F: ListedIn<P> + KeptBy<P, <F as ListedIn<P>>::Place, KEPT>
 {
 }
+
+/// The output of a factory. It goes through [`Produces`], as all bounds on the factory, so that a type that is not a factory
+/// gives a single error.
+pub type OutputOf<F, P> = <<F as Produces<P>>::ThisFactory as FactoryItem>::Output;
 
 /// Implemented for the factory in this place of the pipeline `P`. `KEPT` is `true` if its output is available after a run.
 #[diagnostic::on_unimplemented(

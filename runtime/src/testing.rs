@@ -3,8 +3,8 @@
 use std::future::{Future, ready};
 use std::sync::Arc;
 
-use crate::factory::Factory;
-use crate::pipeline::{AnyPayload, Lists, PipelineItem, position};
+use crate::factory::{Factory, Produces};
+use crate::pipeline::{AnyPayload, Lists, OutputOf, PipelineItem, position};
 use crate::run::{Launch, Replacement, RunBuilder, Steps};
 use crate::{Context, Error, Result};
 
@@ -123,9 +123,9 @@ pub struct TestPipeline<P> {
 
 impl<P: PipelineItem> TestPipeline<P> {
     /// Delivers this value in place of the factory's output.
-    pub fn replace<F: Factory>(self, output: F::Output) -> Self
+    pub fn replace<F: Produces<P>>(self, output: OutputOf<F, P>) -> Self
     where
-        P: Lists<F>,
+        P: Lists<F::ThisFactory>,
     {
         self.replace_with::<F, _>(move || ready(Ok(output)))
     }
@@ -133,22 +133,22 @@ impl<P: PipelineItem> TestPipeline<P> {
     /// Delivers the result of the closure in place of the factory's output.
     pub fn replace_with<F, R>(mut self, stand_in: impl FnOnce() -> R + Send + 'static) -> Self
     where
-        F: Factory,
-        P: Lists<F>,
-        R: Future<Output = Result<F::Output>> + Send + 'static,
+        F: Produces<P>,
+        P: Lists<F::ThisFactory>,
+        R: Future<Output = Result<OutputOf<F, P>>> + Send + 'static,
     {
         let replacement: Replacement = Box::new(move || {
             let output = stand_in();
             Box::pin(async move { Ok(Arc::new(output.await?) as AnyPayload) })
         });
-        self.runner.request.replacements.push((position::<P, F>(), replacement));
+        self.runner.request.replacements.push((position::<P, F::ThisFactory>(), replacement));
         self
     }
 
     /// Makes the factory fail with this message.
-    pub fn fail<F: Factory>(self, message: impl Into<String>) -> Self
+    pub fn fail<F: Produces<P>>(self, message: impl Into<String>) -> Self
     where
-        P: Lists<F>,
+        P: Lists<F::ThisFactory>,
     {
         let error = Error::msg(message.into());
         self.replace_with::<F, _>(move || ready(Err(error)))

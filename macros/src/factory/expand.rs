@@ -190,29 +190,37 @@ impl Model {
 
     /// Returns `true` if the type of the output is completely known here.
     fn output_is_checked(&self) -> bool {
-        self.generics.params.is_empty()
+        self.generics.params.is_empty() || is_unit(&self.output)
     }
 
-    /// Checks that the output is not a `Result` under another name. The output of a generic factory is checked where it is
-    /// listed.
+    /// Checks that the output is not a `Result` or `()` under another name. The output of a generic factory is checked where it
+    /// is listed.
     fn expand_check_of_output(&self) -> Option<TokenStream> {
         let output = &self.output;
-        let may_be_result = self.output_is_checked()
-            && self.returned.is_none()
-            && matches!(ungrouped(output), Type::Path(_) | Type::Macro(_));
-        may_be_result.then(|| {
-            let place = Place::of(output);
-            let (setl, at_output, check) =
-                (runtime(Span::call_site()), runtime(place.start), place.last("check_output"));
+        let may_be_other =
+            self.output_is_checked() && matches!(ungrouped(output), Type::Path(_) | Type::Macro(_));
+        may_be_other.then(|| {
+            let place = self.returned.as_ref().map_or_else(|| Place::of(output), Place::of);
+            let (setl, at_output) = (runtime(Span::call_site()), runtime(place.start));
             let (text, is_function) = (syn::ext::IdentExt::unraw(&self.name).to_string(), self.is_function);
             let output = without_self(quote!(#output), &self.name.to_token_stream());
-            let is_result = quote!(<#setl::IsResult<#output>>::__SETL_IS_RESULT);
-            let call = quote_spanned!(place.end=> (#text, #is_function, #is_result));
+            let (check_unit, is_unit) =
+                (place.last("check_unit"), quote!(<#setl::IsUnit<#output>>::__SETL_IS_UNIT));
+            let is_result = (self.returned.is_none()).then(|| {
+                let is_result = quote!(<#setl::IsResult<#output>>::__SETL_IS_RESULT);
+                let (check, call) = (
+                    place.last("check_output"),
+                    quote_spanned!(place.end=> (#text, #is_function, #is_result)),
+                );
+                quote!(#at_output::#check #call;)
+            });
+            let call = quote_spanned!(place.end=> (#text, #is_function, #is_unit));
             quote! {
                 const _: () = {
-                    #[allow(unused_imports, reason = "it may be one")]
-                    use #setl::IsNoResult as _;
-                    #at_output::#check #call
+                    #[allow(unused_imports, reason = "it may be one of them")]
+                    use #setl::{IsNoResult as _, IsNoUnit as _};
+                    #is_result
+                    #at_output::#check_unit #call
                 };
             }
         })

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{GenericParam, ItemStruct, Member, parse_quote};
+use syn::{ItemStruct, Member, parse_quote};
 
 use super::conduct::Conduct;
 use super::fields::{self, DefaultField};
@@ -58,6 +58,7 @@ impl Model {
         let mut deliveries = Vec::new();
         let mut fields = Vec::new();
         let members: Vec<_> = item.fields.members().collect();
+        let has_lifetimes = item.generics.lifetimes().next().is_some();
         for (member, field) in members.into_iter().zip(&mut item.fields) {
             let options = take_options(&mut field.attrs, AllowedOf::Factory, errors);
             let starts_as_default = options.as_ref().is_some_and(|options| options.is_only("default"));
@@ -68,7 +69,9 @@ impl Model {
                         Member::Named(name) => Ok(name),
                         Member::Unnamed(index) => Err(index.index as usize),
                     };
-                    deliveries.push(Delivery::new(place, field.ty.clone(), &options, errors));
+                    // With a lifetime parameter, the mistake is that parameter.
+                    let ty = if has_lifetimes { owning(&field.ty) } else { field.ty.clone() };
+                    deliveries.push(Delivery::new(place, ty, &options, errors));
                     // The compiler would report a borrow again.
                     make_static(&mut field.ty);
                     quote!(#value)
@@ -130,19 +133,11 @@ fn check_output_is_said(item: &ItemStruct, options: &Options, errors: &mut Error
 
 /// Checks that there are no lifetimes: a factory moves to the thread that runs it, and may outlive a borrow.
 ///
-/// The lifetimes are removed, so that borrows in the struct are not reported, too.
+/// Each becomes `'static` by a bound, so that `impl Factory`, which has these lifetimes, too, gives no further error.
 fn check_lifetimes(item: &mut ItemStruct, errors: &mut Errors) {
-    if item.generics.lifetimes().next().is_none() {
-        return;
-    }
-    for lifetime in item.generics.lifetimes() {
+    let lifetimes: Vec<_> = item.generics.lifetimes().map(|parameter| parameter.lifetime.clone()).collect();
+    for lifetime in lifetimes {
+        item.generics.make_where_clause().predicates.push(parse_quote!(#lifetime: 'static));
         errors.at(lifetime, super::NO_LIFETIMES);
-    }
-    let parameters = std::mem::take(&mut item.generics.params).into_iter();
-    item.generics.params =
-        parameters.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_))).collect();
-    item.generics.where_clause = None;
-    for field in &mut item.fields {
-        field.ty = owning(&field.ty);
     }
 }

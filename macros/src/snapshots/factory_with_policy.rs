@@ -135,11 +135,16 @@ where
 }
 const _: ::setl::__private::Option<::setl::__private::Fallback> = <FetchRates as ::setl::__private::FactoryItem>::FALLBACK;
 const _: () = {
-    #[allow(unused_imports, reason = "it may be one")]
-    use ::setl::__private::IsNoResult as _;
+    #[allow(unused_imports, reason = "it may be one of them")]
+    use ::setl::__private::{IsNoResult as _, IsNoUnit as _};
     ::setl::__private::check_output(
         "FetchRates",
         false,
         <::setl::__private::IsResult<Rates>>::__SETL_IS_RESULT,
+    );
+    ::setl::__private::check_unit(
+        "FetchRates",
+        false,
+        <::setl::__private::IsUnit<Rates>>::__SETL_IS_UNIT,
     )
 };

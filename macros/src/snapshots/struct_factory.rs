@@ -75,12 +75,17 @@ where
     ];
 }
 const _: () = {
-    #[allow(unused_imports, reason = "it may be one")]
-    use ::setl::__private::IsNoResult as _;
+    #[allow(unused_imports, reason = "it may be one of them")]
+    use ::setl::__private::{IsNoResult as _, IsNoUnit as _};
     ::setl::__private::check_output(
         "CarrierDelays",
         false,
         <::setl::__private::IsResult<Delays>>::__SETL_IS_RESULT,
+    );
+    ::setl::__private::check_unit(
+        "CarrierDelays",
+        false,
+        <::setl::__private::IsUnit<Delays>>::__SETL_IS_UNIT,
     )
 };
 const _: () = {

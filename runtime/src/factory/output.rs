@@ -1,4 +1,5 @@
-//! Detects for generated code if a concrete output is a `Result`: the compiler prefers a constant of a type to one of a trait.
+//! Detects for generated code if a concrete output is a `Result` or `()`: the compiler prefers a constant of a type to one of a
+//! trait.
 
 use std::marker::PhantomData;
 
@@ -36,6 +37,44 @@ pub const fn check_output(factory: &str, is_function: bool, is_result: bool) {
     text.push(match is_function {
         true => "let it return `setl::Result<...>`, or a type whose name ends in `Result` and has arguments",
         false => "name the value as its output, since `process` returns a `Result` already",
+    });
+    panic!("{}", text.as_str());
+}
+
+/// Asks if an output is `()`, under any name.
+pub struct IsUnit<T>(PhantomData<fn() -> T>);
+
+impl IsUnit<()> {
+    /// The type is `()`.
+    pub const __SETL_IS_UNIT: bool = true;
+}
+
+/// Implemented for all other types.
+pub trait IsNoUnit {
+    /// The type is not `()`.
+    const __SETL_IS_UNIT: bool = false;
+}
+
+impl<T> IsNoUnit for IsUnit<T> {}
+
+/// Checks that the output of a factory is not `()` under another name, since only `()` itself is known not to be delivered.
+///
+/// # Panics
+/// If it is. The panic stops the compiler.
+#[track_caller]
+pub const fn check_unit(factory: &str, is_function: bool, is_unit: bool) {
+    if !is_unit {
+        return;
+    }
+    let mut text = crate::plan::Text::new();
+    text.push("factory `");
+    text.push(factory);
+    text.push(
+        "` delivers `()` under another name, so it would count as a value that others can take: write ",
+    );
+    text.push(match is_function {
+        true => "`()` or `setl::Result<()>`",
+        false => "`output = ()`",
     });
     panic!("{}", text.as_str());
 }

@@ -10,8 +10,8 @@ use super::report::Report;
 use super::signals::EXIT_AT_SIGINT;
 use crate::base::names::same;
 use crate::base::panic::contained;
-use crate::factory::{AlwaysRuns, Factory};
-use crate::pipeline::{AnyPayload, Keeps, Lists, PipelineItem, position};
+use crate::factory::{AlwaysRuns, Factory, Produces};
+use crate::pipeline::{AnyPayload, Keeps, Lists, OutputOf, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
 
@@ -41,11 +41,12 @@ impl<P> Run<P> {
 
 impl<P: PipelineItem> Run<P> {
     /// The output of a factory that no other factory takes, or that is under `keep(…)`. Any other factory does not compile.
-    pub fn get<F: Factory + AlwaysRuns>(&self) -> &F::Output
+    pub fn get<F: Produces<P>>(&self) -> &OutputOf<F, P>
     where
-        P: Keeps<F, true>,
+        F::ThisFactory: AlwaysRuns,
+        P: Keeps<F::ThisFactory, true>,
     {
-        match self.output(position::<P, F>()) {
+        match self.output(position::<P, F::ThisFactory>()) {
             Some(output) => output,
             // The run succeeded, so every factory has delivered, and `Keeps` guarantees that this output was kept.
             None => unreachable!("a kept output is there after a successful run"),
@@ -53,21 +54,21 @@ impl<P: PipelineItem> Run<P> {
     }
 
     /// The output of a factory, if it was kept and the factory was not skipped.
-    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    pub fn find<F: Produces<P>>(&self) -> Option<&OutputOf<F, P>>
     where
-        P: Lists<F>,
+        P: Lists<F::ThisFactory>,
     {
-        self.output(position::<P, F>())
+        self.output(position::<P, F::ThisFactory>())
     }
 }
 
 impl<P: PipelineItem> Run<PartialRun<P>> {
     /// The output of a factory, if it ran and no other factory of the run takes its output.
-    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    pub fn find<F: Produces<P>>(&self) -> Option<&OutputOf<F, P>>
     where
-        P: Lists<F>,
+        P: Lists<F::ThisFactory>,
     {
-        self.output(position::<P, F>())
+        self.output(position::<P, F::ThisFactory>())
     }
 }
 
@@ -209,9 +210,9 @@ impl<P> Outcome<P> {
 
 impl<P: PipelineItem> Outcome<P> {
     /// The output of a factory, if it has delivered and its output was kept.
-    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    pub fn find<F: Produces<P>>(&self) -> Option<&OutputOf<F, P>>
     where
-        P: Lists<F>,
+        P: Lists<F::ThisFactory>,
     {
         self.run.as_ref()?.find::<F>()
     }
@@ -219,9 +220,9 @@ impl<P: PipelineItem> Outcome<P> {
 
 impl<P: PipelineItem> Outcome<PartialRun<P>> {
     /// The output of a factory, if it ran and no other factory of the run takes its output.
-    pub fn find<F: Factory>(&self) -> Option<&F::Output>
+    pub fn find<F: Produces<P>>(&self) -> Option<&OutputOf<F, P>>
     where
-        P: Lists<F>,
+        P: Lists<F::ThisFactory>,
     {
         self.run.as_ref()?.find::<F>()
     }

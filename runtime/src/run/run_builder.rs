@@ -15,8 +15,8 @@ use super::select::Selection;
 use super::shared::{Launch, Steps};
 use crate::base::names::same;
 use crate::cache::CachePolicy;
-use crate::factory::Factory;
-use crate::pipeline::{Lists, PipelineItem, position};
+use crate::factory::Produces;
+use crate::pipeline::{Lists, OutputOf, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
 #[cfg(feature = "config")]
@@ -415,11 +415,11 @@ impl<P: PipelineItem> RunBuilder<PartialRun<P>> {
     }
 
     /// Sets the output of a factory, which then does not run. A factory that runs must take this output, or the run cannot start.
-    pub fn provide<F: Factory>(mut self, output: F::Output) -> Self
+    pub fn provide<F: Produces<P>>(mut self, output: OutputOf<F, P>) -> Self
     where
-        P: Lists<F>,
+        P: Lists<F::ThisFactory>,
     {
-        self.request.provided.push((position::<P, F>(), Arc::new(output)));
+        self.request.provided.push((position::<P, F::ThisFactory>(), Arc::new(output)));
         self
     }
 }

@@ -12,4 +12,14 @@ impl Factory for Count<'_> {
     }
 }
 
+#[factory(output = usize)]
+struct Longest<'a, 'b: 'a>(#[delivery] &'a str, #[delivery] &'b str);
+
+impl<'a, 'b> Factory for Longest<'a, 'b> {
+    async fn process(&mut self) -> Result<usize> {
+        let longest: &str = if self.0.len() > self.1.len() { self.0 } else { self.1 };
+        Ok(longest.len())
+    }
+}
+
 fn main() {}
