@@ -40,6 +40,7 @@ pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, V
         mistakes.push(mistake);
         Effective::default()
     });
+    mistakes.extend(request.no_write_of.unknown.iter().map(|name| unknown(plan, name)));
     mistakes.extend(differing(plan));
     mistakes.extend((0..effective.policies.len()).filter_map(|node| {
         let Policy { timeout: Some(one), total_timeout: Some(all), .. } = effective.of_factory(node).policy else {

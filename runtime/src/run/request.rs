@@ -24,6 +24,7 @@ pub(crate) struct Request {
     /// The time after which a wait for a thread is reported. Default: 30 seconds.
     pub(crate) patience: Option<Duration>,
     pub(crate) no_write: bool,
+    pub(crate) no_write_of: NoWriteOf,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) cancel_on_ctrl_c: bool,
     pub(crate) deadline: Option<Duration>,
@@ -76,7 +77,21 @@ impl Options {
     }
 }
 
+/// The factories that do not write in a run.
+#[derive(Default)]
+pub(crate) struct NoWriteOf {
+    /// Their indices.
+    pub(crate) factories: Vec<usize>,
+    /// Names that belong to no factory.
+    pub(crate) unknown: Vec<String>,
+}
+
 impl Request {
+    /// `true` if the caller leaves out the writes of this factory.
+    pub(super) fn is_without_write(&self, factory: usize) -> bool {
+        self.no_write || self.no_write_of.factories.contains(&factory)
+    }
+
     /// `true` if a replacement or a provided output replaces that of this factory.
     pub(super) fn replaces(&self, factory: usize) -> bool {
         self.replacements.iter().any(|(replaced, _)| *replaced == factory)
@@ -89,6 +104,10 @@ impl Request {
         if self.settings.is_some() {
             return false;
         }
-        self.selection.is_none() && !self.checkpoint_all && !self.resume && self.cache.is_none()
+        self.selection.is_none()
+            && self.no_write_of.unknown.is_empty()
+            && !self.checkpoint_all
+            && !self.resume
+            && self.cache.is_none()
     }
 }

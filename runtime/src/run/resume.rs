@@ -208,8 +208,8 @@ pub(super) fn open(
         // here does not see it incomplete.
         notes.extend(setl_commit::notes_of(&setl_commit::recover(&state)?));
     }
-    let factories = launch.steps.iter().zip(&run_plan.factories).zip(plan.factories.iter()).map(
-        |((step, config), node)| How {
+    let factories = launch.steps.iter().zip(&run_plan.factories).zip(plan.factories.iter()).enumerate().map(
+        |(index, ((step, config), node))| How {
             code: Code::of(step, config.policy.code.unwrap_or_default()),
             checkpoint: config.policy.checkpoint,
             cache: config.policy.cache.map(|caching| CacheFor {
@@ -220,7 +220,7 @@ pub(super) fn open(
             adds: !request.no_write,
             persistence: (step.persistence)(),
             content: (step.content)(),
-            writes: !request.no_write && !plan.stages[node.stage].no_write,
+            writes: !request.is_without_write(index) && !plan.stages[node.stage].no_write,
             selected: config.selected,
             enabled: config.enabled,
         },

@@ -88,6 +88,15 @@ impl<P> RunBuilder<P> {
         self
     }
 
+    /// Leaves out the write of the factory with this name, as [`no_write_of`](RunBuilder::no_write_of) does.
+    pub fn no_write_of_named(mut self, factory: &str) -> Self {
+        match self.named(factory) {
+            Some(node) => self.request.no_write_of.factories.push(node),
+            None => self.request.no_write_of.unknown.push(factory.to_owned()),
+        }
+        self
+    }
+
     /// Continues after a failure with all factories that do not depend on the failed one.
     ///
     /// The run still fails, and nothing is written, unless [`commit_partial`](RunBuilder::commit_partial) is set. [`RunBuilder::outcome`]
@@ -381,6 +390,43 @@ impl<P: PipelineItem> RunBuilder<P> {
         self.partial().from_factory::<F>()
     }
 
+    /// Leaves out [`write`](crate::Factory::write) of this factory, and does not commit its writes to repositories. All others
+    /// write.
+    ///
+    /// ```
+    /// use setl::prelude::*;
+    ///
+    /// #[factory(output = u32)]
+    /// struct Publish;
+    ///
+    /// impl Factory for Publish {
+    ///     async fn process(&mut self) -> Result<u32> {
+    ///         Ok(3)
+    ///     }
+    ///
+    ///     async fn write(&mut self, _: &u32) -> Result<()> {
+    ///         Err(setl::Error::msg("this must not happen in a trial"))
+    ///     }
+    /// }
+    ///
+    /// #[pipeline(load(Publish))]
+    /// struct Daily;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Daily.run().no_write_of::<Publish>().await?;
+    /// assert_eq!(*run.get::<Publish>(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn no_write_of<F>(mut self) -> Self
+    where
+        P: Lists<F>,
+    {
+        self.request.no_write_of.factories.push(position::<P, F>());
+        self
+    }
+
     /// Converts to a run of the factories that are selected from now on.
     pub fn partial(mut self) -> RunBuilder<PartialRun<P>> {
         self.request.selection.get_or_insert_default();
@@ -389,6 +435,15 @@ impl<P: PipelineItem> RunBuilder<P> {
 }
 
 impl<P: PipelineItem> RunBuilder<PartialRun<P>> {
+    /// Leaves out the write of this factory: see [`no_write_of`](RunBuilder::no_write_of) of a whole run.
+    pub fn no_write_of<F>(mut self) -> Self
+    where
+        P: Lists<F>,
+    {
+        self.request.no_write_of.factories.push(position::<P, F>());
+        self
+    }
+
     /// Runs this factory, too.
     pub fn only<F>(self) -> Self
     where
@@ -462,8 +517,12 @@ impl<P> RunBuilder<P> {
         self
     }
 
+    fn named(&self, factory: &str) -> Option<usize> {
+        self.launch.plan.factories.iter().position(|node| same(&node.name, factory))
+    }
+
     fn select_named(self, factory: &str, select: impl FnOnce(&mut Selection, usize)) -> Self {
-        let node = self.launch.plan.factories.iter().position(|node| same(&node.name, factory));
+        let node = self.named(factory);
         let unknown = factory.to_owned();
         self.select(|selection| match node {
             Some(node) => select(selection, node),

@@ -108,6 +108,8 @@ pub struct Shared {
     pub(super) replacements: Mutex<Vec<(usize, Replacement)>>,
     pub(super) observers: Observers,
     pub(super) no_write: bool,
+    /// The factories that do not write, although their stages do.
+    no_write_of: Vec<usize>,
     /// `true` if the run can be cancelled from outside.
     pub(super) linked: bool,
     /// The cancellation reason, if the run is cancelled from outside.
@@ -222,6 +224,7 @@ impl Shared {
             replacements: Mutex::new(std::mem::take(&mut request.replacements)),
             observers: Observers::new(std::mem::take(&mut request.observers)),
             no_write: request.no_write,
+            no_write_of: std::mem::take(&mut request.no_write_of.factories),
             configs,
             effective: planned.effective,
             resources: request
@@ -309,7 +312,9 @@ impl Shared {
 
     #[inline]
     pub(crate) fn writes(&self, node: usize) -> bool {
-        !self.no_write && !self.plan.stages[self.plan.factories[node].stage].no_write
+        !self.no_write
+            && !self.plan.stages[self.plan.factories[node].stage].no_write
+            && !self.no_write_of.contains(&node)
     }
 
     /// The state of the resources that factories share with others.

@@ -180,6 +180,20 @@ fn what_did_not_write_stands_for_nobody_who_does() {
     }
 }
 
+#[test]
+fn who_was_kept_from_writing_stands_for_nobody_who_does() {
+    let office = Office::new();
+    let pipeline = || loud::Silent { desk: office.desk.clone() }.run();
+    office.run_any(pipeline().no_write_of::<Early>());
+    let went = office.run_any(pipeline().no_write_of::<Early>());
+    assert_eq!(went.with(Status::Cached), ["middle"]);
+    assert_eq!(office.read("log.txt"), None);
+    let went = office.run_any(pipeline());
+    assert_eq!(office.read("log.txt").unwrap(), "early\n");
+    let because = "not taken from the cache: made by a run in which `Early` did not write";
+    assert_eq!(went.remark("middle"), because);
+}
+
 #[factory(cache, on_failure = fallback(instead))]
 fn risky(limit: Limit, desk: Desk) -> Result<Logged> {
     desk.begin("risky")?;

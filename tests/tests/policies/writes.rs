@@ -89,6 +89,26 @@ async fn a_run_that_succeeds_commits_in_the_order_of_the_writes() {
 }
 
 #[tokio::test]
+async fn one_factory_may_be_without_its_write() {
+    let world = World::default();
+    let whole = || Writing { world: world.clone() }.run().state_dir(state());
+    let run = whole().no_write_of::<FirstOne>().await.unwrap();
+    assert_eq!(world.log.all(), ["write Second", "commit Second"]);
+    assert_eq!(run.committed(), ["note Second"]);
+    let run = whole().no_write_of_named("Second").await.unwrap();
+    assert_eq!(run.committed(), ["note FirstOne"]);
+    let run = whole().up_to::<Second>().no_write_of::<Second>().no_write_of::<FirstOne>().await.unwrap();
+    assert_eq!((run.committed().len(), world.log.all().len()), (0, 4));
+}
+
+#[tokio::test]
+async fn a_factory_without_its_write_must_be_listed() {
+    let run = Writing { world: World::default() }.run().state_dir(state()).no_write_of_named("Secnd");
+    let error = run.await.unwrap_err().to_string();
+    assert!(error.contains("pipeline `Writing` has no factory `Secnd`, did you mean `Second`?"), "{error}");
+}
+
+#[tokio::test]
 async fn a_run_that_fails_undoes_in_reverse_order_all_that_it_can() {
     let world = World { fails: true, ..World::default() };
     world.go_on.open();
