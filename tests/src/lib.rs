@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use setl::run::RunStatus;
+use setl::run::{Outcome, RunStatus, Status};
 use setl::{CancellationToken, Event};
 
 /// What takes longer hangs.
@@ -247,6 +247,81 @@ impl Log {
     pub fn observer(&self) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
         let log = self.clone();
         move |event| log.push(event.into())
+    }
+}
+
+/// Checks that the events of a run agree with its report.
+#[derive(Clone, Debug, Default)]
+pub struct Ends(Log<Mark>);
+
+/// What [`Ends`] has to know of an event.
+#[derive(Clone, Debug, PartialEq)]
+enum Mark {
+    RunStarted(usize),
+    Started(String),
+    Ended(String, Status),
+    RunEnded,
+    Other,
+}
+
+impl From<&Event<'_>> for Mark {
+    fn from(event: &Event<'_>) -> Self {
+        let status = match event {
+            Event::Finished { .. } => Status::Succeeded,
+            Event::Skipped { .. } => Status::Skipped,
+            Event::Restored { .. } => Status::Restored,
+            Event::Cached { .. } => Status::Cached,
+            Event::Merged { .. } => Status::Merged,
+            Event::Failed { .. } => Status::Failed,
+            Event::Cancelled { .. } => Status::Cancelled,
+            Event::NotRun { .. } => Status::NotRun,
+            Event::NotSelected { .. } => Status::NotSelected,
+            Event::RunStarted { factories } => return Self::RunStarted(*factories),
+            Event::Started { factory } => return Self::Started((*factory).to_owned()),
+            Event::RunEnded { .. } => return Self::RunEnded,
+            _ => return Self::Other,
+        };
+        assert!(event.is_terminal());
+        Self::Ended(event.factory().map(ToOwned::to_owned).unwrap_or_default(), status)
+    }
+}
+
+impl Ends {
+    /// For [`RunBuilder::observe`](setl::RunBuilder::observe).
+    pub fn observer(&self) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
+        let log = self.0.clone();
+        move |event| log.push(event.into())
+    }
+
+    /// Asserts that the run started and ended once, and each of its factories ended once and with the status in the report.
+    #[track_caller]
+    pub fn check<P>(&self, outcome: &Outcome<P>) {
+        let all = self.0.all();
+        let Some(report) = outcome.report() else { return assert_eq!(all, [], "the run did not start") };
+        let entries = report.entries();
+        assert_eq!(all.first(), Some(&Mark::RunStarted(entries.len())));
+        assert_eq!(all.last(), Some(&Mark::RunEnded));
+        let once = |mark: &Mark| all.iter().filter(|other| *other == mark).count() == 1;
+        assert!(once(&all[0]) && once(&Mark::RunEnded), "{all:?}");
+        for entry in entries {
+            let name = &entry.factory;
+            let of_factory: Vec<_> = all
+                .iter()
+                .filter(|mark| matches!(mark, Mark::Started(of) | Mark::Ended(of, _) if of == name))
+                .cloned()
+                .collect();
+            let mut expected = vec![Mark::Ended(name.clone(), entry.status)];
+            let has_run = match entry.status {
+                Status::Succeeded | Status::Failed | Status::Cancelled => true,
+                // By its condition, or by the settings.
+                Status::Skipped => matches!(of_factory.first(), Some(Mark::Started(_))),
+                _ => false,
+            };
+            if has_run {
+                expected.insert(0, Mark::Started(name.clone()));
+            }
+            assert_eq!(of_factory, expected, "{all:?}");
+        }
     }
 }
 

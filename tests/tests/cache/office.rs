@@ -10,7 +10,7 @@ use setl::commit::StagedFile;
 use setl::prelude::*;
 use setl::run::{Outcome, Report, Status};
 use setl::{Error, RunBuilder};
-use setl_tests::runtime;
+use setl_tests::{Ends, runtime};
 
 /// What happens in the factories, and what is to happen.
 #[derive(Clone, Default)]
@@ -216,7 +216,10 @@ impl Office {
 
     pub(crate) fn run_any<P: 'static>(&self, runner: RunBuilder<P>) -> Went {
         self.desk.ran.lock().unwrap().clear();
+        let ends = Ends::default();
+        let runner = runner.observe(ends.observer());
         let outcome = runtime(4).block_on(runner.state_dir(self.state()).outcome());
+        ends.check(&outcome);
         self.went(&outcome)
     }
 

@@ -10,7 +10,7 @@ use setl::commit::StagedFile;
 use setl::prelude::*;
 use setl::run::{Outcome, Phase, Status};
 use setl::{Error, RunBuilder, RunError};
-use setl_tests::runtime;
+use setl_tests::{Ends, runtime};
 
 /// What happens in the factories, and what is to happen.
 #[derive(Clone, Default)]
@@ -226,7 +226,10 @@ impl Office {
 
     pub(crate) fn run_any<P: 'static>(&self, runner: RunBuilder<P>) -> Went {
         self.desk.forget();
+        let ends = Ends::default();
+        let runner = runner.observe(ends.observer());
         let outcome = runtime(4).block_on(runner.state_dir(self.state()).outcome());
+        ends.check(&outcome);
         self.went(&outcome)
     }
 
