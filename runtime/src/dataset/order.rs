@@ -77,6 +77,8 @@ pub(crate) struct Order {
     pub(crate) streams: bool,
     /// Is set if the streaming engine gives the same answer once left joins are told to maintain the order.
     pub(crate) streams_maintained: bool,
+    /// Is set if no place compares all digits of a sum of floating-point numbers.
+    pub(crate) is_exact: bool,
     /// The frames that the query reads, each with the demand on its rows.
     pub(crate) frames: Vec<(Arc<DataFrame>, Demand)>,
 }
@@ -85,7 +87,14 @@ impl Order {
     /// Describes a query that cannot be analysed.
     fn unknown() -> Self {
         let rows = RowOrder::ByEngine;
-        Self { rows, is_free: false, streams: false, streams_maintained: false, frames: Vec::new() }
+        Self {
+            rows,
+            is_free: false,
+            streams: false,
+            streams_maintained: false,
+            is_exact: false,
+            frames: Vec::new(),
+        }
     }
 
     /// Analyses a query. `demand` is the demand on its answer.
@@ -190,6 +199,7 @@ fn walk(plan: &IRPlan, demand: Demand, known: &dyn Fn(&DataFrame) -> Option<RowO
         is_free: is_free && exact,
         streams: is_free && listed && exact,
         streams_maintained: maintained && listed && exact,
+        is_exact: exact,
         frames: frames.collect(),
     }
 }

@@ -6,7 +6,8 @@ use polars::prelude::Engine;
 use polars_plan::dsl::DslPlan;
 
 use super::By;
-use super::engine::{guess, taken};
+use super::aggregates::Aggregates;
+use super::engine::{guess, is_streamed, taken};
 use super::tree::{Keys, shown};
 use crate::dataset::order::{Demand, Order};
 use crate::optimize::Pass;
@@ -14,6 +15,7 @@ use setl_learn::advisor::{Advice, Advisor, Question};
 
 const IN_MEMORY: &str = "in memory";
 const STREAMING: &str = "streaming";
+const AGGREGATES_STREAMING: &str = "in memory, aggregates streaming";
 
 /// The engine that runs a query, and the advisor that records its time.
 pub(super) struct Chosen<'run> {
@@ -21,12 +23,14 @@ pub(super) struct Chosen<'run> {
     /// `true` if left joins have to maintain the order explicitly.
     pub(super) maintains: bool,
     pub(super) is_limited: bool,
+    /// The aggregates that are streamed before the query runs in memory.
+    pub(super) aggregates: Option<Aggregates>,
     advice: Option<(&'run Advisor, Advice)>,
 }
 
 impl<'run> Chosen<'run> {
     fn by(engine: Engine) -> Self {
-        Self { engine, maintains: false, is_limited: false, advice: None }
+        Self { engine, maintains: false, is_limited: false, aggregates: None, advice: None }
     }
 
     /// Chooses the engine for a plan that runs for these factories. `demand` is what they require of the order of its rows.
@@ -41,12 +45,19 @@ impl<'run> Chosen<'run> {
             let order = Order::of(plan, demand);
             let streams = order.streams || order.streams_maintained;
             let engine = if streams { Engine::Streaming } else { Engine::InMemory };
-            return Self { maintains: streams && !order.streams, is_limited: true, ..Self::by(engine) };
+            let aggregates = if streams { None } else { Aggregates::of(plan, &order, is_streamed) };
+            let maintains = streams && !order.streams;
+            return Self { maintains, is_limited: true, aggregates, ..Self::by(engine) };
         }
         if !optimizer.has(Pass::ChooseEngine) {
             return Self::by(Engine::InMemory);
         }
-        let guess = guess(plan, || Order::of(plan, demand).streams, advisor.is_some());
+        let mut order = None;
+        let streams = || order.insert(Order::of(plan, demand)).streams;
+        let guess = guess(plan, streams, advisor.is_some());
+        if let Some(order) = order.filter(|order| !order.streams) {
+            return Self { aggregates: Aggregates::of(plan, &order, is_streamed), ..Self::by(guess.engine) };
+        }
         let (Some(advisor), Some(ratio)) = (advisor, guess.ratio) else {
             return Self::by(guess.engine);
         };
@@ -73,7 +84,11 @@ impl<'run> Chosen<'run> {
 
     /// Records the time. Returns the name of the engine, and the reason if it was learned.
     pub(super) fn took(self, wall: Duration) -> (&'static str, String) {
-        let name = if self.engine == Engine::Streaming { STREAMING } else { IN_MEMORY };
+        let name = match (self.engine, &self.aggregates) {
+            (Engine::Streaming, _) => STREAMING,
+            (_, Some(_)) => AGGREGATES_STREAMING,
+            (_, None) => IN_MEMORY,
+        };
         let because = self.advice.map(|(advisor, advice)| {
             let because = advice.because.clone();
             advisor.measured(advice, wall);

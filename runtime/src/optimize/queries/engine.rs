@@ -45,6 +45,11 @@ pub(super) fn guess(plan: &DslPlan, streams: impl FnOnce() -> bool, may_try: boo
     guess
 }
 
+/// `true` if the plan is estimated to run faster with the streaming engine, whatever its rows are used for.
+pub(super) fn is_streamed(plan: &DslPlan) -> bool {
+    by_cost(plan, &bottom_up(plan)).engine == Engine::Streaming
+}
+
 fn by_cost(plan: &DslPlan, nodes: &[&DslPlan]) -> Guess {
     // Only the streaming engine writes files.
     if nodes.iter().any(|plan| matches!(plan, DslPlan::Sink { .. })) {

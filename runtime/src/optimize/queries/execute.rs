@@ -15,7 +15,7 @@ use super::chosen::Chosen;
 use super::explained::takers;
 use super::share::{Piece, Shared};
 use super::tree::{Keys, maintained};
-use super::{Answer, Asker, By, Fault};
+use super::{Answer, Asker, By, Fault, has_own_flags};
 use crate::base::panic::carried;
 use crate::dataset::cast::named;
 use crate::dataset::materialized::{Aside, Materialized, Writing};
@@ -297,7 +297,7 @@ impl Execution<'_> {
 }
 
 /// The frame with all columns that a plan may name. Columns that nothing reads are null, which takes no memory.
-fn widened(frame: DataFrame, schema: &SchemaRef) -> DataFrame {
+pub(super) fn widened(frame: DataFrame, schema: &SchemaRef) -> DataFrame {
     if frame.width() == schema.len() {
         return frame;
     }
@@ -332,9 +332,19 @@ pub(super) fn alone(frame: LazyFrame, factory: &str, by: By<'_>) -> (Result<Answ
     }
 }
 
-fn run_by(chosen: Chosen<'_>, frame: LazyFrame) -> Result<(DataFrame, Measured), Fault> {
+fn run_by(mut chosen: Chosen<'_>, frame: LazyFrame) -> Result<(DataFrame, Measured), Fault> {
     let began = Instant::now();
     let mut frame = frame;
+    // Optimisation flags that a user has set apply to the whole query.
+    chosen.aggregates = chosen.aggregates.filter(|_| !has_own_flags(&frame));
+    if let Some(aggregates) = &chosen.aggregates {
+        let run = |aggregate| collected(aggregate, Engine::Streaming, chosen.is_limited);
+        match aggregates.computed(run) {
+            Ok(plan) => frame.logical_plan = plan,
+            // The query is run as a whole, and reports its own error.
+            Err(_) => chosen.aggregates = None,
+        }
+    }
     if chosen.maintains {
         frame.logical_plan = maintained(&frame.logical_plan);
     }

@@ -9,11 +9,13 @@
 //! | common parts of several queries, and whether sharing them pays | `share` |
 //! | evidence of earlier runs about sharing | `sharing` |
 //! | the estimated engine of a query | `engine` |
+//! | aggregates that are streamed before the rest of a query | `aggregates` |
 //! | evidence of earlier runs about the engine | `chosen` |
 //! | the files and frames that a query reads | `sources` |
 //! | parts that may have another order or another engine | `dataset::order` |
 //! | the execution | `execute` |
 
+mod aggregates;
 mod chosen;
 mod engine;
 #[cfg(test)]
