@@ -302,7 +302,7 @@ impl Builder {
         self.check_names(&index, &mut mistakes);
         self.check_stages(&mut mistakes);
         self.check_outputs(&mut mistakes);
-        self.check_producers(&mut mistakes);
+        self.check_producers(&index, &mut mistakes);
         self.check_defaults(&mut mistakes);
         let sources = self.resolve(&index, &mut mistakes);
         if self.factories.is_empty() && mistakes.is_empty() {

@@ -2,7 +2,8 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use petgraph::algo::kosaraju_scc;
@@ -22,10 +23,14 @@ use crate::policy::Policy;
 /// Look-up tables for the parts of a pipeline.
 pub(super) struct Index<'draft> {
     names: HashMap<Cow<'draft, str>, Source>,
+    /// `true` if a name occurs twice.
+    has_equal_names: bool,
     /// The first source that delivers each key.
     keys: HashMap<TypeId, Source>,
-    /// The factories of each type, in their order.
-    items: HashMap<TypeId, Vec<usize>>,
+    /// `true` if a key occurs twice.
+    has_equal_keys: bool,
+    /// The factories of each type, in their order. Computed when a delivery first names its producer.
+    items: OnceCell<HashMap<TypeId, Vec<usize>>>,
     /// The number of names that may still be proposed, since a search for similar names is slow.
     proposals: Cell<usize>,
 }
@@ -57,19 +62,33 @@ impl Builder {
     }
 
     pub(super) fn index(&self) -> Index<'_> {
-        let (mut names, mut keys, mut items) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let count = self.inputs.len() + self.factories.len();
+        let mut index = Index {
+            names: HashMap::with_capacity(count),
+            has_equal_names: false,
+            keys: HashMap::new(),
+            has_equal_keys: false,
+            items: OnceCell::new(),
+            proposals: Cell::new(PROPOSALS),
+        };
         let inputs = (0..self.inputs.len()).map(Source::Input);
         let factories = (0..self.factories.len()).map(Source::Factory);
         for (source, (name, _, supply)) in inputs.chain(factories).zip(self.supplies()) {
-            names.entry(composed(name)).or_insert(source);
+            index.has_equal_names |= !added(index.names.entry(composed(name)), source);
             if let Some(key) = supply.key {
-                keys.entry(key).or_insert(source);
+                index.has_equal_keys |= !added(index.keys.entry(key), source);
             }
         }
+        index
+    }
+
+    /// Groups the factories by their types.
+    fn items(&self) -> HashMap<TypeId, Vec<usize>> {
+        let mut items: HashMap<TypeId, Vec<usize>> = HashMap::new();
         for (index, factory) in self.factories.iter().enumerate() {
-            items.entry(factory.item).or_insert_with(Vec::new).push(index);
+            items.entry(factory.item).or_default().push(index);
         }
-        Index { names, keys, items, proposals: Cell::new(PROPOSALS) }
+        items
     }
 
     fn supply(&self, source: Source) -> Option<&Supply> {
@@ -82,6 +101,18 @@ impl Builder {
 
     /// Checks that names are unique, since they identify factories in errors, reports and requests.
     pub(super) fn check_names(&self, index: &Index<'_>, mistakes: &mut Vec<String>) {
+        if index.has_equal_names {
+            self.report_equal_names(mistakes);
+        }
+        for kept in &self.keep {
+            if !matches!(index.names.get(&composed(kept)), Some(Source::Factory(_))) {
+                let near = near(index, kept, self.factories.iter().map(|factory| factory.name.as_str()));
+                mistakes.push(format!("`keep({kept})` names a factory that is in no stage{near}"));
+            }
+        }
+    }
+
+    fn report_equal_names(&self, mistakes: &mut Vec<String>) {
         let mut seen = HashSet::new();
         for factory in &self.factories {
             if !seen.insert(composed(&factory.name)) {
@@ -100,12 +131,6 @@ impl Builder {
                 ));
             }
         }
-        for kept in &self.keep {
-            if !matches!(index.names.get(&composed(kept)), Some(Source::Factory(_))) {
-                let near = near(index, kept, self.factories.iter().map(|factory| factory.name.as_str()));
-                mistakes.push(format!("`keep({kept})` names a factory that is in no stage{near}"));
-            }
-        }
     }
 
     /// Checks that stages have unique names.
@@ -120,7 +145,10 @@ impl Builder {
     }
 
     /// Checks that exactly one factory or input delivers each type.
-    pub(super) fn check_producers(&self, mistakes: &mut Vec<String>) {
+    pub(super) fn check_producers(&self, index: &Index<'_>, mistakes: &mut Vec<String>) {
+        if !index.has_equal_keys && !index.keys.contains_key(&TypeId::of::<Context>()) {
+            return;
+        }
         let mut producers: HashMap<TypeId, &str> = HashMap::new();
         for (name, id, supply) in self.supplies() {
             let Some(key) = supply.key else { continue };
@@ -216,6 +244,9 @@ impl Builder {
         sources: &[Source],
         mistakes: &mut Vec<String>,
     ) {
+        if deliveries.len() < 2 {
+            return;
+        }
         let by_type = deliveries
             .iter()
             .zip(sources)
@@ -278,14 +309,14 @@ impl Builder {
         delivery: &Delivery,
     ) -> Result<Source, String> {
         let Self { name: pipeline, .. } = self;
-        let payload = short_type(requirement.type_name);
-        let consumer = match by.fallback {
+        // Only mistakes need texts.
+        let payload = || short_type(requirement.type_name);
+        let consumer = || match by.fallback {
             Some(fallback) => {
                 format!("fallback `{fallback}` of factory `{}` takes it as `{}`", by.factory, delivery.name)
             }
             None => format!("factory `{}` takes it as `{}`", by.factory, delivery.name),
         };
-        let id = delivery.id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
         let found = |source: Source, supply: &Supply| {
             if !supply.optional || requirement.optional {
                 return Ok(source);
@@ -304,34 +335,37 @@ impl Builder {
             let Some((source, supply)) = source.and_then(|source| Some((source, self.supply(source)?)))
             else {
                 return Err(format!(
-                    "nothing in pipeline `{pipeline}` is named `{producer}`{}; {consumer}",
-                    near(index, producer, self.supplies().map(|(name, ..)| name))
+                    "nothing in pipeline `{pipeline}` is named `{producer}`{}; {}",
+                    near(index, producer, self.supplies().map(|(name, ..)| name)),
+                    consumer()
                 ));
             };
             if supply.payload != requirement.payload {
-                return Err(format!("`{producer}` does not deliver `{payload}`; {consumer}"));
+                return Err(format!("`{producer}` does not deliver `{}`; {}", payload(), consumer()));
             }
             return found(source, supply);
         }
         if let Some(producer) = requirement.producer {
-            let listed = index.items.get(&producer).into_iter().flatten();
+            let listed = index.items.get_or_init(|| self.items()).get(&producer).into_iter().flatten();
             return match *listed.take(2).map(|index| (*index, &self.factories[*index])).collect::<Vec<_>>() {
                 [(index, other)] if other.supply.payload == requirement.payload => {
                     found(Source::Factory(index), &other.supply)
                 }
                 [(_, other)] => {
-                    Err(format!("factory `{}` does not deliver `{payload}`; {consumer}", other.name))
+                    Err(format!("factory `{}` does not deliver `{}`; {}", other.name, payload(), consumer()))
                 }
                 [(_, first), (_, second), ..] => Err(format!(
-                    "`{}` and `{}` are both the factory `{}`; {consumer}: say which with `.take(\"{}\", …)`",
+                    "`{}` and `{}` are both the factory `{}`; {}: say which with `.take(\"{}\", …)`",
                     first.name,
                     second.name,
                     delivery.producer.unwrap_or_default(),
+                    consumer(),
                     delivery.name
                 )),
                 [] => Err(format!(
-                    "pipeline `{pipeline}` does not list the factory `{}`; {consumer}",
-                    delivery.producer.unwrap_or_default()
+                    "pipeline `{pipeline}` does not list the factory `{}`; {}",
+                    delivery.producer.unwrap_or_default(),
+                    consumer()
                 )),
             };
         }
@@ -341,9 +375,15 @@ impl Builder {
         let source = index.keys.get(&requirement.key).copied();
         match source.and_then(|source| Some((source, self.supply(source)?))) {
             Some((source, supply)) => found(source, supply),
-            None => Err(format!(
-                "nothing in pipeline `{pipeline}` delivers `{payload}`{id}; {consumer}: add a factory whose output it is, or an input of this type"
-            )),
+            None => {
+                let id = delivery.id.map(|id| format!(" with id `{id}`")).unwrap_or_default();
+                Err(format!(
+                    "nothing in pipeline `{pipeline}` delivers `{}`{id}; {}: add a factory whose output it is, or an input of \
+                     this type",
+                    payload(),
+                    consumer()
+                ))
+            }
         }
     }
 
@@ -416,6 +456,17 @@ impl Builder {
         let mut waits_for = vec![usize::MAX; waits.len()];
         let text = describe_cycle(&self.name, &names, &waits, &mut waits_for, from, &self.stages);
         text.as_str().to_owned()
+    }
+}
+
+/// Adds a source. Returns `false` if there is one already.
+fn added<K>(entry: Entry<'_, K, Source>, source: Source) -> bool {
+    match entry {
+        Entry::Vacant(entry) => {
+            entry.insert(source);
+            true
+        }
+        Entry::Occupied(_) => false,
     }
 }
 
