@@ -302,6 +302,22 @@ impl Seen<'_> {
             ),
             [(); 2]
         );
+        // All factories have ended when the run commits or undoes what they delivered.
+        let mut delivered = BTreeSet::new();
+        let mut ends = false;
+        for happened in &self.log {
+            match happened {
+                Happened::Told("rolling back", node) => ends |= delivered.contains(node),
+                Happened::Told(kind, node) => {
+                    assert!(!ends, "{node} is {kind} late: {:?}", self.log);
+                    if *kind == "finished" {
+                        delivered.insert(node);
+                    }
+                }
+                Happened::Committing(_) => ends = true,
+                _ => {}
+            }
+        }
         for node in 0..nodes {
             let told = self.all(|happened| match happened {
                 Happened::Told(kind, of) if *of == node => Some(*kind),
