@@ -140,7 +140,7 @@ fn column_name_of(attribute: &Attribute, errors: &mut Errors) -> Option<LitStr> 
     if let Ok(literal) = syn::parse2::<LitStr>(list.tokens.clone()) {
         return Some(literal);
     }
-    let options = options(attribute, errors)?;
+    let options = options(attribute, "column(\"name\")", errors)?;
     let mut name = None;
     if options.is_empty() {
         errors.at(attribute, "the name of the column is missing: write `#[column(\"name\")]`");
@@ -158,7 +158,7 @@ fn column_name_of(attribute: &Attribute, errors: &mut Errors) -> Option<LitStr> 
 fn rename_all(attributes: &[Attribute], errors: &mut Errors) -> Option<Case> {
     let mut case = None;
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("row")) {
-        for option in options(attribute, errors).unwrap_or_default() {
+        for option in options(attribute, "row(rename_all = \"camelCase\")", errors).unwrap_or_default() {
             if !option.path().is_ident("rename_all") {
                 unknown_option(&option, "row", ROW_OPTIONS, errors);
                 continue;
@@ -181,14 +181,17 @@ fn rename_all(attributes: &[Attribute], errors: &mut Errors) -> Option<Case> {
     case
 }
 
-/// Parses the options in the parentheses of an attribute.
-fn options(attribute: &Attribute, errors: &mut Errors) -> Option<Vec<Meta>> {
+/// Parses the options in the parentheses of an attribute, which is written like `usage`.
+fn options(attribute: &Attribute, usage: &str, errors: &mut Errors) -> Option<Vec<Meta>> {
     let Meta::List(list) = &attribute.meta else {
         errors.at(attribute, format!("options are missing: it takes {}", listed(ROW_OPTIONS)));
         return None;
     };
-    let parsed = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone());
-    errors.keep(parsed).map(|options| options.into_iter().collect())
+    let Ok(options) = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()) else {
+        errors.at(&list.tokens, format!("these are no options: write `#[{usage}]`"));
+        return None;
+    };
+    Some(options.into_iter().collect())
 }
 
 fn unknown_option(option: &Meta, attribute: &str, allowed: &[&str], errors: &mut Errors) {

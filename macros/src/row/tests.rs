@@ -55,6 +55,8 @@ fn options_that_are_wrong() {
     check_one("struct F { #[column()] a: u8 }", "name of the column is missing");
     check_one("struct F { #[column(\"\")] a: u8 }", "needs a name");
     check_one("struct F { #[column(name = 3)] a: u8 }", "text in quotes");
+    check_one("struct F { #[column(\"x\", \"y\")] a: u8 }", "no options: write `#[column(\"name\")]`");
+    check_one("#[row(\"camelCase\")] struct F { a: u8 }", "write `#[row(rename_all = \"camelCase\")]`");
     check_one("struct F { #[column(\"x\")] #[column(\"y\")] a: u8 }", "keep one of the two");
     check_one("#[row(rename_al = \"camelCase\")] struct F { a: u8 }", "did you mean `rename_all`?");
     check_one("#[row(rename_all = \"camelcase\")] struct F { a: u8 }", "did you mean `camelCase`?");

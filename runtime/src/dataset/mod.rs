@@ -32,7 +32,7 @@ pub use layout::Layout;
 pub use row::Row;
 pub use setl_macros::Row;
 pub use typed::Dataset;
-pub use value::{Unrepresentable, Value};
+pub use value::{PlainValue, Unrepresentable, Value};
 
 pub(crate) use blocking::waiting;
 pub(crate) use temporal::{NANOS_PER_SECOND, days_of, micros_of, nanos_of};

@@ -95,7 +95,19 @@ impl Unrepresentable {
     }
 }
 
-impl<V: Value<Plain = V>> Value for Option<V> {
+/// A type that a column can hold without nulls: a [`Value`] that is no `Option`.
+#[diagnostic::on_unimplemented(
+    message = "a column cannot hold values of type `Option<{Self}>`",
+    label = "not a column type",
+    note = "a column has one kind of null, so an `Option` holds a type that is no `Option`",
+    note = "a column holds `i8` to `i64`, `u8` to `u64`, `f32`, `f64`, `bool`, `String`, `NaiveDate`, `NaiveDateTime`, `NaiveTime` or `TimeDelta` of chrono, or an `Option` of one of these; for a type of your own, implement `setl::dataset::Value`"
+)]
+pub trait PlainValue: Value {}
+
+#[diagnostic::do_not_recommend]
+impl<V: Value<Plain = V>> PlainValue for V {}
+
+impl<V: PlainValue> Value for Option<V> {
     type Plain = V;
     const NULLABLE: bool = true;
 
