@@ -82,12 +82,17 @@ pub(super) fn beyond(column: &Column) -> Option<(usize, Unrepresentable)> {
         DataType::Datetime(TimeUnit::Microseconds, _) => |micros| moment_of(micros).err(),
         _ => return None,
     };
-    let numbers = column.to_physical_repr().cast(&DataType::Int64).ok()?;
-    let numbers = numbers.i64().ok()?;
+    let numbers = column.to_physical_repr();
+    let ends = match numbers.i32() {
+        Ok(days) => days.min_max().map(|(first, last)| [first, last].map(i64::from)),
+        Err(_) => numbers.i64().ok()?.min_max().map(<[i64; 2]>::from),
+    };
     // All values between two supported values are supported, too.
-    if [numbers.min(), numbers.max()].into_iter().flatten().all(|end| objection(end).is_none()) {
+    if ends.into_iter().flatten().all(|end| objection(end).is_none()) {
         return None;
     }
+    let numbers = numbers.cast(&DataType::Int64).ok()?;
+    let numbers = numbers.i64().ok()?;
     numbers.iter().enumerate().find_map(|(index, number)| Some((index, objection(number?)?)))
 }
 
