@@ -15,6 +15,8 @@ pub use setl_macros::{ResolvedFactory, ResolvedPipeline};
 
 use crate::factory::{Rollback, RunCondition};
 
+use crate::run::current::measure;
+
 pub use crate::Result;
 pub use crate::checkpoint::probe::{
     FingerprintProbe, Keep, KeptByFrame, KeptBySerde, NotKept, NotPrinted, PrintedByFrame, PrintedBySerde,
@@ -110,8 +112,7 @@ impl<T: Inspect> Inspectable<T> for &Probe<T> {
     fn __setl_inspector(&self) -> Inspector<T> {
         let rows = |output: &mut T, factory| {
             output.set_origin(factory);
-            #[cfg(feature = "optimize")]
-            crate::run::learn::delivers(|| output.bytes());
+            measure(|hook, node| hook.delivers(node, output.bytes()));
             match output.rows() {
                 Some(rows) => Rows::Known(rows),
                 None if output.is_lazy() => Rows::Lazy,

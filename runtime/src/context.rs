@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::checkpoint::in_run::record_read;
 use crate::run::current::{Current, Scoped};
-use crate::run::resume::record_read;
 use crate::run::{Event, Shared};
 use setl_commit::{Owner, StagedWrite};
 

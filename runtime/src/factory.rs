@@ -1,5 +1,6 @@
 //! A factory: the unit of work of a pipeline.
 
+pub(crate) mod effects;
 mod output;
 mod unwritten;
 

@@ -70,6 +70,10 @@
 //!   --no-default-features --features cli`.
 //! - `one-build-of-polars`: part of `polars`. It fixes features of crates that Polars depends on, so that adding well-known
 //!   crates to a project does not rebuild Polars.
+#![cfg_attr(
+    not(all(feature = "config", feature = "optimize", feature = "polars")),
+    allow(dead_code, reason = "some parts serve only a feature")
+)]
 
 mod base;
 pub mod cache;
@@ -81,13 +85,28 @@ pub mod delivery;
 pub mod factory;
 pub mod inspect;
 #[cfg(feature = "optimize")]
+mod learning;
+mod memory;
+#[cfg(feature = "optimize")]
 pub mod optimize;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;
+#[cfg(all(feature = "optimize", feature = "polars"))]
+mod queries;
+#[cfg(all(not(feature = "optimize"), feature = "polars"))]
+#[path = "queries/alone.rs"]
+mod queries;
 pub mod run;
 #[cfg(feature = "polars")]
 pub mod storage;
+/// Without Polars there are no repositories.
+#[cfg(not(feature = "polars"))]
+mod storage {
+    pub(crate) fn delivered(payload: crate::pipeline::AnyPayload) -> crate::pipeline::AnyPayload {
+        payload
+    }
+}
 pub mod testing;
 
 #[doc(hidden)]
@@ -128,6 +147,20 @@ pub use policy::{permanent, transient};
 pub use run::{Event, Observer, Report, Run, RunBuilder, RunError, RunInfo, blocking};
 #[cfg(feature = "polars")]
 pub use storage::Repository;
+
+/// The capabilities of runs, in the order in which they take part.
+const EXTENSIONS: run::extension::Extensions = &[
+    &memory::MemoryLimit,
+    #[cfg(feature = "optimize")]
+    &learning::LearnsFromRuns,
+    #[cfg(feature = "polars")]
+    &storage::WatchesFiles,
+    &checkpoint::in_run::Persistence,
+    #[cfg(feature = "optimize")]
+    &optimize::in_run::OptimizesPlans,
+    #[cfg(all(feature = "polars", feature = "optimize"))]
+    &queries::gather::Gathering,
+];
 
 /// The items that a pipeline needs: `use setl::prelude::*;`
 pub mod prelude {

@@ -58,7 +58,6 @@ pub(crate) fn in_one_line(text: &str) -> String {
 }
 
 /// Cuts the middle out of a text with more than `most` bytes. It keeps the beginning (the event) and the end (the cause).
-#[cfg(feature = "optimize")]
 pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     const GAP: &str = " [...] ";
     if text.len() <= most {
@@ -72,8 +71,6 @@ pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(feature = "optimize")]
     #[test]
     fn a_text_is_shortened_in_its_middle() {
         assert_eq!(shortened("short", 5), "short");

@@ -8,7 +8,7 @@ pub const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 /// The default of [`CachePolicy::max_age`]: 30 days.
 pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Selects the factories scope outputs are cached in a run, and limits the age and the disk space of the cache.
+/// Selects the factories whose outputs are cached in a run, and limits the age and the disk space of the cache.
 ///
 /// [`RunBuilder::cache`](crate::RunBuilder::cache) takes it. Default: the factories under `#[factory(cache)]`.
 ///
@@ -29,15 +29,14 @@ pub struct CachePolicy {
     pub(crate) max_age: Option<Duration>,
 }
 
-/// The selection of factories scope outputs are cached.
+/// The selection of factories whose outputs are cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheScope {
     /// The factories that declare it.
     Declared,
-    /// All factories scope output can be stored.
+    /// All factories whose output can be stored.
     All,
     /// The factories that declare it, and those for which the history shows that caching pays.
-    #[cfg(feature = "optimize")]
     ByCost,
     /// No factories.
     Disabled,
@@ -49,58 +48,9 @@ impl CachePolicy {
         Self { scope: Some(CacheScope::Declared), ..Self::default() }
     }
 
-    /// Caches all factories scope output can be kept on disk, except volatile factories.
+    /// Caches all factories whose output can be kept on disk, except volatile factories.
     pub fn all() -> Self {
         Self { scope: Some(CacheScope::All), ..Self::default() }
-    }
-
-    /// Caches the factories that declare it, and those for which caching pays. Caching pays if the
-    /// [history](crate::optimize::History) of the pipeline shows that computing the output takes at least three times as
-    /// long as storing and loading it. If [`max_bytes`](Self::max_bytes) is less than all of them need, the factories
-    /// that save the most seconds per byte are cached.
-    ///
-    /// The decision is made anew before each run. [`LearningReport::keeping`](crate::run::LearningReport) gives the decisions and their
-    /// reasons. An output that was never measured or has no [size](crate::delivery::Inspect::bytes) is not cached. If a
-    /// factory turns out to write while it runs, its output is not cached either. The run must
-    /// [learn](crate::RunBuilder::learn), or it does not start.
-    ///
-    /// ```
-    /// use setl::cache::CachePolicy;
-    /// use setl::optimize::Learning;
-    /// use setl::prelude::*;
-    ///
-    /// #[factory]
-    /// fn train() -> Vec<f64> {
-    ///     std::thread::sleep(std::time::Duration::from_millis(60)); // takes its time
-    ///     vec![0.5]
-    /// }
-    ///
-    /// #[factory]
-    /// fn score(train: Vec<f64>) -> f64 {
-    ///     train[0]
-    /// }
-    ///
-    /// #[pipeline(all(train, score))]
-    /// struct Nightly;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// # let state = std::env::temp_dir().join(format!("setl-docs-by-cost-{}", std::process::id()));
-    /// // The first is measured, the second is cached, the third takes it.
-    /// for hits in [0, 0, 1] {
-    ///     let run = Nightly.run().cache(CachePolicy::by_cost()).learn(Learning::new()).state_dir(&state).await?;
-    ///     assert_eq!(run.report().cache().iter().map(|cache| cache.hits).sum::<u32>(), hits);
-    ///     for factory in &run.learned().unwrap().cache_decisions {
-    ///         println!("{factory}");
-    ///     }
-    /// }
-    /// # std::fs::remove_dir_all(state)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "optimize")]
-    pub fn by_cost() -> Self {
-        Self { scope: Some(CacheScope::ByCost), ..Self::default() }
     }
 
     /// Switches the cache off: no output is taken from it or added to it.
@@ -149,10 +99,7 @@ impl CachePolicy {
 
     /// `true` if the history decides for which factories caching pays.
     pub(crate) fn is_by_cost(&self) -> bool {
-        #[cfg(feature = "optimize")]
-        return self.scope == Some(CacheScope::ByCost);
-        #[cfg(not(feature = "optimize"))]
-        false
+        self.scope == Some(CacheScope::ByCost)
     }
 
     pub(crate) fn limits(&self) -> Limits {

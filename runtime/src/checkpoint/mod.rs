@@ -11,6 +11,7 @@ pub(crate) mod entry;
 mod fingerprint;
 #[cfg(feature = "polars")]
 mod frame;
+pub(crate) mod in_run;
 mod kept;
 mod key;
 mod manifest;

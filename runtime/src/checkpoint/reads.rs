@@ -99,7 +99,6 @@ impl Reads {
     }
 
     /// Records that the factory has changed something outside that no run undoes.
-    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "repositories need the feature"))]
     pub(crate) fn record_act(&self) {
         self.acted.store(true, Ordering::Release);
     }

@@ -12,7 +12,7 @@ pub(crate) fn waiting<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::CurrentThread => {
             std::thread::scope(|scope| {
                 scope
-                    .spawn(crate::run::moved(work))
+                    .spawn(crate::run::blocking::moved(work))
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })

@@ -9,9 +9,9 @@ use polars::prelude::*;
 use super::running::{self, Fault};
 use super::scan::{polars_path, scan_parquet};
 use super::waiting;
+use crate::memory::Memory;
+use crate::memory::spill::Spill;
 use crate::run::current::Current;
-use crate::run::memory::Memory;
-use crate::run::spill::Spill;
 
 /// The size in memory of a row group, in bytes. Several of them are in memory at the same time.
 const ROW_GROUP: u64 = 4 << 20;
@@ -39,7 +39,6 @@ pub(crate) struct Aside {
     /// The query that reads the file.
     pub(crate) frame: LazyFrame,
     pub(crate) rows: usize,
-    #[cfg_attr(not(feature = "optimize"), expect(dead_code, reason = "who shares it removes it"))]
     pub(crate) path: PathBuf,
     /// Keeps the directory of the file.
     pub(crate) spill: Arc<Spill>,

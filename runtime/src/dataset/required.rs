@@ -16,7 +16,6 @@ use polars::prelude::{
     AllowedOptimizations, DataFrame, LazyFrame, OptFlags, PolarsError, PolarsResult, any_horizontal,
 };
 use polars_plan::dsl::DslPlan;
-#[cfg(feature = "optimize")]
 use polars_plan::dsl::{BooleanFunction, Expr, FunctionExpr};
 use polars_plan::plans::{DslFunction, FunctionIR};
 
@@ -225,7 +224,6 @@ pub(super) fn is_kept(frame: &LazyFrame, shape: &RowSchema) -> bool {
 
 /// Returns the name of a node that is such a check, or that reads the lines of a file one by one. Nodes with the same
 /// name are the same. Returns `None` for any other node.
-#[cfg(feature = "optimize")]
 pub(crate) fn check_of(plan: &DslPlan) -> Option<&str> {
     match plan {
         DslPlan::MapFunction {
@@ -237,7 +235,6 @@ pub(crate) fn check_of(plan: &DslPlan) -> Option<&str> {
 }
 
 /// `true` if the expression is the column of a check that tells which rows hold a forbidden null.
-#[cfg(feature = "optimize")]
 pub(crate) fn tells_nulls(expr: &Expr) -> bool {
     let any = FunctionExpr::Boolean(BooleanFunction::AnyHorizontal);
     matches!(expr, Expr::Alias(inner, _) if matches!(&**inner, Expr::Function { function, .. } if *function == any))

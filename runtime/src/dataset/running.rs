@@ -11,18 +11,10 @@ use super::order::{Demand, Order};
 use super::required;
 use crate::storage::located;
 
-#[cfg(feature = "optimize")]
-pub(crate) use crate::optimize::queries::Fault;
-#[cfg(feature = "optimize")]
-use crate::run::gather::{gathered, gathered_blocking};
-
-/// The reason why a query has no answer.
-#[cfg(not(feature = "optimize"))]
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The query failed.
-    Query(PolarsError),
-}
+pub(crate) use crate::queries::Fault;
+pub(super) use crate::queries::gather::delivers;
+use crate::queries::gather::{gathered, gathered_blocking};
+use crate::queries::scans;
 
 impl Fault {
     /// Converts this into an error of a factory. `failed` converts an error of Polars. A panic continues on the thread
@@ -37,28 +29,16 @@ impl Fault {
                 Some(nulls) => nulls.into(),
                 None => failed(error).into(),
             },
-            #[cfg(feature = "optimize")]
             Self::Panicked(panic) => panic.resume(),
-            #[cfg(feature = "optimize")]
             Self::Shared | Self::Ended => anyhow::anyhow!("the run ended before the query was run"),
         }
     }
 }
 
-/// Reports that the factory of this thread delivers a query that has not been run.
-pub(super) fn delivers(frame: &LazyFrame) {
-    #[cfg(feature = "optimize")]
-    crate::run::gather::delivers(frame);
-    #[cfg(not(feature = "optimize"))]
-    let _ = frame;
-}
-
 /// Runs a query.
 pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
-    #[cfg(feature = "optimize")]
-    crate::run::learn::scans(&frame);
+    scans(&frame);
     let plan = frame.logical_plan.clone();
-    #[cfg(feature = "optimize")]
     let frame = match gathered(frame).await {
         Ok(answer) => return with_place(&plan, answer),
         Err(frame) => *frame,
@@ -68,10 +48,8 @@ pub(crate) async fn collected(frame: LazyFrame) -> Result<DataFrame, Fault> {
 
 /// Does the same as [`collected`] and blocks this thread.
 pub(crate) fn collected_blocking(frame: LazyFrame) -> Result<DataFrame, Fault> {
-    #[cfg(feature = "optimize")]
-    crate::run::learn::scans(&frame);
+    scans(&frame);
     let plan = frame.logical_plan.clone();
-    #[cfg(feature = "optimize")]
     let frame = match gathered_blocking(frame) {
         Ok(answer) => return with_place(&plan, answer),
         Err(frame) => *frame,
@@ -85,9 +63,6 @@ fn with_place(plan: &DslPlan, answer: Result<DataFrame, Fault>) -> Result<DataFr
         Fault::Query(error) if required::found(&error).is_none() => {
             Fault::Query(super::waiting(|| located(plan, error)))
         }
-        #[cfg(not(feature = "optimize"))]
-        other @ Fault::Query(_) => other,
-        #[cfg(feature = "optimize")]
         other => other,
     })
 }

@@ -11,7 +11,7 @@ use super::cast::{exact, is_castable, named};
 use super::materialized::{Aside, Materialized, materialized, materialized_blocking};
 use super::{Condition, DataError, Provenance, Row, RowSchema, required, running, waiting};
 use crate::delivery::{Inspect, Rehearsal};
-use crate::run::spill::Spill;
+use crate::memory::spill::Spill;
 use crate::storage::{Seen, scanned};
 
 /// A Polars query that delivers the columns of `T`, with exactly their dtypes and in their order.

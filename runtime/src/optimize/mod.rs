@@ -7,7 +7,7 @@
 //! | one quantity as a function of a size | [`Model`] |
 //! | the makespan of a plan, from the time of each factory | [`simulate()`] |
 //! | the choice between several ways to run it | [`choose`] |
-//! | learning from runs, and the quality of a prediction | [`Learning`], [`LearningReport`](crate::run::LearningReport) |
+//! | learning from runs, and the quality of a prediction | [`Learning`], [`LearningReport`](LearningReport) |
 //! | the settings of the optimiser | [`Optimizer`], [`Pass`] |
 //! | the plan of a pipeline, and its changes by passes | [`plan`] |
 //! | the outputs to cache, by their cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`CacheDecision`] |
@@ -15,19 +15,23 @@
 //! | recommended changes of the pipeline | [`recommend()`] |
 
 pub(crate) mod adapt;
+mod explained;
 mod graph;
+pub(crate) mod in_run;
 mod learning;
 mod optimizer;
 pub mod plan;
-#[cfg(feature = "polars")]
-pub(crate) mod queries;
+pub(crate) mod together;
 
+pub use crate::learning::LearningReport;
 pub use adapt::{Adaptation, RevisedPrediction};
 pub use learning::Learning;
+
+/// Tells the preparation of a run that queries can be run together.
+pub(crate) struct GathersQueries;
+
 pub use optimizer::{Optimizer, Pass, PassInfo, PassName};
 pub use plan::{Explanation, PlanPass};
-#[cfg(feature = "polars")]
-pub use queries::{Explained, SharedPart};
 #[doc(inline)]
 pub use setl_learn::{
     Basis, CacheDecision, CachedOutput, ChoiceRecord, Comparison, Decision, Drift, Estimate, FactoryGraph,
@@ -35,3 +39,4 @@ pub use setl_learn::{
     Prediction, Predictor, ReadRecord, Recommendation, RunRecord, Sizes, SubplanRecord, choice, choose,
     history, model, predict, recommend, simulate,
 };
+pub use together::{Explained, SharedPart};

@@ -370,20 +370,15 @@ impl Optimizer {
         self.parallel_queries = Some(queries.max(1));
         self
     }
-
-    #[cfg(feature = "polars")]
     pub(crate) fn longest_wait(&self) -> Duration {
         self.longest_wait
     }
-
-    #[cfg(feature = "polars")]
     pub(crate) fn max_parallel_queries(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.parallel_queries.unwrap_or_else(cores)
     }
 
     /// `true` if queries are run one by one, in any batch.
-    #[cfg(feature = "polars")]
     pub(crate) fn runs_one_by_one(&self) -> bool {
         !self.has(Pass::ParallelQueries) || self.max_parallel_queries() == 1
     }

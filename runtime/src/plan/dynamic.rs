@@ -39,7 +39,6 @@ impl Requirement {
     }
 
     /// Returns the full type name of the delivery, with modules.
-    #[cfg(feature = "optimize")]
     pub(crate) const fn type_name(&self) -> &'static str {
         self.type_name
     }

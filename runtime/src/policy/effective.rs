@@ -8,6 +8,15 @@ use super::{Breaker, CodeScope, OnFailure, Policy, Resource};
 use crate::cache::CachePolicy;
 use crate::plan::Plan;
 
+/// A source of settings, which take precedence over the code.
+pub(crate) trait SettingsSource: Send + Sync {
+    /// Combines the settings with the policies of a pipeline. `can_persist` tells whether the output of a factory can be kept.
+    ///
+    /// # Errors
+    /// All mistakes in the settings, as a text.
+    fn overridden(&self, plan: &Plan, can_persist: &dyn Fn(usize) -> bool) -> Result<Effective, String>;
+}
+
 /// The policies of all factories in a run, and the settings of the run itself.
 ///
 /// The options of a factory take precedence over the defaults of its pipeline. `Settings` (feature `config`) take precedence over

@@ -53,6 +53,7 @@ pub use crate::base::size::parse_bytes;
 pub use backoff::Waits;
 pub use circuit::CircuitState;
 pub use classify::{Classifier, Transience, classify, classify_by};
+pub(crate) use effective::SettingsSource;
 pub(crate) use effective::differing;
 pub use effective::{Effective, EffectivePolicy, OptimizerOff};
 pub(crate) use mark::unmark;

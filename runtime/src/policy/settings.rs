@@ -49,7 +49,7 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Source};
 
-use super::Effective;
+use super::{Effective, SettingsSource};
 use crate::base::names::did_you_mean;
 use crate::plan::Plan;
 use origin::Given;
@@ -284,5 +284,11 @@ impl FromStr for Settings {
 
     fn from_str(text: &str) -> Result<Self, SettingsError> {
         Self::default().with_text(text, None)
+    }
+}
+
+impl SettingsSource for Settings {
+    fn overridden(&self, plan: &Plan, can_persist: &dyn Fn(usize) -> bool) -> Result<Effective, String> {
+        self.apply(plan, can_persist).map_err(|error| error.to_string())
     }
 }

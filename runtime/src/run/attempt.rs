@@ -24,7 +24,7 @@ use crate::policy::{CircuitOpen, OnFailure, Permit, Policy, Retry, TimedOut, fin
 use setl_commit::Owner;
 
 /// Runs a factory under this policy.
-pub(super) fn supervised(
+pub(crate) fn supervised(
     shared: Arc<Shared>,
     node: usize,
     policy: Policy,

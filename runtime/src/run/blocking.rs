@@ -32,7 +32,7 @@ thread_local! {
 pub(crate) struct BlockingPool {
     size: u32,
     /// The time after which work that waits for a thread is reported. `None` for the default.
-    pub(super) patience: Option<Duration>,
+    pub(crate) patience: Option<Duration>,
     /// Created for the first task, because most short runs have none.
     used: OnceLock<Used>,
 }
@@ -72,7 +72,7 @@ impl BlockingPool {
     }
 
     /// Does the same as [`BlockingPool::run`] for an attempt of a factory.
-    pub(super) async fn run_for<R: Send + 'static>(
+    pub(crate) async fn run_for<R: Send + 'static>(
         &self,
         owner: Owner,
         work: impl FnOnce() -> R + Send + 'static,
@@ -99,12 +99,12 @@ impl BlockingPool {
     }
 
     /// The tasks that run or wait.
-    pub(super) fn pieces(&self) -> &Arc<Pieces> {
+    pub(crate) fn pieces(&self) -> &Arc<Pieces> {
         &self.used().pieces
     }
 
     /// The registration that keeps the pool under observation.
-    pub(super) fn watched(&self) -> &OnceLock<Watched> {
+    pub(crate) fn watched(&self) -> &OnceLock<Watched> {
         &self.used().watched
     }
 
@@ -122,13 +122,11 @@ impl BlockingPool {
 }
 
 /// `true` on a thread for blocking work.
-#[cfg(all(feature = "polars", feature = "optimize"))]
-pub(super) fn is_inside() -> bool {
+pub(crate) fn is_inside() -> bool {
     INSIDE.get()
 }
 
 /// Wraps `work` so that it runs on another thread in the same run and mode as on this one.
-#[cfg(feature = "polars")]
 pub(crate) fn moved<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let (current, inside) = (Current::get(), INSIDE.get());
     move || {

@@ -30,7 +30,7 @@ pub(crate) struct FactoryConfig {
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
-pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, Vec<String>> {
+pub(crate) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, Vec<String>> {
     if request.is_default_for_factories() && launch.plan.is_default() {
         return Ok(RunPlan::new(launch, request));
     }
@@ -118,7 +118,7 @@ pub(super) fn configured(launch: Launch, request: &Request) -> Result<RunPlan, V
 
 impl RunPlan {
     /// The plan of a run with the values of its request.
-    pub(super) fn new(launch: Launch, request: &Request) -> Self {
+    pub(crate) fn new(launch: Launch, request: &Request) -> Self {
         Self {
             launch,
             factories: Box::default(),
@@ -180,7 +180,6 @@ fn caching(
         _ if cache.also.iter().any(|also| same(also, name)) => true,
         (None, Some(CacheScope::Disabled)) => false,
         (None, Some(CacheScope::All)) => can_be(),
-        #[cfg(feature = "optimize")]
         (None, Some(CacheScope::ByCost)) => policy.cache.is_some(),
         (None, Some(CacheScope::Declared) | None) => policy.cache.is_some(),
     };
@@ -204,19 +203,13 @@ fn cannot_be_cached(launch: &Launch, name: &str) -> Option<String> {
     })
 }
 
-#[cfg(feature = "config")]
 fn effective(launch: &Launch, request: &Request) -> Result<Effective, String> {
     match &request.settings {
-        Some(settings) => settings
-            .apply(&launch.plan, |node| (launch.steps[node].persistence)().is_some())
-            .map_err(|error| error.to_string()),
+        Some(settings) => {
+            settings.overridden(&launch.plan, &|node| (launch.steps[node].persistence)().is_some())
+        }
         None => Ok(Effective::of(&launch.plan)),
     }
-}
-
-#[cfg(not(feature = "config"))]
-fn effective(launch: &Launch, _: &Request) -> Result<Effective, String> {
-    Ok(Effective::of(&launch.plan))
 }
 
 fn unknown(plan: &Plan, name: &str) -> String {

@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
-use super::hook::Points;
+use super::hook::{Hook, Points};
 use super::shared::Shared;
-#[cfg(feature = "polars")]
 use setl_commit::{CommitDecision, StagedFile};
 use setl_commit::{Owner, StagedWrite};
 
@@ -69,18 +68,24 @@ impl Current {
     }
 }
 
-/// The current attempt, if a hook of its run measures factories.
-#[cfg_attr(not(feature = "optimize"), allow(dead_code, reason = "the optimiser measures"))]
+/// Calls `tell` with each hook that measures the current factory.
 #[inline]
-pub(super) fn measured() -> Option<Current> {
+pub(crate) fn measure(tell: impl FnMut(&dyn Hook, usize)) {
     // Most runs are not measured, and this check must not touch their reference count.
-    let shared =
-        RUN.with_borrow(|run| run.as_ref().filter(|shared| shared.hooks.has(Points::MEASURE)).cloned());
-    shared.map(|shared| Current { shared, owner: OWNER.get() })
+    let is_measured = |shared: &&Arc<Shared>| shared.hooks.has(Points::MEASURE);
+    if let Some(shared) = RUN.with_borrow(|run| run.as_ref().filter(is_measured).cloned()) {
+        tell_all(&shared, tell);
+    }
+}
+
+#[cold]
+fn tell_all(shared: &Shared, mut tell: impl FnMut(&dyn Hook, usize)) {
+    let node = OWNER.get().node;
+    shared.hooks.at(Points::MEASURE).for_each(|hook| tell(hook, node));
 }
 
 /// Sets the current run while `work` runs, also if it panics.
-pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
+pub(crate) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
     shared.threads.add_this();
     let mut outer = RUN.replace(Some(shared));
     let _reset = Reset(move || drop(RUN.replace(outer.take())));
@@ -88,7 +93,7 @@ pub(super) fn in_run<R>(shared: Arc<Shared>, work: impl FnOnce() -> R) -> R {
 }
 
 /// Sets the current attempt of the current run.
-pub(super) fn enter(owner: Owner) {
+pub(crate) fn enter(owner: Owner) {
     OWNER.set(owner);
 }
 
@@ -101,7 +106,6 @@ impl<F: FnMut()> Drop for Reset<F> {
 }
 
 /// Adds a staged write to the current run. Returns the write if there is no current run.
-#[cfg(feature = "polars")]
 pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dyn StagedWrite>>> {
     match Current::get() {
         Some(current) => current.enlist(write).map(|()| None),
@@ -111,7 +115,6 @@ pub(crate) fn enlist(write: Box<dyn StagedWrite>) -> crate::Result<Option<Box<dy
 
 /// Keeps an incomplete staged file until the end of the current run, if the run has been stopped. Returns the file if it can be
 /// removed now.
-#[cfg(feature = "polars")]
 pub(crate) fn leave_until_end(staged: StagedFile) -> Option<StagedFile> {
     match Current::get() {
         Some(current) if current.shared.is_stopped() => {
@@ -123,13 +126,11 @@ pub(crate) fn leave_until_end(staged: StagedFile) -> Option<StagedFile> {
 }
 
 /// `true` if the current run has staged a write to this target.
-#[cfg(feature = "polars")]
 pub(crate) fn has_staged(target: &str) -> bool {
     Current::get().is_some_and(|current| current.shared.has_staged(target))
 }
 
 /// Refuses to read a target with a staged write of this run, because the reader would get the old data.
-#[cfg(feature = "polars")]
 pub(crate) fn refuse_staged(target: &str, place: &dyn std::fmt::Display) -> crate::Result<()> {
     let Some(current) = Current::get() else { return Ok(()) };
     if current.shared.has_staged(target) {
@@ -143,7 +144,6 @@ pub(crate) fn refuse_staged(target: &str, place: &dyn std::fmt::Display) -> crat
 
 /// Recovers the commits of dead runs, once in each run that reads or writes. Also settles the remains of dead runs at this place,
 /// with the function of its connector.
-#[cfg(feature = "polars")]
 pub(crate) fn recover(
     place: &str,
     settle: &dyn Fn(&str, CommitDecision) -> crate::Result<()>,

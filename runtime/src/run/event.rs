@@ -228,7 +228,7 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    pub(super) fn of(error: Option<&RunError>) -> Self {
+    pub(crate) fn of(error: Option<&RunError>) -> Self {
         match error {
             None => RunStatus::Succeeded,
             Some(RunError::CommitUnfinished { .. }) => RunStatus::CommitUnfinished,

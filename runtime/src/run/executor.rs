@@ -309,7 +309,7 @@ impl Drop for Driver {
 }
 
 /// Runs the replacement of a factory in a test. The inputs of the factory are released.
-pub(super) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacement) -> BoxFuture<Outcome> {
+pub(crate) fn replaced(shared: Arc<Shared>, node: usize, replacement: Replacement) -> BoxFuture<Outcome> {
     Box::pin(async move {
         shared.release(&shared.plan.factories[node].sources);
         shared.phases[node].set(Phase::Process);

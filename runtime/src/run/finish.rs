@@ -13,7 +13,7 @@ use crate::base::panic::{caught, contained};
 use setl_commit::{CommitError, Owner, Transaction, WriteError};
 
 /// The result of the commit of a run.
-pub(super) enum Written {
+pub(crate) enum Written {
     /// These writes are visible. The list may be empty.
     Committed(Vec<String>),
     /// Nothing has changed. Has the failure, unless the runtime shut down.
@@ -23,7 +23,7 @@ pub(super) enum Written {
 }
 
 /// Commits the writes of the factories that delivered. If the run is `whole`, all of them did.
-pub(super) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
+pub(crate) async fn commit(shared: &Arc<Shared>, whole: bool) -> Written {
     let writes = shared.writes_of_run().map_or(0, Transaction::len);
     if writes > 0 && !shared.is_dry() {
         shared.emit(|| Event::Committing { writes });
@@ -103,7 +103,7 @@ fn of_no_factory(shared: &Shared, failure: Failure) -> FactoryError {
 /// Discards the staged writes, and undoes in reverse order the effects of factories outside of the transaction.
 ///
 /// An effect that cannot be undone does not prevent the others from being undone.
-pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
+pub(crate) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
     while let Some((node, undo)) = shared.last_undone() {
         shared.emit(|| Event::RollingBack { factory: &shared.plan.factories[node].name });
@@ -139,7 +139,7 @@ pub(super) async fn roll_back(shared: &Arc<Shared>) -> Vec<FactoryError> {
 }
 
 /// Does the same as [`roll_back`], even if the caller is dropped.
-pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryError> {
+pub(crate) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryError> {
     let mut failures = Vec::new();
     if shared.has_undone() {
         let of_task = Arc::clone(shared);
@@ -157,7 +157,7 @@ pub(super) async fn roll_back_for_certain(shared: &Arc<Shared>) -> Vec<FactoryEr
 }
 
 /// Runs an undo function. Returns the cause if it failed.
-pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
+pub(crate) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> Option<Cause> {
     let current = Current { shared: Arc::clone(shared), owner: Owner { node, attempt: 0 } };
     let mut future = match caught(|| Box::pin(Scoped { current, future: undo() })) {
         Ok(future) => future,
@@ -173,13 +173,13 @@ pub(super) async fn undone(shared: &Arc<Shared>, node: usize, undo: Undone) -> O
 
 impl Shared {
     /// `true` if there is anything to commit, or to delete with a commit.
-    pub(super) fn has_to_commit(&self) -> bool {
+    pub(crate) fn has_to_commit(&self) -> bool {
         self.hooks.at(Points::COMMIT).any(|hook| hook.has_to_commit())
             || self.writes_of_run().is_some_and(|writes| !writes.is_empty() || writes.has_unfinished())
     }
 
     /// `true` if the output of this factory was available: from this run or an earlier one.
-    pub(super) fn is_delivered(&self, node: usize) -> bool {
+    pub(crate) fn is_delivered(&self, node: usize) -> bool {
         self.records().nth(node).flatten().is_some_and(|record| {
             matches!(
                 record.status,

@@ -4,6 +4,7 @@
 //! the test of one bit.
 
 use std::any::Any;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ impl Points {
     pub(crate) const CANCEL: Self = Self(1 << 5);
     /// Effects and reads of factories, and of the runs that they start: [`Hook::acted`], [`Hook::nested_ended`].
     pub(crate) const EFFECTS: Self = Self(1 << 6);
-    /// The hook measures factories while they run.
+    /// While factories run: [`Hook::reads`], [`Hook::delivers`], [`Hook::waits`], [`Hook::resumes`], [`Hook::advice`].
     pub(crate) const MEASURE: Self = Self(1 << 7);
     /// After the last commit or rollback: [`Hook::finish`].
     pub(crate) const FINISH: Self = Self(1 << 8);
@@ -126,6 +127,23 @@ pub(crate) trait Hook: Any + Send + Sync {
 
     /// Records the end of a run that a factory has started.
     fn nested_ended(&self, _node: usize, _inner: &Shared) {}
+
+    /// Records that a factory is about to read a file, or all files in a directory.
+    fn reads(&self, _node: usize, _path: &Path) {}
+
+    /// Records the size of the output of a factory in bytes, if it is known.
+    fn delivers(&self, _node: usize, _bytes: Option<u64>) {}
+
+    /// Records that a factory starts to wait for a query.
+    fn waits(&self, _node: usize) {}
+
+    /// Records that a factory no longer waits for a query.
+    fn resumes(&self, _node: usize) {}
+
+    /// The evidence of earlier runs about choices.
+    fn advice(&self) -> Option<&dyn Any> {
+        None
+    }
 
     /// Adds to the report, once all factories have ended.
     fn report(&self, _run: &Shared, _report: &mut Report) {}

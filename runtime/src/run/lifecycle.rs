@@ -25,7 +25,7 @@ use super::step::BoxFuture;
 use crate::base::panic::{caught, watch};
 
 /// Runs a pipeline, from its request to its outcome.
-pub(super) async fn run<P>(launch: Launch, mut request: Box<Request>, extensions: Extensions) -> Outcome<P> {
+pub(crate) async fn run<P>(launch: Launch, mut request: Box<Request>, extensions: Extensions) -> Outcome<P> {
     let Ok(runtime) = Handle::try_current() else {
         let pipeline = launch.plan.pipeline.to_string();
         return Outcome { run: None, error: Some(RunError::NoRuntime { pipeline }) };

@@ -1,63 +1,45 @@
 //! Runs a pipeline: the schedule, the state transitions of factories, and the report.
 
-mod attempt;
-mod blocking;
-mod config;
+pub(crate) mod attempt;
+pub(crate) mod blocking;
+pub(crate) mod config;
 pub(crate) mod current;
-#[cfg(feature = "optimize")]
-mod effects;
-mod error;
-mod event;
-mod executor;
-#[cfg(feature = "optimize")]
-mod explained;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod executor;
 pub(crate) mod extension;
-mod finish;
-#[cfg(all(feature = "polars", feature = "optimize"))]
-pub(crate) mod gather;
-#[cfg_attr(not(feature = "optimize"), allow(dead_code, reason = "the optimiser uses all of it"))]
+pub(crate) mod finish;
 pub(crate) mod hook;
-#[cfg(feature = "optimize")]
-pub(crate) mod learn;
-mod lifecycle;
+pub(crate) mod lifecycle;
 #[cfg(all(test, setl_loom))]
 mod loom;
-pub(crate) mod memory;
-mod nested;
-mod observer;
-#[cfg(feature = "optimize")]
-mod optimized;
-mod outcome;
-mod prepare;
-mod report;
-#[cfg_attr(not(feature = "optimize"), allow(dead_code, reason = "the optimiser uses all of it"))]
+pub(crate) mod nested;
+pub(crate) mod observer;
+pub(crate) mod outcome;
+pub(crate) mod prepare;
+pub(crate) mod report;
 pub(crate) mod request;
-pub(crate) mod resume;
-mod rows;
-mod run_builder;
+pub(crate) mod rows;
+pub(crate) mod run_builder;
 pub(crate) mod run_plan;
-mod schedule;
-mod section;
-mod select;
-mod shared;
-mod signals;
-mod slot;
-#[cfg(feature = "polars")]
-pub(crate) mod spill;
-mod start;
-mod starving;
-mod step;
-mod threads;
-mod transitions;
+pub(crate) mod schedule;
+pub(crate) mod section;
+pub(crate) mod select;
+#[cfg(feature = "config")]
+pub(crate) mod settings;
+pub(crate) mod shared;
+pub(crate) mod signals;
+pub(crate) mod slot;
+pub(crate) mod start;
+pub(crate) mod starving;
+pub(crate) mod step;
+pub(crate) mod threads;
+pub(crate) mod transitions;
 
+pub use crate::memory::MemoryReport;
 pub use blocking::blocking;
-#[cfg(feature = "polars")]
-pub(crate) use blocking::moved;
 pub use error::{Cause, FactoryError, Failures, RunError};
 pub use event::{Event, RunStatus};
-#[cfg(feature = "optimize")]
-pub use learn::LearningReport;
-pub use memory::MemoryReport;
 pub use observer::{Observer, OuterFactory, RunInfo};
 pub use outcome::{Outcome, PartialRun, Run};
 pub(crate) use report::duration;

@@ -82,7 +82,7 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 }
 
 /// A function as an observer.
-pub(super) struct Closure<F>(pub(super) F);
+pub(crate) struct Closure<F>(pub(crate) F);
 
 impl<F: Fn(&Event<'_>) + Send + Sync> Observer for Closure<F> {
     fn observe(&self, _: &RunInfo<'_>, event: &Event<'_>) {
@@ -129,7 +129,7 @@ struct Observed {
 }
 
 impl Observers {
-    pub(super) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
+    pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
         if observers.is_empty() {
             return Self(None);
         }
@@ -143,14 +143,14 @@ impl Observers {
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 }
 
 /// A part of a run whose end the last event awaits: it is over when this value is dropped.
 #[derive(Default)]
-pub(super) struct Part(Option<Arc<Shared>>);
+pub(crate) struct Part(Option<Arc<Shared>>);
 
 impl Drop for Part {
     fn drop(&mut self) {
@@ -176,7 +176,7 @@ impl Shared {
     }
 
     /// Sends the first event.
-    pub(super) fn emit_start(&self, outer: Option<&Current>) {
+    pub(crate) fn emit_start(&self, outer: Option<&Current>) {
         let Some(observed) = &self.observers.0 else { return };
         if let Some(Current { shared, owner }) = outer {
             let _ = observed.outer.set((shared.run_id, shared.plan.clone(), owner.node));
@@ -185,7 +185,7 @@ impl Shared {
     }
 
     /// Adds the sections of the observers to the report.
-    pub(super) fn add_sections(&self, report: &mut Report) {
+    pub(crate) fn add_sections(&self, report: &mut Report) {
         let Some(observed) = &self.observers.0 else { return };
         for observer in &observed.observers {
             let section = caught(|| observer.section(&self.info(observed), report));
@@ -194,14 +194,14 @@ impl Shared {
     }
 
     /// Sets the content of the last event.
-    pub(super) fn set_status(&self, status: RunStatus, makespan: Duration) {
+    pub(crate) fn set_status(&self, status: RunStatus, makespan: Duration) {
         if let Some(observed) = &self.observers.0 {
             let _ = observed.status.set((status, makespan));
         }
     }
 
     /// Adds a part to this run, while another one is not over.
-    pub(super) fn part(self: &Arc<Self>) -> Part {
+    pub(crate) fn part(self: &Arc<Self>) -> Part {
         Part(self.observers.0.as_ref().map(|observed| {
             observed.parts.fetch_add(1, Ordering::Relaxed);
             Arc::clone(self)
@@ -209,7 +209,7 @@ impl Shared {
     }
 
     /// Counts a part as over. The last one sends the last event.
-    pub(super) fn end_part(&self) {
+    pub(crate) fn end_part(&self) {
         let Some(observed) = &self.observers.0 else { return };
         if observed.parts.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;

@@ -17,12 +17,12 @@ use crate::plan::dynamic::Pipeline;
 
 /// A successful run: the kept outputs and the [`Report`]. Prints as the report.
 pub struct Run<P> {
-    pub(super) plan: PlanRef,
-    pub(super) outputs: Vec<Option<AnyPayload>>,
-    pub(super) report: Box<Report>,
+    pub(crate) plan: PlanRef,
+    pub(crate) outputs: Vec<Option<AnyPayload>>,
+    pub(crate) report: Box<Report>,
     /// Outputs may be in temporary files.
-    pub(super) _remains: Vec<std::sync::Arc<dyn std::any::Any + Send + Sync>>,
-    pub(super) pipeline: PhantomData<fn() -> P>,
+    pub(crate) _remains: Vec<std::sync::Arc<dyn std::any::Any + Send + Sync>>,
+    pub(crate) pipeline: PhantomData<fn() -> P>,
 }
 
 /// A run of some factories of `P`: see [`RunBuilder::only`](super::RunBuilder::only).
@@ -136,9 +136,9 @@ impl<P> fmt::Debug for Run<P> {
 /// ```
 pub struct Outcome<P> {
     /// The run with the available outputs. `None` if the run could not start.
-    pub(super) run: Option<Run<P>>,
+    pub(crate) run: Option<Run<P>>,
     /// The error of the run.
-    pub(super) error: Option<RunError>,
+    pub(crate) error: Option<RunError>,
 }
 
 impl<P> Outcome<P> {

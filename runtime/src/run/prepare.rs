@@ -10,7 +10,7 @@ use super::shared::Launch;
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     launch: Launch,
     request: &Request,
     extensions: Extensions,
@@ -23,7 +23,7 @@ pub(super) fn prepare(
 }
 
 /// `true` if files have to be opened before the run starts.
-pub(super) fn opens_files(plan: &RunPlan, request: &Request, extensions: Extensions) -> bool {
+pub(crate) fn opens_files(plan: &RunPlan, request: &Request, extensions: Extensions) -> bool {
     extensions.iter().any(|extension| extension.opens(plan, request))
 }
 
@@ -31,7 +31,7 @@ pub(super) fn opens_files(plan: &RunPlan, request: &Request, extensions: Extensi
 ///
 /// # Errors
 /// The reason why the run cannot start.
-pub(super) fn open_files(
+pub(crate) fn open_files(
     plan: &mut RunPlan,
     request: &Request,
     extensions: Extensions,
@@ -44,7 +44,7 @@ pub(super) fn open_files(
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
-pub(super) fn complete(
+pub(crate) fn complete(
     plan: &mut RunPlan,
     request: &Request,
     extensions: Extensions,

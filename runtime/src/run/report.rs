@@ -211,13 +211,13 @@ pub(crate) struct Record {
 
 impl Record {
     /// The record of a factory that did not run.
-    pub(super) fn without_run(status: Status) -> Self {
+    pub(crate) fn without_run(status: Status) -> Self {
         Self { status, timing: Nanos::default(), rows: Rows::Unknown, attempts: 0, delivered_by: 0 }
     }
 }
 
 /// For each factory that did not run, the upstream factory that failed. `status` is `None` for a factory that never started.
-pub(super) fn failed_upstream(plan: &Plan, status: impl Fn(usize) -> Option<Status>) -> Vec<Option<usize>> {
+pub(crate) fn failed_upstream(plan: &Plan, status: impl Fn(usize) -> Option<Status>) -> Vec<Option<usize>> {
     let mut because = vec![None; plan.factories.len()];
     for node in plan.factory_order() {
         if status(node).is_some() {
@@ -302,7 +302,7 @@ pub struct Report {
     /// The number of threads that have worked for the run.
     threads: usize,
     /// The notes about factories.
-    pub(super) notes: Vec<(usize, String)>,
+    pub(crate) notes: Vec<(usize, String)>,
     /// The factories whose outputs are kept for a run that resumes this one.
     pub(crate) resumable: Vec<usize>,
     /// The targets that have become visible, in the order of the commit.
@@ -311,7 +311,7 @@ pub struct Report {
     pub(crate) kept_going: bool,
     resources: Vec<ResourceReport>,
     /// The parts that capabilities have added.
-    pub(super) sections: Vec<Arc<dyn Section>>,
+    pub(crate) sections: Vec<Arc<dyn Section>>,
     /// Created on demand, which is rare after a successful run.
     entries: OnceLock<Vec<FactoryReport>>,
 }

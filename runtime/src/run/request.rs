@@ -11,9 +11,7 @@ use super::select::Selection;
 use super::shared::Replacement;
 use crate::cache::CachePolicy;
 use crate::pipeline::AnyPayload;
-#[cfg(feature = "config")]
-use crate::policy::Settings;
-use crate::policy::{Classifier, CodeScope, Resources};
+use crate::policy::{Classifier, CodeScope, Resources, SettingsSource};
 
 /// The settings of a run by its caller. The decisions of the crate are not here, but in the [plan](super::run_plan::RunPlan) of
 /// the run.
@@ -34,8 +32,7 @@ pub(crate) struct Request {
     pub(crate) classifier: Option<Classifier>,
     pub(crate) resources: Option<Resources>,
     pub(crate) state_dir: Option<PathBuf>,
-    #[cfg(feature = "config")]
-    pub(crate) settings: Option<Box<Settings>>,
+    pub(crate) settings: Option<Box<dyn SettingsSource>>,
     /// The selected factories. Default: all.
     pub(crate) selection: Option<Box<Selection>>,
     pub(crate) resume: bool,
@@ -88,23 +85,20 @@ pub(crate) struct NoWriteOf {
 
 impl Request {
     /// `true` if the caller leaves out the writes of this factory.
-    pub(super) fn is_without_write(&self, factory: usize) -> bool {
+    pub(crate) fn is_without_write(&self, factory: usize) -> bool {
         self.no_write || self.no_write_of.factories.contains(&factory)
     }
 
     /// `true` if a replacement or a provided output replaces that of this factory.
-    pub(super) fn replaces(&self, factory: usize) -> bool {
+    pub(crate) fn replaces(&self, factory: usize) -> bool {
         self.replacements.iter().any(|(replaced, _)| *replaced == factory)
             || self.provided.iter().any(|(provided, _)| *provided == factory)
     }
 
     /// `true` if no setting concerns single factories.
     pub(crate) fn is_default_for_factories(&self) -> bool {
-        #[cfg(feature = "config")]
-        if self.settings.is_some() {
-            return false;
-        }
-        self.selection.is_none()
+        self.settings.is_none()
+            && self.selection.is_none()
             && self.no_write_of.unknown.is_empty()
             && !self.checkpoint_all
             && !self.resume

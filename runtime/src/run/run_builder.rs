@@ -19,8 +19,6 @@ use crate::factory::Produces;
 use crate::pipeline::{Lists, OutputOf, PipelineItem, position};
 use crate::plan::PlanRef;
 use crate::plan::dynamic::Pipeline;
-#[cfg(feature = "config")]
-use crate::policy::Settings;
 use crate::policy::{Classifier, CodeScope, Resources};
 
 /// A builder of a run: set its options, then `.await` it.
@@ -48,7 +46,7 @@ use crate::policy::{Classifier, CodeScope, Resources};
 /// ```
 #[must_use = "a run starts when it is awaited: add `.await`"]
 pub struct RunBuilder<P> {
-    pub(super) launch: Launch,
+    pub(crate) launch: Launch,
     /// In a box, because a runner is moved from one call to the next, and into the future of the run.
     pub(crate) request: Box<Request>,
     pipeline: PhantomData<fn() -> P>,
@@ -182,38 +180,6 @@ impl<P> RunBuilder<P> {
     /// Shares the state of resources with other runs: the number of their users, and their circuit breakers.
     pub fn resources(mut self, resources: Resources) -> Self {
         self.request.resources = Some(resources);
-        self
-    }
-
-    /// Overrides policies, limits and the behaviour after a failure by settings. Settings take precedence over the program.
-    ///
-    /// ```
-    /// use setl::policy::Settings;
-    /// use setl::prelude::*;
-    ///
-    /// #[factory]
-    /// async fn fetch() -> Result<u32> {
-    ///     Ok(42)
-    /// }
-    ///
-    /// #[pipeline(extract(fetch))]
-    /// struct Daily;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// let settings: Settings = "factory.fetch.timeout = '10s'".parse()?;
-    /// let run = Daily.run().settings(settings.with_env()).await?;
-    /// # assert_eq!(*run.get::<fetch>(), 42);
-    ///
-    /// let settings: Settings = "factory.fetsh.timeout = '10s'".parse()?;
-    /// let error = Daily.run().settings(settings).await.unwrap_err();
-    /// assert!(error.to_string().contains("no factory `fetsh`, did you mean `fetch`?"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "config")]
-    pub fn settings(mut self, settings: Settings) -> Self {
-        self.request.settings = Some(Box::new(settings));
         self
     }
 

@@ -83,7 +83,6 @@ impl Schedule {
 
     /// Replaces the priorities, if there are any. Returns the first pair of factories that have not been handed out and whose
     /// order has changed: the first of the pair now comes before the second.
-    #[cfg(feature = "optimize")]
     pub(crate) fn prefer(&self, priorities: Vec<f64>) -> Option<(u32, u32)> {
         if !self.prefers {
             return None;
@@ -181,7 +180,6 @@ impl Schedule {
     }
 
     /// Records that a node waits for queries. Returns `true` if the run is now stalled.
-    #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn wait(&self) -> bool {
         let mut queue = held(self.queue.lock());
         queue.waiting += 1;
@@ -189,7 +187,6 @@ impl Schedule {
     }
 
     /// Records that a node no longer waits for queries.
-    #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn go_on(&self) {
         held(self.queue.lock()).waiting -= 1;
     }

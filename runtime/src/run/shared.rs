@@ -61,7 +61,6 @@ pub(crate) struct Launch {
     /// The fingerprint function of each input, if there is one.
     pub(crate) fingerprints: Vec<Option<FingerprintOf>>,
     /// `true` if the same factory may occur under two names with the same deliveries.
-    #[cfg_attr(not(feature = "optimize"), allow(dead_code, reason = "only the optimiser asks"))]
     pub(crate) has_twins: bool,
 }
 
@@ -82,36 +81,36 @@ pub struct Shared {
     /// `true` if only some factories were selected.
     pub(crate) is_partial: bool,
     /// In a separate allocation, because all drivers take its lock, and read the fields beside it for each factory.
-    pub(super) schedule: Box<Schedule>,
+    pub(crate) schedule: Box<Schedule>,
     /// The slots of the inputs, then those of the factories.
-    pub(super) slots: Box<[Slot]>,
-    pub(super) records: Box<[OnceLock<Record>]>,
+    pub(crate) slots: Box<[Slot]>,
+    pub(crate) records: Box<[OnceLock<Record>]>,
     /// The phase of each factory.
     pub(crate) phases: Box<[PhaseCell]>,
     /// The configuration of each factory. Empty if all have the default one.
-    pub(super) configs: Box<[FactoryConfig]>,
+    pub(crate) configs: Box<[FactoryConfig]>,
     /// `None` if no factory has a policy.
     effective: Option<Box<Effective>>,
     /// Created on first use.
     resources: OnceLock<Resources>,
     pub(crate) classifier: Option<Classifier>,
-    pub(super) keep_going: bool,
+    pub(crate) keep_going: bool,
     /// `true` if a factory has failed and the run continues.
-    pub(super) has_failure: AtomicBool,
+    pub(crate) has_failure: AtomicBool,
     /// `true` if a failure came after the run was cancelled, and nothing else had ended it.
-    pub(super) interrupted: AtomicBool,
-    pub(super) failures: Mutex<Vec<FactoryError>>,
-    pub(super) notes: Mutex<Vec<(usize, String)>>,
+    pub(crate) interrupted: AtomicBool,
+    pub(crate) failures: Mutex<Vec<FactoryError>>,
+    pub(crate) notes: Mutex<Vec<(usize, String)>>,
     /// The threads that have worked for this run.
-    pub(super) threads: Threads,
-    pub(super) replaces: bool,
-    pub(super) replacements: Mutex<Vec<(usize, Replacement)>>,
-    pub(super) observers: Observers,
-    pub(super) no_write: bool,
+    pub(crate) threads: Threads,
+    pub(crate) replaces: bool,
+    pub(crate) replacements: Mutex<Vec<(usize, Replacement)>>,
+    pub(crate) observers: Observers,
+    pub(crate) no_write: bool,
     /// The factories that do not write, although their stages do.
-    no_write_of: Vec<usize>,
+    pub(crate) no_write_of: Vec<usize>,
     /// `true` if the run can be cancelled from outside.
-    pub(super) linked: bool,
+    pub(crate) linked: bool,
     /// The cancellation reason, if the run is cancelled from outside.
     cancel_reason: AtomicU8,
     /// The attempts that know that they are cancelled, or can find it out.
@@ -120,17 +119,17 @@ pub struct Shared {
     /// Created on the first write.
     transaction: OnceLock<Box<Transaction>>,
     /// The undo functions of writes outside of the transaction, in the order in which the writes were completed.
-    pub(super) undone: Mutex<Vec<(usize, Undone)>>,
+    pub(crate) undone: Mutex<Vec<(usize, Undone)>>,
     /// `true` if the writes are visible, or will be.
     decided: AtomicBool,
     /// `true` if a separate task undoes the writes.
     undone_in_task: AtomicBool,
-    pub(super) over: Notify,
-    pub(super) is_over: AtomicBool,
+    pub(crate) over: Notify,
+    pub(crate) is_over: AtomicBool,
     /// The runs that factories have started: each holds a permit until it has ended completely.
     nested: OnceLock<Arc<Semaphore>>,
     /// The factory that started this run, if outputs that depend on it are kept.
-    pub(super) outer: OnceLock<Current>,
+    pub(crate) outer: OnceLock<Current>,
 }
 
 /// Enough permits for all nested runs of one run.
@@ -267,12 +266,12 @@ impl Shared {
     }
 
     /// Counts a run that a factory has started: this run does not end before it.
-    pub(super) fn nest(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn nest(&self) -> Option<OwnedSemaphorePermit> {
         let nested = self.nested.get_or_init(|| Arc::new(Semaphore::new(NESTED as usize)));
         Arc::clone(nested).try_acquire_owned().ok()
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         // The last event does not come after the outcome of the run, which awaits this.
         self.end_part();
         self.is_over.store(true, Ordering::Release);
@@ -345,7 +344,6 @@ impl Shared {
     }
 
     /// `true` if this run has staged a write to this target.
-    #[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "connectors need the feature"))]
     pub(crate) fn has_staged(&self, target: &str) -> bool {
         self.transaction.get().is_some_and(|transaction| transaction.has_staged(target))
     }
@@ -481,7 +479,7 @@ impl Shared {
     }
 
     #[inline]
-    pub(super) fn replacement(&self, node: usize) -> Option<Replacement> {
+    pub(crate) fn replacement(&self, node: usize) -> Option<Replacement> {
         if !self.replaces {
             return None;
         }

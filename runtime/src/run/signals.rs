@@ -9,17 +9,17 @@ use super::shared::{CancelReason, Shared};
 use crate::base::panic::quietly;
 
 /// The exit code that shells report for a program that SIGINT ended.
-pub(super) const EXIT_AT_SIGINT: u8 = 130;
+pub(crate) const EXIT_AT_SIGINT: u8 = 130;
 
 /// A run that ends at Ctrl-C and at the signals of supervisors.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     streams: Streams,
     listener: process::Listener,
 }
 
 impl Signals {
     /// Starts to listen. `None` if the runtime has no driver for signals.
-    pub(super) fn listen() -> Option<Box<Self>> {
+    pub(crate) fn listen() -> Option<Box<Self>> {
         // The listener comes before tokio, because tokio receives a signal only if the signal does not end the process.
         let listener = process::Listener::new();
         let streams = quietly(Streams::new).and_then(Result::ok)?;
@@ -27,7 +27,7 @@ impl Signals {
     }
 
     /// Stops the run at the first signal, in a separate task: the run itself may not be polled while a factory computes.
-    pub(super) fn attend(self, shared: &Arc<Shared>) -> Attended {
+    pub(crate) fn attend(self, shared: &Arc<Shared>) -> Attended {
         let Self { mut streams, listener } = self;
         let shared = Arc::clone(shared);
         let taken = listener.taken();
@@ -48,7 +48,7 @@ impl Signals {
 }
 
 /// A run that listens for signals.
-pub(super) struct Attended {
+pub(crate) struct Attended {
     _task: AbortOnDrop,
     listener: process::Listener,
 }
@@ -56,7 +56,7 @@ pub(super) struct Attended {
 impl Attended {
     /// Ends the listening after the run. Unless the run was cancelled, a signal has come too late for it, and goes to the
     /// process.
-    pub(super) fn end(self, was_cancelled: bool) {
+    pub(crate) fn end(self, was_cancelled: bool) {
         self.listener.end(was_cancelled);
     }
 }
@@ -126,15 +126,15 @@ mod process {
     }
 
     /// Counts as a listening run until it is dropped.
-    pub(super) struct Listener(Arc<Taken>);
+    pub(crate) struct Listener(Arc<Taken>);
 
     /// The signals that a run has taken. `None` after the run.
     #[derive(Default)]
-    pub(super) struct Taken(Mutex<Option<[bool; 2]>>);
+    pub(crate) struct Taken(Mutex<Option<[bool; 2]>>);
 
     impl Taken {
         /// Records that the run ends because of this signal. Returns `false` if the run has already ended.
-        pub(super) fn take(&self, signal: usize) -> bool {
+        pub(crate) fn take(&self, signal: usize) -> bool {
             let mut taken = held(self.0.lock());
             if let Some(taken) = &mut *taken {
                 CAME[signal].store(false, Ordering::SeqCst);
@@ -145,7 +145,7 @@ mod process {
     }
 
     impl Listener {
-        pub(super) fn new() -> Self {
+        pub(crate) fn new() -> Self {
             let mut listeners = held(LISTENERS.lock());
             if listeners.defaults.is_none() {
                 listeners.defaults = Some(std::array::from_fn(register));
@@ -157,11 +157,11 @@ mod process {
             Self(Arc::new(Taken(Mutex::new(Some([false; 2])))))
         }
 
-        pub(super) fn taken(&self) -> Arc<Taken> {
+        pub(crate) fn taken(&self) -> Arc<Taken> {
             Arc::clone(&self.0)
         }
 
-        pub(super) fn end(self, was_cancelled: bool) {
+        pub(crate) fn end(self, was_cancelled: bool) {
             let taken = held(self.0.0.lock()).take().unwrap_or_default();
             for (taken, came) in taken.iter().zip(&CAME) {
                 if *taken && !was_cancelled {
@@ -216,35 +216,35 @@ mod process {
 /// Other systems keep the behaviour of tokio.
 #[cfg(not(unix))]
 mod process {
-    pub(super) struct Listener;
-    pub(super) struct Taken;
+    pub(crate) struct Listener;
+    pub(crate) struct Taken;
 
     impl Taken {
-        pub(super) fn take(&self, _: usize) -> bool {
+        pub(crate) fn take(&self, _: usize) -> bool {
             true
         }
     }
 
     impl Listener {
-        pub(super) fn new() -> Self {
+        pub(crate) fn new() -> Self {
             Self
         }
 
-        pub(super) fn taken(&self) -> Taken {
+        pub(crate) fn taken(&self) -> Taken {
             Taken
         }
 
-        pub(super) fn end(self, _: bool) {}
+        pub(crate) fn end(self, _: bool) {}
     }
 }
 
 /// `true` if the runtime has a timer.
-pub(super) fn has_timer() -> bool {
+pub(crate) fn has_timer() -> bool {
     quietly(|| drop(tokio::time::sleep(Duration::ZERO))).is_some()
 }
 
 /// Stops the run after the deadline.
-pub(super) fn stop_after(shared: &Arc<Shared>, deadline: Duration) -> AbortOnDrop {
+pub(crate) fn stop_after(shared: &Arc<Shared>, deadline: Duration) -> AbortOnDrop {
     let shared = Arc::clone(shared);
     AbortOnDrop(tokio::spawn(async move {
         tokio::time::sleep(deadline).await;
@@ -256,7 +256,7 @@ pub(super) fn stop_after(shared: &Arc<Shared>, deadline: Duration) -> AbortOnDro
     }))
 }
 
-pub(super) struct AbortOnDrop(JoinHandle<()>);
+pub(crate) struct AbortOnDrop(JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

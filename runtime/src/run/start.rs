@@ -4,29 +4,14 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use super::error::RunError;
-use super::extension::Extensions;
 use super::lifecycle;
 use super::outcome::{Outcome, Run};
 use super::run_builder::RunBuilder;
 
-/// The capabilities of runs, in the order in which they take part.
-pub(super) const EXTENSIONS: Extensions = &[
-    &super::memory::MemoryLimit,
-    #[cfg(feature = "optimize")]
-    &super::learn::LearnsFromRuns,
-    #[cfg(feature = "polars")]
-    &crate::storage::WatchesFiles,
-    &super::resume::Persistence,
-    #[cfg(feature = "optimize")]
-    &super::optimized::OptimizesPlans,
-    #[cfg(all(feature = "polars", feature = "optimize"))]
-    &super::gather::Gathering,
-];
-
 impl<P> RunBuilder<P> {
     /// Runs the pipeline, and returns its outcome, including the outputs that succeeded before a failure.
     pub async fn outcome(self) -> Outcome<P> {
-        lifecycle::run(self.launch, self.request, EXTENSIONS).await
+        lifecycle::run(self.launch, self.request, crate::EXTENSIONS).await
     }
 }
 

@@ -37,7 +37,7 @@ struct Run {
 
 /// The tasks of blocking work of a run that have not ended.
 #[derive(Debug, Default)]
-pub(super) struct Pieces(Mutex<Vec<Piece>>);
+pub(crate) struct Pieces(Mutex<Vec<Piece>>);
 
 #[derive(Debug)]
 struct Piece {
@@ -49,7 +49,7 @@ struct Piece {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// The task waits until the run may use one more thread.
     WaitsForRun,
     /// The task waits until the runtime has a thread.
@@ -58,14 +58,14 @@ pub(super) enum State {
 }
 
 /// A task that is counted until this value is dropped.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     pieces: Arc<Pieces>,
     id: u64,
 }
 
 impl Pieces {
     /// Counts a task, which waits at first.
-    pub(super) fn count(self: &Arc<Self>, owner: Owner) -> Counted {
+    pub(crate) fn count(self: &Arc<Self>, owner: Owner) -> Counted {
         let mut pieces = held(self.0.lock());
         let id = pieces.last().map_or(0, |last| last.id + 1);
         pieces.push(Piece { id, owner, since: Instant::now(), state: State::WaitsForRun });
@@ -74,7 +74,7 @@ impl Pieces {
 }
 
 impl Counted {
-    pub(super) fn is_now(&self, state: State) {
+    pub(crate) fn is_now(&self, state: State) {
         let mut pieces = held(self.pieces.0.lock());
         // The tasks are sorted by id.
         if let Ok(at) = pieces.binary_search_by_key(&self.id, |piece| piece.id) {
@@ -94,7 +94,7 @@ impl Drop for Counted {
 
 /// A run that is observed until this value is dropped.
 #[derive(Debug)]
-pub(super) struct Watched(u64);
+pub(crate) struct Watched(u64);
 
 impl Drop for Watched {
     fn drop(&mut self) {
@@ -104,7 +104,7 @@ impl Drop for Watched {
 
 impl Shared {
     /// Observes the blocking work of this run from now on.
-    pub(super) fn watch_threads(self: &Arc<Self>) {
+    pub(crate) fn watch_threads(self: &Arc<Self>) {
         let watched = self.pool.watched();
         if watched.get().is_none() {
             watched.get_or_init(|| watch(self));

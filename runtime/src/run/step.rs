@@ -9,8 +9,6 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::current::Current;
-#[cfg(feature = "optimize")]
-use super::effects::Nature;
 use super::error::{Cause, NoTime};
 use super::report::{Nanos, Phase, nanos};
 use super::rows::Rows;
@@ -19,6 +17,7 @@ use super::slot::{Untyped, by_value};
 use crate::checkpoint::{FingerprintOf, From, Persistence};
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned, Rehearsal};
+use crate::factory::effects::Nature;
 use crate::factory::{Factory, Fallback, Undo, has_write, is_unwritten};
 use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, Source};
@@ -26,14 +25,7 @@ use crate::policy::Policy;
 use crate::{Error, Result};
 use setl_commit::Owner;
 
-#[cfg(feature = "polars")]
 use crate::storage::delivered;
-
-/// Without Polars there are no repositories.
-#[cfg(not(feature = "polars"))]
-fn delivered(payload: AnyPayload) -> AnyPayload {
-    payload
-}
 
 /// A boxed future, known only by its output.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -128,7 +120,6 @@ pub struct Step {
     pub(crate) identity: fn() -> Identity,
     pub(crate) persistence: fn() -> Option<Persistence>,
     pub(crate) content: fn() -> Option<FingerprintOf>,
-    #[cfg(feature = "optimize")]
     pub(crate) nature: fn() -> Nature,
 }
 
@@ -144,7 +135,6 @@ impl Step {
             identity: || Identity { name: type_name::<F>(), id: TypeId::of::<F>() },
             persistence: F::persistence,
             content: F::content,
-            #[cfg(feature = "optimize")]
             nature: Nature::of::<F>,
         }
     }

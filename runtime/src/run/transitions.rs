@@ -18,12 +18,12 @@ use crate::plan::{Delivery, Source};
 use crate::policy::{Policy, Transience, unmark};
 
 /// The prefix of a note about a failure that does not end the run.
-pub(super) const IT_FAILED: &str = "it failed: ";
+pub(crate) const IT_FAILED: &str = "it failed: ";
 
 impl Shared {
     /// `true` if a factory may start. Otherwise its final status is determined here.
     #[inline]
-    pub(super) fn may_begin(&self, node: usize) -> bool {
+    pub(crate) fn may_begin(&self, node: usize) -> bool {
         let plain = self.configs.is_empty() && !self.has_failure.load(Ordering::Acquire);
         plain || self.may_begin_though(node)
     }
@@ -96,14 +96,14 @@ impl Shared {
         }
     }
 
-    pub(super) fn left_out(&self, node: usize) {
+    pub(crate) fn left_out(&self, node: usize) {
         self.emit(|| Event::NotSelected { factory: &self.plan.factories[node].name });
         self.record(node, Record::without_run(Status::NotSelected));
     }
 
     /// Tells observers that these factories never start, except for those that have a final status.
     #[cold]
-    pub(super) fn tell_not_run(&self, nodes: impl IntoIterator<Item = usize>) {
+    pub(crate) fn tell_not_run(&self, nodes: impl IntoIterator<Item = usize>) {
         if self.observers.is_empty() {
             return;
         }
@@ -124,7 +124,7 @@ impl Shared {
     }
 
     #[inline]
-    pub(super) fn completed(&self, node: usize, completed: Completed) {
+    pub(crate) fn completed(&self, node: usize, completed: Completed) {
         let Completed { output, timing, rows, besides, .. } = completed;
         let name = &self.plan.factories[node].name;
         let (mut attempts, mut delivered_by, mut status) = (1, 1, Status::Succeeded);
@@ -156,7 +156,7 @@ impl Shared {
         self.record(node, Record { status, timing, rows, attempts, delivered_by });
     }
 
-    pub(super) fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
+    pub(crate) fn skipped(&self, node: usize, failure: Option<Box<Failure>>, started: Instant) {
         let attempts = failure.as_ref().map_or(0, |failure| failure.attempts);
         match failure {
             Some(failure) => {
@@ -173,12 +173,12 @@ impl Shared {
         self.emit(|| Event::Skipped { factory: &self.plan.factories[node].name });
     }
 
-    pub(super) fn cancelled(&self, node: usize, started: Instant, attempts: u32) {
+    pub(crate) fn cancelled(&self, node: usize, started: Instant, attempts: u32) {
         self.ended_early(node, Status::Cancelled, started, attempts);
         self.emit(|| Event::Cancelled { factory: &self.plan.factories[node].name });
     }
 
-    pub(super) fn failed(&self, node: usize, failure: Failure, started: Instant) {
+    pub(crate) fn failed(&self, node: usize, failure: Failure, started: Instant) {
         let attempts = failure.attempts;
         if self.is_stopped() && self.hooks.at(Points::WAIT).any(|hook| hook.abandoned(node)) {
             // The query was not run any more, which is not a failure of the factory.

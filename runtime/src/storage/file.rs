@@ -16,10 +16,10 @@ use super::connector::{SaveMode, StageRequest};
 use super::csv::records::is_compressed;
 use super::{ScanRequest, StagedWrite};
 use crate::base::names::nearest;
+use crate::checkpoint::in_run::record_look;
 use crate::dataset::scan::polars_path;
 use crate::dataset::{DataError, running};
 use crate::run::current;
-use crate::run::resume::record_look;
 use setl_commit::{How, Recipe, StagedFile, Untouched, WriteError, directory_of, is_part, name_of, resolved};
 
 /// A file of a format, or a directory of such files. It need not exist.

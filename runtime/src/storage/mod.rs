@@ -11,7 +11,7 @@ mod bound;
 mod connector;
 mod csv;
 mod file;
-mod locate;
+pub(crate) mod locate;
 mod memory;
 mod ndjson;
 mod parquet;
@@ -29,8 +29,6 @@ pub use repository::{Repository, Staged};
 pub use setl_commit::StagedWrite;
 
 pub(crate) use bound::delivered;
-#[cfg(feature = "optimize")]
-pub(crate) use locate::format_of;
 pub(crate) use locate::reads_lines;
 pub(crate) use locate::{located, scanned};
 pub(crate) use parquet::add_format;

@@ -13,10 +13,10 @@ use super::connector::{Connector, SaveMode, ScanRequest, StageRequest};
 use super::seen::Seen;
 use super::tally::Tally;
 use crate::checkpoint::Fingerprinter;
+use crate::checkpoint::in_run::{record_act, record_look, record_read};
 use crate::dataset::{Condition, DataError, Dataset, Provenance, Row, RowSchema, waiting};
 use crate::delivery::{AutoLoad, Inspect};
 use crate::run::current::{self, Current, Scoped};
-use crate::run::resume::{record_act, record_look, record_read};
 use setl_commit::{self as commit, Untouched};
 
 /// Rows of `T` in the place of a [`Connector`]. A clone refers to the same place.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Applied, PassDecision, PipelinePlan, Planned};
-#[cfg(feature = "polars")]
 use crate::optimize::Explained;
 use crate::optimize::{Adaptation, Comparison, PassInfo, Prediction};
 
@@ -56,7 +55,6 @@ pub(crate) struct Went {
     pub(crate) makespan: Duration,
     pub(crate) adaptations: Vec<Adaptation>,
     pub(crate) comparison: Option<Comparison>,
-    #[cfg(feature = "polars")]
     pub(crate) queries: Vec<Explained>,
 }
 
@@ -113,7 +111,6 @@ impl Explanation {
     }
 
     /// The queries that were run together, with their shared parts. Empty before the run.
-    #[cfg(feature = "polars")]
     pub fn queries(&self) -> &[Explained] {
         self.went.as_ref().map_or(&[], |went| &went.queries)
     }

@@ -162,7 +162,6 @@ impl fmt::Display for Explanation {
             write!(f, "\n\npredicted: {prediction}")?;
         }
         let Some(went) = &self.went else { return Ok(()) };
-        #[cfg(feature = "polars")]
         for queries in &went.queries {
             write!(f, "\n\n{}", queries.to_string().trim_end())?;
         }

@@ -19,12 +19,12 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// The mean number of factories that worked at the same time, at most the number of threads.
-pub(super) fn mean_parallelism(work: Duration, makespan: Duration, threads: usize) -> f64 {
+pub(crate) fn mean_parallelism(work: Duration, makespan: Duration, threads: usize) -> f64 {
     (work.as_secs_f64() / makespan.as_secs_f64().max(f64::MIN_POSITIVE)).min(threads as f64)
 }
 
 /// Formats `1234567` as `1,234,567`.
-pub(super) fn thousands(number: usize) -> String {
+pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -114,7 +114,7 @@ fn width(table: &str) -> usize {
 }
 
 /// The table of all factories, the remarks that do not fit into it, and the meaning of `lazy`, if it occurs.
-pub(super) fn factories(entries: &[FactoryReport]) -> String {
+pub(crate) fn factories(entries: &[FactoryReport]) -> String {
     // Shorter waits are not visible in the table.
     let waits = entries.iter().any(|entry| entry.timing.waiting >= Duration::from_millis(1));
     let mut times = if waits { Times::Apart } else { Times::Phases };
@@ -140,7 +140,7 @@ pub(super) fn factories(entries: &[FactoryReport]) -> String {
 }
 
 /// The summary of the times of a run.
-pub(super) fn summary(makespan: Duration, work: Duration, threads: usize) -> String {
+pub(crate) fn summary(makespan: Duration, work: Duration, threads: usize) -> String {
     let parallelism = mean_parallelism(work, makespan, threads);
     let (makespan, work) = (duration(makespan), duration(work));
     format!("makespan {makespan}, work of the factories {work}, mean parallelism {parallelism:.1}")

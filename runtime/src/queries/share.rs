@@ -16,7 +16,7 @@ use crate::dataset::order::{Demand, Order, RowOrder};
 use crate::dataset::required::check_of;
 use crate::dataset::waiting;
 use crate::optimize::Pass;
-use crate::storage::format_of;
+use crate::storage::locate::format_of;
 use setl_learn::advisor::{Advisor, Question};
 
 /// The approximate seconds to read a value from a Parquet file: a number, and a text, which is decoded on its own. Only their

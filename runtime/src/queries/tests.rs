@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::tree::{Keys, inputs, is_same};
 use super::{Answer, Asker, Explained, Fault, Query};
 use crate::dataset::cast::named;
+use crate::memory::Memory;
 use crate::optimize::{Optimizer, Pass};
-use crate::run::memory::Memory;
 use setl_learn::advisor::Advisor;
 
 /// Runs queries that nothing stops, and waits for all of them.

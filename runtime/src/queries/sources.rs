@@ -7,7 +7,7 @@ use polars_plan::dsl::{DslPlan, FileScanIR};
 use polars_plan::plans::IR;
 
 use crate::dataset::waiting;
-use crate::storage::format_of;
+use crate::storage::locate::format_of;
 use setl_learn::history::ReadRecord;
 
 /// The files and frames that a query reads. Empty if the query is not valid.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::error::RunError;
-use super::extension::Mode;
-use super::optimized::{Explainable, optimizer_of, planned, prediction};
-use super::prepare::{open_files, prepare};
-use super::report::Report;
-use super::run_builder::RunBuilder;
-use super::start::EXTENSIONS;
+use crate::EXTENSIONS;
+use crate::optimize::in_run::{Explainable, optimizer_of, planned, prediction};
 use crate::optimize::plan::{Explanation, Went};
+use crate::run::error::RunError;
+use crate::run::extension::Mode;
+use crate::run::prepare::{open_files, prepare};
+use crate::run::report::Report;
+use crate::run::run_builder::RunBuilder;
 
 impl<P> RunBuilder<P> {
     /// Explains the plan of this run without running it: the plan before and after each pass, the decisions with their reasons,
@@ -95,7 +95,6 @@ impl Report {
             makespan: self.makespan(),
             adaptations: learned.map(|learned| learned.adaptations.clone()).unwrap_or_default(),
             comparison: learned.and_then(|learned| learned.comparison.clone()),
-            #[cfg(feature = "polars")]
             queries: self.queries().to_vec(),
         })
     }

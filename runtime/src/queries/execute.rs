@@ -22,8 +22,8 @@ use crate::dataset::materialized::{Aside, Materialized, Writing};
 use crate::dataset::order::Demand;
 use crate::dataset::running::answered;
 use crate::dataset::waiting;
+use crate::memory::Memory;
 use crate::optimize::Pass;
-use crate::run::memory::Memory;
 
 /// The cost of a query or a piece.
 #[derive(Clone, Debug, Default)]

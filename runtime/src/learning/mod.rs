@@ -8,24 +8,19 @@ mod measured;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::config::FactoryConfig;
-use super::extension::{Extension, Mode};
-use super::hook::{BoxFutureOf, Hook, Points, RunEnd, find_mut};
-use super::optimized::workers;
-use super::report::{FactoryReport, Record, Report, Status};
-use super::request::Request;
-use super::run_builder::RunBuilder;
-use super::run_plan::RunPlan;
-use super::shared::{Launch, Shared};
 use crate::base::sync::held;
+use crate::cache::{CachePolicy, CacheScope};
 use crate::checkpoint::state_directory;
+use crate::optimize::GathersQueries;
 use crate::optimize::adapt::Adapting;
+use crate::optimize::in_run::workers;
 use crate::optimize::plan::Planned;
 use crate::optimize::{
     Adaptation, Comparison, Drift, FactoryRecord, FactoryStatus, FileRecord, History, HistoryError, Learning,
@@ -33,7 +28,15 @@ use crate::optimize::{
 };
 use crate::plan::Source;
 use crate::policy::Caching;
-#[cfg(feature = "polars")]
+use crate::run::config::FactoryConfig;
+use crate::run::extension::{Extension, Mode};
+use crate::run::hook::{BoxFutureOf, Hook, Points, RunEnd, find_mut};
+use crate::run::report::{FactoryReport, Record, Report, Status};
+use crate::run::request::Request;
+use crate::run::run_builder::RunBuilder;
+use crate::run::run_plan::RunPlan;
+use crate::run::shared::{Launch, Shared};
+use measured::{Measured, OfFactory};
 use setl_learn::advisor::Advisor;
 use setl_learn::history::{BatchRecord, ChoiceRun};
 use setl_learn::keeping::{CacheDecision, worth_keeping};
@@ -41,13 +44,6 @@ use setl_learn::model::unknown_since;
 use setl_learn::predict::LivePrediction;
 use setl_learn::predict::RUNS;
 use setl_learn::recommend::{self, Recommendation, recommend};
-
-#[cfg(feature = "polars")]
-pub(crate) use measured::scans;
-use measured::{Measured, OfFactory};
-pub(crate) use measured::{delivers, reads};
-#[cfg(feature = "polars")]
-pub(super) use measured::{goes_on, waits};
 
 /// The data that is known before a run, and measured during it.
 pub(crate) struct LearningState {
@@ -63,7 +59,6 @@ pub(crate) struct LearningState {
     drifts: Vec<Drift>,
     set_aside: Option<PathBuf>,
     history_error: Option<String>,
-    #[cfg(feature = "polars")]
     advisor: Advisor,
     measured: Measured,
     cache_decisions: Vec<CacheDecision>,
@@ -118,6 +113,56 @@ impl<P> RunBuilder<P> {
     }
 }
 
+impl CachePolicy {
+    /// Caches the factories that declare it, and those for which caching pays. Caching pays if the
+    /// [history](crate::optimize::History) of the pipeline shows that computing the output takes at least three times as
+    /// long as storing and loading it. If [`max_bytes`](Self::max_bytes) is less than all of them need, the factories
+    /// that save the most seconds per byte are cached.
+    ///
+    /// The decision is made anew before each run. [`LearningReport::keeping`](crate::run::LearningReport) gives the decisions and their
+    /// reasons. An output that was never measured or has no [size](crate::delivery::Inspect::bytes) is not cached. If a
+    /// factory turns out to write while it runs, its output is not cached either. The run must
+    /// [learn](crate::RunBuilder::learn), or it does not start.
+    ///
+    /// ```
+    /// use setl::cache::CachePolicy;
+    /// use setl::optimize::Learning;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn train() -> Vec<f64> {
+    ///     std::thread::sleep(std::time::Duration::from_millis(60)); // takes its time
+    ///     vec![0.5]
+    /// }
+    ///
+    /// #[factory]
+    /// fn score(train: Vec<f64>) -> f64 {
+    ///     train[0]
+    /// }
+    ///
+    /// #[pipeline(all(train, score))]
+    /// struct Nightly;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let state = std::env::temp_dir().join(format!("setl-docs-by-cost-{}", std::process::id()));
+    /// // The first is measured, the second is cached, the third takes it.
+    /// for hits in [0, 0, 1] {
+    ///     let run = Nightly.run().cache(CachePolicy::by_cost()).learn(Learning::new()).state_dir(&state).await?;
+    ///     assert_eq!(run.report().cache().iter().map(|cache| cache.hits).sum::<u32>(), hits);
+    ///     for factory in &run.learned().unwrap().cache_decisions {
+    ///         println!("{factory}");
+    ///     }
+    /// }
+    /// # std::fs::remove_dir_all(state)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn by_cost() -> Self {
+        Self { scope: Some(CacheScope::ByCost), ..Self::default() }
+    }
+}
+
 /// Learning from runs, as an extension.
 pub(crate) struct LearnsFromRuns;
 
@@ -143,7 +188,10 @@ impl Extension for LearnsFromRuns {
         let Some(learning) = request.options.get::<Learning>() else { return Ok(()) };
         let Workers(workers) = plan.options.take().unwrap_or(Workers(1));
         let optimizer = plan.options.get::<Optimizer>().cloned().unwrap_or_default();
-        let how = How { workers, gathers: cfg!(feature = "polars") && optimizer.has(Pass::Gather) };
+        let how = How {
+            workers,
+            gathers: plan.options.get::<GathersQueries>().is_some() && optimizer.has(Pass::Gather),
+        };
         let mut state = before(&plan.launch, learning, plan.state_dir.clone(), how);
         if plan.cache.is_by_cost() {
             state.choose_cached(plan);
@@ -175,6 +223,26 @@ impl Hook for LearningState {
         Points::ENDED.and(Points::MEASURE).and(Points::FINISH)
     }
 
+    fn reads(&self, node: usize, path: &Path) {
+        self.measured.reads(node, path);
+    }
+
+    fn delivers(&self, node: usize, bytes: Option<u64>) {
+        self.measured.delivers(node, bytes);
+    }
+
+    fn waits(&self, node: usize) {
+        self.measured.waits(node);
+    }
+
+    fn resumes(&self, node: usize) {
+        self.measured.resumes(node);
+    }
+
+    fn advice(&self) -> Option<&dyn Any> {
+        Some(&self.advisor)
+    }
+
     /// Changes the order of the remaining factories if the size of an output differs from its prediction.
     fn ended(&self, run: &Shared, node: usize, record: &Record) {
         let delivered = matches!(record.status, Status::Succeeded | Status::Restored | Status::Cached);
@@ -202,7 +270,7 @@ impl Hook for LearningState {
 
 /// The properties of a run that affect its cost.
 #[derive(Clone, Copy)]
-pub(super) struct How {
+pub(crate) struct How {
     /// The number of factories that can run at the same time.
     workers: usize,
     /// `true` if queries are run together.
@@ -216,7 +284,7 @@ const fn with_fallback(code: u128, fallback: u128) -> u128 {
 }
 
 /// Reads the history. This function blocks.
-pub(super) fn before(
+pub(crate) fn before(
     launch: &Launch,
     learning: &Learning,
     state: Option<PathBuf>,
@@ -225,7 +293,7 @@ pub(super) fn before(
     let path = learning
         .path()
         .map_or_else(|| History::path_in(&state_directory(state.as_deref())), ToOwned::to_owned);
-    let code = |step: &super::Step| {
+    let code = |step: &crate::run::Step| {
         let code =
             step.fallback.as_ref().map_or(step.code, |other| with_fallback(step.code, other.step.code));
         format!("{code:032x}")
@@ -241,7 +309,6 @@ pub(super) fn before(
         drifts: Vec::new(),
         set_aside: None,
         history_error: None,
-        #[cfg(feature = "polars")]
         advisor: Advisor::default(),
         measured: Measured::new(launch.plan.factories.len()),
         cache_decisions: Vec::new(),
@@ -275,28 +342,17 @@ pub(super) fn before(
     before
 }
 
-/// The evidence about choices in earlier runs, if this run learns.
-#[cfg(feature = "polars")]
-pub(crate) fn advisor(run: &Shared) -> Option<&Advisor> {
-    run.hook::<LearningState>().map(|state| &state.advisor)
-}
-
 impl LearningState {
-    #[cfg(feature = "polars")]
     fn remember(&mut self, choices: Vec<ChoiceRun>) {
         self.advisor = Advisor::of(choices);
     }
-
-    /// Only queries have several ways to run.
-    #[cfg(not(feature = "polars"))]
-    fn remember(&mut self, _choices: Vec<ChoiceRun>) {}
 
     fn adaptations(&self) -> Vec<Adaptation> {
         self.adapting.as_ref().map(|adapting| held(adapting.lock()).adaptations.clone()).unwrap_or_default()
     }
 
     /// Caches the outputs for which this pays.
-    pub(super) fn choose_cached(&mut self, plan: &mut RunPlan) {
+    pub(crate) fn choose_cached(&mut self, plan: &mut RunPlan) {
         let Some(prediction) = &self.prediction else { return };
         let candidates = may_be_cached(plan);
         self.cache_decisions = worth_keeping(prediction, &candidates, plan.cache.limits().max_bytes);
@@ -314,7 +370,7 @@ impl LearningState {
         run.predicted.clone_from(&self.prediction);
         run.succeeded = ended.succeeded;
         run.error = ended::error(ended);
-        run.peak_bytes = super::memory::peak();
+        run.peak_bytes = crate::memory::peak();
         run.cpu = self.measured.cpu();
         let entries = report.entries();
         let queries = Queries::of(report);
@@ -350,7 +406,6 @@ impl LearningState {
         }
         run.batches = queries.batches;
         self.add_evidence(&mut run, shared, report);
-        #[cfg(feature = "polars")]
         for part in report.queries().iter().flat_map(|queries| &queries.shared) {
             run.subplans.push(crate::optimize::SubplanRecord {
                 fingerprint: part.fingerprint.clone(),
@@ -392,12 +447,6 @@ struct Queries {
 }
 
 impl Queries {
-    #[cfg(not(feature = "polars"))]
-    fn of(_: &Report) -> Self {
-        Self::default()
-    }
-
-    #[cfg(feature = "polars")]
     fn of(report: &Report) -> Self {
         let mut this = Self::default();
         for batch in report.queries() {
@@ -492,7 +541,7 @@ fn may_be_cached(plan: &RunPlan) -> Vec<usize> {
 
 impl LearningReport {
     /// The most important part of the text, in two lines.
-    pub(super) fn in_brief(&self) -> String {
+    pub(crate) fn in_brief(&self) -> String {
         let mut brief = self.to_string().lines().next().unwrap_or_default().to_owned();
         let damaged = self.set_aside.iter().map(|aside| told_of_damage(aside));
         let drifts = self.drifts.iter().map(ToString::to_string);

@@ -108,10 +108,10 @@ mod tests {
     use polars::prelude::*;
 
     use super::*;
+    use crate::memory::Memory;
     use crate::optimize::Optimizer;
-    use crate::optimize::queries::Explained;
-    use crate::optimize::queries::tests::run;
-    use crate::run::memory::Memory;
+    use crate::queries::Explained;
+    use crate::queries::tests::run;
     use setl_learn::history::ChoiceRun;
 
     /// A bit too few rows to be streamed: streaming is estimated to take a tenth longer.

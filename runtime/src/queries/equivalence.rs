@@ -18,8 +18,8 @@ use fastrand::Rng;
 use polars::prelude::*;
 
 use super::tests::run;
+use crate::memory::Memory;
 use crate::optimize::{Optimizer, Pass};
-use crate::run::memory::Memory;
 use setl_learn::advisor::Advisor;
 use setl_learn::history::ChoiceRun;
 

@@ -22,6 +22,8 @@ mod engine;
 mod equivalence;
 mod execute;
 mod explained;
+mod fault;
+pub(crate) mod gather;
 mod origins;
 mod places;
 mod reads;
@@ -36,36 +38,26 @@ mod tree;
 
 use std::sync::{Mutex, PoisonError};
 
-use polars::prelude::{DataFrame, LazyFrame, OptFlags, PolarsError};
+use polars::prelude::{DataFrame, LazyFrame, OptFlags};
 
-use super::Optimizer;
-use crate::base::panic::{Carried, carried};
-use crate::run::memory::Memory;
-pub use explained::{Explained, SharedPart};
+use crate::base::panic::carried;
+use crate::memory::Memory;
+use crate::memory::spill::is_temporary;
+use crate::optimize::Optimizer;
+use crate::optimize::together::Explained;
+use crate::run::current::measure;
+pub(crate) use fault::Fault;
 pub(crate) use origins::Origins;
 use setl_learn::advisor::Advisor;
 use share::share;
 use sources::sources;
-pub(crate) use tree::files;
+use tree::files;
 
 /// A query that a factory waits for.
 pub(crate) type Query = LazyFrame;
 
 /// The result of a query.
 pub(crate) type Answer = DataFrame;
-
-/// The reason why a query has no result.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The query failed.
-    Query(PolarsError),
-    /// The query panicked.
-    Panicked(Carried),
-    /// A part that the query shares with others failed.
-    Shared,
-    /// The run ended before the query.
-    Ended,
-}
 
 /// The settings and the evidence that decide how queries are run.
 #[derive(Clone, Copy)]
@@ -171,4 +163,12 @@ pub(crate) fn run(
 
 fn has_own_flags(frame: &LazyFrame) -> bool {
     frame.get_current_optimizations().bits() != OptFlags::default().bits()
+}
+
+/// Records the files that a query of the current factory is about to read.
+pub(crate) fn scans(query: &LazyFrame) {
+    measure(|hook, node| {
+        let files = files(query);
+        files.iter().filter(|path| !is_temporary(path)).for_each(|path| hook.reads(node, path));
+    });
 }

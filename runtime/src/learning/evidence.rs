@@ -28,19 +28,15 @@ impl LearningState {
                 because: cache.because.clone(),
             })
             .collect();
-        #[cfg(feature = "polars")]
-        {
-            run.choices = self.advisor.made();
-            run.reads = report.queries().iter().flat_map(|queries| queries.reads.iter().cloned()).collect();
-            for read in run.reads.iter_mut().filter(|read| read.path.is_none()) {
-                read.from = read.factories.first().and_then(|factory| only_source(shared, factory));
-            }
+        run.choices = self.advisor.made();
+        run.reads = report.queries().iter().flat_map(|queries| queries.reads.iter().cloned()).collect();
+        for read in run.reads.iter_mut().filter(|read| read.path.is_none()) {
+            read.from = read.factories.first().and_then(|factory| only_source(shared, factory));
         }
     }
 }
 
 /// The factory that delivered the data that `factory` reads, if it takes the output of only one factory.
-#[cfg(feature = "polars")]
 fn only_source(shared: &Shared, factory: &str) -> Option<String> {
     let factories = &shared.plan.factories;
     let node = factories.iter().find(|node| node.name == factory)?;

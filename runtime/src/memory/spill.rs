@@ -65,7 +65,6 @@ impl Spill {
 }
 
 /// `true` if the file is a temporary file of a run: no other run finds it again.
-#[cfg(feature = "optimize")]
 pub(crate) fn is_temporary(file: &Path) -> bool {
     file.parent().is_some_and(|of_run| {
         of_run.parent().is_some_and(|all| all.ends_with(SPILL)) && of_run.join(LOCK).exists()

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | factories wait until the memory that they declare is free | `schedule` |
 //! | materialized data goes to temporary files | `spill` |
-//! | queries run one by one with the streaming engine, and share the data that fits | `optimize/queries` |
+//! | queries run one by one with the streaming engine, and share the data that fits | `queries` |
 //!
 //! A process that exceeds the limit nevertheless ends the run, before the system kills the process.
+
+pub(crate) mod spill;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,19 +17,17 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use std::{fmt, fs};
 
-use super::extension::Extension;
-use super::hook::{Hook, Points, find};
-use super::report::Report;
-use super::request::Request;
-use super::run_plan::{Budget, RunPlan};
-use super::shared::{CancelReason, Launch, Shared};
-#[cfg(feature = "polars")]
-use super::spill::Spill;
 use crate::base::size::show;
-#[cfg(feature = "polars")]
 use crate::base::sync::held;
+use crate::memory::spill::Spill;
 use crate::plan::Node;
 use crate::policy::Policy;
+use crate::run::extension::Extension;
+use crate::run::hook::{Hook, Points, find};
+use crate::run::report::Report;
+use crate::run::request::Request;
+use crate::run::run_plan::{Budget, RunPlan};
+use crate::run::shared::{CancelReason, Launch, Shared};
 
 /// The interval of the checks: a process that allocates one gibibyte per second gets 10 MiB more in it.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -40,12 +40,10 @@ pub(crate) struct Memory {
     at_start: u64,
     /// The peak that was seen.
     peak: AtomicU64,
-    #[cfg(feature = "polars")]
     spilling: Spilling,
 }
 
 /// The place of data that does not fit into memory.
-#[cfg(feature = "polars")]
 #[derive(Debug)]
 struct Spilling {
     state: std::path::PathBuf,
@@ -56,14 +54,12 @@ struct Spilling {
 }
 
 impl Memory {
-    #[cfg_attr(not(feature = "polars"), expect(unused_variables, reason = "nothing is spilled"))]
     pub(crate) fn new(limit: u64, state: Option<&std::path::Path>) -> Self {
         let at_start = resident().unwrap_or_default();
         Self {
             limit,
             at_start,
             peak: AtomicU64::new(at_start),
-            #[cfg(feature = "polars")]
             spilling: Spilling {
                 state: crate::checkpoint::state_directory(state),
                 spill: std::sync::Mutex::default(),
@@ -73,7 +69,7 @@ impl Memory {
     }
 
     /// The reasons why a run of these factories cannot stay below the limit, each in a sentence.
-    pub(super) fn objections(&self, launch: &Launch, policies: impl Fn(usize) -> Policy) -> Vec<String> {
+    pub(crate) fn objections(&self, launch: &Launch, policies: impl Fn(usize) -> Policy) -> Vec<String> {
         let limit = show(self.limit);
         if self.limit <= self.at_start {
             return vec![format!(
@@ -98,18 +94,16 @@ impl Memory {
     }
 
     /// The total memory for all factories.
-    pub(super) fn budget(&self) -> u64 {
+    pub(crate) fn budget(&self) -> u64 {
         self.limit.saturating_sub(self.at_start)
     }
 
     /// The memory that is free now.
-    #[cfg(all(feature = "polars", feature = "optimize"))]
     pub(crate) fn free(&self) -> u64 {
         self.limit.saturating_sub(resident().unwrap_or(self.at_start))
     }
 
     /// The temporary files of the run. This function blocks.
-    #[cfg(feature = "polars")]
     pub(crate) fn spill(&self) -> crate::Result<Arc<Spill>> {
         let mut spill = held(self.spilling.spill.lock());
         if let Some(spill) = &*spill {
@@ -121,13 +115,11 @@ impl Memory {
     }
 
     /// The temporary files of the run, if there are any.
-    #[cfg(feature = "polars")]
-    pub(super) fn spilled(&self) -> Option<Arc<Spill>> {
+    pub(crate) fn spilled(&self) -> Option<Arc<Spill>> {
         held(self.spilling.spill.lock()).clone()
     }
 
     /// `true` if the data is small enough to stay in memory. The total size of such data is at most an eighth of the limit.
-    #[cfg(feature = "polars")]
     pub(crate) fn keeps(&self, bytes: u64) -> bool {
         let kept = &self.spilling.kept;
         bytes <= self.limit / 64
@@ -139,10 +131,7 @@ impl Memory {
         MemoryReport {
             limit: self.limit,
             peak: self.peak.fetch_max(seen, Ordering::AcqRel).max(seen),
-            #[cfg(feature = "polars")]
             spilled: self.spilled().map_or(0, |spill| spill.bytes()),
-            #[cfg(not(feature = "polars"))]
-            spilled: 0,
         }
     }
 }
@@ -213,15 +202,13 @@ impl Hook for Memory {
     fn report(&self, _: &Shared, report: &mut Report) {
         report.add(self.report());
     }
-
-    #[cfg(feature = "polars")]
     fn remains(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.spilled().map(|spill| spill as Arc<dyn Any + Send + Sync>)
     }
 }
 
 /// The memory that a factory or its fallback declares.
-pub(super) fn need(factory: &Node, policy: &Policy) -> u64 {
+pub(crate) fn need(factory: &Node, policy: &Policy) -> u64 {
     let of_fallback = factory.fallback.as_ref().and_then(|fallback| fallback.policy.memory);
     policy.memory.max(of_fallback).unwrap_or_default()
 }
@@ -229,7 +216,7 @@ pub(super) fn need(factory: &Node, policy: &Policy) -> u64 {
 /// Ends the run when the process exceeds the limit, as long as the returned value exists.
 ///
 /// A thread does the checks, because a task may not run while factories compute.
-pub(super) fn watch(shared: &Arc<Shared>) -> Option<Watch> {
+pub(crate) fn watch(shared: &Arc<Shared>) -> Option<Watch> {
     let memory = shared.hook::<Memory>()?;
     resident()?;
     let (limit, shared) = (memory.limit, Arc::downgrade(shared));
@@ -252,19 +239,18 @@ pub(super) fn watch(shared: &Arc<Shared>) -> Option<Watch> {
 }
 
 /// Keeps the checks of the memory running.
-pub(super) struct Watch(#[expect(dead_code, reason = "whoever looks ends when it is dropped")] Sender<()>);
+pub(crate) struct Watch(#[expect(dead_code, reason = "whoever looks ends when it is dropped")] Sender<()>);
 
 /// The current memory of the process, if the system provides it. It excludes file pages, which the system reclaims when it needs
 /// them.
-pub(super) fn resident() -> Option<u64> {
+pub(crate) fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     // Older kernels provide only the total.
     field(&status, "RssAnon:").or_else(|| field(&status, "VmRSS:"))
 }
 
 /// The peak memory of the process, if the system provides it.
-#[cfg(feature = "optimize")]
-pub(super) fn peak() -> Option<u64> {
+pub(crate) fn peak() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 

@@ -4,16 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::current::Current;
-use super::error::Cause;
-use super::extension::{Extension, Mode};
-use super::hook::{Attempt, BoxFutureOf, Hook, Points, RunEnd};
-use super::report::{Nanos, Phase, Record, Report, Status, duration, nanos};
-use super::request::Request;
-use super::rows::Rows;
-use super::run_plan::RunPlan;
-use super::shared::Shared;
-use super::step::{Besides, Completed, EARLIER, Outcome, Unfinished};
 use crate::Result;
 use crate::base::panic::caught;
 use crate::cache::{Cache, CacheSection};
@@ -21,6 +11,16 @@ use crate::checkpoint::{
     CacheFor, Code, Ended, From, How, Kept, Part, Reads, Session, Setup, Store, fingerprints_of_inputs,
     state_directory,
 };
+use crate::run::current::{Current, measure};
+use crate::run::error::Cause;
+use crate::run::extension::{Extension, Mode};
+use crate::run::hook::{Attempt, BoxFutureOf, Hook, Points, RunEnd};
+use crate::run::report::{Nanos, Phase, Record, Report, Status, duration, nanos};
+use crate::run::request::Request;
+use crate::run::rows::Rows;
+use crate::run::run_plan::RunPlan;
+use crate::run::shared::Shared;
+use crate::run::step::{Besides, Completed, EARLIER, Outcome, Unfinished};
 use setl_commit::state::{check, is_insecure};
 use setl_commit::{KeptWrite, Owner, StagedFile, StagedWrite, Transaction, WriteError};
 
@@ -175,7 +175,7 @@ impl Current {
 ///
 /// # Errors
 /// When the run cannot start. A problem with the cache never prevents it.
-pub(super) fn open(
+pub(crate) fn open(
     run_plan: &RunPlan,
     request: &Request,
     run: String,
@@ -391,7 +391,6 @@ fn cache(shared: &Shared, session: &Session, node: usize, ended: &mut Ended) {
 }
 
 /// Records that the current factory has an effect outside of the run that is never undone.
-#[cfg_attr(not(feature = "polars"), allow(dead_code, reason = "repositories need the feature"))]
 pub(crate) fn record_act() {
     if let Some(current) = Current::get() {
         current.record(Reads::record_act);
@@ -400,9 +399,8 @@ pub(crate) fn record_act() {
 
 /// Records that the current factory reads a file or directory, or a place whose changes cannot be detected.
 pub(crate) fn record_read(path: Option<&Path>, place: impl FnOnce() -> String) -> Result<()> {
-    #[cfg(feature = "optimize")]
     if let Some(path) = path {
-        super::learn::reads(path);
+        measure(|hook, node| hook.reads(node, path));
     }
     record_look(path, place)
 }

@@ -8,24 +8,26 @@
 //! of others does not count against its timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::blocking::BlockingPool;
-use super::current::Current;
-use super::extension::Extension;
-use super::hook::{BoxFutureOf, Hook, Points, find};
-use super::memory::Memory;
-use super::report::Report;
-use super::run_plan::RunPlan;
-use super::shared::Shared;
 use crate::base::sync::held;
-use crate::optimize::queries::{self, Answer, Asker, Explained, Fault, Origins, Query};
-use crate::optimize::{Optimizer, Pass};
+use crate::memory::Memory;
+use crate::optimize::together::QueriesSection;
+use crate::optimize::{GathersQueries, Optimizer, Pass};
+use crate::queries::{self, Answer, Asker, Explained, Fault, Origins, Query};
+use crate::run::blocking::BlockingPool;
+use crate::run::current::Current;
+use crate::run::extension::Extension;
+use crate::run::hook::{BoxFutureOf, Hook, Points, find};
+use crate::run::report::Report;
+use crate::run::request::Request;
+use crate::run::run_plan::RunPlan;
+use crate::run::shared::Shared;
+use setl_learn::advisor::Advisor;
 
 /// The waiting queries of a run.
 pub(crate) struct Gather {
@@ -101,6 +103,11 @@ impl Gather {
 pub(crate) struct Gathering;
 
 impl Extension for Gathering {
+    fn prepare(&self, plan: &mut RunPlan, _: &Request) -> Result<(), Vec<String>> {
+        plan.options.set(GathersQueries);
+        Ok(())
+    }
+
     fn attach(&self, plan: &mut RunPlan) {
         let Some(optimizer) = plan.options.get::<Optimizer>() else { return };
         if let Some(gather) = Gather::of(optimizer, find::<Memory>(&plan.hooks).is_some()) {
@@ -146,65 +153,6 @@ impl Hook for Gather {
     }
 }
 
-/// The part of a report about queries that were run together. It has no text if they share nothing.
-#[derive(Debug)]
-struct QueriesSection(Vec<Explained>);
-
-impl fmt::Display for QueriesSection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: usize = self.0.iter().map(|queries| queries.shared.len()).sum();
-        let queries: usize = self.0.iter().map(|queries| queries.factories.len()).sum();
-        match parts {
-            0 => Ok(()),
-            1 => write!(f, "{queries} queries share 1 part, which was computed once"),
-            parts => write!(f, "{queries} queries share {parts} parts, which were computed once"),
-        }
-    }
-}
-
-impl Report {
-    /// The queries that were run together, in their order, with their shared parts.
-    ///
-    /// ```
-    /// use setl::polars::prelude::*;
-    /// use setl::prelude::*;
-    ///
-    /// #[factory]
-    /// fn sales() -> Result<LazyFrame> {
-    ///     Ok(df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 4.0])?.lazy())
-    /// }
-    ///
-    /// #[factory]
-    /// async fn dearest(sales: LazyFrame) -> Result<DataFrame> {
-    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
-    ///     setl::collect(by_product.filter(col("price").gt(lit(6.0)))).await
-    /// }
-    ///
-    /// #[factory(id = Count)]
-    /// async fn products(sales: LazyFrame) -> Result<DataFrame> {
-    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
-    ///     setl::collect(by_product.select([len()])).await
-    /// }
-    ///
-    /// struct Count;
-    ///
-    /// #[pipeline(extract(sales), transform(dearest, products))]
-    /// struct Shop;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// let run = Shop.run().await?;
-    /// let shared = &run.queries()[0].shared[0];
-    /// assert_eq!(shared.about, "aggregate by product");
-    /// assert_eq!(shared.factories, ["dearest", "products"]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn queries(&self) -> &[Explained] {
-        self.section::<QueriesSection>().map_or(&[], |section| &section.0)
-    }
-}
-
 /// Records that the current factory delivers a query that has not run yet.
 pub(crate) fn delivers(query: &Query) {
     let Some(current) = Current::get() else { return };
@@ -222,7 +170,7 @@ pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Box<
     }
     let shared = Arc::clone(&current.shared);
     let mut ticket = enter(&current, query);
-    if super::blocking::is_inside() {
+    if crate::run::blocking::is_inside() {
         // The executor does not see a future that is polled here.
         settle(&shared, current.owner.node, false);
     }
@@ -231,7 +179,7 @@ pub(crate) async fn gathered(query: Query) -> Result<Result<Answer, Fault>, Box<
 
 /// Does the same as [`gathered`] on a thread for blocking work, which waits.
 pub(crate) fn gathered_blocking(query: Query) -> Result<Result<Answer, Fault>, Box<Query>> {
-    if !super::blocking::is_inside() {
+    if !crate::run::blocking::is_inside() {
         return Err(Box::new(query));
     }
     let Some(current) = Current::get() else { return Err(Box::new(query)) };
@@ -265,7 +213,7 @@ fn enter(current: &Current, query: Query) -> Ticket {
     let (answer, receiver) = oneshot::channel();
     let node = current.owner.node;
     let shared = Arc::clone(&current.shared);
-    super::learn::waits(&shared, node);
+    shared.hooks.at(Points::MEASURE).for_each(|hook| hook.waits(node));
     let mut id = 0;
     let mut first = None;
     if let Some(gather) = shared.hook::<Gather>() {
@@ -353,16 +301,16 @@ fn answer(shared: &Shared, batch: Vec<Waiting>) {
     }
     let began = Instant::now();
     let batch = Batch { shared, gather, askers, later: Mutex::default() };
-    let mut explained = queries::run(
-        &gather.optimizer,
-        super::learn::advisor(shared),
-        queries,
-        shared.hook::<Memory>(),
-        &batch,
-    );
+    let mut explained =
+        queries::run(&gather.optimizer, advisor(shared), queries, shared.hook::<Memory>(), &batch);
     explained.wall = began.elapsed();
     held(gather.state.lock()).explained.push(explained);
     batch.end();
+}
+
+/// The evidence of earlier runs about queries, if there is any.
+fn advisor(run: &Shared) -> Option<&Advisor> {
+    run.hooks.at(Points::MEASURE).find_map(|hook| hook.advice()?.downcast_ref())
 }
 
 /// The factories that wait for the queries of a batch.
@@ -484,7 +432,7 @@ impl Drop for Ticket {
     /// Records that the factory has its result, or no longer wants it.
     fn drop(&mut self) {
         let Some(gather) = self.shared.hook::<Gather>() else { return };
-        super::learn::goes_on(&self.shared, self.node);
+        self.shared.hooks.at(Points::MEASURE).for_each(|hook| hook.resumes(self.node));
         let mut state = held(gather.state.lock());
         state.waiting.retain(|waiting| waiting.id != self.id);
         state.answered(&self.shared, self.node, self.id);

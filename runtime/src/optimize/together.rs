@@ -1,13 +1,9 @@
 //! The decisions about queries that were run together, with the results.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::Asker;
-use super::execute::Measured;
-use super::share::{Piece, Shared};
-use super::tree::{self, Keys};
+use crate::run::report::Report;
 use setl_learn::history::ReadRecord;
 
 /// Queries that were run together: their shared parts, and the reasons.
@@ -63,7 +59,7 @@ pub struct SharedPart {
 }
 
 impl Explained {
-    pub(super) fn new(factories: Vec<String>) -> Self {
+    pub(crate) fn new(factories: Vec<String>) -> Self {
         Self {
             factories,
             shared: Vec::new(),
@@ -75,76 +71,6 @@ impl Explained {
             wall: Duration::ZERO,
         }
     }
-
-    /// Adds the costs of the queries.
-    pub(super) fn measured(&mut self, queries: Vec<Measured>) {
-        self.queries = queries.iter().map(|cost| cost.wall).collect();
-        self.engines = queries.iter().map(|cost| cost.engine).collect();
-        self.because = queries.into_iter().map(|cost| cost.because).collect();
-    }
-
-    pub(super) fn shared(
-        &mut self,
-        shared: &Shared,
-        pieces: Vec<Measured>,
-        queries: Vec<Measured>,
-        asker: &dyn Asker,
-    ) {
-        self.left.clone_from(&shared.left);
-        self.measured(queries);
-        for (piece, cost) in shared.pieces.iter().zip(pieces) {
-            let whole_of = self.factories.iter().zip(&shared.plans);
-            let whole_of = whole_of.filter(|(_, plan)| Keys::default().of(plan) == piece.stands);
-            let mut whole_of: Vec<String> = whole_of.map(|(factory, _)| factory.clone()).collect();
-            whole_of.sort();
-            whole_of.dedup();
-            self.shared.push(SharedPart {
-                about: about(piece, asker),
-                fingerprint: tree::shown(&piece.fingerprint),
-                columns: piece.columns.clone(),
-                factories: takers(shared, &self.factories, piece),
-                whole_of,
-                because: piece.because.clone(),
-                wall: cost.wall,
-                rows: cost.rows,
-                bytes: cost.bytes,
-                engine: cost.engine,
-                engine_because: cost.because,
-            });
-        }
-    }
-}
-
-/// Describes a part: by the factory that made it, if it is known, and by the files that it reads.
-fn about(piece: &Piece, asker: &dyn Asker) -> String {
-    let Some((factory, is_whole)) = asker.origin(&piece.fingerprint) else { return piece.about.clone() };
-    if piece.is_scan {
-        return format!("{} of `{factory}`", piece.about);
-    }
-    let files = match &piece.files[..] {
-        [] => String::new(),
-        files => format!(", from {}", files.join(", ")),
-    };
-    let part = if is_whole { "output" } else { "part" };
-    format!("{part} of `{factory}`{files}")
-}
-
-/// The factories for which a piece is computed.
-pub(super) fn takers(shared: &Shared, factories: &[String], piece: &Piece) -> Vec<String> {
-    let mut takers = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    let mut todo: Vec<usize> = piece.consumers.iter().copied().collect();
-    // A piece that a shared part reads is computed for all consumers of that part.
-    while let Some(consumer) = todo.pop() {
-        if !seen.insert(consumer) {
-            continue;
-        }
-        match consumer.checked_sub(factories.len()) {
-            None => _ = takers.insert(&factories[consumer]),
-            Some(other) => todo.extend(&shared.pieces[other].consumers),
-        }
-    }
-    takers.into_iter().cloned().collect()
 }
 
 impl fmt::Display for Explained {
@@ -188,5 +114,64 @@ impl fmt::Display for Explained {
             writeln!(f)?;
         }
         Ok(())
+    }
+}
+
+/// The part of a report about queries that were run together. It has no text if they share nothing.
+#[derive(Debug)]
+pub(crate) struct QueriesSection(pub(crate) Vec<Explained>);
+
+impl fmt::Display for QueriesSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: usize = self.0.iter().map(|queries| queries.shared.len()).sum();
+        let queries: usize = self.0.iter().map(|queries| queries.factories.len()).sum();
+        match parts {
+            0 => Ok(()),
+            1 => write!(f, "{queries} queries share 1 part, which was computed once"),
+            parts => write!(f, "{queries} queries share {parts} parts, which were computed once"),
+        }
+    }
+}
+
+impl Report {
+    /// The queries that were run together, in their order, with their shared parts.
+    ///
+    /// ```
+    /// use setl::polars::prelude::*;
+    /// use setl::prelude::*;
+    ///
+    /// #[factory]
+    /// fn sales() -> Result<LazyFrame> {
+    ///     Ok(df!("product" => ["tea", "coffee", "tea"], "price" => [2.5, 6.0, 4.0])?.lazy())
+    /// }
+    ///
+    /// #[factory]
+    /// async fn dearest(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.filter(col("price").gt(lit(6.0)))).await
+    /// }
+    ///
+    /// #[factory(id = Count)]
+    /// async fn products(sales: LazyFrame) -> Result<DataFrame> {
+    ///     let by_product = sales.group_by([col("product")]).agg([col("price").sum()]);
+    ///     setl::collect(by_product.select([len()])).await
+    /// }
+    ///
+    /// struct Count;
+    ///
+    /// #[pipeline(extract(sales), transform(dearest, products))]
+    /// struct Shop;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let run = Shop.run().await?;
+    /// let shared = &run.queries()[0].shared[0];
+    /// assert_eq!(shared.about, "aggregate by product");
+    /// assert_eq!(shared.factories, ["dearest", "products"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn queries(&self) -> &[Explained] {
+        self.section::<QueriesSection>().map_or(&[], |section| &section.0)
     }
 }

@@ -3,19 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
-#[cfg(feature = "polars")]
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
-#[cfg(feature = "polars")]
 use std::time::Instant;
 
-use super::super::current;
-#[cfg(feature = "polars")]
-use super::super::shared::Shared;
-#[cfg(feature = "polars")]
-use super::super::spill::is_temporary;
-use super::LearningState;
 use crate::base::sync::held;
 use crate::optimize::FileRecord;
 
@@ -31,12 +22,10 @@ pub(super) struct Measured {
 pub(super) struct OfFactory {
     pub(super) files: BTreeMap<PathBuf, u64>,
     pub(super) bytes_out: Option<u64>,
-    /// The time that it has waited for queries that go through [gathering](super::super::gather).
+    /// The time that it has waited for queries that go through [gathering](crate::queries::gather).
     pub(super) waited: Duration,
     /// The number of queries for which it waits, and the time since which it waits for any.
-    #[cfg(feature = "polars")]
     queries: usize,
-    #[cfg(feature = "polars")]
     since: Option<Instant>,
 }
 
@@ -61,68 +50,42 @@ impl Measured {
             change(&mut factory);
         }
     }
-}
 
-/// Records that the current factory is about to read a file, or all files in a directory. This function blocks.
-pub(crate) fn reads(path: &Path) {
-    with_factory(|measured, node| {
+    /// Records that a factory is about to read a file, or all files in a directory. This function blocks.
+    pub(super) fn reads(&self, node: usize, path: &Path) {
         let Ok(path) = absolute(path) else { return };
         // A file that cannot be read fails later, when it is read.
         if let Some(FileRecord { path, bytes }) = FileRecord::at(path) {
-            measured.change(node, |factory| {
+            self.change(node, |factory| {
                 factory.files.insert(path, bytes);
             });
         }
-    });
-}
-
-/// Records the files that a query of the current factory is about to read.
-#[cfg(feature = "polars")]
-pub(crate) fn scans(query: &polars::prelude::LazyFrame) {
-    with_factory(|_, _| {
-        let files = crate::optimize::queries::files(query);
-        files.iter().filter(|path| !is_temporary(path)).for_each(|path| reads(path));
-    });
-}
-
-/// Records the size of the output of the current factory, in bytes.
-#[inline]
-pub(crate) fn delivers(bytes: impl FnOnce() -> Option<u64>) {
-    with_factory(|measured, node| {
-        let bytes = bytes();
-        measured.change(node, |factory| factory.bytes_out = bytes);
-    });
-}
-
-fn with_factory(work: impl FnOnce(&Measured, usize)) {
-    let Some(current) = current::measured() else { return };
-    if let Some(before) = current.shared.hook::<LearningState>() {
-        work(&before.measured, current.owner.node);
     }
-}
 
-/// Records that a factory starts to wait for a query.
-#[cfg(feature = "polars")]
-pub(in crate::run) fn waits(shared: &Arc<Shared>, node: usize) {
-    let Some(before) = shared.hook::<LearningState>() else { return };
-    before.measured.change(node, |factory| {
-        factory.queries += 1;
-        factory.since.get_or_insert_with(Instant::now);
-    });
-}
+    /// Records the size of the output of a factory, in bytes.
+    pub(super) fn delivers(&self, node: usize, bytes: Option<u64>) {
+        self.change(node, |factory| factory.bytes_out = bytes);
+    }
 
-/// Records that a factory no longer waits for a query.
-#[cfg(feature = "polars")]
-pub(in crate::run) fn goes_on(shared: &Arc<Shared>, node: usize) {
-    let Some(before) = shared.hook::<LearningState>() else { return };
-    before.measured.change(node, |factory| {
-        factory.queries = factory.queries.saturating_sub(1);
-        if factory.queries == 0
-            && let Some(since) = factory.since.take()
-        {
-            factory.waited += since.elapsed();
-        }
-    });
+    /// Records that a factory starts to wait for a query.
+    pub(super) fn waits(&self, node: usize) {
+        self.change(node, |factory| {
+            factory.queries += 1;
+            factory.since.get_or_insert_with(Instant::now);
+        });
+    }
+
+    /// Records that a factory no longer waits for a query.
+    pub(super) fn resumes(&self, node: usize) {
+        self.change(node, |factory| {
+            factory.queries = factory.queries.saturating_sub(1);
+            if factory.queries == 0
+                && let Some(since) = factory.since.take()
+            {
+                factory.waited += since.elapsed();
+            }
+        });
+    }
 }
 
 /// The CPU time of all threads of the process so far, to a hundredth of a second, if the system provides it.

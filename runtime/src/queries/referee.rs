@@ -14,7 +14,7 @@ use polars::prelude::*;
 
 use super::equivalence::{number, optimizer};
 use super::tests::run;
-use crate::run::memory::Memory;
+use crate::memory::Memory;
 
 const COLUMNS: [&str; 6] = ["few", "many", "number", "text", "big", "id"];
 
@@ -219,7 +219,7 @@ fn random_queries_give_what_another_engine_gives() {
         }
         seed += 1;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/optimize/queries/referee.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/queries/referee.py");
     let output = Command::new(python).arg(script).arg(&cases_at).output().unwrap();
     let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && told.contains("agrees"), "{told}\n{errors}");

@@ -72,9 +72,9 @@ mod tests {
     use polars::prelude::*;
 
     use super::*;
-    use crate::optimize::queries::Explained;
-    use crate::optimize::queries::tests::run;
     use crate::optimize::{Optimizer, Pass};
+    use crate::queries::Explained;
+    use crate::queries::tests::run;
     use setl_learn::history::ChoiceRun;
 
     fn one_run(past: &[ChoiceRun], path: &str, once: fn(&str) -> Duration) -> (Explained, Vec<ChoiceRun>) {

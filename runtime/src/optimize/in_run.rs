@@ -5,18 +5,18 @@ use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
 
-use super::config::FactoryConfig;
-use super::extension::Extension;
-use super::hook::{Hook, Points};
-use super::report::Report;
-use super::request::Request;
-use super::run_builder::RunBuilder;
-use super::run_plan::RunPlan;
-use super::shared::{Launch, Shared, Steps};
 use crate::optimize::plan::{FactoryFacts, Facts, Lowered, Planned, optimize};
 use crate::optimize::{Optimizer, Pass};
 use crate::plan::{Node, Plan, PlanRef, Source};
 use crate::policy::{OptimizerOff, Policy};
+use crate::run::config::FactoryConfig;
+use crate::run::extension::Extension;
+use crate::run::hook::{Hook, Points};
+use crate::run::report::Report;
+use crate::run::request::Request;
+use crate::run::run_builder::RunBuilder;
+use crate::run::run_plan::RunPlan;
+use crate::run::shared::{Launch, Shared, Steps};
 use setl_learn::Prediction;
 
 /// The data that a report needs to explain the plan of its run.
@@ -34,7 +34,7 @@ impl Explainable {
     }
 
     /// The plan before and after each pass.
-    pub(super) fn planned(&self, plan: &Plan) -> Arc<Planned> {
+    pub(crate) fn planned(&self, plan: &Plan) -> Arc<Planned> {
         self.planned.clone().unwrap_or_else(|| {
             // The run has no options that affect its plan.
             let factories = facts_of(plan, &self.steps, &[], |_| false);
@@ -47,7 +47,7 @@ impl Explainable {
         })
     }
 
-    pub(super) fn optimizer(&self) -> &Optimizer {
+    pub(crate) fn optimizer(&self) -> &Optimizer {
         &self.optimizer
     }
 }
@@ -100,13 +100,13 @@ impl fmt::Debug for Explainable {
 }
 
 /// The optimiser of a run, with the settings applied.
-pub(super) fn optimizer_of(plan: &RunPlan) -> &Optimizer {
+pub(crate) fn optimizer_of(plan: &RunPlan) -> &Optimizer {
     static DEFAULT: LazyLock<Optimizer> = LazyLock::new(Optimizer::default);
     plan.options.get().unwrap_or(&DEFAULT)
 }
 
 /// The prediction of the cost of a run, if it has one.
-pub(super) fn prediction(plan: &RunPlan) -> Option<&Prediction> {
+pub(crate) fn prediction(plan: &RunPlan) -> Option<&Prediction> {
     plan.options.get()
 }
 
@@ -185,7 +185,7 @@ fn taken(plan: &Plan, configs: &[FactoryConfig]) -> Vec<bool> {
 ///
 /// # Errors
 /// The reasons why the run cannot start, each in a sentence.
-pub(super) fn planned(run_plan: &RunPlan, request: &Request) -> Result<Planned, Vec<String>> {
+pub(crate) fn planned(run_plan: &RunPlan, request: &Request) -> Result<Planned, Vec<String>> {
     let Launch { plan, steps, .. } = &run_plan.launch;
     let facts = Facts {
         plan,
@@ -200,11 +200,11 @@ pub(super) fn planned(run_plan: &RunPlan, request: &Request) -> Result<Planned, 
 
 fn facts_of(
     plan: &Plan,
-    steps: &[super::Step],
+    steps: &[crate::run::Step],
     configs: &[FactoryConfig],
     is_replaced: impl Fn(usize) -> bool,
 ) -> Vec<FactoryFacts> {
-    let facts = |(node, step): (usize, &super::Step)| {
+    let facts = |(node, step): (usize, &crate::run::Step)| {
         let nature = (step.nature)();
         let config = configs.get(node);
         let policy: Policy = match config {
@@ -225,7 +225,7 @@ fn facts_of(
 }
 
 /// The number of factories that can run at the same time.
-pub(super) fn workers(concurrency: Option<usize>) -> usize {
+pub(crate) fn workers(concurrency: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = Handle::try_current().map_or_else(|_| cores(), |runtime| runtime.metrics().num_workers());
     concurrency.unwrap_or(threads).min(threads).max(1)
