@@ -50,12 +50,6 @@ impl Context {
         Self { shared, owner, cancel }
     }
 
-    /// Makes a context outside of any run: see [`testing::context`](crate::testing::context).
-    pub(crate) fn alone() -> Self {
-        let shared = Shared::alone(crate::testing::no_launch());
-        Self::new(Arc::new(shared), Owner { node: 0, attempt: 1 }, None)
-    }
-
     /// Returns the id of this run. Ids of later runs sort after those of earlier ones.
     ///
     /// A factory that calls this may have a different output in every run. So its output and everything computed from it are

@@ -142,6 +142,8 @@ pub use dataset::running::{collect, collect_blocking, materialize, materialize_b
 #[cfg(feature = "polars")]
 pub use dataset::{Dataset, Row};
 pub use factory::{Factory, Rollback};
+#[cfg(feature = "optimize")]
+pub use learning::LearningReport;
 pub use plan::dynamic::{Pipeline, WiringError};
 pub use policy::{permanent, transient};
 pub use run::{Event, Observer, Report, Run, RunBuilder, RunError, RunInfo, blocking};

@@ -3,11 +3,9 @@
 pub mod fields;
 pub mod finding;
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::mem;
-use std::sync::Arc;
 
 use crate::checkpoint::FingerprintOf;
 use crate::factory::{Factory, FactoryItem, Fallback, Produces};
@@ -15,8 +13,7 @@ use crate::plan::{Delivery, FallbackNode, Node, Plan, Source, Sources, Stage};
 use crate::policy::Policy;
 use crate::run::Step;
 
-/// A payload whose type the executor does not know.
-pub type AnyPayload = Arc<dyn Any + Send + Sync>;
+pub use crate::base::AnyPayload;
 
 /// A `T` with an id: requested by `#[delivery(id = …)]` and delivered by `#[factory(id = …)]`.
 pub struct WithId<T, Id>(PhantomData<fn() -> (T, Id)>);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::factory::{Factory, Produces};
 use crate::pipeline::{AnyPayload, Lists, OutputOf, PipelineItem, position};
+use crate::run::Shared;
 use crate::run::{Launch, Replacement, RunBuilder, Steps};
 use crate::{Context, Error, Result};
+use setl_commit::Owner;
 
 /// Runs one factory with its deliveries, a tuple in the order of their declaration.
 ///
@@ -75,7 +77,7 @@ where
 
 /// Makes a context outside of any run, for a factory that takes one.
 pub fn context() -> Context {
-    Context::alone()
+    alone()
 }
 
 /// Starts a test of a pipeline in which some factories are replaced. All others run unchanged.
@@ -160,8 +162,13 @@ impl<P: PipelineItem> TestPipeline<P> {
     }
 }
 
+/// Makes a context outside of any run.
+fn alone() -> Context {
+    Context::new(Arc::new(Shared::alone(no_launch())), Owner { node: 0, attempt: 1 }, None)
+}
+
 /// Makes an empty run, for a context outside of any run.
-pub(crate) fn no_launch() -> Launch {
+fn no_launch() -> Launch {
     use crate::plan::{Node, Plan, PlanRef, Stage};
     use std::borrow::Cow;
 

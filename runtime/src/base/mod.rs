@@ -10,3 +10,6 @@ pub use anyhow::Error;
 
 /// The result of a factory: any error that implements [`std::error::Error`] turns into [`Error`] with `?`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A payload whose type the executor does not know.
+pub type AnyPayload = std::sync::Arc<dyn std::any::Any + Send + Sync>;

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BySerde, Fingerprint, Fingerprinted, codec};
 use crate::Result;
+use crate::base::AnyPayload;
 use crate::base::panic::caught;
 use crate::delivery::Payload;
-use crate::pipeline::AnyPayload;
 use setl_commit::state;
 
 /// The file that holds the value in the serde format.

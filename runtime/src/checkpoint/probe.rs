@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::Fingerprint;
 use super::{ByFrame, BySerde, Checkpoint, FingerprintOf, Fingerprinted, Persistence, fingerprint_of};
 use crate::Result;
+use crate::base::AnyPayload;
 use crate::delivery::Payload;
-use crate::pipeline::AnyPayload;
 
 /// Probes how a `T` is kept on disk. Generated code has the traits [`KeptByFrame`], [`KeptBySerde`] and [`NotKept`] in
 /// scope, and writes:

@@ -15,9 +15,10 @@ use serde_json::Value;
 use super::reads::Contents;
 use super::{Code, Components, Fingerprint, Key, Made, Manifest, Read, Reads, Store, StoreError, Validity};
 use crate::base::sync::held;
+pub(crate) use crate::run::step::From;
 use caching::Cached;
 pub(crate) use inputs::fingerprints_of_inputs;
-pub(crate) use setup::{CacheFor, Ended, From, How, Kept, Part, Restored, Setup};
+pub(crate) use setup::{CacheFor, Ended, How, Kept, Part, Restored, Setup};
 
 use crate::Result;
 use crate::cache::Cache;

@@ -28,8 +28,8 @@ use crate::optimize::{
 };
 use crate::plan::Source;
 use crate::policy::Caching;
-use crate::run::config::FactoryConfig;
 use crate::run::extension::{Extension, Mode};
+use crate::run::factory_config::FactoryConfig;
 use crate::run::hook::{BoxFutureOf, Hook, Points, RunEnd, find_mut};
 use crate::run::report::{FactoryReport, Record, Report, Status};
 use crate::run::request::Request;
@@ -119,7 +119,7 @@ impl CachePolicy {
     /// long as storing and loading it. If [`max_bytes`](Self::max_bytes) is less than all of them need, the factories
     /// that save the most seconds per byte are cached.
     ///
-    /// The decision is made anew before each run. [`LearningReport::keeping`](crate::run::LearningReport) gives the decisions and their
+    /// The decision is made anew before each run. [`LearningReport::cache_decisions`] gives the decisions and their
     /// reasons. An output that was never measured or has no [size](crate::delivery::Inspect::bytes) is not cached. If a
     /// factory turns out to write while it runs, its output is not cached either. The run must
     /// [learn](crate::RunBuilder::learn), or it does not start.

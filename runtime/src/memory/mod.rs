@@ -61,7 +61,7 @@ impl Memory {
             at_start,
             peak: AtomicU64::new(at_start),
             spilling: Spilling {
-                state: crate::checkpoint::state_directory(state),
+                state: setl_commit::state::state_directory(state),
                 spill: std::sync::Mutex::default(),
                 kept: AtomicU64::new(0),
             },

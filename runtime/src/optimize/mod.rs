@@ -7,7 +7,7 @@
 //! | one quantity as a function of a size | [`Model`] |
 //! | the makespan of a plan, from the time of each factory | [`simulate()`] |
 //! | the choice between several ways to run it | [`choose`] |
-//! | learning from runs, and the quality of a prediction | [`Learning`], [`LearningReport`](LearningReport) |
+//! | learning from runs, and the quality of a prediction | [`Learning`], [`LearningReport`](crate::LearningReport)(LearningReport) |
 //! | the settings of the optimiser | [`Optimizer`], [`Pass`] |
 //! | the plan of a pipeline, and its changes by passes | [`plan`] |
 //! | the outputs to cache, by their cost | [`CachePolicy::by_cost`](crate::cache::CachePolicy::by_cost), [`CacheDecision`] |
@@ -23,7 +23,6 @@ mod optimizer;
 pub mod plan;
 pub(crate) mod together;
 
-pub use crate::learning::LearningReport;
 pub use adapt::{Adaptation, RevisedPrediction};
 pub use learning::Learning;
 

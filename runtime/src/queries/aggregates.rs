@@ -149,9 +149,9 @@ mod tests {
     use polars::prelude::*;
 
     use super::*;
+    use crate::memory::Memory;
     use crate::optimize::Optimizer;
-    use crate::optimize::queries::tests::run;
-    use crate::run::memory::Memory;
+    use crate::queries::tests::run;
 
     /// Orders by day, more than there are groups of lines, so that the join keeps their order. Each day has several, so that a sort by day leaves orders equal.
     fn orders() -> LazyFrame {

@@ -219,7 +219,7 @@ mod tests {
             let path = directory.path().join(name);
             std::fs::write(&path, "key,value\n1,2\n").unwrap();
             let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-            command.args(["--exact", "optimize::queries::chosen::tests::fingerprint", "--nocapture"]);
+            command.args(["--exact", "queries::chosen::tests::fingerprint", "--nocapture"]);
             let output = String::from_utf8(command.env(FILE, path).output().unwrap().stdout).unwrap();
             let line = output.lines().find_map(|line| line.split("fingerprint ").nth(1).map(str::to_owned));
             line.filter(|line| line.len() == 32).unwrap_or_else(|| panic!("{output}"))

@@ -516,7 +516,7 @@ fn generated() {
 fn random_queries_give_what_each_gives_by_itself() {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "optimize::queries::equivalence::generated", "--nocapture"])
+        .args(["--exact", "queries::equivalence::generated", "--nocapture"])
         .env(CHILD, "1")
         .env("POLARS_MAX_THREADS", "4")
         .env("POLARS_IDEAL_MORSEL_SIZE", "64")

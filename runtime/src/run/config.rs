@@ -1,5 +1,6 @@
 //! The configuration of each factory in a run, after all sources are combined.
 
+use super::factory_config::FactoryConfig;
 use super::request::{Options, Request};
 use super::run_plan::{Ending, RunPlan};
 use super::select::Selection;
@@ -8,22 +9,6 @@ use crate::base::names::{did_you_mean, same};
 use crate::cache::{CachePolicy, CacheScope};
 use crate::plan::Plan;
 use crate::policy::{Caching, Effective, EffectivePolicy, Policy, differing};
-
-/// The configuration of one factory in one run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FactoryConfig {
-    pub(crate) policy: Policy,
-    /// `true` if the factory is selected for the run.
-    pub(crate) selected: bool,
-    /// `true` unless the settings switch it off.
-    pub(crate) enabled: bool,
-    /// `true` if its output is available after the run.
-    pub(crate) kept: bool,
-    /// `true` if the factory needs more than a single plain run.
-    pub(crate) supervised: bool,
-    /// The equal factory whose output replaces the own one.
-    pub(crate) merged_into: Option<usize>,
-}
 
 /// Combines the pipeline, the settings and the request. Settings take precedence over the request, because they change a program
 /// without a rebuild.

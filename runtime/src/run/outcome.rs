@@ -7,6 +7,7 @@ use std::process::{ExitCode, Termination};
 
 use super::error::{FactoryError, RunError};
 use super::report::Report;
+use super::run_builder::PartialRun;
 use super::signals::EXIT_AT_SIGINT;
 use crate::base::names::same;
 use crate::base::panic::contained;
@@ -24,9 +25,6 @@ pub struct Run<P> {
     pub(crate) _remains: Vec<std::sync::Arc<dyn std::any::Any + Send + Sync>>,
     pub(crate) pipeline: PhantomData<fn() -> P>,
 }
-
-/// A run of some factories of `P`: see [`RunBuilder::only`](super::RunBuilder::only).
-pub struct PartialRun<P>(PhantomData<fn() -> P>);
 
 impl<P> Run<P> {
     /// The report of the run.

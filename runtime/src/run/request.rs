@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::observer::Observer;
 use super::select::Selection;
 use super::shared::Replacement;
+use crate::base::AnyPayload;
 use crate::cache::CachePolicy;
-use crate::pipeline::AnyPayload;
 use crate::policy::{Classifier, CodeScope, Resources, SettingsSource};
 
 /// The settings of a run by its caller. The decisions of the crate are not here, but in the [plan](super::run_plan::RunPlan) of

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::Event;
 use super::observer::{Closure, Observer};
-use super::outcome::PartialRun;
 use super::request::Request;
 use super::select::Selection;
 use super::shared::{Launch, Steps};
@@ -51,6 +50,9 @@ pub struct RunBuilder<P> {
     pub(crate) request: Box<Request>,
     pipeline: PhantomData<fn() -> P>,
 }
+
+/// A run of some factories of `P`: see [`RunBuilder::only`](super::RunBuilder::only).
+pub struct PartialRun<P>(PhantomData<fn() -> P>);
 
 impl<P> RunBuilder<P> {
     /// Sets the maximum number of factories that run at the same time. It is at least one. Default: no limit, so that each

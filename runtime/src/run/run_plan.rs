@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::config::FactoryConfig;
+use super::factory_config::FactoryConfig;
 use super::hook::Hook;
 use super::request::Options;
 use super::shared::Launch;

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::base::AnyPayload;
 use crate::base::sync::{AtomicU32, Ordering, RwLock, held};
-use crate::pipeline::AnyPayload;
 
 /// A payload of unknown type.
 pub(crate) type Untyped = dyn Any + Send + Sync;

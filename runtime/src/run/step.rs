@@ -14,12 +14,12 @@ use super::report::{Nanos, Phase, nanos};
 use super::rows::Rows;
 use super::shared::Shared;
 use super::slot::{Untyped, by_value};
-use crate::checkpoint::{FingerprintOf, From, Persistence};
+use crate::base::AnyPayload;
+use crate::checkpoint::{FingerprintOf, Persistence};
 use crate::context::Context;
 use crate::delivery::{AutoLoad, Owned, Rehearsal};
 use crate::factory::effects::Nature;
 use crate::factory::{Factory, Fallback, Undo, has_write, is_unwritten};
-use crate::pipeline::AnyPayload;
 use crate::plan::{Delivery, Source};
 use crate::policy::Policy;
 use crate::{Error, Result};
@@ -29,6 +29,13 @@ use crate::storage::delivered;
 
 /// A boxed future, known only by its output.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The origin of a restored output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    Checkpoint,
+    Cache,
+}
 
 /// The attempt number of outputs from earlier runs.
 pub(crate) const EARLIER: u32 = 0;

@@ -10,10 +10,9 @@ use super::report::{Nanos, Record, Status, failed_upstream};
 use super::rows::Rows;
 use super::shared::Shared;
 use super::slot::Slot;
-use super::step::{Besides, Completed, Failure};
+use super::step::{Besides, Completed, Failure, From};
 use crate::base::panic::contained;
 use crate::base::sync::held;
-use crate::checkpoint::From;
 use crate::plan::{Delivery, Source};
 use crate::policy::{Policy, Transience, unmark};
 

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::cache::Cache;
 use crate::pipeline::AnyPayload;
 use crate::plan::PlanRef;
+use crate::run::step::From;
 
 /// The checkpoint and cache configuration of a factory.
 #[derive(Clone, Copy, Default)]
@@ -81,13 +82,6 @@ pub(crate) struct Restored {
     pub(crate) from: From,
     /// The time that computing it took. Zero if that is unknown.
     pub(crate) took: Duration,
-}
-
-/// The origin of a restored output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
-    Checkpoint,
-    Cache,
 }
 
 /// A factory that has delivered.
