@@ -118,6 +118,42 @@ fn each_module_imports_lower_layers_only() {
     assert!(gone.is_empty(), "these exceptions are not needed any more: {gone:?}");
 }
 
+/// Elsewhere, code that depends on a feature is a module as a whole, and there may be names that it gives out.
+#[test]
+fn features_are_named_in_one_place() {
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut found = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            if path.ends_with("src/lib.rs") || is_test(&path) {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            // Tests may need a feature.
+            let code = text.split("\nmod tests {").next().unwrap();
+            let lines: Vec<_> = code.lines().map(str::trim).collect();
+            for (at, line) in lines.iter().enumerate() {
+                let names_feature =
+                    line.starts_with("#") && line.contains("cfg") && line.contains("feature =");
+                let is_documentation = line.starts_with("#![cfg_attr(") && line.contains(", doc = ");
+                let next = lines.get(at + 1).copied().unwrap_or_default();
+                let is_whole = ["mod ", "pub mod ", "pub(crate) mod ", "pub use ", "pub(crate) use "]
+                    .iter()
+                    .any(|start| next.starts_with(start) && next.ends_with(';'));
+                if names_feature && !is_documentation && !is_whole {
+                    found.push(format!("{}:{}: {line}", path.display(), at + 1));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "features belong in lib.rs, or at a module as a whole:\n{}", found.join("\n"));
+}
+
 /// The path of a module or an item, from the root of the crate.
 type ModulePath = Vec<String>;
 
@@ -219,7 +255,9 @@ fn place(module: &[String]) -> (usize, &'static str) {
 
 fn is_test(path: &Path) -> bool {
     let is = |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests" | "tests.rs" | "loom.rs"));
-    path.extension().is_none_or(|extension| extension != "rs") || PathBuf::from(path).iter().any(is)
+    // The checkout may be in a folder of any name.
+    let within = path.iter().rev().take_while(|part| *part != "src");
+    path.extension().is_none_or(|extension| extension != "rs") || within.into_iter().any(is)
 }
 
 struct Import {
