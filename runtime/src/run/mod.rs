@@ -50,6 +50,6 @@ pub use report::{FactoryReport, Phase, Report, Status, Timing};
 pub use rows::Rows;
 pub use run_builder::{PartialRun, RunBuilder};
 pub use section::Section;
-pub use shared::Shared;
+pub(crate) use shared::Shared;
 pub(crate) use shared::{Launch, Replacement, Steps};
 pub use step::{BoxFuture, Inbox, Step};

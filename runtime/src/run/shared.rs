@@ -65,7 +65,7 @@ pub(crate) struct Launch {
 ///
 /// The alignment keeps the fields that are read for each factory out of the cache line of the reference count.
 #[repr(align(128))]
-pub struct Shared {
+pub(crate) struct Shared {
     pub(crate) plan: PlanRef,
     pub(crate) steps: Steps,
     pub(crate) run_id: Uuid,
