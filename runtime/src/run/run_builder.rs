@@ -117,7 +117,7 @@ impl<P> RunBuilder<P> {
         self
     }
 
-    /// Ends the run when the token is cancelled, with [`RunError::Cancelled`]. No further factory starts, factories that wait at
+    /// Ends the run when the token is cancelled, with [`RunError::Cancelled`](crate::RunError::Cancelled). No further factory starts, factories that wait at
     /// an `.await` are dropped, and blocking work is cancelled through its [`Context`](crate::Context) and awaited. Nothing is
     /// written.
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
@@ -132,7 +132,7 @@ impl<P> RunBuilder<P> {
         self
     }
 
-    /// Ends the run after this time, as [`RunBuilder::cancel_on`] does, with [`RunError::DeadlineExceeded`].
+    /// Ends the run after this time, as [`RunBuilder::cancel_on`] does, with [`RunError::DeadlineExceeded`](crate::RunError::DeadlineExceeded).
     ///
     /// The runtime must have its timer enabled, as `#[tokio::main]` does.
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -146,7 +146,7 @@ impl<P> RunBuilder<P> {
     /// To stay below the limit, [materialized](crate::dataset::Dataset::materialize) data goes to temporary files of the state
     /// directory, queries run one by one with the streaming engine, and factories that declare their memory (`#[factory(memory =
     /// "500 MiB")]`) wait until it is free. A run cannot start if one of its factories needs more memory than there is. If the
-    /// process exceeds the limit nevertheless, the run ends as by [`RunBuilder::deadline`], with [`RunError::MemoryExceeded`]:
+    /// process exceeds the limit nevertheless, the run ends as by [`RunBuilder::deadline`], with [`RunError::MemoryExceeded`](crate::RunError::MemoryExceeded):
     /// nothing is written. The run waits for the end of a query that Polars is executing.
     ///
     /// The memory of a process is only known on Linux. Other systems do everything except ending the run.
