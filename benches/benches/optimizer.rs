@@ -67,7 +67,11 @@ fn check(explanation: &Explanation, factories: usize, copies: usize) {
 }
 
 /// Seconds for each explanation. To put the pipeline together is not timed.
-fn times(rounds: usize, prepare: impl Fn() -> RunBuilder<Pipeline>, check: impl Fn(&Explanation)) -> Vec<f64> {
+fn times(
+    rounds: usize,
+    prepare: impl Fn() -> RunBuilder<Pipeline>,
+    check: impl Fn(&Explanation),
+) -> Vec<f64> {
     let one = |_| {
         let run = prepare();
         let started = Instant::now();
